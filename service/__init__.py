@@ -1,0 +1,1 @@
+"""Wattledger: the ledger of a charging fleet's energy."""

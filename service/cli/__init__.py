@@ -1,0 +1,9 @@
+"""The command line, `wattledger`: one module a command, gathered here."""
+
+import click
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="wattledger")
+def main() -> None:
+    """The ledger of a charging fleet's energy: grid AC in, battery DC out, and what was lost."""
