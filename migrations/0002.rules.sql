@@ -1,0 +1,54 @@
+-- What a reading may say and when, and what efficiency is judged by. Rows, so that a DBA changes them without a release.
+
+SET LOCAL ROLE wattledger_owner;
+
+CREATE TABLE telemetry.limits (
+    dataset text NOT NULL CHECK (dataset IN ('meter_reading', 'vehicle_reading')),
+    field text NOT NULL,
+    minimum double precision NOT NULL,
+    maximum double precision NOT NULL,
+    PRIMARY KEY (dataset, field),
+    -- stored in thousandths as a 32-bit integer
+    CHECK (minimum BETWEEN -2e6 AND maximum AND maximum <= 2e6)
+);
+
+COMMENT ON TABLE telemetry.limits IS
+'Bounds of each measured field, both ends included. A reading outside is refused as out_of_range.';
+COMMENT ON COLUMN telemetry.limits.dataset IS 'meter_reading or vehicle_reading.';
+COMMENT ON COLUMN telemetry.limits.field IS 'The measured quantity, with its unit in the name.';
+COMMENT ON COLUMN telemetry.limits.minimum IS 'The least value accepted, in the unit that the field''s name gives.';
+COMMENT ON COLUMN telemetry.limits.maximum IS 'The greatest value accepted, in the unit that the field''s name gives.';
+
+-- energy: 1,000 kWh is four hours of a 250 kW charger in one reading, which a device that was offline may send
+INSERT INTO telemetry.limits (dataset, field, minimum, maximum) VALUES
+('meter_reading', 'energy_kwh', 0, 1000),
+('meter_reading', 'voltage_v', 0, 1000),
+('vehicle_reading', 'energy_kwh', 0, 1000),
+('vehicle_reading', 'soc_percent', 0, 100),
+('vehicle_reading', 'battery_temp_c', -60, 150);
+
+CREATE TABLE telemetry.rules (
+    only_row boolean PRIMARY KEY DEFAULT TRUE CHECK (only_row),
+    clock_skew interval NOT NULL DEFAULT '5 minutes' CHECK (clock_skew >= '0'),
+    raw_retention interval NOT NULL DEFAULT '90 days' CHECK (raw_retention > '0'),
+    reading_interval interval NOT NULL DEFAULT '1 minute' CHECK (reading_interval > '0'),
+    degraded_below numeric NOT NULL DEFAULT 0.85 CHECK (degraded_below BETWEEN 0 AND 1),
+    sufficient_energy_kwh numeric NOT NULL DEFAULT 0.1 CHECK (sufficient_energy_kwh >= 0),
+    sufficient_coverage numeric NOT NULL DEFAULT 0.5 CHECK (sufficient_coverage BETWEEN 0 AND 1)
+);
+
+COMMENT ON TABLE telemetry.rules IS 'The rules of time and of efficiency: exactly one row.';
+COMMENT ON COLUMN telemetry.rules.only_row IS 'Always true: the key that keeps this table at one row.';
+COMMENT ON COLUMN telemetry.rules.clock_skew IS
+'How far ahead of the database''s clock a reading may be. Past it the reading is refused as future.';
+COMMENT ON COLUMN telemetry.rules.raw_retention IS
+'How long raw readings are kept. An older reading is refused as too_old.';
+COMMENT ON COLUMN telemetry.rules.reading_interval IS
+'How often a device is expected to report: what coverage is measured against.';
+COMMENT ON COLUMN telemetry.rules.degraded_below IS 'Efficiency (DC / AC) below this is degraded.';
+COMMENT ON COLUMN telemetry.rules.sufficient_energy_kwh IS
+'With less energy than this, in kWh, on both sides, efficiency is not judged: insufficient.';
+COMMENT ON COLUMN telemetry.rules.sufficient_coverage IS
+'With a smaller share of the expected readings than this on either side, efficiency is not judged: insufficient.';
+
+INSERT INTO telemetry.rules DEFAULT VALUES;

@@ -1,0 +1,89 @@
+-- Cold history: every reading once, in hypertables of one-day chunks that only retention may shrink.
+
+SET LOCAL ROLE wattledger_owner;
+
+-- one index serves as idempotency key and for range scans in either direction, so no default index on ts
+CREATE TABLE telemetry.meter_reading (
+    meter_id text NOT NULL,
+    ts timestamptz NOT NULL,
+    entry smallint NOT NULL DEFAULT 0,
+    energy_mwh bigint NOT NULL,
+    voltage_mv integer,
+    received_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (meter_id, ts, entry)
+);
+
+SELECT public.create_hypertable(
+    'telemetry.meter_reading',
+    public.by_range('ts', INTERVAL '1 day'),
+    create_default_indexes => FALSE
+);
+
+COMMENT ON TABLE telemetry.meter_reading IS
+'AC energy drawn from the grid, one row a reading, append-only. Energy sums over all entries; counts, averages, first and last look at entry 0 only.';
+COMMENT ON COLUMN telemetry.meter_reading.meter_id IS 'The smart meter''s id.';
+COMMENT ON COLUMN telemetry.meter_reading.ts IS 'When the meter took the reading, by its own clock.';
+COMMENT ON COLUMN telemetry.meter_reading.entry IS
+'0: what the meter reported. Above 0: a correction posted by the ledger itself.';
+COMMENT ON COLUMN telemetry.meter_reading.energy_mwh IS
+'AC energy since the meter''s previous reading, in milliwatt-hours (a millionth of a kWh).';
+COMMENT ON COLUMN telemetry.meter_reading.voltage_mv IS 'Voltage in millivolts; null if not reported.';
+COMMENT ON COLUMN telemetry.meter_reading.received_at IS 'When the reading was stored, by the database''s clock.';
+
+CREATE TABLE telemetry.vehicle_reading (
+    vehicle_id text NOT NULL,
+    ts timestamptz NOT NULL,
+    entry smallint NOT NULL DEFAULT 0,
+    energy_mwh bigint NOT NULL,
+    soc_mpct integer,
+    battery_temp_mc integer,
+    received_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (vehicle_id, ts, entry)
+);
+
+SELECT public.create_hypertable(
+    'telemetry.vehicle_reading',
+    public.by_range('ts', INTERVAL '1 day'),
+    create_default_indexes => FALSE
+);
+
+COMMENT ON TABLE telemetry.vehicle_reading IS
+'DC energy that reached the battery, one row a reading, append-only. Energy sums over all entries; counts, averages, first and last look at entry 0 only.';
+COMMENT ON COLUMN telemetry.vehicle_reading.vehicle_id IS 'The vehicle''s id.';
+COMMENT ON COLUMN telemetry.vehicle_reading.ts IS 'When the vehicle took the reading, by its own clock.';
+COMMENT ON COLUMN telemetry.vehicle_reading.entry IS
+'0: what the vehicle reported. Above 0: a correction posted by the ledger itself.';
+COMMENT ON COLUMN telemetry.vehicle_reading.energy_mwh IS
+'DC energy since the vehicle''s previous reading, in milliwatt-hours (a millionth of a kWh).';
+COMMENT ON COLUMN telemetry.vehicle_reading.soc_mpct IS
+'State of charge in thousandths of a percent; null if not reported.';
+COMMENT ON COLUMN telemetry.vehicle_reading.battery_temp_mc IS
+'Battery temperature in thousandths of a degree Celsius; null if not reported.';
+COMMENT ON COLUMN telemetry.vehicle_reading.received_at IS 'When the reading was stored, by the database''s clock.';
+
+CREATE FUNCTION telemetry.refuse_change()
+RETURNS trigger
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RAISE EXCEPTION '% on %.% is refused: readings are append-only', TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME
+        USING ERRCODE = 'WL010',
+            HINT = 'Post a correction as another entry; history shrinks only by retention, a whole chunk at a time.';
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.refuse_change() IS
+'Trigger: raises WL010 on whatever would change or remove a stored reading.';
+
+-- for each row, so that TimescaleDB puts the trigger on every chunk too, where a statement may be aimed directly
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON telemetry.meter_reading
+FOR EACH ROW EXECUTE FUNCTION telemetry.refuse_change();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON telemetry.vehicle_reading
+FOR EACH ROW EXECUTE FUNCTION telemetry.refuse_change();
+CREATE TRIGGER never_truncated BEFORE TRUNCATE ON telemetry.meter_reading
+FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_change();
+CREATE TRIGGER never_truncated BEFORE TRUNCATE ON telemetry.vehicle_reading
+FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_change();
+
+REVOKE UPDATE, DELETE, TRUNCATE ON telemetry.meter_reading, telemetry.vehicle_reading FROM wattledger_owner;

@@ -1,0 +1,28 @@
+"""`wattledger migrate`: bring the database up to date, or tell whether it is."""
+
+import click
+
+from service import migrate as schema
+from service.settings import database_url
+
+
+@click.command()
+@click.option(
+    "--check", is_flag=True, help="Change nothing; exit with 1 unless the database is current."
+)
+def migrate(check: bool) -> None:
+    """Bring the database at DATABASE_URL (or the embedded one) to this version's schema.
+
+    Needs a role that may create roles and extensions, such as the superuser. Repeating it is safe.
+    WATTLEDGER_SERVICE_PASSWORD, _BI_PASSWORD and _DBA_PASSWORD, where set, let those roles log in.
+    """
+    try:
+        if not check:
+            schema.migrate(database_url(), click.echo)
+            return
+        found = schema.differences(database_url())
+    except schema.MigrationError as error:
+        raise click.ClickException(str(error)) from error
+    if found:
+        raise click.ClickException("the database is not current:\n" + "\n".join(found))
+    click.echo("the database is current")

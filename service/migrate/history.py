@@ -1,0 +1,114 @@
+"""Migrations by yoyo, made safe against a crash, a second migrator and an edited file."""
+
+import contextlib
+import io
+from typing import Any
+
+import psycopg
+import yoyo
+from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
+from yoyo.connections import parse_uri
+from yoyo.migrations import Migration
+
+from service.migrate import files
+from service.migrate.errors import MigrationError
+
+SCHEMA = "migration"
+_TABLE = "_yoyo_migration"
+
+_BOOKKEEPING = f"""
+CREATE SCHEMA IF NOT EXISTS {SCHEMA};
+COMMENT ON SCHEMA {SCHEMA} IS 'Which migrations and definitions this database has.';
+CREATE TABLE IF NOT EXISTS {SCHEMA}.content (
+    migration_id text PRIMARY KEY,
+    sha256 text NOT NULL
+);
+COMMENT ON TABLE {SCHEMA}.content IS 'The content of every applied migration, so that an edited one is noticed.';
+COMMENT ON COLUMN {SCHEMA}.content.migration_id IS 'The migration''s file name without its ending.';
+COMMENT ON COLUMN {SCHEMA}.content.sha256 IS 'SHA-256 of the file when it was applied.';
+CREATE TABLE IF NOT EXISTS {SCHEMA}.definitions (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    sha256 text NOT NULL,
+    applied_at timestamptz NOT NULL
+);
+COMMENT ON TABLE {SCHEMA}.definitions IS 'The definitions (functions and views) last applied: one row.';
+COMMENT ON COLUMN {SCHEMA}.definitions.only_row IS 'Always true: the key that keeps this table at one row.';
+COMMENT ON COLUMN {SCHEMA}.definitions.sha256 IS 'SHA-256 over all files of sql/ in order.';
+COMMENT ON COLUMN {SCHEMA}.definitions.applied_at IS 'When they were applied.';
+"""
+
+
+class _Backend(PostgresqlPsycopgBackend):
+    """yoyo's backend, on a connection of ours, that commits a migration and its record together."""
+
+    schema = SCHEMA
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._given = connection
+        uri = parse_uri("postgresql+psycopg:///")._replace(database=connection.info.dbname)
+        super().__init__(dburi=uri, migration_table=_TABLE)
+
+    def connect(self, dburi: object) -> psycopg.Connection[Any]:
+        return self._given
+
+    def apply_one(self, migration: Migration, force: bool = False, mark: bool = True) -> None:
+        # recorded first, since a migration goes on as another role
+        with self.transaction():
+            self.mark_one(migration)
+            self.execute(
+                f"INSERT INTO {SCHEMA}.content (migration_id, sha256) VALUES (:id, :sha256)",
+                {"id": migration.id, "sha256": files.migration_hashes()[migration.id]},
+            )
+            with contextlib.redirect_stdout(io.StringIO()):
+                migration.process_steps(self, "apply", force)
+
+
+def applied_hashes(connection: psycopg.Connection[Any]) -> dict[str, str]:
+    """SHA-256 of each applied migration by its id; empty for a database without any."""
+    found = connection.execute(
+        "SELECT to_regclass(%s) IS NOT NULL", [f"{SCHEMA}.content"]
+    ).fetchone()
+    if found != (True,):
+        return {}
+    rows = connection.execute(f"SELECT c.migration_id, c.sha256 FROM {SCHEMA}.content AS c")
+    return dict(rows.fetchall())
+
+
+def faults(shipped: dict[str, str], applied: dict[str, str]) -> list[str]:
+    """What makes the applied migrations irreconcilable with the shipped ones, as sentences."""
+    edited = [name for name, sha256 in applied.items() if shipped.get(name, sha256) != sha256]
+    unknown = [name for name in applied if name not in shipped]
+    return [
+        *(
+            f"migration {name} was edited after it was applied here:"
+            " restore the file, and put the change into a new migration"
+            for name in sorted(edited)
+        ),
+        *(
+            f"migration {name} is not known to this version, so the database is newer:"
+            " install the newer Wattledger"
+            for name in sorted(unknown)
+        ),
+    ]
+
+
+def apply_pending(connection: psycopg.Connection[Any]) -> list[str]:
+    """Apply what is not applied yet, each migration in a transaction; return their ids.
+
+    The connection is in autocommit mode and holds the lock of the migrators.
+    """
+    connection.execute(_BOOKKEEPING)
+    if found := faults(files.migration_hashes(), applied_hashes(connection)):
+        raise MigrationError("\n".join(found))
+    backend = _Backend(connection)
+    backend.init_database()
+    backend.break_lock()  # we hold the migrators' lock, so a row here was left by a killed one
+    with backend.lock():
+        pending = backend.to_apply(yoyo.read_migrations(str(files.MIGRATIONS)))
+        for migration in pending:
+            try:
+                backend.apply_one(migration)
+            except psycopg.Error as error:
+                raise MigrationError(f"migration {migration.id} failed: {error}") from error
+    connection.execute("RESET search_path")
+    return [migration.id for migration in pending]

@@ -1,0 +1,77 @@
+"""The two acts of migrating: bring a database up to date, and tell whether it is."""
+
+import os
+from collections.abc import Callable
+
+import psycopg
+from psycopg import sql
+
+from service.migrate import definitions, files, history
+from service.migrate.errors import MigrationError
+from service.migrate.preflight import check_server
+
+# any number will do, as long as nobody else takes it in the same database
+_LOCK = 0x77617474
+
+LOGIN_PASSWORDS = {
+    "wattledger_service": "WATTLEDGER_SERVICE_PASSWORD",
+    "wattledger_bi": "WATTLEDGER_BI_PASSWORD",
+    "wattledger_dba": "WATTLEDGER_DBA_PASSWORD",
+}
+
+
+def migrate(conninfo: str, report: Callable[[str], None]) -> None:
+    """Apply pending migrations and all definitions; safe to repeat and to run twice at once.
+
+    `report` is told what was done, a line at a time. Raises MigrationError.
+    """
+    with _connect(conninfo) as connection:
+        check_server(connection)
+        locked = connection.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK]).fetchone()
+        if locked != (True,):
+            report("another migration is under way, waiting for it")
+            connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+        for migration_id in history.apply_pending(connection):
+            report(f"applied migration {migration_id}")
+        definitions.apply_all(connection)
+        report("applied the definitions of sql/")
+        for role in _set_passwords(connection):
+            report(f"role {role} can log in with the password given")
+
+
+def differences(conninfo: str) -> list[str]:
+    """What is missing for the database to be current, as sentences; empty if it is."""
+    with _connect(conninfo) as connection:
+        check_server(connection)
+        connection.read_only = True
+        shipped = files.migration_hashes()
+        applied = history.applied_hashes(connection)
+        found = history.faults(shipped, applied)
+        found += [f"migration {name} is pending" for name in shipped if name not in applied]
+        if definitions.applied_hash(connection) != files.definitions_hash():
+            found.append("the definitions of sql/ differ from those applied")
+        return found
+
+
+def _connect(conninfo: str) -> psycopg.Connection[tuple[object, ...]]:
+    try:
+        return psycopg.connect(conninfo, autocommit=True, connect_timeout=10)
+    except psycopg.OperationalError as error:
+        raise MigrationError(f"cannot connect to the database: {error}") from error
+
+
+def _set_passwords(connection: psycopg.Connection[tuple[object, ...]]) -> list[str]:
+    """Turn the roles whose password stands in the environment into logins; return them."""
+    given = {role: os.environ.get(name) for role, name in LOGIN_PASSWORDS.items()}
+    for role, password in given.items():
+        if password:
+            # hashed here, so that the password itself cannot reach the server's log
+            hashed = connection.pgconn.encrypt_password(
+                password.encode(), role.encode(), b"scram-sha-256"
+            )
+            connection.execute(
+                sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(
+                    sql.Identifier(role), sql.Literal(hashed.decode())
+                )
+            )
+    return [role for role, password in given.items() if password]

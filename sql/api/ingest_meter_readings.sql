@@ -1,0 +1,143 @@
+-- Store meter readings once each, and keep every meter's latest state.
+
+CREATE OR REPLACE FUNCTION api.ingest_meter_readings(
+    meter_ids text[],
+    read_at timestamptz[],
+    energies_kwh double precision[],
+    voltages_v double precision[]
+)
+RETURNS TABLE (reading_index integer, outcome text, detail text)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_sent integer := cardinality(meter_ids);
+    v_stored_ids text[];
+    v_stored_ts timestamptz[];
+    v_oldest timestamptz;
+    v_newest timestamptz;
+    v_energy_min double precision;
+    v_energy_max double precision;
+    v_voltage_min double precision;
+    v_voltage_max double precision;
+BEGIN
+    -- unnest pads the shorter array with nulls, which would look like a device's fault
+    IF (cardinality(read_at), cardinality(energies_kwh), cardinality(voltages_v))
+        IS DISTINCT FROM (v_sent, v_sent, v_sent)
+    THEN
+        RAISE EXCEPTION 'arrays of readings differ in length'
+            USING ERRCODE = 'WL001', HINT = 'Send one element per reading in every array.';
+    END IF;
+
+    SELECT now() - r.raw_retention, now() + r.clock_skew INTO v_oldest, v_newest
+    FROM telemetry.rules AS r;
+    SELECT
+        min(l.minimum) FILTER (WHERE l.field = 'energy_kwh'),
+        min(l.maximum) FILTER (WHERE l.field = 'energy_kwh'),
+        min(l.minimum) FILTER (WHERE l.field = 'voltage_v'),
+        min(l.maximum) FILTER (WHERE l.field = 'voltage_v')
+    INTO v_energy_min, v_energy_max, v_voltage_min, v_voltage_max
+    FROM telemetry.limits AS l
+    WHERE l.dataset = 'meter_reading';
+
+    WITH stored AS (
+        INSERT INTO telemetry.meter_reading AS m (meter_id, ts, energy_mwh, voltage_mv)
+        SELECT
+            s.meter_id,
+            s.ts,
+            (s.energy_kwh * 1000000)::bigint,
+            (s.voltage_v * 1000)::integer
+        FROM unnest(meter_ids, read_at, energies_kwh, voltages_v)
+            WITH ORDINALITY AS s (meter_id, ts, energy_kwh, voltage_v, place)
+        WHERE telemetry.reading_fault(s.meter_id, s.ts, s.energy_kwh, v_oldest, v_newest) IS NULL
+            AND s.energy_kwh BETWEEN v_energy_min AND v_energy_max
+            AND (s.voltage_v IS NULL OR s.voltage_v BETWEEN v_voltage_min AND v_voltage_max)
+        -- one lock order for all batches: no deadlock. Time leads, since whoever makes a chunk locks out
+        -- those who need that chunk, and all must come to it in the same turn
+        ORDER BY s.ts, s.meter_id, s.place
+        ON CONFLICT ON CONSTRAINT meter_reading_pkey DO NOTHING
+        RETURNING m.meter_id, m.ts, m.energy_mwh, m.voltage_mv, m.received_at
+    ),
+    latest AS (
+        INSERT INTO telemetry.meter_state AS d (meter_id, ts, energy_mwh, voltage_mv, received_at)
+        SELECT DISTINCT ON (s.meter_id) s.meter_id, s.ts, s.energy_mwh, s.voltage_mv, s.received_at
+        FROM stored AS s
+        ORDER BY s.meter_id, s.ts DESC
+        ON CONFLICT ON CONSTRAINT meter_state_pkey DO UPDATE SET
+            ts = excluded.ts,
+            energy_mwh = excluded.energy_mwh,
+            voltage_mv = excluded.voltage_mv,
+            received_at = excluded.received_at
+        WHERE excluded.ts > d.ts
+    )
+    SELECT array_agg(s.meter_id), array_agg(s.ts) INTO v_stored_ids, v_stored_ts
+    FROM stored AS s;
+
+    IF cardinality(v_stored_ids) = v_sent THEN
+        RETURN;
+    END IF;
+
+    -- a new statement, to see what another transaction committed while the one above waited for its key
+    RETURN QUERY
+    WITH sent AS (
+        SELECT
+            s.place,
+            s.meter_id,
+            s.ts,
+            s.energy_kwh,
+            s.voltage_v,
+            telemetry.reading_fault(s.meter_id, s.ts, s.energy_kwh, v_oldest, v_newest) AS fault,
+            nullif(concat_ws(
+                '; ',
+                telemetry.range_fault('energy in kWh', s.energy_kwh, v_energy_min, v_energy_max),
+                telemetry.range_fault('voltage in V', s.voltage_v, v_voltage_min, v_voltage_max)
+            ), '') AS range_fault
+        FROM unnest(meter_ids, read_at, energies_kwh, voltages_v)
+            WITH ORDINALITY AS s (meter_id, ts, energy_kwh, voltage_v, place)
+    ),
+    storable AS (
+        SELECT
+            s.place,
+            s.meter_id,
+            s.ts,
+            (s.energy_kwh * 1000000)::bigint AS energy_mwh,
+            (s.voltage_v * 1000)::integer AS voltage_mv,
+            row_number() OVER (PARTITION BY s.meter_id, s.ts ORDER BY s.place) AS occurrence
+        FROM sent AS s
+        WHERE s.fault IS NULL AND s.range_fault IS NULL
+    )
+    SELECT
+        (s.place - 1)::integer,
+        coalesce(s.fault, 'out_of_range'),
+        coalesce(telemetry.reading_fault_detail(s.fault, v_oldest, v_newest), s.range_fault)
+    FROM sent AS s
+    WHERE s.fault IS NOT NULL OR s.range_fault IS NOT NULL
+    UNION ALL
+    SELECT
+        (s.place - 1)::integer,
+        CASE WHEN f.same THEN 'duplicate' ELSE 'conflict' END,
+        CASE WHEN NOT f.same THEN concat(
+            'already recorded for this meter and time: ', trim_scale(f.energy_mwh * 0.000001), ' kWh',
+            ', ' || trim_scale(f.voltage_mv * 0.001) || ' V', '; the first reading stands'
+        ) END
+    FROM storable AS s
+    LEFT JOIN unnest(v_stored_ids, v_stored_ts) AS n (meter_id, ts) USING (meter_id, ts)
+    CROSS JOIN LATERAL (
+        SELECT
+            m.energy_mwh,
+            m.voltage_mv,
+            (m.energy_mwh, m.voltage_mv) IS NOT DISTINCT FROM (s.energy_mwh, s.voltage_mv) AS same
+        FROM telemetry.meter_reading AS m
+        WHERE m.meter_id = s.meter_id AND m.ts = s.ts AND m.entry = 0
+    ) AS f
+    WHERE n.meter_id IS NULL OR s.occurrence > 1
+    ORDER BY 1;
+END;
+$$;
+
+COMMENT ON FUNCTION api.ingest_meter_readings(text[], timestamptz[], double precision[], double precision[]) IS
+'Takes meter readings as arrays with one element a reading: meter id, reading time, AC energy in kWh since the previous reading, voltage in V or null. Stores each once, to the milliwatt-hour, and moves the meter''s state forward. Returns a row for each reading that was not newly stored: its zero-based index, the outcome (duplicate, conflict, future, too_old, out_of_range or malformed) and, unless duplicate, a sentence that says what to fix. No row: all stored. Raises WL001 where the arrays differ in length.';
+
+REVOKE ALL ON FUNCTION api.ingest_meter_readings(text[], timestamptz[], double precision[], double precision[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION api.ingest_meter_readings(text[], timestamptz[], double precision[], double precision[])
+TO wattledger_service;

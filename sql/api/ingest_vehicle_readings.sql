@@ -1,0 +1,157 @@
+-- Store vehicle readings once each, and keep every vehicle's latest state.
+
+CREATE OR REPLACE FUNCTION api.ingest_vehicle_readings(
+    vehicle_ids text[],
+    read_at timestamptz[],
+    energies_kwh double precision[],
+    socs_percent double precision[],
+    battery_temps_c double precision[]
+)
+RETURNS TABLE (reading_index integer, outcome text, detail text)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_sent integer := cardinality(vehicle_ids);
+    v_stored_ids text[];
+    v_stored_ts timestamptz[];
+    v_oldest timestamptz;
+    v_newest timestamptz;
+    v_energy_min double precision;
+    v_energy_max double precision;
+    v_soc_min double precision;
+    v_soc_max double precision;
+    v_temp_min double precision;
+    v_temp_max double precision;
+BEGIN
+    -- unnest pads the shorter array with nulls, which would look like a device's fault
+    IF (cardinality(read_at), cardinality(energies_kwh), cardinality(socs_percent), cardinality(battery_temps_c))
+        IS DISTINCT FROM (v_sent, v_sent, v_sent, v_sent)
+    THEN
+        RAISE EXCEPTION 'arrays of readings differ in length'
+            USING ERRCODE = 'WL001', HINT = 'Send one element per reading in every array.';
+    END IF;
+
+    SELECT now() - r.raw_retention, now() + r.clock_skew INTO v_oldest, v_newest
+    FROM telemetry.rules AS r;
+    SELECT
+        min(l.minimum) FILTER (WHERE l.field = 'energy_kwh'),
+        min(l.maximum) FILTER (WHERE l.field = 'energy_kwh'),
+        min(l.minimum) FILTER (WHERE l.field = 'soc_percent'),
+        min(l.maximum) FILTER (WHERE l.field = 'soc_percent'),
+        min(l.minimum) FILTER (WHERE l.field = 'battery_temp_c'),
+        min(l.maximum) FILTER (WHERE l.field = 'battery_temp_c')
+    INTO v_energy_min, v_energy_max, v_soc_min, v_soc_max, v_temp_min, v_temp_max
+    FROM telemetry.limits AS l
+    WHERE l.dataset = 'vehicle_reading';
+
+    WITH stored AS (
+        INSERT INTO telemetry.vehicle_reading AS m (vehicle_id, ts, energy_mwh, soc_mpct, battery_temp_mc)
+        SELECT
+            s.vehicle_id,
+            s.ts,
+            (s.energy_kwh * 1000000)::bigint,
+            (s.soc_percent * 1000)::integer,
+            (s.battery_temp_c * 1000)::integer
+        FROM unnest(vehicle_ids, read_at, energies_kwh, socs_percent, battery_temps_c)
+            WITH ORDINALITY AS s (vehicle_id, ts, energy_kwh, soc_percent, battery_temp_c, place)
+        WHERE telemetry.reading_fault(s.vehicle_id, s.ts, s.energy_kwh, v_oldest, v_newest) IS NULL
+            AND s.energy_kwh BETWEEN v_energy_min AND v_energy_max
+            AND (s.soc_percent IS NULL OR s.soc_percent BETWEEN v_soc_min AND v_soc_max)
+            AND (s.battery_temp_c IS NULL OR s.battery_temp_c BETWEEN v_temp_min AND v_temp_max)
+        -- one lock order for all batches: no deadlock. Time leads, since whoever makes a chunk locks out
+        -- those who need that chunk, and all must come to it in the same turn
+        ORDER BY s.ts, s.vehicle_id, s.place
+        ON CONFLICT ON CONSTRAINT vehicle_reading_pkey DO NOTHING
+        RETURNING m.vehicle_id, m.ts, m.energy_mwh, m.soc_mpct, m.battery_temp_mc, m.received_at
+    ),
+    latest AS (
+        INSERT INTO telemetry.vehicle_state AS d (vehicle_id, ts, energy_mwh, soc_mpct, battery_temp_mc, received_at)
+        SELECT DISTINCT ON (s.vehicle_id) s.vehicle_id, s.ts, s.energy_mwh, s.soc_mpct, s.battery_temp_mc, s.received_at
+        FROM stored AS s
+        ORDER BY s.vehicle_id, s.ts DESC
+        ON CONFLICT ON CONSTRAINT vehicle_state_pkey DO UPDATE SET
+            ts = excluded.ts,
+            energy_mwh = excluded.energy_mwh,
+            soc_mpct = excluded.soc_mpct,
+            battery_temp_mc = excluded.battery_temp_mc,
+            received_at = excluded.received_at
+        WHERE excluded.ts > d.ts
+    )
+    SELECT array_agg(s.vehicle_id), array_agg(s.ts) INTO v_stored_ids, v_stored_ts
+    FROM stored AS s;
+
+    IF cardinality(v_stored_ids) = v_sent THEN
+        RETURN;
+    END IF;
+
+    -- a new statement, to see what another transaction committed while the one above waited for its key
+    RETURN QUERY
+    WITH sent AS (
+        SELECT
+            s.place,
+            s.vehicle_id,
+            s.ts,
+            s.energy_kwh,
+            s.soc_percent,
+            s.battery_temp_c,
+            telemetry.reading_fault(s.vehicle_id, s.ts, s.energy_kwh, v_oldest, v_newest) AS fault,
+            nullif(concat_ws(
+                '; ',
+                telemetry.range_fault('energy in kWh', s.energy_kwh, v_energy_min, v_energy_max),
+                telemetry.range_fault('state of charge in percent', s.soc_percent, v_soc_min, v_soc_max),
+                telemetry.range_fault('battery temperature in °C', s.battery_temp_c, v_temp_min, v_temp_max)
+            ), '') AS range_fault
+        FROM unnest(vehicle_ids, read_at, energies_kwh, socs_percent, battery_temps_c)
+            WITH ORDINALITY AS s (vehicle_id, ts, energy_kwh, soc_percent, battery_temp_c, place)
+    ),
+    storable AS (
+        SELECT
+            s.place,
+            s.vehicle_id,
+            s.ts,
+            (s.energy_kwh * 1000000)::bigint AS energy_mwh,
+            (s.soc_percent * 1000)::integer AS soc_mpct,
+            (s.battery_temp_c * 1000)::integer AS battery_temp_mc,
+            row_number() OVER (PARTITION BY s.vehicle_id, s.ts ORDER BY s.place) AS occurrence
+        FROM sent AS s
+        WHERE s.fault IS NULL AND s.range_fault IS NULL
+    )
+    SELECT
+        (s.place - 1)::integer,
+        coalesce(s.fault, 'out_of_range'),
+        coalesce(telemetry.reading_fault_detail(s.fault, v_oldest, v_newest), s.range_fault)
+    FROM sent AS s
+    WHERE s.fault IS NOT NULL OR s.range_fault IS NOT NULL
+    UNION ALL
+    SELECT
+        (s.place - 1)::integer,
+        CASE WHEN f.same THEN 'duplicate' ELSE 'conflict' END,
+        CASE WHEN NOT f.same THEN concat(
+            'already recorded for this vehicle and time: ', trim_scale(f.energy_mwh * 0.000001), ' kWh',
+            ', ' || trim_scale(f.soc_mpct * 0.001) || ' %',
+            ', ' || trim_scale(f.battery_temp_mc * 0.001) || ' °C', '; the first reading stands'
+        ) END
+    FROM storable AS s
+    LEFT JOIN unnest(v_stored_ids, v_stored_ts) AS n (vehicle_id, ts) USING (vehicle_id, ts)
+    CROSS JOIN LATERAL (
+        SELECT
+            m.energy_mwh,
+            m.soc_mpct,
+            m.battery_temp_mc,
+            (m.energy_mwh, m.soc_mpct, m.battery_temp_mc)
+                IS NOT DISTINCT FROM (s.energy_mwh, s.soc_mpct, s.battery_temp_mc) AS same
+        FROM telemetry.vehicle_reading AS m
+        WHERE m.vehicle_id = s.vehicle_id AND m.ts = s.ts AND m.entry = 0
+    ) AS f
+    WHERE n.vehicle_id IS NULL OR s.occurrence > 1
+    ORDER BY 1;
+END;
+$$;
+
+COMMENT ON FUNCTION api.ingest_vehicle_readings(text[], timestamptz[], double precision[], double precision[], double precision[]) IS
+'Takes vehicle readings as arrays with one element a reading: vehicle id, reading time, DC energy in kWh since the previous reading, state of charge in percent or null, battery temperature in °C or null. Stores each once, to the milliwatt-hour, and moves the vehicle''s state forward. Returns a row for each reading that was not newly stored: its zero-based index, the outcome (duplicate, conflict, future, too_old, out_of_range or malformed) and, unless duplicate, a sentence that says what to fix. No row: all stored. Raises WL001 where the arrays differ in length.';
+
+REVOKE ALL ON FUNCTION api.ingest_vehicle_readings(text[], timestamptz[], double precision[], double precision[], double precision[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION api.ingest_vehicle_readings(text[], timestamptz[], double precision[], double precision[], double precision[])
+TO wattledger_service;

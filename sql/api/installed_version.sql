@@ -1,0 +1,17 @@
+-- What this database was migrated to, for the service's readiness.
+
+CREATE OR REPLACE FUNCTION api.installed_version()
+RETURNS TABLE (last_migration text, definitions_sha256 text)
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT
+        (SELECT max(c.migration_id) FROM migration.content AS c),
+        (SELECT d.sha256 FROM migration.definitions AS d)
+$$;
+
+COMMENT ON FUNCTION api.installed_version() IS
+'Takes nothing. Returns the name of the last migration and the SHA-256 of the definitions applied after it.';
+
+REVOKE ALL ON FUNCTION api.installed_version() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION api.installed_version() TO wattledger_service;

@@ -1,0 +1,53 @@
+-- How coverage and efficiency are judged, the same wherever they are shown.
+
+-- these are unpinned and run with the caller's rights, so that the planner can inline them
+
+CREATE OR REPLACE FUNCTION telemetry.coverage(
+    samples bigint,
+    window_length interval,
+    reading_interval interval
+)
+RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    -- a device that reports more often than expected does not make up for one that was silent
+    SELECT round(
+        least(1, samples / greatest(1, ceil(extract(EPOCH FROM window_length) / extract(EPOCH FROM reading_interval)))),
+        4
+    )
+$$;
+
+COMMENT ON FUNCTION telemetry.coverage(bigint, interval, interval) IS
+'Takes how many readings came, the length of the window and how often a device reports. Returns the share of the expected readings that came, 0 to 1.';
+
+CREATE OR REPLACE FUNCTION telemetry.efficiency(ac_mwh numeric, dc_mwh numeric)
+RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT round(dc_mwh / nullif(ac_mwh, 0), 6)
+$$;
+
+COMMENT ON FUNCTION telemetry.efficiency(numeric, numeric) IS
+'Takes AC energy drawn and DC energy delivered, in one unit. Returns DC / AC, null where no AC was drawn.';
+
+CREATE OR REPLACE FUNCTION telemetry.efficiency_status(
+    ac_mwh numeric,
+    dc_mwh numeric,
+    meter_coverage numeric,
+    vehicle_coverage numeric
+)
+RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT CASE
+        WHEN least(meter_coverage, vehicle_coverage) < r.sufficient_coverage THEN 'insufficient'
+        WHEN greatest(ac_mwh, dc_mwh) < r.sufficient_energy_kwh * 1000000 THEN 'insufficient'
+        WHEN dc_mwh > ac_mwh THEN 'impossible'
+        WHEN dc_mwh < ac_mwh * r.degraded_below THEN 'degraded'
+        ELSE 'healthy'
+    END
+    FROM telemetry.rules AS r
+$$;
+
+COMMENT ON FUNCTION telemetry.efficiency_status(numeric, numeric, numeric, numeric) IS
+'Takes AC and DC energy in milliwatt-hours and the coverage of the meter''s and the vehicle''s side. Returns insufficient (too little energy or coverage to say), impossible (more DC than AC: a metering fault), degraded (below the threshold) or healthy.';

@@ -1,0 +1,61 @@
+-- What makes a reading unacceptable by itself, before any other reading is looked at.
+
+-- these are unpinned and run with the caller's rights, so that the planner inlines them into the ingest functions
+
+CREATE OR REPLACE FUNCTION telemetry.reading_fault(
+    device_id text,
+    read_at timestamptz,
+    energy_kwh double precision,
+    oldest timestamptz,
+    newest timestamptz
+)
+RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT CASE
+        WHEN device_id IS NULL OR length(device_id) NOT BETWEEN 1 AND 128 THEN 'malformed'
+        WHEN read_at IS NULL OR energy_kwh IS NULL THEN 'malformed'
+        WHEN read_at > newest THEN 'future'
+        WHEN read_at < oldest THEN 'too_old'
+    END
+$$;
+
+COMMENT ON FUNCTION telemetry.reading_fault(text, timestamptz, double precision, timestamptz, timestamptz) IS
+'Takes what every reading has, and the oldest and newest times accepted. Returns malformed, future, too_old, or null where it can be stored.';
+
+CREATE OR REPLACE FUNCTION telemetry.reading_fault_detail(
+    fault text,
+    oldest timestamptz,
+    newest timestamptz
+)
+RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT CASE fault
+        WHEN 'malformed' THEN 'a reading needs a device id of 1 to 128 characters, a time and an energy'
+        WHEN 'future' THEN 'timestamp is ahead of the server''s clock: accepted until '
+            || to_char(newest AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') || '; set the device''s clock'
+        WHEN 'too_old' THEN 'timestamp is older than what raw history keeps: accepted from '
+            || to_char(oldest AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+    END
+$$;
+
+COMMENT ON FUNCTION telemetry.reading_fault_detail(text, timestamptz, timestamptz) IS
+'Takes a fault that reading_fault returned, and the oldest and newest times accepted. Returns a sentence that tells the sender what to fix.';
+
+CREATE OR REPLACE FUNCTION telemetry.range_fault(
+    label text,
+    value double precision,
+    minimum double precision,
+    maximum double precision
+)
+RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT CASE WHEN value NOT BETWEEN minimum AND maximum THEN
+        label || ' is ' || value::text || ', allowed is ' || minimum::text || ' to ' || maximum::text
+    END
+$$;
+
+COMMENT ON FUNCTION telemetry.range_fault(text, double precision, double precision, double precision) IS
+'Takes a label, a value and its bounds, all in one unit. Returns a sentence that tells the sender what is wrong, or null where the value is null or inside the bounds.';
