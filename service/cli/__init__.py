@@ -2,8 +2,18 @@
 
 import click
 
+from service.cli.config import config
+from service.cli.db import db
+from service.cli.migrate import migrate
+from service.cli.serve import serve
+from service.cli.up import up
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="wattledger")
 def main() -> None:
     """The ledger of a charging fleet's energy: grid AC in, battery DC out, and what was lost."""
+
+
+for command in (up, serve, migrate, db, config):
+    main.add_command(command)

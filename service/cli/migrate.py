@@ -3,7 +3,7 @@
 import click
 
 from service import migrate as schema
-from service.settings import database_url
+from service.cli.target import admin_url
 
 
 @click.command()
@@ -18,9 +18,9 @@ def migrate(check: bool) -> None:
     """
     try:
         if not check:
-            schema.migrate(database_url(), click.echo)
+            schema.migrate(admin_url(), click.echo)
             return
-        found = schema.differences(database_url())
+        found = schema.differences(admin_url())
     except schema.MigrationError as error:
         raise click.ClickException(str(error)) from error
     if found:

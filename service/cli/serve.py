@@ -1,0 +1,49 @@
+"""`wattledger serve`: the HTTP service alone."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from service import server, settings
+from service.cli.target import service_url
+
+
+def address_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --host, --port and --workers, which stand for the settings of those names."""
+    for name, kind, text in (
+        ("workers", int, "How many processes answer requests. [default: 1]"),
+        ("port", int, "TCP port to listen on. [default: 3000]"),
+        ("host", str, "Address to listen on. [default: 127.0.0.1]"),
+    ):
+        command = click.option(f"--{name}", type=kind, help=text)(command)
+    return command
+
+
+def apply_address(**given: object) -> settings.Settings:
+    """Put options into the environment, where the workers find them, and return all settings.
+
+    Raises click.ClickException where a setting cannot be used.
+    """
+    for name, value in given.items():
+        if value is not None:
+            os.environ[f"WATTLEDGER_{name.upper()}"] = str(value)
+    try:
+        loaded = settings.load()
+        server.check_address(loaded)
+    except settings.SettingsError as error:
+        raise click.ClickException(str(error)) from error
+    return loaded
+
+
+@click.command()
+@address_options
+def serve(host: str | None, port: int | None, workers: int | None) -> None:
+    """Serve the HTTP API on the database at DATABASE_URL, or on the embedded one.
+
+    The database must have been migrated; /health/ready says if it was not.
+    """
+    loaded = apply_address(host=host, port=port, workers=workers)
+    os.environ["DATABASE_URL"] = service_url()
+    server.run(loaded)

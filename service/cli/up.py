@@ -1,0 +1,63 @@
+"""`wattledger up`: the quick start, from nothing to a running service."""
+
+import os
+
+import click
+
+from service import migrate as schema
+from service import server, settings
+from service.cli.serve import address_options, apply_address
+from service.embedded import Cluster, EmbeddedError, default_directory
+
+
+@click.command()
+@address_options
+def up(host: str | None, port: int | None, workers: int | None) -> None:
+    """Start a database, migrate it, and serve: all that a first look needs.
+
+    The database is the one at DATABASE_URL, else an embedded TimescaleDB that is fetched at the
+    first start and keeps its data. It stops together with the service, unless it ran before.
+    """
+    loaded = apply_address(host=host, port=port, workers=workers)
+    if url := settings.database_url():
+        _migrate(url)
+        _serve(loaded)
+        return
+    cluster = Cluster(default_directory())
+    try:
+        ran_before = cluster.status().running
+        cluster.start()
+        os.environ["WATTLEDGER_SERVICE_PASSWORD"] = cluster.password_of("wattledger_service")
+        try:
+            _migrate(cluster.url("postgres"))
+            os.environ["DATABASE_URL"] = cluster.url("wattledger_service")
+            _serve(loaded)
+        finally:
+            if not ran_before:
+                cluster.stop()
+    except EmbeddedError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _migrate(url: str) -> None:
+    try:
+        schema.migrate(url, click.echo)
+    except schema.MigrationError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _serve(loaded: settings.Settings) -> None:
+    base = f"http://{loaded.host}:{loaded.port}"
+    click.echo(
+        f"""
+Wattledger listens on {base}
+
+  post a reading   curl {base}/v1/ingest -H 'Content-Type: application/json' -d \\
+                     '{{"type":"meter","meterId":"M-1","kwhConsumedAc":0.42,"timestamp":'$(date +%s)000'}}'
+  see its state    curl {base}/v1/meters/M-1
+  all routes       {base}/docs
+
+Ctrl-C stops it.
+"""
+    )
+    server.run(loaded)

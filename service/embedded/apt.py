@@ -1,0 +1,150 @@
+"""apt on a private root: resolve, download and verify packages of another release."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from service.embedded.errors import EmbeddedError
+
+_KEYRINGS = (
+    "/usr/share/keyrings/debian-archive-keyring.pgp",
+    "/usr/share/keyrings/debian-archive-keyring.gpg",
+)
+
+
+class Apt:
+    """apt with directories of its own, that knows one suite of Debian and no installed package."""
+
+    def __init__(self, directory: Path, suite: str, instead: str) -> None:
+        """Write the configuration; `instead` says what to do where Debian cannot be used.
+
+        Raises EmbeddedError where the archive's address or its keys are not known.
+        """
+        self._directory = directory
+        for name in ("lists/partial", "archives/partial", "etc/preferences.d", "etc/apt.conf.d"):
+            (directory / name).mkdir(parents=True)
+        (directory / "status").touch()
+        keyring = next((path for path in _KEYRINGS if Path(path).exists()), None)
+        if keyring is None:
+            raise EmbeddedError(
+                "Debian's archive keys are not here to verify its packages with: install the"
+                f" package debian-archive-keyring; or {instead}"
+            )
+        (directory / "sources.list").write_text(
+            f"deb [signed-by={keyring}] {_mirror(instead)} {suite} main\n"
+        )
+        settings = {
+            "Dir::State": directory,
+            "Dir::State::status": directory / "status",
+            "Dir::State::lists": directory / "lists",
+            "Dir::Cache": directory,
+            "Dir::Cache::archives": directory / "archives",
+            "Dir::Etc": directory / "etc",
+            "Dir::Etc::sourcelist": directory / "sources.list",
+            "APT::Install-Recommends": "false",
+            "Acquire::Languages": "none",
+            "Acquire::Retries": "3",
+            "Debug::NoLocking": "true",
+            # the sandbox's user could not write into our directories
+            "APT::Sandbox::User": "root",
+        }
+        self._config = directory / "apt.conf"
+        self._config.write_text("".join(f'{key} "{value}";\n' for key, value in settings.items()))
+
+    def download(self, package: str) -> list[Path]:
+        """Fetch a package and all that it needs, verified; show the progress on stderr.
+
+        Raises EmbeddedError.
+        """
+        console = Console(stderr=True)
+        console.print(
+            "Fetching PostgreSQL with TimescaleDB from Debian, once for this user (100 MB)"
+        )
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not sys.stderr.isatty(),
+        ) as progress:
+            self._run("package lists", progress, ["update"])
+            self._run("packages", progress, ["install", "--yes", "--download-only", package])
+        return sorted((self._directory / "archives").glob("*.deb"))
+
+    def _run(self, label: str, progress: Progress, arguments: list[str]) -> None:
+        task = progress.add_task(label, total=100)
+        read_end, write_end = os.pipe()
+        process = subprocess.Popen(
+            ["apt-get", "--quiet=2", "--option", f"APT::Status-Fd={write_end}", *arguments],
+            env={**os.environ, "APT_CONFIG": str(self._config), "LC_ALL": "C.UTF-8"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            pass_fds=(write_end,),
+        )
+        os.close(write_end)
+        with os.fdopen(read_end) as status:
+            _follow(status, progress, task)
+        output = process.communicate()[0]
+        # an update that fetched nothing ends with success and a warning
+        if process.returncode or "\nE:" in "\n" + output or "\nW: Failed to fetch" in "\n" + output:
+            raise EmbeddedError(f"apt-get {arguments[0]} failed:\n{output.strip()}")
+        progress.update(task, completed=100)
+
+
+def _follow(status: IO[str], progress: Progress, task: object) -> None:
+    """Show `dlstatus:<n>:<percent>:<text>` lines until apt closes the pipe."""
+    for line in status:
+        fields = line.split(":", 3)
+        if fields[0] == "dlstatus":
+            progress.update(task, completed=float(fields[2]))  # type: ignore[arg-type]
+
+
+def _mirror(instead: str) -> str:
+    """The archive's address: the setting, or the one that this Debian host itself uses."""
+    if given := os.environ.get("WATTLEDGER_DEBIAN_MIRROR"):
+        return given
+    targets = subprocess.run(
+        [
+            "apt-get",
+            "indextargets",
+            "--format",
+            "$(ORIGIN)|$(LABEL)|$(REPO_URI)",
+            "Created-By: Packages",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    for line in targets.splitlines():
+        origin, label, address = line.split("|", 2)
+        if (origin, label) == ("Debian", "Debian"):
+            return address
+    if address := _written_mirror():
+        return address
+    raise EmbeddedError(
+        "the address of a Debian archive is not known here: set WATTLEDGER_DEBIAN_MIRROR to one;"
+        f" or {instead}"
+    )
+
+
+def _written_mirror() -> str | None:
+    """The archive in the host's sources, where apt has not been updated yet."""
+    files = [
+        Path("/etc/apt/sources.list"),
+        *sorted(Path("/etc/apt/sources.list.d").glob("*.list")),
+        *sorted(Path("/etc/apt/sources.list.d").glob("*.sources")),
+    ]
+    for file in files:
+        if not file.exists():
+            continue
+        for word in file.read_text(errors="replace").split():
+            if word.startswith(("http://", "https://")) and word.rstrip("/").endswith("/debian"):
+                return word
+    return None

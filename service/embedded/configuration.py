@@ -1,0 +1,42 @@
+"""The server's settings, each with its reason."""
+
+import os
+from collections.abc import Mapping
+
+
+def _shared_buffers() -> str:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return f"{min(1024, memory // 8 // 2**20)}MB"
+
+
+def configuration(port: int, overrides: Mapping[str, str]) -> str:
+    """The text of wattledger.conf, which is written anew at every start."""
+    chosen = [
+        ("port", str(port), "chosen when the database was made, unless it was taken since"),
+        ("listen_addresses", "127.0.0.1", "for this machine alone"),
+        ("unix_socket_directories", "", "paths of sockets are too short for some home directories"),
+        ("shared_preload_libraries", "timescaledb", "TimescaleDB must be there from the start"),
+        ("timescaledb.telemetry_level", "off", "nothing leaves this machine"),
+        ("fsync", "on", "an acknowledged reading survives a power cut"),
+        ("synchronous_commit", "on", "likewise"),
+        ("full_page_writes", "on", "likewise"),
+        ("shared_buffers", _shared_buffers(), "an eighth of the memory, 1 GB at most: a laptop"),
+        ("max_wal_size", "4GB", "checkpoints by time, not by volume, while readings stream in"),
+        ("checkpoint_timeout", "15min", "fewer full pages in the WAL"),
+        ("wal_compression", "lz4", "those that remain are smaller"),
+        ("jit", "off", "queries here are short, compiling them takes longer than they do"),
+        ("max_connections", "200", "workers, tools and tests together"),
+        ("timezone", "UTC", "buckets are in UTC"),
+        ("log_timezone", "UTC", "so that times in the log compare with those in the data"),
+        ("logging_collector", "on", "a log in a file, which is rotated"),
+        ("log_directory", "../log", "beside the data"),
+        ("log_filename", "postgresql-%a.log", "one a week day, so that a week is kept"),
+        ("log_truncate_on_rotation", "on", "likewise"),
+        ("log_rotation_age", "1d", "likewise"),
+    ]
+    lines = ["# Written at every start of the embedded database: changes here are lost."]
+    for name, value, reason in chosen:
+        if name not in overrides:
+            lines.append(f"{name} = '{value}'  # {reason}")
+    lines += [f"{name} = '{value}'  # asked for" for name, value in overrides.items()]
+    return "\n".join(lines) + "\n"
