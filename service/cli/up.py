@@ -9,6 +9,17 @@ from service import server, settings
 from service.cli.serve import address_options, apply_address
 from service.embedded import Cluster, EmbeddedError, default_directory
 
+_WELCOME = """
+Wattledger listens on {base}
+
+  post a reading   curl {base}/v1/ingest -H 'Content-Type: application/json' \\
+                     -d '{{"meterId":"M-1","kwhConsumedAc":0.42,"timestamp":'$(date +%s)000'}}'
+  see its state    curl {base}/v1/meters/M-1
+  all routes       {base}/docs
+
+Ctrl-C stops it.
+"""
+
 
 @click.command()
 @address_options
@@ -47,17 +58,5 @@ def _migrate(url: str) -> None:
 
 
 def _serve(loaded: settings.Settings) -> None:
-    base = f"http://{loaded.host}:{loaded.port}"
-    click.echo(
-        f"""
-Wattledger listens on {base}
-
-  post a reading   curl {base}/v1/ingest -H 'Content-Type: application/json' -d \\
-                     '{{"type":"meter","meterId":"M-1","kwhConsumedAc":0.42,"timestamp":'$(date +%s)000'}}'
-  see its state    curl {base}/v1/meters/M-1
-  all routes       {base}/docs
-
-Ctrl-C stops it.
-"""
-    )
+    click.echo(_WELCOME.format(base=f"http://{loaded.host}:{loaded.port}"))
     server.run(loaded)

@@ -5,7 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,14 +127,14 @@ class Cluster:
         )
 
     @contextmanager
-    def _only_one(self) -> Iterator[None]:
+    def _only_one(self) -> Generator[None]:
         """Hold the directory against another start at the same time."""
-        if self.directory.exists() and not (self.directory / _MARKER).exists():
-            if any(self.directory.iterdir()):
-                raise EmbeddedError(
-                    f"{self.directory} is not empty and holds no embedded database: set"
-                    " WATTLEDGER_HOME to another directory"
-                )
+        foreign = self.directory.exists() and not (self.directory / _MARKER).exists()
+        if foreign and any(self.directory.iterdir()):
+            raise EmbeddedError(
+                f"{self.directory} is not empty and holds no embedded database: set"
+                " WATTLEDGER_HOME to another directory"
+            )
         self.directory.mkdir(exist_ok=True)
         with (self.directory / _MARKER).open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)

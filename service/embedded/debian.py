@@ -6,11 +6,10 @@ installed, and no privilege is needed.
 """
 
 import fcntl
-import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -51,7 +50,7 @@ def unpacked_programs() -> Path:
 
 
 @contextmanager
-def _only_one(lock: Path) -> Iterator[None]:
+def _only_one(lock: Path) -> Generator[None]:
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -101,4 +100,4 @@ def _write_wrappers(root: Path) -> None:
         command = [loader, "--argv0", program, "--library-path", libraries, real]
         program.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, command))} "$@"\n')
         program.chmod(0o755)
-        os.symlink(program, root / "bin" / program.name)
+        (root / "bin" / program.name).symlink_to(program)

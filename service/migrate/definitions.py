@@ -6,17 +6,14 @@ import psycopg
 
 from service.migrate import files
 from service.migrate.errors import MigrationError
-from service.migrate.history import SCHEMA
 
 
 def applied_hash(connection: psycopg.Connection[Any]) -> str | None:
     """SHA-256 of the definitions last applied here, null if none ever were."""
-    found = connection.execute(
-        "SELECT to_regclass(%s) IS NOT NULL", [f"{SCHEMA}.definitions"]
-    ).fetchone()
+    found = connection.execute("SELECT to_regclass('migration.definitions') IS NOT NULL").fetchone()
     if found != (True,):
         return None
-    row = connection.execute(f"SELECT d.sha256 FROM {SCHEMA}.definitions AS d").fetchone()
+    row = connection.execute("SELECT d.sha256 FROM migration.definitions AS d").fetchone()
     return row[0] if row else None
 
 
@@ -24,11 +21,11 @@ def apply_all(connection: psycopg.Connection[Any]) -> None:
     """Apply every file in one transaction, as the owner, and record what was applied."""
     with connection.transaction():
         connection.execute(
-            f"GRANT USAGE ON SCHEMA {SCHEMA} TO wattledger_owner;"
-            f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA} TO wattledger_owner"
+            "GRANT USAGE ON SCHEMA migration TO wattledger_owner;"
+            "GRANT SELECT ON ALL TABLES IN SCHEMA migration TO wattledger_owner"
         )
         connection.execute(
-            f"INSERT INTO {SCHEMA}.definitions AS d (sha256, applied_at) VALUES (%s, now())"
+            "INSERT INTO migration.definitions AS d (sha256, applied_at) VALUES (%s, now())"
             " ON CONFLICT (only_row) DO UPDATE SET sha256 = excluded.sha256, applied_at = now()",
             [files.definitions_hash()],
         )

@@ -1,7 +1,12 @@
 """Migrations by yoyo, made safe against a crash, a second migrator and an edited file."""
 
+# yoyo carries no types
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 import contextlib
 import io
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -13,35 +18,15 @@ from yoyo.migrations import Migration
 from service.migrate import files
 from service.migrate.errors import MigrationError
 
-SCHEMA = "migration"
 _TABLE = "_yoyo_migration"
 
-_BOOKKEEPING = f"""
-CREATE SCHEMA IF NOT EXISTS {SCHEMA};
-COMMENT ON SCHEMA {SCHEMA} IS 'Which migrations and definitions this database has.';
-CREATE TABLE IF NOT EXISTS {SCHEMA}.content (
-    migration_id text PRIMARY KEY,
-    sha256 text NOT NULL
-);
-COMMENT ON TABLE {SCHEMA}.content IS 'The content of every applied migration, so that an edited one is noticed.';
-COMMENT ON COLUMN {SCHEMA}.content.migration_id IS 'The migration''s file name without its ending.';
-COMMENT ON COLUMN {SCHEMA}.content.sha256 IS 'SHA-256 of the file when it was applied.';
-CREATE TABLE IF NOT EXISTS {SCHEMA}.definitions (
-    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-    sha256 text NOT NULL,
-    applied_at timestamptz NOT NULL
-);
-COMMENT ON TABLE {SCHEMA}.definitions IS 'The definitions (functions and views) last applied: one row.';
-COMMENT ON COLUMN {SCHEMA}.definitions.only_row IS 'Always true: the key that keeps this table at one row.';
-COMMENT ON COLUMN {SCHEMA}.definitions.sha256 IS 'SHA-256 over all files of sql/ in order.';
-COMMENT ON COLUMN {SCHEMA}.definitions.applied_at IS 'When they were applied.';
-"""
+_BOOKKEEPING = Path(__file__).with_name("bookkeeping.sql")
 
 
 class _Backend(PostgresqlPsycopgBackend):
     """yoyo's backend, on a connection of ours, that commits a migration and its record together."""
 
-    schema = SCHEMA
+    schema = "migration"
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._given = connection
@@ -56,7 +41,7 @@ class _Backend(PostgresqlPsycopgBackend):
         with self.transaction():
             self.mark_one(migration)
             self.execute(
-                f"INSERT INTO {SCHEMA}.content (migration_id, sha256) VALUES (:id, :sha256)",
+                "INSERT INTO migration.content (migration_id, sha256) VALUES (:id, :sha256)",
                 {"id": migration.id, "sha256": files.migration_hashes()[migration.id]},
             )
             with contextlib.redirect_stdout(io.StringIO()):
@@ -65,12 +50,10 @@ class _Backend(PostgresqlPsycopgBackend):
 
 def applied_hashes(connection: psycopg.Connection[Any]) -> dict[str, str]:
     """SHA-256 of each applied migration by its id; empty for a database without any."""
-    found = connection.execute(
-        "SELECT to_regclass(%s) IS NOT NULL", [f"{SCHEMA}.content"]
-    ).fetchone()
+    found = connection.execute("SELECT to_regclass('migration.content') IS NOT NULL").fetchone()
     if found != (True,):
         return {}
-    rows = connection.execute(f"SELECT c.migration_id, c.sha256 FROM {SCHEMA}.content AS c")
+    rows = connection.execute("SELECT c.migration_id, c.sha256 FROM migration.content AS c")
     return dict(rows.fetchall())
 
 
@@ -97,7 +80,7 @@ def apply_pending(connection: psycopg.Connection[Any]) -> list[str]:
 
     The connection is in autocommit mode and holds the lock of the migrators.
     """
-    connection.execute(_BOOKKEEPING)
+    connection.execute(_BOOKKEEPING.read_bytes())
     if found := faults(files.migration_hashes(), applied_hashes(connection)):
         raise MigrationError("\n".join(found))
     backend = _Backend(connection)

@@ -1,0 +1,77 @@
+"""The Litestar application: routes, error documents, and what they share."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+from litestar import Litestar, Response
+from litestar.datastructures import State
+from litestar.di import Provide
+
+from service import settings as environment
+from service.database import Database
+from service.ingest.endpoint import ingest
+from service.ingest.writer import Writer
+from service.problems import HANDLERS as PROBLEM_HANDLERS
+from service.routes import analytics, devices, health, links
+from service.settings import Settings, SettingsError
+
+# exact digits of numeric, as a JSON number
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+class ExactResponse(Response[Any]):
+    """A JSON response whose decimals are numbers with all their digits."""
+
+    def render(self, content: Any, media_type: str, enc_hook: Any = None) -> bytes:
+        """Encode structs by msgspec, anything else as Litestar does."""
+        if isinstance(content, msgspec.Struct):
+            return _encode(content)
+        return super().render(content, media_type, enc_hook)
+
+
+def create_app(
+    database_url: str | None = None,
+    settings: Settings | None = None,
+) -> Litestar:
+    """The application on a database, both from the environment unless given.
+
+    Raises SettingsError where DATABASE_URL is missing or a setting cannot be used.
+    """
+    settings = settings or environment.load()
+    write_url = database_url or environment.database_url()
+    read_url = database_url or environment.read_database_url()
+    if not write_url or not read_url:
+        raise SettingsError("DATABASE_URL is not set: name the database to serve")
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncGenerator[None, None]:
+        database = Database(read_url, settings)
+        writer = Writer(write_url, settings)
+        await database.open()
+        writer.start()
+        app.state.update({"database": database, "writer": writer})
+        try:
+            yield
+        finally:
+            await writer.stop()
+            await database.close()
+
+    def provide_database(state: State) -> Database:
+        return state.database
+
+    return Litestar(
+        route_handlers=[
+            ingest,
+            *devices.HANDLERS,
+            *links.HANDLERS,
+            *analytics.HANDLERS,
+            *health.HANDLERS,
+        ],
+        dependencies={"database": Provide(provide_database, sync_to_thread=False)},
+        exception_handlers=PROBLEM_HANDLERS,
+        lifespan=[lifespan],
+        response_class=ExactResponse,
+        state=State({"settings": settings}),
+    )

@@ -1,0 +1,110 @@
+"""The one door to the database for reads: calls of SQL functions in, structs out."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg.rows import class_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from service.settings import Settings
+
+Row = TypeVar("Row")
+Connection = psycopg.AsyncConnection[Any]
+
+# how long a request waits for a connection before it is told that the database is away
+_PATIENCE_SECONDS = 2.0
+
+
+class DatabaseError(Exception):
+    """The database did not do what it was asked."""
+
+
+class DatabaseUnavailable(DatabaseError):
+    """The database is away or too busy; the same call may succeed later."""
+
+
+class RuleViolation(DatabaseError):
+    """A function of ours refused the call: an error of the caller, with the cure in `hint`."""
+
+    def __init__(self, code: str, message: str, hint: str | None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+
+@asynccontextmanager
+async def translated_errors() -> AsyncGenerator[None, None]:
+    """Turn the driver's errors into ours, by SQLSTATE, never by text."""
+    try:
+        yield
+    except PoolTimeout as error:
+        raise DatabaseUnavailable("no database connection became free in time") from error
+    except psycopg.errors.QueryCanceled as error:
+        raise DatabaseUnavailable("the database did not answer in time") from error
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable("the database is away") from error
+    except psycopg.Error as error:
+        if error.sqlstate and error.sqlstate.startswith("WL"):
+            raise RuleViolation(
+                error.sqlstate, error.diag.message_primary or "", error.diag.message_hint
+            ) from error
+        raise
+
+
+async def prepare_connection(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Leave a login that may do more than the service with the service's rights alone."""
+    await connection.set_autocommit(True)
+    if connection.info.user != "wattledger_service":
+        await connection.execute("SET ROLE wattledger_service")
+
+
+class Database:
+    """A pool of connections on which each call is a transaction of its own."""
+
+    def __init__(self, conninfo: str, settings: Settings) -> None:
+        timeout_ms = round(settings.read_timeout_seconds * 1000)
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            conninfo,
+            kwargs={
+                "options": f"-c statement_timeout={timeout_ms} -c timezone=UTC",
+                "application_name": "wattledger",
+            },
+            min_size=1,
+            max_size=settings.read_connections,
+            timeout=_PATIENCE_SECONDS,
+            configure=prepare_connection,
+            check=AsyncConnectionPool.check_connection,
+            open=False,
+        )
+
+    async def open(self) -> None:
+        """Start the pool; it connects by itself, now or when the database comes."""
+        await self._pool.open()
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        await self._pool.close()
+
+    async def all(self, row: type[Row], query: str, *parameters: object) -> list[Row]:
+        """Call a function and return its rows as structs of type `row`, column by field name.
+
+        Raises DatabaseUnavailable, RuleViolation.
+        """
+        async with (
+            translated_errors(),
+            self._pool.connection() as connection,
+            connection.cursor(row_factory=class_row(row)) as cursor,
+        ):
+            await cursor.execute(query, parameters)
+            return await cursor.fetchall()
+
+    async def one(self, row: type[Row], query: str, *parameters: object) -> Row | None:
+        """Call a function and return its only row as `row`, or null where it has none.
+
+        Raises DatabaseUnavailable, RuleViolation.
+        """
+        rows = await self.all(row, query, *parameters)
+        return rows[0] if rows else None

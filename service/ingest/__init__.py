@@ -1,0 +1,1 @@
+"""From an HTTP body to committed readings: endpoint, group commit, quarantine, answer."""

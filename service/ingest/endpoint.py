@@ -1,0 +1,201 @@
+"""`POST /v1/ingest`, as a bare ASGI application: the hot path."""
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import asgi
+
+from service.database import DatabaseUnavailable
+from service.ingest.body import BodyTimeout, ClientGone, read_body
+from service.ingest.store import Outcome, Quarantined
+from service.ingest.writer import QueueFull, Writer
+from service.problems import MEDIA_TYPE, RETRY_AFTER_SECONDS, Problem, problem
+from service.settings import Settings
+from service.wire import (
+    MEDIA_TYPES,
+    Batch,
+    BodyTooLarge,
+    Decoder,
+    MalformedBody,
+    Refusal,
+    TooManyReadings,
+    UnknownEncoding,
+    decode,
+    raw_readings,
+)
+
+PATH = "/v1/ingest"
+_JSON = b"application/json"
+_PROBLEM = MEDIA_TYPE.encode()
+_RETRY_AFTER = (b"retry-after", str(RETRY_AFTER_SECONDS).encode())
+_encode = msgspec.json.Encoder().encode
+
+
+class Receipt(msgspec.Struct, gc=False):
+    """Every reading is committed and flushed to disk, or was there already, identical."""
+
+    accepted: int
+    duplicates: int
+
+
+class PartialReceipt(msgspec.Struct, gc=False):
+    """Some readings were refused: the rest is committed, the refused ones are in quarantine."""
+
+    accepted: int
+    duplicates: int
+    rejected: list[Refusal]
+
+
+class AllRefused(Problem, kw_only=True):
+    """Every reading of the body was refused."""
+
+    rejected: list[Refusal]
+
+
+class _Answer(Exception):
+    """An answer decided before anything was stored."""
+
+    def __init__(
+        self, status: int, detail: str, *headers: tuple[bytes, bytes], hint: str | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.document = problem(status, detail, hint)
+        self.headers = headers
+
+
+async def _respond(
+    send: Any, status: int, document: object, *headers: tuple[bytes, bytes], media_type: bytes
+) -> None:
+    body = _encode(document)
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [
+                (b"content-type", media_type),
+                (b"content-length", str(len(body)).encode()),
+                *headers,
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+def _decoder_and_type(scope: Any, settings: Settings) -> tuple[Decoder | None, str]:
+    """What the request's headers say of its body. Raises _Answer."""
+    media_type = "application/json"
+    encoding = b"identity"
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            media_type = value.partition(b";")[0].strip().lower().decode("latin-1")
+        elif name == b"content-encoding":
+            encoding = value.strip().lower()
+        elif name == b"content-length" and int(value) > settings.max_body_bytes:
+            raise _too_large(settings)
+    if media_type not in MEDIA_TYPES:
+        raise _Answer(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f'the content type "{media_type}" is not known',
+            hint=f"Send one of {', '.join(sorted(MEDIA_TYPES))}.",
+        )
+    if encoding in (b"identity", b""):
+        return None, media_type
+    try:
+        return Decoder(encoding.decode("latin-1"), settings.max_body_bytes), media_type
+    except UnknownEncoding as error:
+        raise _Answer(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, str(error)) from error
+
+
+def _too_large(settings: Settings) -> _Answer:
+    return _Answer(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        f"the body is larger than {settings.max_body_bytes} bytes",
+        hint="Send the readings in smaller batches.",
+    )
+
+
+async def _decode(
+    scope: Any, receive: Any, writer: Writer, settings: Settings
+) -> tuple[Batch, bytes, str]:
+    """Read and decode the body: the batch, the body and its media type. Raises _Answer."""
+    decoder, media_type = _decoder_and_type(scope, settings)
+    try:
+        body = await read_body(
+            receive, decoder, settings.max_body_bytes, settings.body_timeout_seconds
+        )
+    except BodyTooLarge as error:
+        raise _too_large(settings) from error
+    except BodyTimeout as error:
+        raise _Answer(
+            HTTPStatus.REQUEST_TIMEOUT,
+            f"the body was not complete after {settings.body_timeout_seconds:g} seconds",
+            (b"connection", b"close"),
+        ) from error
+    except MalformedBody as error:
+        raise _Answer(HTTPStatus.BAD_REQUEST, str(error)) from error
+    try:
+        return decode(body, media_type, settings.max_readings), body, media_type
+    except TooManyReadings as error:
+        raise _Answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error)) from error
+    except MalformedBody as error:
+        if body:
+            await writer.keep([Quarantined(None, "malformed", str(error), media_type, body)])
+        raise _Answer(HTTPStatus.BAD_REQUEST, str(error)) from error
+
+
+async def _store(
+    writer: Writer, batch: Batch, body: bytes, media_type: str
+) -> tuple[int, object, bytes]:
+    """Store a batch; return status, document and media type of the answer."""
+    if len(batch.refused) == batch.size:
+        outcome = Outcome(0, batch.refused)
+    else:
+        outcome = await writer.submit(batch, len(body))
+    if not outcome.refused:
+        accepted = batch.size - outcome.duplicates
+        return HTTPStatus.CREATED, Receipt(accepted, outcome.duplicates), _JSON
+    raws = raw_readings(body, media_type)
+    refused = sorted(outcome.refused, key=lambda refusal: refusal.index)
+    await writer.keep(
+        [Quarantined(r.index, r.reason, r.detail, media_type, raws[r.index]) for r in refused]
+    )
+    if len(refused) < batch.size:
+        accepted = batch.size - outcome.duplicates - len(refused)
+        receipt = PartialReceipt(accepted, outcome.duplicates, refused)
+        return HTTPStatus.MULTI_STATUS, receipt, _JSON
+    detail = refused[0].detail if batch.size == 1 else "every reading was refused"
+    document = AllRefused(title="Bad Request", status=400, detail=detail, rejected=refused)
+    return HTTPStatus.BAD_REQUEST, document, _PROBLEM
+
+
+@asgi(PATH, copy_scope=False)
+async def ingest(scope: Any, receive: Any, send: Any) -> None:
+    """Take readings and answer when they are committed, or say which were not and why."""
+    state = scope["litestar_app"].state
+    writer: Writer = state.writer
+    try:
+        if scope["method"] != "POST":
+            raise _Answer(
+                HTTPStatus.METHOD_NOT_ALLOWED, "readings are sent by POST", (b"allow", b"POST")
+            )
+        batch, body, media_type = await _decode(scope, receive, writer, state.settings)
+        status, document, answer_type = await _store(writer, batch, body, media_type)
+        await _respond(send, status, document, media_type=answer_type)
+    except _Answer as answer:
+        await _respond(send, answer.status, answer.document, *answer.headers, media_type=_PROBLEM)
+    except QueueFull:
+        detail = "too many readings are waiting to be stored; nothing of this request was"
+        document = problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, "Send it again later.")
+        await _respond(send, 503, document, _RETRY_AFTER, media_type=_PROBLEM)
+    except DatabaseUnavailable as error:
+        detail = f"{error}: the readings may not be stored"
+        document = problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            detail,
+            "Send the same request again: what is stored already counts as a duplicate.",
+        )
+        await _respond(send, 503, document, _RETRY_AFTER, media_type=_PROBLEM)
+    except ClientGone:
+        return

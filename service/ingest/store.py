@@ -1,0 +1,152 @@
+"""One connection that writes groups of readings, and comes back when the database does."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import psycopg
+
+from service.database import DatabaseUnavailable, prepare_connection, translated_errors
+from service.settings import Settings
+from service.wire import Batch, Columns, Refusal
+
+# one statement, so that a request's meters and vehicles are committed together or not at all; the
+# placeholders are cast, since psycopg cannot tell the type of an empty list
+_INGEST = """
+SELECT false AS is_vehicle, m.reading_index, m.outcome, m.detail
+FROM api.ingest_meter_readings(
+    meter_ids => %b::text[],
+    read_at => %b::timestamptz[],
+    energies_kwh => %b::float8[],
+    voltages_v => %b::float8[]
+) AS m
+UNION ALL
+SELECT true, v.reading_index, v.outcome, v.detail
+FROM api.ingest_vehicle_readings(
+    vehicle_ids => %b::text[],
+    read_at => %b::timestamptz[],
+    energies_kwh => %b::float8[],
+    socs_percent => %b::float8[],
+    battery_temps_c => %b::float8[]
+) AS v
+"""
+
+_QUARANTINE = """
+SELECT api.quarantine_readings(
+    reading_indexes => %s::integer[],
+    reasons => %s::text[],
+    details => %s::text[],
+    content_types => %s::text[],
+    raws => %s::bytea[]
+)
+"""
+
+
+class Outcome(msgspec.Struct, gc=False):
+    """What became of one batch: readings that were there already, and those refused."""
+
+    duplicates: int
+    refused: list[Refusal]
+
+
+class Quarantined(msgspec.Struct, gc=False):
+    """A refused reading, or a whole body, on its way into quarantine."""
+
+    index: int | None
+    reason: str
+    detail: str
+    media_type: str
+    raw: bytes
+
+
+class Store:
+    """Calls the ingest functions on a connection of its own; not for use by two tasks at once."""
+
+    def __init__(self, conninfo: str, settings: Settings) -> None:
+        self._conninfo = conninfo
+        self._timeout_seconds = settings.write_timeout_seconds
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether the last call left a working connection behind."""
+        return self._connection is not None and not self._connection.closed
+
+    async def connect(self) -> None:
+        """Connect unless connected. Raises DatabaseUnavailable."""
+        if self.connected:
+            return
+        timeout_ms = round(self._timeout_seconds * 1000)
+        async with translated_errors():
+            connection = await psycopg.AsyncConnection.connect(
+                self._conninfo,
+                autocommit=True,
+                connect_timeout=5,
+                application_name="wattledger ingest",
+                # synchronous_commit is said here, since an answer of 201 promises it
+                options=f"-c statement_timeout={timeout_ms} -c synchronous_commit=on"
+                " -c timezone=UTC",
+            )
+            await prepare_connection(connection)
+        self._connection = connection
+
+    async def close(self) -> None:
+        """Close the connection; a later call connects again."""
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+    async def ingest(self, batches: Sequence[Batch]) -> list[Outcome]:
+        """Store the readings of all batches in one transaction; return one outcome a batch.
+
+        When it returns, they are committed and flushed. Raises DatabaseUnavailable (whether they
+        were stored is then unknown, and sending them again is safe), psycopg.Error.
+        """
+        if len(batches) == 1:
+            meters, vehicles = batches[0].meters, batches[0].vehicles
+        else:
+            meters = Columns.joined([batch.meters for batch in batches])
+            vehicles = Columns.joined([batch.vehicles for batch in batches])
+        rows = await self._call(_INGEST, (*meters.values, *vehicles.values))
+        outcomes = [Outcome(0, list(batch.refused)) for batch in batches]
+        if rows:
+            owners = (
+                [(n, index) for n, batch in enumerate(batches) for index in batch.meters.indexes],
+                [(n, index) for n, batch in enumerate(batches) for index in batch.vehicles.indexes],
+            )
+            for is_vehicle, position, outcome, detail in rows:
+                number, index = owners[is_vehicle][position]
+                if outcome == "duplicate":
+                    outcomes[number].duplicates += 1
+                else:
+                    outcomes[number].refused.append(Refusal(index, outcome, detail))
+        return outcomes
+
+    async def quarantine(self, refused: Sequence[Quarantined]) -> None:
+        """Keep refused readings. Raises DatabaseUnavailable."""
+        columns = (
+            [entry.index for entry in refused],
+            [entry.reason for entry in refused],
+            [entry.detail for entry in refused],
+            [entry.media_type for entry in refused],
+            [entry.raw for entry in refused],
+        )
+        await self._call(_QUARANTINE, columns)
+
+    async def _call(self, query: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+        await self.connect()
+        connection = self._connection
+        assert connection is not None  # noqa: S101  connect() raises where there is none
+        try:
+            async with translated_errors(), asyncio.timeout(self._timeout_seconds + 1):
+                cursor = connection.cursor(binary=True)
+                await cursor.execute(query, parameters, prepare=True)
+                return await cursor.fetchall()
+        except TimeoutError as error:
+            await self.close()
+            raise DatabaseUnavailable("the database did not answer in time") from error
+        except DatabaseUnavailable:
+            if connection.closed:
+                self._connection = None
+            raise

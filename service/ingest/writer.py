@@ -1,0 +1,192 @@
+"""Group commit: requests that arrive together are written by one call, and answered after it."""
+
+import asyncio
+import logging
+from collections import deque
+
+import psycopg
+
+from service.database import DatabaseUnavailable
+from service.ingest.store import Outcome, Quarantined, Store
+from service.settings import Settings
+from service.wire import Batch, Refusal
+
+_log = logging.getLogger(__name__)
+_RECONNECT_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+class QueueFull(Exception):
+    """More is waiting to be written than may wait; nothing of this request was stored."""
+
+
+class _Waiting:
+    """A batch in the queue, and whom to tell when it is committed."""
+
+    __slots__ = ("batch", "bytes", "done")
+
+    def __init__(self, batch: Batch, size_bytes: int) -> None:
+        self.batch = batch
+        self.bytes = size_bytes
+        self.done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+
+class Writer:
+    """A bounded queue of batches, and the tasks that write it.
+
+    A group is what came while the one before was being written: no timer waits for more.
+    """
+
+    def __init__(self, conninfo: str, settings: Settings) -> None:
+        self._settings = settings
+        self._queue: deque[_Waiting] = deque()
+        self._queued_readings = 0
+        self._queued_bytes = 0
+        self._arrived = asyncio.Event()
+        self._stores = [Store(conninfo, settings) for _ in range(settings.writers)]
+        self._kept = Store(conninfo, settings)
+        self._keeping = asyncio.Lock()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
+
+    @property
+    def connected(self) -> bool:
+        """Whether at least one writer has a working connection."""
+        return any(store.connected for store in self._stores)
+
+    def start(self) -> None:
+        """Start writing."""
+        self._tasks = [asyncio.create_task(self._write_for_ever(store)) for store in self._stores]
+
+    async def stop(self) -> None:
+        """Write what is queued, then end."""
+        self._stopping = True
+        self._arrived.set()
+        await asyncio.gather(*self._tasks)
+        await self._kept.close()
+
+    async def submit(self, batch: Batch, size_bytes: int) -> Outcome:
+        """Queue a batch and wait until it is committed.
+
+        Raises QueueFull and DatabaseUnavailable.
+        """
+        settings = self._settings
+        # a batch larger than the whole queue may still go in alone
+        if self._queue and (
+            self._queued_readings + batch.size > settings.queue_readings
+            or self._queued_bytes + size_bytes > settings.queue_bytes
+        ):
+            raise QueueFull
+        if not self.connected:
+            raise DatabaseUnavailable("the database is away")
+        waiting = _Waiting(batch, size_bytes)
+        self._queue.append(waiting)
+        self._queued_readings += batch.size
+        self._queued_bytes += size_bytes
+        self._arrived.set()
+        return await waiting.done
+
+    async def keep(self, refused: list[Quarantined]) -> None:
+        """Put refused readings into quarantine. Raises DatabaseUnavailable."""
+        async with self._keeping:
+            await self._kept.quarantine(refused)
+
+    def _take_group(self) -> list[_Waiting]:
+        group: list[_Waiting] = []
+        readings = 0
+        while self._queue and (
+            not group or readings + self._queue[0].batch.size <= self._settings.group_readings
+        ):
+            waiting = self._queue.popleft()
+            self._queued_readings -= waiting.batch.size
+            self._queued_bytes -= waiting.bytes
+            if not waiting.done.done():  # its client has left otherwise
+                group.append(waiting)
+                readings += waiting.batch.size
+        return group
+
+    async def _write_for_ever(self, store: Store) -> None:
+        attempt = 0
+        while not (self._stopping and not self._queue):
+            if not store.connected:
+                try:
+                    await store.connect()
+                    attempt = 0
+                except DatabaseUnavailable as error:
+                    self._refuse_all_unless_connected(error)
+                    if self._stopping:
+                        break
+                    await asyncio.sleep(_RECONNECT_SECONDS[min(attempt, 4)])
+                    attempt += 1
+                    continue
+            group = self._take_group()
+            if not group:
+                self._arrived.clear()
+                if not self._stopping:
+                    await self._arrived.wait()
+                continue
+            await self._write(store, group)
+        await store.close()
+
+    async def _write(self, store: Store, group: list[_Waiting]) -> None:
+        """Write a group; where it fails, write its halves, until the one that fails is alone."""
+        try:
+            outcomes = await store.ingest([waiting.batch for waiting in group])
+        except DatabaseUnavailable as error:
+            for waiting in group:
+                _fail(waiting, error)
+        except psycopg.Error as error:
+            if len(group) > 1:
+                middle = len(group) // 2
+                await self._write(store, group[:middle])
+                await self._write(store, group[middle:])
+            else:
+                _log.warning("the database refused a batch of its own accord: %s", error)
+                await self._write_apart(store, group[0], error)
+        except Exception as error:
+            # a defect of ours: its requests get an error, and the writer lives on
+            _log.exception("writing a group of readings failed")
+            for waiting in group:
+                _fail(waiting, error)
+        else:
+            for waiting, outcome in zip(group, outcomes, strict=True):
+                if not waiting.done.done():
+                    waiting.done.set_result(outcome)
+
+    async def _write_apart(self, store: Store, waiting: _Waiting, error: psycopg.Error) -> None:
+        try:
+            outcome = await _ingest_split(store, waiting.batch, error)
+        except DatabaseUnavailable as away:
+            _fail(waiting, away)
+        else:
+            if not waiting.done.done():
+                waiting.done.set_result(outcome)
+
+    def _refuse_all_unless_connected(self, error: DatabaseUnavailable) -> None:
+        if self.connected:
+            return
+        while self._queue:
+            for waiting in self._take_group():
+                _fail(waiting, error)
+
+
+def _fail(waiting: _Waiting, error: Exception) -> None:
+    if not waiting.done.done():
+        # one exception object each, since each is raised in a task of its own
+        waiting.done.set_exception(type(error)(*error.args))
+
+
+async def _ingest_split(store: Store, batch: Batch, error: psycopg.Error) -> Outcome:
+    """Store the readings of a batch that fails as a whole, all but those that fail alone."""
+    if len(batch.meters.indexes) + len(batch.vehicles.indexes) <= 1:
+        index = (*batch.meters.indexes, *batch.vehicles.indexes)[0]
+        detail = f"the database cannot store it: {error.diag.message_primary or error}"
+        return Outcome(0, [*batch.refused, Refusal(index, "malformed", detail)])
+    total = Outcome(0, [])
+    for half in batch.halves():
+        try:
+            outcome = (await store.ingest([half]))[0]
+        except psycopg.Error as fault:
+            outcome = await _ingest_split(store, half, fault)
+        total.duplicates += outcome.duplicates
+        total.refused += outcome.refused
+    return total

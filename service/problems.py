@@ -1,0 +1,70 @@
+"""Errors as RFC 9457 problem documents, always saying what to fix."""
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+
+from service.database import DatabaseUnavailable, RuleViolation
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 1
+
+_RULE_STATUS = {"WL002": HTTPStatus.BAD_REQUEST, "WL003": HTTPStatus.CONFLICT}
+
+
+class Problem(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """A problem document (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    hint: str | None = None
+
+
+def problem(status: int, detail: str, hint: str | None = None) -> Problem:
+    """The problem document of an HTTP status, with what to fix in `detail`."""
+    return Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, hint=hint)
+
+
+def _respond(document: Problem, headers: dict[str, str] | None = None) -> Response[Problem]:
+    return Response(
+        document, status_code=document.status, media_type=MEDIA_TYPE, headers=headers or {}
+    )
+
+
+def _on_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+    return _respond(problem(error.status_code, error.detail), error.headers)
+
+
+def _on_validation(_: Request[Any, Any, Any], error: ValidationException) -> Response[Problem]:
+    faults = error.extra if isinstance(error.extra, list) else []
+    sentences = [
+        f'"{fault.get("key", "body")}": {fault.get("message", "is not valid")}'
+        for fault in faults
+        if isinstance(fault, dict)
+    ]
+    return _respond(problem(error.status_code, "; ".join(sentences) or error.detail))
+
+
+def _on_rule(_: Request[Any, Any, Any], error: RuleViolation) -> Response[Problem]:
+    status = _RULE_STATUS.get(error.code, HTTPStatus.BAD_REQUEST)
+    return _respond(problem(status, error.message, error.hint))
+
+
+def _on_away(_: Request[Any, Any, Any], error: DatabaseUnavailable) -> Response[Problem]:
+    return _respond(
+        problem(HTTPStatus.SERVICE_UNAVAILABLE, f"{error}; nothing was changed, try again"),
+        {"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )
+
+
+HANDLERS: dict[Any, Any] = {
+    HTTPException: _on_http,
+    ValidationException: _on_validation,
+    RuleViolation: _on_rule,
+    DatabaseUnavailable: _on_away,
+}

@@ -1,0 +1,49 @@
+"""Liveness and readiness."""
+
+import msgspec
+from litestar import Response, get
+from litestar.datastructures import State
+
+from service.database import Database, DatabaseUnavailable
+from service.migrate.files import definitions_hash, migration_hashes
+
+
+class Health(msgspec.Struct, omit_defaults=True):
+    """Whether all is well, and what is not."""
+
+    status: str
+    problems: list[str] = []
+
+
+class _Installed(msgspec.Struct):
+    last_migration: str | None
+    definitions_sha256: str | None
+
+
+@get("/health/live", tags=["health"], sync_to_thread=False)
+def live() -> Health:
+    """The process answers."""
+    return Health("ok")
+
+
+@get("/health/ready", tags=["health"])
+async def ready(database: Database, state: State) -> Response[Health]:
+    """The database answers, its schema is this version's, and readings can be written."""
+    problems: list[str] = []
+    try:
+        installed = await database.one(_Installed, "SELECT * FROM api.installed_version()")
+    except DatabaseUnavailable as error:
+        problems.append(str(error))
+    else:
+        last = max(migration_hashes())
+        if installed is None or installed.last_migration != last:
+            problems.append(f"the database is not at migration {last}: run wattledger migrate")
+        elif installed.definitions_sha256 != definitions_hash():
+            problems.append("the database has other definitions: run wattledger migrate")
+        if not state.writer.connected:
+            problems.append("no connection for writing readings yet")
+    health = Health("unavailable" if problems else "ok", problems)
+    return Response(health, status_code=503 if problems else 200)
+
+
+HANDLERS = [live, ready]

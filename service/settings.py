@@ -1,0 +1,61 @@
+"""What can be set from the environment, with its defaults."""
+
+import os
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+_PREFIX = "WATTLEDGER_"
+
+Positive = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0)]
+
+
+class SettingsError(Exception):
+    """A setting in the environment cannot be used; the message names it."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of the service; each is read from WATTLEDGER_ and its name in capitals."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535)] = 3000
+    workers: Positive = 1
+    max_body_bytes: Positive = 8 * 1024 * 1024
+    max_readings: Positive = 20_000
+    body_timeout_seconds: Seconds = 30.0
+    queue_readings: Positive = 100_000
+    queue_bytes: Positive = 64 * 1024 * 1024
+    group_readings: Positive = 5_000
+    writers: Positive = 2
+    write_timeout_seconds: Seconds = 15.0
+    read_connections: Positive = 4
+    read_timeout_seconds: Seconds = 15.0
+
+
+def load() -> Settings:
+    """Read the settings from the environment; raise SettingsError naming the one that is wrong."""
+    given = {
+        field.name: os.environ[_PREFIX + field.name.upper()]
+        for field in msgspec.structs.fields(Settings)
+        if _PREFIX + field.name.upper() in os.environ
+    }
+    try:
+        return msgspec.convert(given, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        name = text.rpartition("$.")[2].rstrip("`") if "$." in text else ""
+        raise SettingsError(
+            f"{_PREFIX}{name.upper()}={given.get(name, '')!r} cannot be used: {text}"
+        ) from error
+
+
+def database_url() -> str | None:
+    """The database to use, or null where the environment names none."""
+    return os.environ.get("DATABASE_URL") or None
+
+
+def read_database_url() -> str | None:
+    """Where reads go: a replica if the environment names one, else the database itself."""
+    return os.environ.get("READ_DATABASE_URL") or database_url()

@@ -1,0 +1,25 @@
+"""What can be wrong with a body as a whole, or with one reading."""
+
+
+class WireError(Exception):
+    """A body cannot be taken; the message tells the sender what to fix."""
+
+
+class MalformedBody(WireError):
+    """The body is not what its content type and encoding say."""
+
+
+class BodyTooLarge(WireError):
+    """The body is larger than allowed, as sent or decompressed."""
+
+
+class TooManyReadings(WireError):
+    """The body holds more readings than one request may."""
+
+
+class UnknownEncoding(WireError):
+    """The content encoding is not one that is understood."""
+
+
+class MalformedReading(WireError):
+    """One reading cannot be taken; its neighbours can."""

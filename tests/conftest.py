@@ -1,0 +1,62 @@
+"""A real TimescaleDB for every run, and a database of its own for every test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.support import server
+from tests.support.server import Server
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # once a run: the workers of xdist inherit the environment of the process that started them
+    if not hasattr(config, "workerinput") and not config.option.collectonly:
+        config.stash[server.KEY] = server.start()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if (started := config.stash.get(server.KEY, None)) is not None:
+        started.stop()
+
+
+def pytest_report_header() -> str | None:
+    url = os.environ.get(server.URL_VARIABLE)
+    return server.describe(url) if url else None
+
+
+@pytest.fixture(scope="session")
+def database_server() -> Server:
+    """The server of this run, with a migrated template database."""
+    return Server(os.environ[server.URL_VARIABLE])
+
+
+@pytest.fixture
+def database_url(database_server: Server) -> Iterator[str]:
+    """A migrated database of the test's own, as its superuser."""
+    with database_server.clone() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def shared_database_url(database_server: Server) -> Iterator[str]:
+    """A migrated database for a worker's whole run: for tests that roll back what they do."""
+    with database_server.clone() as url:
+        yield url
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    """A superuser's connection to the test's own database, in autocommit mode."""
+    with psycopg.connect(database_url, autocommit=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+def service_url(database_url: str) -> str:
+    """The test's own database, as the login that the service has."""
+    return server.as_service(database_url)

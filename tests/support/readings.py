@@ -1,0 +1,120 @@
+"""Make readings with defaults, store them, and read back what the database made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import psycopg
+
+# a whole minute that stays inside the retention and the past however long the tests run
+NOW = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=10)
+
+Connection = psycopg.Connection[Any]
+
+
+class MeterReading(NamedTuple):
+    meter_id: str | None = "M-1"
+    ts: datetime | None = NOW
+    energy_kwh: float | None = 0.42
+    voltage_v: float | None = 230.0
+
+
+class VehicleReading(NamedTuple):
+    vehicle_id: str | None = "V-1"
+    ts: datetime | None = NOW
+    energy_kwh: float | None = 0.37
+    soc_percent: float | None = 81.5
+    battery_temp_c: float | None = 31.2
+
+
+class NotStored(NamedTuple):
+    """One row of an ingest function's answer."""
+
+    index: int
+    outcome: str
+    detail: str | None
+
+
+def ingest_meters(connection: Connection, readings: Iterable[MeterReading]) -> list[NotStored]:
+    """Call api.ingest_meter_readings; return the rows for what was not newly stored."""
+    columns = [list(column) for column in zip(*readings, strict=True)] or [[], [], [], []]
+    rows = connection.execute(
+        "SELECT * FROM api.ingest_meter_readings("
+        "%s::text[], %s::timestamptz[], %s::float8[], %s::float8[])",
+        columns,
+    )
+    return [NotStored(*row) for row in rows]
+
+
+def ingest_vehicles(connection: Connection, readings: Iterable[VehicleReading]) -> list[NotStored]:
+    """Call api.ingest_vehicle_readings; return the rows for what was not newly stored."""
+    columns = [list(column) for column in zip(*readings, strict=True)] or [[], [], [], [], []]
+    rows = connection.execute(
+        "SELECT * FROM api.ingest_vehicle_readings("
+        "%s::text[], %s::timestamptz[], %s::float8[], %s::float8[], %s::float8[])",
+        columns,
+    )
+    return [NotStored(*row) for row in rows]
+
+
+def link(
+    connection: Connection,
+    vehicle_id: str = "V-1",
+    meter_id: str = "M-1",
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> bool:
+    """Put a charging link; return whether it is new."""
+    row = connection.execute(
+        "SELECT api.put_charging_link(%s, %s, %s, %s)", [vehicle_id, meter_id, since, until]
+    ).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def performance(
+    connection: Connection,
+    vehicle_id: str = "V-1",
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> dict[str, Any]:
+    """Call api.performance; return its row by column name."""
+    cursor = connection.cursor(row_factory=psycopg.rows.dict_row)
+    row = cursor.execute(
+        "SELECT * FROM api.performance(%s, %s, %s)", [vehicle_id, since, until]
+    ).fetchone()
+    assert row is not None
+    return row
+
+
+def meter_history(connection: Connection) -> list[tuple[Any, ...]]:
+    """Every stored meter reading but its time of receipt, by key."""
+    return connection.execute(
+        "SELECT meter_id, ts, entry, energy_mwh, voltage_mv FROM telemetry.meter_reading"
+        " ORDER BY 1, 2, 3"
+    ).fetchall()
+
+
+def meter_states(connection: Connection) -> list[tuple[Any, ...]]:
+    """Every meter's state but its time of receipt, by meter."""
+    return connection.execute(
+        "SELECT meter_id, ts, energy_mwh, voltage_mv FROM telemetry.meter_state ORDER BY 1"
+    ).fetchall()
+
+
+def vehicle_history(connection: Connection) -> list[tuple[Any, ...]]:
+    """Every stored vehicle reading but its time of receipt, by key."""
+    return connection.execute(
+        "SELECT vehicle_id, ts, entry, energy_mwh, soc_mpct, battery_temp_mc"
+        " FROM telemetry.vehicle_reading ORDER BY 1, 2, 3"
+    ).fetchall()
+
+
+def vehicle_states(connection: Connection) -> list[tuple[Any, ...]]:
+    """Every vehicle's state but its time of receipt, by vehicle."""
+    return connection.execute(
+        "SELECT vehicle_id, ts, energy_mwh, soc_mpct, battery_temp_mc"
+        " FROM telemetry.vehicle_state ORDER BY 1"
+    ).fetchall()

@@ -1,0 +1,143 @@
+"""The TimescaleDB that a test run uses: an embedded one, or the one at TEST_DATABASE_URL."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import conninfo, sql
+
+from service.embedded import Cluster
+from service.migrate import migrate
+
+URL_VARIABLE = "WATTLEDGER_TESTS_SERVER"
+SERVICE_PASSWORD = "only-for-tests"
+_TEMPLATE_VARIABLE = "WATTLEDGER_TESTS_TEMPLATE"
+
+# speed, for data that no test needs after a power cut; no background workers, which would hold
+# connections to the template and run jobs in the middle of a test
+_SETTINGS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "timescaledb.max_background_workers": "0",
+    "shared_buffers": "256MB",
+}
+
+
+class StartedServer:
+    """What `start` started, to be stopped when the run ends."""
+
+    def __init__(self, cluster: Cluster | None, url: str, template: str) -> None:
+        self._cluster = cluster
+        self._url = url
+        self._template = template
+
+    def stop(self) -> None:
+        """Remove the template, and the cluster if it is ours."""
+        if self._cluster is None:
+            with psycopg.connect(self._url, autocommit=True) as connection:
+                connection.execute(
+                    sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(
+                        sql.Identifier(self._template)
+                    )
+                )
+            return
+        directory = self._cluster.directory
+        self._cluster.stop()
+        shutil.rmtree(directory.parent, ignore_errors=True)
+
+
+KEY: pytest.StashKey[StartedServer] = pytest.StashKey()
+
+
+def start() -> StartedServer:
+    """Start the run's server, make its template, and tell the workers by the environment."""
+    cluster = None
+    url = os.environ.get("TEST_DATABASE_URL")
+    # the tests' own database, whatever the shell that they are run from works on
+    os.environ.pop("DATABASE_URL", None)
+    if not url:
+        parent = Path(tempfile.mkdtemp(prefix="wattledger-tests-"))
+        parent.chmod(0o755)
+        cluster = Cluster(parent / "cluster", port=0, settings=_SETTINGS)
+        cluster.start()
+        url = cluster.url("postgres")
+    template = f"wattledger_template_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(template)))
+    os.environ["WATTLEDGER_SERVICE_PASSWORD"] = SERVICE_PASSWORD
+    migrate(at_database(url, template), lambda _: None)
+    del os.environ["WATTLEDGER_SERVICE_PASSWORD"]
+    os.environ[URL_VARIABLE] = url
+    os.environ[_TEMPLATE_VARIABLE] = template
+    return StartedServer(cluster, url, template)
+
+
+class Server:
+    """Makes databases from the template."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._template = os.environ[_TEMPLATE_VARIABLE]
+
+    @contextmanager
+    def empty(self) -> Iterator[str]:
+        """A new database without anything, removed afterwards."""
+        with self._database("template1") as url:
+            yield url
+
+    @contextmanager
+    def clone(self) -> Iterator[str]:
+        """A new migrated database, removed afterwards."""
+        with self._database(self._template) as url:
+            yield url
+
+    @contextmanager
+    def _database(self, template: str) -> Iterator[str]:
+        name = f"wattledger_test_{uuid.uuid4().hex[:16]}"
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                    sql.Identifier(name), sql.Identifier(template)
+                )
+            )
+        try:
+            yield at_database(self.url, name)
+        finally:
+            with (
+                # a fault test may have left the server down, and the run's end removes it all
+                suppress(psycopg.OperationalError),
+                psycopg.connect(self.url, autocommit=True) as connection,
+            ):
+                connection.execute(
+                    sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+                )
+
+
+def at_database(url: str, name: str) -> str:
+    """The same server and login, another database."""
+    return conninfo.make_conninfo(url, dbname=name)
+
+
+def as_service(url: str) -> str:
+    """The same database, as the login that the service has."""
+    return conninfo.make_conninfo(url, user="wattledger_service", password=SERVICE_PASSWORD)
+
+
+def describe(url: str) -> str:
+    """One line for the header of a run: which server and which extension."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute(
+            "SELECT current_setting('server_version'), a.default_version"
+            " FROM pg_available_extensions AS a WHERE a.name = 'timescaledb'"
+        ).fetchone()
+    assert row is not None
+    return f"database: PostgreSQL {row[0]}, TimescaleDB {row[1]}"
