@@ -4,6 +4,7 @@ import os
 import sys
 
 import click
+import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from service import settings
@@ -42,10 +43,6 @@ def _refuse_if_given(what: str) -> None:
         )
 
 
-def _url(role: str) -> str:
-    return settings.database_url() or Cluster(default_directory()).url(role)
-
-
 @db.command()
 def start() -> None:
     """Start it, having fetched and made it where that was not done yet."""
@@ -68,8 +65,8 @@ def stop() -> None:
 @db.command()
 def status() -> None:
     """Say whether it runs; exit with 3 if it does not."""
-    if settings.database_url():
-        click.echo("DATABASE_URL is set: that database is used")
+    if url := settings.database_url():
+        _report(url)
         return
     directory = default_directory()
     found = Cluster(directory).status()
@@ -80,40 +77,33 @@ def status() -> None:
     sys.exit(3)
 
 
-@db.command(context_settings={"ignore_unknown_options": True})
+# -h is psql's own option for a host
+@db.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def psql(arguments: tuple[str, ...]) -> None:
     """Open psql on it as superuser; arguments go to psql."""
-    program = "psql"
-    environment = dict(os.environ)
     if url := settings.database_url():
-        # in the environment, since arguments are seen by every user of the machine
-        for keyword, value in conninfo_to_dict(url).items():
-            environment[_VARIABLES.get(keyword, f"PG{keyword.upper()}")] = str(value)
+        command, variables = ["psql"], _variables(url)
     else:
-        cluster = Cluster(default_directory())
-        found = cluster.status()
-        if not found.running:
-            raise EmbeddedError("it does not run: start it with `wattledger db start`")
-        program = str(cluster.program("psql"))
-        environment |= {
-            "PGHOST": "127.0.0.1",
-            "PGPORT": str(found.port),
-            "PGUSER": "postgres",
-            "PGPASSWORD": cluster.password_of("postgres"),
-            "PGDATABASE": "wattledger",
-        }
+        command, variables = Cluster(default_directory()).psql_command()
     try:
-        os.execvpe(program, [program, *arguments], environment)  # noqa: S606  our own program
+        os.execvpe(command[0], [*command, *arguments], {**os.environ, **variables})  # noqa: S606
     except FileNotFoundError as error:
         raise click.ClickException("psql is not installed here") from error
 
 
 @db.command()
-@click.option("--role", default="postgres", show_default=True, help="Whose login to print.")
-def url(role: str) -> None:
+@click.option("--role", help="Whose login to print; postgres, the superuser, unless told.")
+def url(role: str | None) -> None:
     """Print the URL to connect with, password included."""
-    click.echo(_url(role))
+    if given := settings.database_url():
+        if role:
+            raise click.ClickException(
+                "DATABASE_URL is set, and only the login in it is known: leave out --role"
+            )
+        click.echo(given)
+        return
+    click.echo(Cluster(default_directory()).url(role or "postgres"))
 
 
 @db.command()
@@ -126,3 +116,30 @@ def destroy(yes: bool) -> None:
         click.confirm(f"Remove {directory} and every reading in it?", abort=True)
     Cluster(directory).destroy()
     click.echo(f"removed {directory}")
+
+
+def _variables(url: str) -> dict[str, str]:
+    """libpq's variables for a URL: arguments would be seen by every user of the machine."""
+    try:
+        parameters = conninfo_to_dict(url)
+    except psycopg.Error as error:
+        raise click.ClickException(f"DATABASE_URL cannot be read: {error}") from error
+    return {
+        _VARIABLES.get(keyword, f"PG{keyword.upper()}"): str(value)
+        for keyword, value in parameters.items()
+    }
+
+
+def _report(url: str) -> None:
+    """Say whether the database at DATABASE_URL answers; exit with 3 if it does not."""
+    try:
+        with psycopg.connect(url, connect_timeout=5) as connection:
+            info = connection.info
+            version = info.parameter_status("server_version")
+            click.echo(
+                f"running: DATABASE_URL, {info.dbname} at {info.host}:{info.port},"
+                f" PostgreSQL {version}"
+            )
+    except psycopg.Error as error:
+        click.echo(f"stopped: the database at DATABASE_URL does not answer: {error}".strip())
+        sys.exit(3)

@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import IO
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from service.embedded import places
 from service.embedded.errors import EmbeddedError
 
 _KEYRINGS = (
@@ -54,7 +56,8 @@ class Apt:
             "APT::Sandbox::User": "root",
         }
         self._config = directory / "apt.conf"
-        self._config.write_text("".join(f'{key} "{value}";\n' for key, value in settings.items()))
+        ours = "".join(f'{key} "{value}";\n' for key, value in settings.items())
+        self._config.write_text(_host_connection() + ours)
 
     def download(self, package: str) -> list[Path]:
         """Fetch a package and all that it needs, verified; show the progress on stderr.
@@ -80,35 +83,47 @@ class Apt:
     def _run(self, label: str, progress: Progress, arguments: list[str]) -> None:
         task = progress.add_task(label, total=100)
         read_end, write_end = os.pipe()
-        process = subprocess.Popen(
-            ["apt-get", "--quiet=2", "--option", f"APT::Status-Fd={write_end}", *arguments],
-            env={**os.environ, "APT_CONFIG": str(self._config), "LC_ALL": "C.UTF-8"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            pass_fds=(write_end,),
-        )
-        os.close(write_end)
-        with os.fdopen(read_end) as status:
-            _follow(status, progress, task)
-        output = process.communicate()[0]
+        with tempfile.TemporaryFile("w+", errors="replace") as output:
+            process = subprocess.Popen(
+                ["apt-get", "--quiet=2", "--option", f"APT::Status-Fd={write_end}", *arguments],
+                env={**os.environ, "APT_CONFIG": str(self._config), "LC_ALL": "C.UTF-8"},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                pass_fds=(write_end,),
+            )
+            os.close(write_end)
+            with os.fdopen(read_end, errors="replace") as status:
+                _follow(status, progress, task)
+            process.wait()
+            output.seek(0)
+            said = output.read().strip()
         # an update that fetched nothing ends with success and a warning
-        if process.returncode or "\nE:" in "\n" + output or "\nW: Failed to fetch" in "\n" + output:
-            raise EmbeddedError(f"apt-get {arguments[0]} failed:\n{output.strip()}")
+        if process.returncode or "\nE:" in "\n" + said or "\nW: Failed to fetch" in "\n" + said:
+            raise EmbeddedError(f"apt-get {arguments[0]} failed:\n{said}")
         progress.update(task, completed=100)
 
 
-def _follow(status: IO[str], progress: Progress, task: object) -> None:
+def _host_connection() -> str:
+    """What the host's own configuration says of proxies and certificates."""
+    dumped = subprocess.run(
+        ["apt-config", "dump", "Acquire"], capture_output=True, text=True, check=False
+    ).stdout
+    wanted = ("Acquire::http::", "Acquire::https::")
+    return "".join(line for line in dumped.splitlines(True) if line.startswith(wanted))
+
+
+def _follow(status: IO[str], progress: Progress, task: TaskID) -> None:
     """Show `dlstatus:<n>:<percent>:<text>` lines until apt closes the pipe."""
     for line in status:
         fields = line.split(":", 3)
         if fields[0] == "dlstatus":
-            progress.update(task, completed=float(fields[2]))  # type: ignore[arg-type]
+            progress.update(task, completed=float(fields[2]))
 
 
 def _mirror(instead: str) -> str:
     """The archive's address: the setting, or the one that this Debian host itself uses."""
-    if given := os.environ.get("WATTLEDGER_DEBIAN_MIRROR"):
+    if given := places.debian_mirror():
         return given
     targets = subprocess.run(
         [

@@ -3,24 +3,26 @@
 import fcntl
 import os
 import shutil
-import socket
-import subprocess
+import time
 from collections.abc import Generator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 
 from service.embedded import places, postmaster, secrets
-from service.embedded.configuration import configuration
 from service.embedded.errors import EmbeddedError
+from service.embedded.launch import launch
 from service.embedded.postmaster import Postmaster
-from service.embedded.programs import Programs, find_programs
+from service.embedded.programs import find_programs
 
 DATABASE = "wattledger"
 SUPERUSER = "postgres"
 _MARKER = "wattledger-embedded-database"
+# what a server may take to go down that was told to, or was killed, when we look
+_PATIENCE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -37,16 +39,17 @@ class Cluster:
     """A PostgreSQL server with TimescaleDB in a directory of its own.
 
     `port`: null for the usual one, 0 for any free one; it counts when the cluster is made.
-    `settings` are put into the configuration over the defaults.
+    `settings` are put into the configuration over the defaults, at every start.
     """
 
     def __init__(
         self, directory: Path, port: int | None = None, settings: Mapping[str, str] | None = None
     ) -> None:
-        self.directory = directory
+        self.directory = directory.absolute()
         self._port = port
         self._settings = settings or {}
-        self._data = directory / "data"
+        self._data = self.directory / "data"
+        self._marker = self.directory / _MARKER
 
     def start(self) -> None:
         """Start the server, having made it where it is not there yet; do nothing if it runs.
@@ -54,42 +57,35 @@ class Cluster:
         When this returns, it accepts connections and the database `wattledger` exists.
         Raises EmbeddedError.
         """
-        user = places.unprivileged_user()
-        places.make_reachable(self.directory.parent, user)
         with self._only_one():
-            if postmaster.running(self._data):
-                return
-            self._check_version()
-            programs = find_programs()
-            if not self._data.exists():
-                self._make(programs)
-            self._check_major(programs)
-            postmaster.clear_stale(self._data)
-            self._configure()
-            log = self.directory / "log" / "start.log"
-            done = self._run(
-                programs, "pg_ctl", "start", "-s", "-w", "-t", "120", "-D", self._data, "-l", log
-            )
-            if done.returncode:
-                raise EmbeddedError(
-                    f"PostgreSQL did not start: {done.stderr.strip()}\n{_tail(log)}"
-                    f"see also the log in {log.parent}"
-                )
-            self._create_database()
+            deadline = time.monotonic() + _PATIENCE_SECONDS
+            while True:
+                try:
+                    if postmaster.running(self._data) is None:
+                        password = self.password_of(SUPERUSER)
+                        launch(self.directory, SUPERUSER, password, self._port, self._settings)
+                    postmaster.wait_until_ready(self._data)
+                    # also where it ran: a first start may have been killed before it came so far
+                    self._create_database()
+                except (psycopg.OperationalError, postmaster.Ended) as error:
+                    # what ran a moment ago may have been on its way down
+                    if time.monotonic() > deadline:
+                        raise EmbeddedError(f"the embedded database fails: {error}") from error
+                    time.sleep(0.1)
+                else:
+                    return
 
     def stop(self) -> None:
         """Stop the server if it runs; open connections are ended, nothing committed is lost."""
-        if not postmaster.running(self._data):
-            return
-        done = self._run(find_programs(), "pg_ctl", "stop", "-s", "-m", "fast", "-D", self._data)
-        if done.returncode:
-            raise EmbeddedError(f"PostgreSQL did not stop: {done.stderr.strip()}")
+        if self._exists():
+            with self._only_one():
+                postmaster.stop(self._data)
 
     def status(self) -> Status:
         """Whether the cluster exists and runs, and where."""
         found = postmaster.running(self._data)
         return Status(
-            exists=(self.directory / _MARKER).exists(),
+            exists=self._exists(),
             running=found is not None,
             pid=found.pid if found else None,
             port=found.port if found else None,
@@ -98,11 +94,30 @@ class Cluster:
     def url(self, role: str = SUPERUSER, database: str = DATABASE) -> str:
         """A URL with which `role` reaches the running server. Raises EmbeddedError."""
         port = self._postmaster().port
-        return f"postgresql://{role}:{self.password_of(role)}@127.0.0.1:{port}/{database}"
+        login = f"{quote(role, safe='')}:{self.password_of(role)}"
+        return f"postgresql://{login}@127.0.0.1:{port}/{quote(database, safe='')}"
 
     def password_of(self, role: str) -> str:
-        """The password kept for a login; migrating gives it to the role."""
+        """The password kept for a login; migrating gives it to the role. Raises EmbeddedError."""
         return secrets.password_of(self.directory, role)
+
+    def psql_command(
+        self, role: str = SUPERUSER, database: str = DATABASE
+    ) -> tuple[list[str], dict[str, str]]:
+        """How to call psql: its arguments, and the variables to add to the environment.
+
+        The password is among the variables, since every user of the machine sees arguments.
+        Raises EmbeddedError.
+        """
+        return [str(self.program("psql"))], {
+            "PGHOST": "127.0.0.1",
+            "PGHOSTADDR": "127.0.0.1",
+            "PGPORT": str(self._postmaster().port),
+            "PGUSER": role,
+            "PGPASSWORD": self.password_of(role),
+            "PGDATABASE": database,
+            "PGSSLMODE": "disable",
+        }
 
     def postmaster_pid(self) -> int:
         """The process id of the running server. Raises EmbeddedError."""
@@ -114,10 +129,18 @@ class Cluster:
 
     def destroy(self) -> None:
         """Stop the server and remove all its data. Raises EmbeddedError for a foreign directory."""
-        if not (self.directory / _MARKER).exists():
+        if not self._exists():
             raise EmbeddedError(f"{self.directory} holds no embedded database, so it is left alone")
-        self.stop()
-        shutil.rmtree(self.directory)
+        with self._only_one():
+            postmaster.stop(self._data)
+            # the marker last, so that a removal killed half-way can be repeated
+            for path in self.directory.iterdir():
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                elif path != self._marker:
+                    path.unlink()
+            self._marker.unlink()
+            self.directory.rmdir()
 
     def _postmaster(self) -> Postmaster:
         if found := postmaster.running(self._data):
@@ -126,120 +149,55 @@ class Cluster:
             "the embedded database does not run: start it with `wattledger db start`"
         )
 
+    def _exists(self) -> bool:
+        try:
+            return self._marker.exists()
+        except PermissionError as error:
+            raise EmbeddedError(
+                f"{self.directory} belongs to somebody else: set WATTLEDGER_HOME to a directory of"
+                " your own"
+            ) from error
+
     @contextmanager
     def _only_one(self) -> Generator[None]:
-        """Hold the directory against another start at the same time."""
-        foreign = self.directory.exists() and not (self.directory / _MARKER).exists()
-        if foreign and any(self.directory.iterdir()):
+        """Hold the directory against another process that starts, stops or removes it."""
+        while True:
+            self._refuse_foreign()
+            places.make_directory(self.directory)
+            try:
+                file = self._marker.open("a")
+            except OSError as error:
+                raise EmbeddedError(f"cannot write {self._marker}: {error.strerror}") from error
+            with file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                # who held it before may have removed the directory
+                if self._exists() and os.path.samestat(
+                    os.fstat(file.fileno()), self._marker.stat()
+                ):
+                    yield
+                    return
+
+    def _refuse_foreign(self) -> None:
+        try:
+            # one look: between two, another start may have begun to fill an empty directory
+            names = {path.name for path in self.directory.iterdir()}
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise EmbeddedError(f"cannot use {self.directory}: {error.strerror}") from error
+        if names and _MARKER not in names:
             raise EmbeddedError(
                 f"{self.directory} is not empty and holds no embedded database: set"
                 " WATTLEDGER_HOME to another directory"
             )
-        self.directory.mkdir(exist_ok=True)
-        with (self.directory / _MARKER).open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
-
-    def _check_version(self) -> None:
-        version = self._data / "PG_VERSION"
-        if self._data.exists() and not version.exists():
-            raise EmbeddedError(f"{self._data} holds no PostgreSQL data: move it away")
-
-    def _check_major(self, programs: Programs) -> None:
-        found = (self._data / "PG_VERSION").read_text().strip()
-        if found != str(programs.major):
-            raise EmbeddedError(
-                f"{self._data} was made by PostgreSQL {found}, the programs here are PostgreSQL"
-                f" {programs.major}: dump it with the old version and restore the dump, or set"
-                " WATTLEDGER_HOME to another directory"
-            )
-
-    def _make(self, programs: Programs) -> None:
-        """Run initdb beside the final place, so that one killed half-way leaves nothing there."""
-        staging = self.directory / "data.new"
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir(mode=0o700)
-        (self.directory / "log").mkdir(exist_ok=True)
-        password = self.directory / "password.new"
-        password.unlink(missing_ok=True)
-        password.touch(mode=0o600)
-        password.write_text(self.password_of(SUPERUSER))
-        if user := places.unprivileged_user():
-            for path in (staging, password, self.directory / "log"):
-                os.chown(path, user.pw_uid, user.pw_gid)
-        locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
-        done = self._run(
-            programs,
-            "initdb",
-            *(locale if programs.major >= 17 else ["--locale=C"]),
-            "--encoding=UTF8",
-            "--auth=scram-sha-256",
-            "--data-checksums",
-            f"--username={SUPERUSER}",
-            f"--pwfile={password}",
-            f"--pgdata={staging}",
-        )
-        password.unlink()
-        if done.returncode:
-            raise EmbeddedError(f"initdb failed: {done.stderr.strip()}")
-        with (staging / "postgresql.conf").open("a") as file:
-            file.write("include 'wattledger.conf'\n")
-        staging.rename(self._data)
-
-    def _configure(self) -> None:
-        """Write the configuration; the port stays what it was unless somebody took it."""
-        remembered = self.directory / "port"
-        wanted = self._port if self._port is not None else places.preferred_port()
-        if remembered.exists():
-            wanted = int(remembered.read_text())
-        port = wanted if _is_free(wanted) and wanted else _free_port()
-        remembered.write_text(str(port))
-        (self._data / "wattledger.conf").write_text(configuration(port, self._settings))
 
     def _create_database(self) -> None:
-        with psycopg.connect(self.url(database="postgres"), autocommit=True) as connection:
+        # not what the caller's PG… variables say
+        with psycopg.connect(
+            self.url(database="postgres"), autocommit=True, sslmode="disable", hostaddr="127.0.0.1"
+        ) as connection:
             found = connection.execute(
                 "SELECT FROM pg_database AS d WHERE d.datname = %s", [DATABASE]
             ).fetchone()
             if found is None:
                 connection.execute(f"CREATE DATABASE {DATABASE}")
-
-    def _run(
-        self, programs: Programs, name: str, *arguments: object
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a program as the unprivileged user, and wait."""
-        user = places.unprivileged_user()
-        command = [str(programs.path(name)), *map(str, arguments)]
-        identity: dict[str, object] = (
-            {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
-        )
-        return subprocess.run(
-            command,
-            cwd="/",
-            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "HOME": "/"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            **identity,  # type: ignore[arg-type]
-        )
-
-
-def _is_free(port: int) -> bool:
-    with closing(socket.socket()) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def _free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _tail(log: Path) -> str:
-    return "\n".join(log.read_text().splitlines()[-10:]) + "\n" if log.exists() else ""

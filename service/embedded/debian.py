@@ -21,6 +21,8 @@ POSTGRESQL_MAJOR = 17
 _SUITE = "trixie"
 _PACKAGE = "postgresql-17-timescaledb"
 _BIN = f"usr/lib/postgresql/{POSTGRESQL_MAJOR}/bin"
+# PostgreSQL reads the host's, whatever its packages bring
+_TIME_ZONES = Path("/usr/share/zoneinfo")
 _INSTEAD = (
     "install a TimescaleDB package for PostgreSQL, or set DATABASE_URL to a TimescaleDB"
     " elsewhere, such as the one of docker-compose.yml"
@@ -40,9 +42,10 @@ def unpacked_programs() -> Path:
     Raises EmbeddedError.
     """
     cache = places.cache_directory()
+    # another layout takes another name: servers may still run from the old one
     root = cache / f"debian-{_SUITE}-{_PACKAGE}"
     if not (root / "complete").exists():
-        cache.mkdir(parents=True, exist_ok=True)
+        places.make_directory(cache)
         with _only_one(cache / "lock"):
             if not (root / "complete").exists():
                 _fetch(root)
@@ -61,24 +64,35 @@ def _fetch(root: Path) -> None:
         raise EmbeddedError(
             "this system has no apt to fetch PostgreSQL with TimescaleDB from Debian: " + _INSTEAD
         )
-    shutil.rmtree(root, ignore_errors=True)  # left by one that was killed
+    if not (_TIME_ZONES / "UTC").exists():
+        raise EmbeddedError(f"PostgreSQL needs the time zones in {_TIME_ZONES}: install tzdata")
     staging = root.with_name(root.name + ".staging")
-    shutil.rmtree(staging, ignore_errors=True)
+    for left_by_one_killed in (root, staging):
+        shutil.rmtree(left_by_one_killed, ignore_errors=True)
+    try:
+        _unpack(staging)
+        staging.rename(root)
+        _write_wrappers(root)
+        (root / "complete").touch()
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _unpack(staging: Path) -> None:
+    places.make_directory(staging / "root")
     apt = Apt(staging / "apt", _SUITE, _INSTEAD)
-    tree = staging / "root"
-    tree.mkdir(parents=True)
     for package in apt.download(_PACKAGE):
         done = subprocess.run(
-            ["dpkg-deb", "--extract", package, tree], capture_output=True, text=True, check=False
+            ["dpkg-deb", "--extract", package, staging / "root"],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             raise EmbeddedError(f"cannot unpack {package.name}: {done.stderr.strip()}")
     for unused in _PRUNED:
-        shutil.rmtree(tree / unused, ignore_errors=True)
+        shutil.rmtree(staging / "root" / unused, ignore_errors=True)
     shutil.rmtree(staging / "apt")
-    staging.rename(root)
-    _write_wrappers(root)
-    (root / "complete").touch()
 
 
 def _write_wrappers(root: Path) -> None:
@@ -93,7 +107,7 @@ def _write_wrappers(root: Path) -> None:
         (tree / "usr/lib").glob("ld-linux-*.so.*")
     )
     libraries = next(path.parent for path in sorted((tree / "usr/lib").glob("*/libpq.so.5")))
-    (root / "bin").mkdir()
+    places.make_directory(root / "bin")
     for program in sorted((tree / _BIN).iterdir()):
         real = program.with_name(program.name + ".real")
         program.rename(real)

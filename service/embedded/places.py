@@ -1,10 +1,11 @@
-"""Where the embedded database keeps its programs and its data, and as whom it runs."""
+"""Settings of the embedded database: where it is kept, its port, and as whom it runs."""
 
 import os
 import pwd
 from pathlib import Path
 
 from service.embedded.errors import EmbeddedError
+from service.embedded.running import run
 
 
 def default_directory() -> Path:
@@ -26,6 +27,11 @@ def cache_directory() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wattledger"
 
 
+def debian_mirror() -> str | None:
+    """The archive to fetch from where the host's own is not wanted: WATTLEDGER_DEBIAN_MIRROR."""
+    return os.environ.get("WATTLEDGER_DEBIAN_MIRROR") or None
+
+
 def preferred_port() -> int:
     """The port for a new database: WATTLEDGER_DB_PORT, else 54329."""
     given = os.environ.get("WATTLEDGER_DB_PORT", "54329")
@@ -34,31 +40,61 @@ def preferred_port() -> int:
     return int(given)
 
 
-def unprivileged_user() -> pwd.struct_passwd | None:
-    """Whom to run as where we are root, which PostgreSQL refuses to be; null: as ourselves."""
+def unprivileged_user(data: Path) -> pwd.struct_passwd | None:
+    """Whom to run as where we are root, which PostgreSQL refuses to be; null: as ourselves.
+
+    The owner of the data if it is there already: PostgreSQL insists on that, and a user called
+    postgres may have been added since. Raises EmbeddedError where there is nobody.
+    """
     if os.geteuid() != 0:
         return None
+    if data.exists() and (owner := data.stat().st_uid) != 0:
+        try:
+            return pwd.getpwuid(owner)
+        except KeyError as error:
+            raise EmbeddedError(
+                f"{data} belongs to the user number {owner}, whom this system does not know: give"
+                " it to an unprivileged user with chown -R"
+            ) from error
     given = os.environ.get("WATTLEDGER_DB_USER")
     for name in (given,) if given else ("postgres", "nobody"):
         try:
-            return pwd.getpwnam(name)
+            user = pwd.getpwnam(name)
         except KeyError:
             continue
+        if user.pw_uid != 0:
+            return user
     raise EmbeddedError(
-        f"there is no user {given or 'nobody'} to run PostgreSQL as, which refuses to be root:"
-        " set WATTLEDGER_DB_USER to an unprivileged user"
+        f"there is no unprivileged user {given or 'nobody'} to run PostgreSQL as, which refuses to"
+        " be root: set WATTLEDGER_DB_USER to one"
     )
 
 
-def make_reachable(directory: Path, user: pwd.struct_passwd | None) -> None:
-    """Make a directory, and raise EmbeddedError where `user` could not reach it."""
-    directory.mkdir(parents=True, exist_ok=True)
-    if user is None:
+def make_directory(directory: Path) -> None:
+    """Make a directory and its parents, open to the unprivileged user whatever the umask.
+
+    Raises EmbeddedError where that is not allowed.
+    """
+    try:
+        missing = [place for place in (directory, *directory.parents) if not place.exists()]
+        for place in reversed(missing):
+            place.mkdir(exist_ok=True)
+            place.chmod(0o755)
+    except OSError as error:
+        raise EmbeddedError(f"cannot make {directory}: {error.strerror}") from error
+
+
+def check_reachable(place: Path, user: pwd.struct_passwd | None, setting: str) -> None:
+    """Raise EmbeddedError, naming the setting to change, where `user` cannot enter or run it."""
+    if user is None or _is_open(place, user):
         return
-    for place in (directory, *directory.parents):
-        status = place.stat()
-        if status.st_uid != user.pw_uid and not status.st_mode & 0o001:
-            raise EmbeddedError(
-                f"the user {user.pw_name}, as whom PostgreSQL runs, cannot enter {place}:"
-                " set WATTLEDGER_HOME to a directory that it can enter"
-            )
+    closed = next(part for part in (*reversed(place.parents), place) if not _is_open(part, user))
+    raise EmbeddedError(
+        f"the user {user.pw_name}, as whom PostgreSQL runs, cannot enter {closed}: set {setting}"
+        " to a directory that it can enter"
+    )
+
+
+def _is_open(place: Path, user: pwd.struct_passwd) -> bool:
+    # asked of the system, since groups and access lists count too
+    return run(["test", "-x", place], user).returncode == 0

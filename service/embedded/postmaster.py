@@ -1,59 +1,110 @@
-"""What postmaster.pid and /proc say of a server, whoever started it."""
+"""What postmaster.pid says of a server, whoever started it, and how to stop that server."""
 
+import os
+import signal
+import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from service.embedded.errors import EmbeddedError
 
+# above what any system numbers its processes with
+_NOBODYS_PID = 2**31 - 1
+
+
+class Ended(Exception):
+    """A server ended while it was waited for."""
+
 
 @dataclass(frozen=True)
 class Postmaster:
-    """A running server: its process id and its port."""
+    """A running server: its process id, its port, and whether it accepts connections yet."""
 
     pid: int
     port: int
+    ready: bool
 
 
 def running(data: Path) -> Postmaster | None:
     """The server that runs on a data directory, or null.
 
     The file outlives a killed server and its number may since belong to another process, so the
-    process counts only where it works in this directory, as a postmaster does.
+    process counts only where its arguments are those of a server on this directory. (Its working
+    directory would tell too, but root in a container may not look at that.)
     """
     try:
         lines = (data / "postmaster.pid").read_text().splitlines()
         pid, port = int(lines[0]), int(lines[3])
     except (OSError, ValueError, IndexError):
         return None
-    return Postmaster(pid, port) if _works_in(pid, data) else None
+    arguments = _arguments(pid)
+    if not any(f" -D {path} " in arguments for path in (data, data.resolve())):
+        return None
+    return Postmaster(pid, port, ready=len(lines) > 7 and lines[7].strip() == "ready")
 
 
-def clear_stale(data: Path, patience_seconds: float = 20.0) -> None:
-    """Make way for a new server after one was killed.
+def wait_until_ready(data: Path, seconds: float = 120.0) -> None:
+    """Wait for a running server to accept connections.
 
-    Its children may live on for a moment and still write, so they are waited for before the file
-    that PostgreSQL would notice them by is removed. Raises EmbeddedError where they stay.
+    Raises Ended if it ends instead, EmbeddedError if it takes too long.
     """
-    if running(data):
-        return
-    deadline = time.monotonic() + patience_seconds
-    while left := [pid for pid in _processes() if _works_in(pid, data)]:
+    deadline = time.monotonic() + seconds
+    while (found := running(data)) is not None and not found.ready:
         if time.monotonic() > deadline:
             raise EmbeddedError(
-                f"processes {', '.join(map(str, left))} of a server that was killed still use"
-                f" {data}: end them, then start again"
+                f"PostgreSQL (process {found.pid}) does not accept connections after"
+                f" {seconds:.0f} s: see its log in {data.parent / 'log'}"
             )
-        time.sleep(0.1)
-    (data / "postmaster.pid").unlink(missing_ok=True)
+        time.sleep(0.05)
+    if found is None:
+        raise Ended(f"PostgreSQL ended by itself: see its log in {data.parent / 'log'}")
 
 
-def _processes() -> list[int]:
-    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
+def forget_stale(data: Path) -> None:
+    """Make way for a new server where one was killed and its number belongs to another by now.
+
+    PostgreSQL would take that other process for the server. Only the number is replaced: from the
+    rest of the file PostgreSQL knows the shared memory, and sees whether it is still in use.
+    """
+    path = data / "postmaster.pid"
+    if not path.exists() or running(data):
+        return
+    lines = path.read_text().splitlines(keepends=True)
+    if len(lines) < 2:  # killed while it wrote the file, before it had any shared memory
+        path.unlink()
+        return
+    lines[0] = f"{_NOBODYS_PID}\n"
+    with path.open("r+") as file:  # not a new file: this one belongs to the server's user
+        file.write("".join(lines))
+        file.truncate()
 
 
-def _works_in(pid: int, data: Path) -> bool:
-    try:
-        return Path(f"/proc/{pid}/cwd").resolve(strict=True) == data.resolve()
-    except OSError:
-        return False
+def stop(data: Path, seconds: float = 60.0) -> None:
+    """End a server's connections, then the server, if it runs. Raises EmbeddedError."""
+    found = running(data)
+    if found is None:
+        return
+    os.kill(found.pid, signal.SIGINT)  # "fast" in PostgreSQL's words
+    deadline = time.monotonic() + seconds
+    while running(data):
+        if time.monotonic() > deadline:
+            raise EmbeddedError(
+                f"PostgreSQL (process {found.pid}) did not stop within {seconds:.0f} s: see its"
+                f" log in {data.parent / 'log'}"
+            )
+        time.sleep(0.05)
+
+
+def _arguments(pid: int) -> str:
+    """A process's arguments with a space around each; empty if it is dead or a zombie."""
+    if Path("/proc/self").exists():
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            return ""
+        return " " + words.replace(b"\0", b" ").decode(errors="replace") + " "
+    listed = subprocess.run(
+        ["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return f" {listed.stdout.strip()} "

@@ -1,5 +1,6 @@
 """Find PostgreSQL's programs with TimescaleDB: the host's own, else Debian's unpacked."""
 
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 from service.embedded import debian
 
 SUPPORTED_MAJORS = (18, 17, 16)
-_NEEDED_EXTENSIONS = ("timescaledb.control", "btree_gist.control")
+# older ones lack what the migrations use
+_OLDEST_TIMESCALEDB = (2, 19)
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def _by_pg_config() -> Programs | None:
         ).stdout.splitlines()
     except (OSError, subprocess.CalledProcessError):
         return None
-    major = int(answer[0].split()[1].split(".")[0])
+    major = int(re.findall(r"\d+", answer[0])[0])
     directory, share = Path(answer[1]), Path(answer[2])
     # a client's pg_config comes without a server
     if major in SUPPORTED_MAJORS and (directory / "initdb").exists() and _has_extensions(share):
@@ -60,4 +62,12 @@ def _by_pg_config() -> Programs | None:
 
 
 def _has_extensions(share: Path) -> bool:
-    return all((share / "extension" / name).exists() for name in _NEEDED_EXTENSIONS)
+    extensions = share / "extension"
+    if not (extensions / "btree_gist.control").exists():
+        return False
+    try:
+        control = (extensions / "timescaledb.control").read_text()
+    except OSError:
+        return False
+    version = re.search(r"default_version\s*=\s*'(\d+)\.(\d+)", control)
+    return version is not None and tuple(map(int, version.groups())) >= _OLDEST_TIMESCALEDB
