@@ -129,6 +129,7 @@ BEGIN
             (m.energy_mwh, m.voltage_mv) IS NOT DISTINCT FROM (s.energy_mwh, s.voltage_mv) AS same
         FROM telemetry.meter_reading AS m
         WHERE m.meter_id = s.meter_id AND m.ts = s.ts AND m.entry = 0
+        LIMIT 1  -- there is one at most, but this makes TimescaleDB leave out the other chunks, row by row
     ) AS f
     WHERE n.meter_id IS NULL OR s.occurrence > 1
     ORDER BY 1;

@@ -143,6 +143,7 @@ BEGIN
                 IS NOT DISTINCT FROM (s.energy_mwh, s.soc_mpct, s.battery_temp_mc) AS same
         FROM telemetry.vehicle_reading AS m
         WHERE m.vehicle_id = s.vehicle_id AND m.ts = s.ts AND m.entry = 0
+        LIMIT 1  -- there is one at most, but this makes TimescaleDB leave out the other chunks, row by row
     ) AS f
     WHERE n.vehicle_id IS NULL OR s.occurrence > 1
     ORDER BY 1;

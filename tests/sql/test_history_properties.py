@@ -63,7 +63,9 @@ class Reference:
             for v in vehicles
         )
         # sorted by id and time, so that the last one of an id is its newest
-        self.meter_states = sorted({row[0]: row[:2] + row[3:] for row in self.meter_history}.values())
+        self.meter_states = sorted(
+            {row[0]: row[:2] + row[3:] for row in self.meter_history}.values()
+        )
         self.vehicle_states = sorted(
             {row[0]: row[:2] + row[3:] for row in self.vehicle_history}.values()
         )
@@ -141,9 +143,7 @@ def test_readings_from_four_connections_at_once_give_one_history_without_deadloc
     meter_readings = [MeterReading(*key, *value) for key, value in meters.items()]
     vehicle_readings = [VehicleReading(*key, *value) for key, value in vehicles.items()]
     # every connection sends all readings, cut and ordered in its own way
-    plans = [
-        (batches(random, meter_readings), batches(random, vehicle_readings)) for _ in range(4)
-    ]
+    plans = [(batches(random, meter_readings), batches(random, vehicle_readings)) for _ in range(4)]
     failures: list[BaseException] = []
     stored: list[int] = []
     with database_server.clone() as url:

@@ -54,7 +54,9 @@ def test_a_late_reading_is_stored_but_leaves_the_newer_state(connection: Connect
 
 def test_the_newest_of_a_batch_becomes_the_state_whatever_its_place(connection: Connection) -> None:
     times = [NOW - 3 * MINUTE, NOW - MINUTE, NOW - 2 * MINUTE]
-    ingest_vehicles(connection, [VehicleReading(ts=ts, soc_percent=i) for i, ts in enumerate(times)])
+    ingest_vehicles(
+        connection, [VehicleReading(ts=ts, soc_percent=i) for i, ts in enumerate(times)]
+    )
     assert vehicle_states(connection) == [("V-1", NOW - MINUTE, 370000, 1000, 31200)]
 
 
@@ -75,7 +77,8 @@ def test_the_same_reading_twice_in_a_batch_is_stored_once_and_a_duplicate(
 
 
 @pytest.mark.parametrize(
-    "other", [MeterReading(energy_kwh=0.43), MeterReading(voltage_v=1), MeterReading(voltage_v=None)]
+    "other",
+    [MeterReading(energy_kwh=0.43), MeterReading(voltage_v=1), MeterReading(voltage_v=None)],
 )
 def test_other_values_for_a_known_time_are_a_conflict_and_the_first_stands(
     connection: Connection, other: MeterReading
@@ -98,7 +101,7 @@ def test_of_two_that_disagree_in_a_batch_the_first_stands(connection: Connection
 def test_a_refused_reading_does_not_shadow_a_good_one_of_the_same_time(
     connection: Connection,
 ) -> None:
-    answers = ingest_meters(connection, [MeterReading(energy_kwh=-1), MeterReading()])
+    answers = ingest_meters(connection, [MeterReading(energy_kwh=-1.0), MeterReading()])
     assert [(a.index, a.outcome) for a in answers] == [(0, "out_of_range")]
     assert meter_history(connection) == [("M-1", NOW, 0, 420000, 230000)]
 
@@ -205,7 +208,10 @@ def test_the_trigger_refuses_the_owner_even_with_the_privilege(connection: Conne
     ingest_meters(connection, [MeterReading()])
     connection.execute("GRANT UPDATE, DELETE ON telemetry.meter_reading TO wattledger_owner")
     connection.execute("SET ROLE wattledger_owner")
-    for statement in ("UPDATE telemetry.meter_reading SET energy_mwh = 0", "DELETE FROM telemetry.meter_reading"):
+    for statement in (
+        "UPDATE telemetry.meter_reading SET energy_mwh = 0",
+        "DELETE FROM telemetry.meter_reading",
+    ):
         with pytest.raises(psycopg.Error) as raised:
             connection.execute(statement)
         assert raised.value.sqlstate == "WL010"
@@ -213,7 +219,9 @@ def test_the_trigger_refuses_the_owner_even_with_the_privilege(connection: Conne
 
 def test_a_statement_aimed_at_a_chunk_is_refused_too(connection: Connection) -> None:
     ingest_meters(connection, [MeterReading()])
-    chunk = connection.execute("SELECT public.show_chunks('telemetry.meter_reading')::text").fetchone()
+    chunk = connection.execute(
+        "SELECT public.show_chunks('telemetry.meter_reading')::text"
+    ).fetchone()
     assert chunk is not None
     with pytest.raises(psycopg.Error) as raised:
         connection.execute(f"DELETE FROM {chunk[0]}")

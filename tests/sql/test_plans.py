@@ -1,0 +1,146 @@
+"""Queries touch what they need: states by key, readings by index in the window's chunks alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.support.readings import NOW, Connection, link
+from tests.support.server import Server
+
+DAYS = 40
+DEVICES = 40
+
+
+@pytest.fixture(scope="module")
+def filled_url(database_server: Server) -> Iterator[str]:
+    """Some hundred thousand readings of forty days, a chunk a day, with statistics."""
+    with database_server.clone() as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            for table, column, prefix in (
+                ("meter_reading", "meter_id", "M"),
+                ("vehicle_reading", "vehicle_id", "V"),
+            ):
+                connection.execute(
+                    f"INSERT INTO telemetry.{table} ({column}, ts, energy_mwh)"
+                    " SELECT %s || '-' || d, t, 1000"
+                    " FROM generate_series(1, %s) AS d,"
+                    " generate_series(%s::timestamptz, %s, '10 minutes') AS t",
+                    [prefix, DEVICES, NOW - timedelta(days=DAYS), NOW],
+                )
+                connection.execute(
+                    f"INSERT INTO telemetry.{prefix and table.split('_')[0]}_state"
+                    f" ({column}, ts, energy_mwh, received_at)"
+                    " SELECT %s || '-' || d, now(), 1, now() FROM generate_series(1, 20000) AS d",
+                    [prefix],
+                )
+            link(connection, "V-1", "M-1", NOW - timedelta(days=30), NOW - timedelta(hours=5))
+            link(connection, "V-1", "M-2", NOW - timedelta(hours=5))
+            connection.execute("ANALYZE")
+        yield url
+
+
+@pytest.fixture
+def filled(filled_url: str) -> Iterator[Connection]:
+    with psycopg.connect(filled_url, autocommit=True) as connection:
+        connection.execute("LOAD 'auto_explain'")
+        for setting, value in (
+            ("auto_explain.log_min_duration", "0"),
+            ("auto_explain.log_analyze", "on"),
+            ("auto_explain.log_nested_statements", "on"),
+            ("auto_explain.log_format", "json"),
+            ("auto_explain.log_level", "notice"),
+        ):
+            connection.execute("SELECT set_config(%s, %s, false)", [setting, value])
+        yield connection
+
+
+def executed_nodes(connection: Connection, query: str, parameters: list) -> list[dict[str, Any]]:
+    """Every plan node that ran while the query did, inside functions too."""
+    plans: list[dict[str, Any]] = []
+
+    def collect(notice: psycopg.errors.Diagnostic) -> None:
+        text = notice.message_primary or ""
+        if "plan:" in text:
+            plans.append(json.loads(text.partition("plan:")[2])["Plan"])
+
+    connection.add_notice_handler(collect)
+    connection.execute(query, parameters).fetchall()
+    connection.remove_notice_handler(collect)
+    nodes: list[dict[str, Any]] = []
+
+    def walk(node: dict[str, Any]) -> None:
+        if node["Actual Loops"]:
+            nodes.append(node)
+        for child in node.get("Plans", []):
+            walk(child)
+
+    for plan in plans:
+        walk(plan)
+    assert nodes, "auto_explain reported no plan"
+    return nodes
+
+
+def chunk_scans(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [node for node in nodes if "_hyper_" in node.get("Relation Name", "")]
+
+
+@pytest.mark.parametrize("kind", ["meter", "vehicle"])
+def test_a_state_is_read_by_its_primary_key(filled: Connection, kind: str) -> None:
+    device = f"{kind[0].upper()}-777"
+    nodes = executed_nodes(filled, f"SELECT * FROM api.{kind}_state(%s)", [device])
+    scans = [node for node in nodes if node.get("Relation Name") == f"{kind}_state"]
+    assert [node["Index Name"] for node in scans] == [f"{kind}_state_pkey"]
+
+
+@pytest.mark.parametrize("kind", ["meter", "vehicle"])
+def test_a_page_of_states_reads_its_rows_alone_in_the_order_of_the_key(
+    filled: Connection, kind: str
+) -> None:
+    nodes = executed_nodes(
+        filled, f"SELECT * FROM api.{kind}_states(%s, 100)", [f"{kind[0].upper()}-5"]
+    )
+    (scan,) = [node for node in nodes if node.get("Relation Name") == f"{kind}_state"]
+    assert scan["Index Name"] == f"{kind}_state_pkey"
+    assert scan["Actual Rows"] == 100
+
+
+# more often than PostgreSQL plans with the values at hand, so that the generic plan is seen too
+@pytest.mark.parametrize("repetitions", [1, 7])
+@pytest.mark.parametrize(("hours", "chunks"), [(24, 2), (72, 4), (1, 2)])
+def test_performance_scans_by_index_the_chunks_of_its_window_alone(
+    filled: Connection, repetitions: int, hours: int, chunks: int
+) -> None:
+    arguments = ["V-1", NOW - timedelta(hours=hours), NOW]
+    for _ in range(repetitions):
+        nodes = executed_nodes(filled, "SELECT * FROM api.performance(%s, %s, %s)", arguments)
+    scans = chunk_scans(nodes)
+    assert scans
+    assert {node["Node Type"] for node in scans} <= {
+        "Index Scan",
+        "Index Only Scan",
+        "Bitmap Heap Scan",
+    }
+    for prefix in ("_hyper_1_", "_hyper_2_"):
+        touched = {n["Relation Name"] for n in scans if n["Relation Name"].startswith(prefix)}
+        assert 1 <= len(touched) <= chunks
+
+
+@pytest.mark.parametrize("repetitions", [1, 7])
+def test_a_duplicate_is_compared_by_index_in_its_chunk_alone(
+    filled: Connection, repetitions: int
+) -> None:
+    for _ in range(repetitions):
+        nodes = executed_nodes(
+            filled,
+            "SELECT * FROM api.ingest_meter_readings(%s, %s::timestamptz[], %s, %s::float8[])",
+            [["M-1"], [NOW - timedelta(days=DAYS)], [0.001], [None]],
+        )
+    scans = chunk_scans(nodes)
+    assert {node["Node Type"] for node in scans} <= {"Index Scan", "Index Only Scan"}
+    assert len({node["Relation Name"] for node in scans}) == 1
