@@ -167,7 +167,10 @@ class Cluster:
             try:
                 file = self._marker.open("a")
             except OSError as error:
-                raise EmbeddedError(f"cannot write {self._marker}: {error.strerror}") from error
+                raise EmbeddedError(
+                    f"cannot write {self._marker}: {error.strerror}; set WATTLEDGER_HOME to a"
+                    " directory of your own"
+                ) from error
             with file:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 # who held it before may have removed the directory

@@ -50,6 +50,7 @@ def launch(
             chosen, directory / "run", has_lz4="--with-lz4" in built_with, overrides=settings
         )
         (data / "wattledger.conf").write_text(text)
+        (data / "wattledger.conf").chmod(0o644)  # for the server's user, whatever our umask
         first_words.unlink(missing_ok=True)
         done = run([*command, "-l", first_words], user, home=directory)
         if done.returncode == 0:

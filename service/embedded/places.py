@@ -97,4 +97,4 @@ def check_reachable(place: Path, user: pwd.struct_passwd | None, setting: str) -
 
 def _is_open(place: Path, user: pwd.struct_passwd) -> bool:
     # asked of the system, since groups and access lists count too
-    return run(["test", "-x", place], user).returncode == 0
+    return run(["/bin/sh", "-c", 'test -x "$1"', "sh", place], user).returncode == 0

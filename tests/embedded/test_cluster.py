@@ -163,6 +163,16 @@ def test_a_directory_named_with_a_quote_and_a_space_starts(directory):
         cluster.stop()
 
 
+def test_a_start_under_a_umask_that_closes_every_file_gives_a_server(cluster):
+    before = os.umask(0o077)
+    try:
+        cluster.start()
+    finally:
+        os.umask(before)
+
+    assert query(cluster, "SELECT 1") == [(1,)]
+
+
 def test_destroy_stops_the_server_and_removes_the_directory(cluster):
     cluster.start()
 
