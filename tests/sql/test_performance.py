@@ -49,7 +49,7 @@ def test_energy_efficiency_loss_and_coverage_of_a_full_hour(connection: Connecti
     link(connection)
     fill(connection)
     found = last_hour(connection)
-    assert (found["ac_kwh"], found["dc_kwh"]) == (Decimal("6"), Decimal("5.4"))
+    assert (found["ac_kwh"], found["dc_kwh"]) == (Decimal(6), Decimal("5.4"))
     assert found["loss_kwh"] == Decimal("0.6")
     assert found["efficiency"] == Decimal("0.9")
     assert found["avg_battery_temp_c"] == Decimal("31.2")
@@ -135,7 +135,7 @@ def test_a_link_that_ends_and_one_that_begins_inside_count_only_their_part(
     )
     found = last_hour(connection)
     # 30 minutes on the first meter, 20 on the second, 10 charging elsewhere
-    assert found["ac_kwh"] == Decimal("7")
+    assert found["ac_kwh"] == Decimal(7)
     assert found["dc_kwh"] == Decimal("4.5")
     assert found["dc_unlinked_kwh"] == Decimal("0.9")
     assert (found["meter_samples"], found["meter_coverage"]) == (50, 1)
@@ -145,7 +145,8 @@ def test_a_correction_moves_energy_but_is_no_sample(connection: Connection) -> N
     link(connection)
     fill(connection)
     connection.execute(
-        "INSERT INTO telemetry.meter_reading (meter_id, ts, entry, energy_mwh) VALUES ('M-1', %s, 1, 500000)",
+        "INSERT INTO telemetry.meter_reading (meter_id, ts, entry, energy_mwh)"
+        " VALUES ('M-1', %s, 1, 500000)",
         [NOW - HOUR],
     )
     found = last_hour(connection)
@@ -192,7 +193,7 @@ def test_energy_of_any_readings_links_and_window_equals_a_plain_sum(
         put: list[tuple[str, int, int]] = []
         for meter, ends in links:
             first, last = sorted(ends)
-            if first < last and all(last <= f or l <= first for _, f, l in put):
+            if first < last and all(last <= f or u <= first for _, f, u in put):
                 link(connection, "V", meter, begin + first * MINUTE, begin + last * MINUTE)
                 put.append((meter, first, last))
         ingest_meters(
@@ -204,9 +205,9 @@ def test_energy_of_any_readings_links_and_window_equals_a_plain_sum(
             [VehicleReading("V", begin + t * MINUTE, e / 10**6) for t, e in vehicle.items()],
         )
         found = performance(connection, "V", begin + since * MINUTE, begin + until * MINUTE)
-        inside = [(m, max(f, since), min(l, until)) for m, f, l in put]
-        ac = [e for (m, t), e in meters.items() for i, f, l in inside if i == m and f <= t < l]
-        dc = [e for t, e in vehicle.items() for _, f, l in inside if f <= t < l]
+        inside = [(m, max(f, since), min(u, until)) for m, f, u in put]
+        ac = [e for (m, t), e in meters.items() for i, f, u in inside if i == m and f <= t < u]
+        dc = [e for t, e in vehicle.items() for _, f, u in inside if f <= t < u]
         total = sum(e for t, e in vehicle.items() if since <= t < until)
         assert found["ac_kwh"] * 10**6 == sum(ac)
         assert found["dc_kwh"] * 10**6 == sum(dc)
