@@ -8,7 +8,9 @@ import msgspec
 from litestar import Litestar, Response
 from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.logging import LoggingConfig
 
+from service import openapi
 from service import settings as environment
 from service.database import Database
 from service.ingest.endpoint import ingest
@@ -16,6 +18,13 @@ from service.ingest.writer import Writer
 from service.problems import HANDLERS as PROBLEM_HANDLERS
 from service.routes import analytics, devices, health, links
 from service.settings import Settings, SettingsError
+
+# our own messages, and every exception that becomes a 500
+_LOGGING = LoggingConfig(
+    root={"level": "WARNING", "handlers": ["queue_listener"]},
+    loggers={"service": {"level": "INFO"}},
+    log_exceptions="always",
+)
 
 # exact digits of numeric, as a JSON number
 _encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -61,9 +70,10 @@ def create_app(
     def provide_database(state: State) -> Database:
         return state.database
 
-    return Litestar(
+    app = Litestar(
         route_handlers=[
             ingest,
+            openapi.assets(),
             *devices.HANDLERS,
             *links.HANDLERS,
             *analytics.HANDLERS,
@@ -73,5 +83,10 @@ def create_app(
         exception_handlers=PROBLEM_HANDLERS,
         lifespan=[lifespan],
         response_class=ExactResponse,
+        openapi_config=openapi.config(),
+        plugins=[openapi.DecimalSchemaPlugin()],
+        logging_config=_LOGGING,
         state=State({"settings": settings}),
     )
+    openapi.complete(app)
+    return app

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg.rows import class_row
@@ -88,7 +88,7 @@ class Database:
         """Give all connections back."""
         await self._pool.close()
 
-    async def all(self, row: type[Row], query: str, *parameters: object) -> list[Row]:
+    async def all(self, row: type[Row], query: LiteralString, *parameters: object) -> list[Row]:
         """Call a function and return its rows as structs of type `row`, column by field name.
 
         Raises DatabaseUnavailable, RuleViolation.
@@ -101,7 +101,7 @@ class Database:
             await cursor.execute(query, parameters)
             return await cursor.fetchall()
 
-    async def one(self, row: type[Row], query: str, *parameters: object) -> Row | None:
+    async def one(self, row: type[Row], query: LiteralString, *parameters: object) -> Row | None:
         """Call a function and return its only row as `row`, or null where it has none.
 
         Raises DatabaseUnavailable, RuleViolation.

@@ -1,7 +1,7 @@
 """Errors as RFC 9457 problem documents, always saying what to fix."""
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from litestar import Request, Response
@@ -41,11 +41,9 @@ def _on_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[Proble
 
 
 def _on_validation(_: Request[Any, Any, Any], error: ValidationException) -> Response[Problem]:
-    faults = error.extra if isinstance(error.extra, list) else []
+    faults = cast("list[dict[str, str]]", error.extra or [])
     sentences = [
-        f'"{fault.get("key", "body")}": {fault.get("message", "is not valid")}'
-        for fault in faults
-        if isinstance(fault, dict)
+        f'"{fault.get("key", "body")}": {fault.get("message", "is not valid")}' for fault in faults
     ]
     return _respond(problem(error.status_code, "; ".join(sentences) or error.detail))
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, LiteralString
 
 import msgspec
 import psycopg
@@ -111,12 +111,13 @@ class Store:
         rows = await self._call(_INGEST, (*meters.values, *vehicles.values))
         outcomes = [Outcome(0, list(batch.refused)) for batch in batches]
         if rows:
-            owners = (
+            # whose reading stands at a position of the joined columns: number of the batch, index
+            owners: tuple[list[tuple[int, int]], list[tuple[int, int]]] = (
                 [(n, index) for n, batch in enumerate(batches) for index in batch.meters.indexes],
                 [(n, index) for n, batch in enumerate(batches) for index in batch.vehicles.indexes],
             )
             for is_vehicle, position, outcome, detail in rows:
-                number, index = owners[is_vehicle][position]
+                number, index = (owners[1] if is_vehicle else owners[0])[position]
                 if outcome == "duplicate":
                     outcomes[number].duplicates += 1
                 else:
@@ -134,7 +135,9 @@ class Store:
         )
         await self._call(_QUARANTINE, columns)
 
-    async def _call(self, query: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+    async def _call(
+        self, query: LiteralString, parameters: Sequence[object]
+    ) -> list[tuple[Any, ...]]:
         await self.connect()
         connection = self._connection
         assert connection is not None  # noqa: S101  connect() raises where there is none

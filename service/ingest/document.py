@@ -1,0 +1,247 @@
+"""What the OpenAPI document says of `POST /v1/ingest`."""
+
+from typing import Any
+
+from litestar.openapi.spec import (
+    Example,
+    OpenAPIHeader,
+    OpenAPIMediaType,
+    OpenAPIResponse,
+    Operation,
+    PathItem,
+    Reference,
+    RequestBody,
+    Schema,
+)
+from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
+
+from service.problems import MEDIA_TYPE
+
+PATH = "/v1/ingest"
+
+_TIMESTAMP = Schema(
+    description="When the device took the reading.",
+    one_of=[
+        Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.DATE_TIME, description="RFC 3339"),
+        Schema(
+            type=OpenAPIType.INTEGER,
+            minimum=0,
+            maximum=253_402_300_799_999,
+            description="epoch milliseconds",
+        ),
+    ],
+)
+_ID = Schema(
+    type=OpenAPIType.STRING,
+    min_length=1,
+    max_length=128,
+    pattern=r"^(?!\.{1,2}$)[^\x00-\x1f\x7f-\x9f/]+$",
+    description='No control characters, no "/", not "." or "..".',
+)
+
+
+def _number(description: str, minimum: float, maximum: float, *, nullable: bool = False) -> Schema:
+    kinds = [OpenAPIType.NUMBER, OpenAPIType.NULL] if nullable else OpenAPIType.NUMBER
+    return Schema(
+        type=kinds,
+        description=f"{description}; by default {minimum} to {maximum}, as telemetry.limits says.",
+    )
+
+
+def _form(
+    description: str, required: list[str], properties: dict[str, Schema], example: dict[str, Any]
+) -> Schema:
+    return Schema(
+        type=OpenAPIType.OBJECT,
+        description=description,
+        required=required,
+        properties={**properties, "timestamp": _TIMESTAMP},
+        additional_properties=False,
+        examples=[example],
+    )
+
+
+_METER_EXAMPLE = {
+    "type": "meter",
+    "meterId": "M-1",
+    "kwhConsumedAc": 0.42,
+    "voltage": 231.2,
+    "timestamp": "2026-01-31T12:00:00Z",
+}
+_VEHICLE_EXAMPLE = {
+    "type": "vehicle",
+    "vehicleId": "V-1",
+    "soc": 81.5,
+    "kwhDeliveredDc": 0.37,
+    "batteryTemp": 31.2,
+    "timestamp": 1769860800000,
+}
+_GENERIC_EXAMPLE = {
+    "type": "vehicle",
+    "id": "vehicle_17",
+    "value1": 12.3,
+    "value2": 31.4,
+    "timestamp": 1769860800000,
+}
+
+
+def schemas() -> dict[str, Schema]:
+    """The readings and receipts, by name."""
+    refusal = Schema(
+        type=OpenAPIType.OBJECT,
+        required=["index", "reason", "detail"],
+        properties={
+            "index": Schema(type=OpenAPIType.INTEGER, minimum=0, description="Place in the body."),
+            "reason": Schema(
+                type=OpenAPIType.STRING,
+                enum=["future", "too_old", "out_of_range", "conflict", "malformed"],
+            ),
+            "detail": Schema(type=OpenAPIType.STRING, description="What to fix."),
+        },
+    )
+    counts: dict[str, Schema | Reference] = {
+        "accepted": Schema(type=OpenAPIType.INTEGER, minimum=0),
+        "duplicates": Schema(type=OpenAPIType.INTEGER, minimum=0),
+    }
+    rejected = Schema(type=OpenAPIType.ARRAY, items=Reference("#/components/schemas/Refusal"))
+    return {
+        "MeterReading": _form(
+            "AC energy that a meter drew since its previous reading.",
+            ["meterId", "kwhConsumedAc", "timestamp"],
+            {
+                "type": Schema(const="meter"),
+                "meterId": _ID,
+                "kwhConsumedAc": _number("kWh", 0, 1000),
+                "voltage": _number("V", 0, 1000, nullable=True),
+            },
+            _METER_EXAMPLE,
+        ),
+        "VehicleReading": _form(
+            "DC energy that reached a vehicle's battery since its previous reading.",
+            ["vehicleId", "kwhDeliveredDc", "timestamp"],
+            {
+                "type": Schema(const="vehicle"),
+                "vehicleId": _ID,
+                "kwhDeliveredDc": _number("kWh", 0, 1000),
+                "soc": _number("State of charge in percent", 0, 100, nullable=True),
+                "batteryTemp": _number("°C", -60, 150, nullable=True),
+            },
+            _VEHICLE_EXAMPLE,
+        ),
+        "GenericReading": _form(
+            "The form of devices already in the field. A vehicle's value1 is kWh DC and value2"
+            " battery °C; a meter's value1 is kWh AC and value2 volts.",
+            ["type", "id", "value1", "timestamp"],
+            {
+                "type": Schema(type=OpenAPIType.STRING, enum=["meter", "vehicle"]),
+                "id": _ID,
+                "value1": _number("kWh", 0, 1000),
+                "value2": Schema(type=[OpenAPIType.NUMBER, OpenAPIType.NULL]),
+            },
+            _GENERIC_EXAMPLE,
+        ),
+        "Reading": Schema(
+            one_of=[
+                Reference("#/components/schemas/MeterReading"),
+                Reference("#/components/schemas/VehicleReading"),
+                Reference("#/components/schemas/GenericReading"),
+            ]
+        ),
+        "Refusal": refusal,
+        "Receipt": Schema(
+            type=OpenAPIType.OBJECT,
+            required=["accepted", "duplicates"],
+            properties=counts,
+            examples=[{"accepted": 3, "duplicates": 0}],
+        ),
+        "PartialReceipt": Schema(
+            type=OpenAPIType.OBJECT,
+            required=["accepted", "duplicates", "rejected"],
+            properties={**counts, "rejected": rejected},
+            examples=[
+                {
+                    "accepted": 1,
+                    "duplicates": 0,
+                    "rejected": [
+                        {
+                            "index": 1,
+                            "reason": "out_of_range",
+                            "detail": "energy in kWh is -1, allowed is 0 to 1000",
+                        }
+                    ],
+                }
+            ],
+        ),
+        "Problem": Schema(
+            type=OpenAPIType.OBJECT,
+            required=["title", "status", "detail"],
+            properties={
+                "title": Schema(type=OpenAPIType.STRING),
+                "status": Schema(type=OpenAPIType.INTEGER),
+                "detail": Schema(type=OpenAPIType.STRING, description="What is wrong."),
+                "hint": Schema(type=OpenAPIType.STRING, description="What to do about it."),
+                "rejected": rejected,
+            },
+        ),
+    }
+
+
+def problem_response(description: str, *, retry: bool = False) -> OpenAPIResponse:
+    """An answer that is a problem document, with Retry-After where it may be sent again."""
+    seconds = OpenAPIHeader(schema=Schema(type=OpenAPIType.INTEGER), description="Seconds to wait.")
+    return OpenAPIResponse(
+        description=description,
+        headers={"Retry-After": seconds} if retry else None,
+        content={MEDIA_TYPE: OpenAPIMediaType(schema=Reference("#/components/schemas/Problem"))},
+    )
+
+
+def _answer(description: str, schema: str) -> OpenAPIResponse:
+    reference = Reference(f"#/components/schemas/{schema}")
+    return OpenAPIResponse(
+        description=description, content={"application/json": OpenAPIMediaType(schema=reference)}
+    )
+
+
+def path_item() -> PathItem:
+    """The operation: what it takes, and each answer."""
+    reading = Reference("#/components/schemas/Reading")
+    body = Schema(one_of=[reading, Schema(type=OpenAPIType.ARRAY, items=reading, min_items=1)])
+    examples: dict[str, Example | Reference] = {
+        "meter": Example(summary="one reading of a meter", value=_METER_EXAMPLE),
+        "both": Example(summary="several readings", value=[_METER_EXAMPLE, _VEHICLE_EXAMPLE]),
+        "generic": Example(summary="the generic form", value=_GENERIC_EXAMPLE),
+    }
+    return PathItem(
+        post=Operation(
+            tags=["ingest"],
+            operation_id="Ingest",
+            summary="Post readings",
+            description="One reading or many; the answer comes when they are committed and"
+            " flushed to disk. Energy is what flowed since the device's previous reading."
+            " Sending a reading again is safe. `Content-Encoding` may be gzip or zstd.",
+            request_body=RequestBody(
+                required=True,
+                content={
+                    "application/json": OpenAPIMediaType(schema=body, examples=examples),
+                    "application/msgpack": OpenAPIMediaType(schema=body),
+                    "application/x-ndjson": OpenAPIMediaType(
+                        schema=Schema(type=OpenAPIType.STRING, description="One reading a line.")
+                    ),
+                },
+            ),
+            responses={
+                "201": _answer("Every reading is stored, or was already.", "Receipt"),
+                "207": _answer(
+                    "Some were refused and are in quarantine; the rest is stored.", "PartialReceipt"
+                ),
+                "400": problem_response("The body is malformed, or every reading was refused."),
+                "408": problem_response("The body did not come in time."),
+                "413": problem_response("The body, or the number of readings, is too large."),
+                "415": problem_response("The content type or encoding is not known."),
+                "503": problem_response(
+                    "The queue is full or the database away: send again.", retry=True
+                ),
+            },
+        )
+    )

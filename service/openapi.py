@@ -1,0 +1,101 @@
+"""The OpenAPI document and its page, which works without the internet."""
+
+from decimal import Decimal
+from http import HTTPStatus
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from litestar import Litestar, Router
+from litestar._openapi.schema_generation import SchemaCreator
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin
+from litestar.openapi.spec import License, OpenAPIResponse, Reference, Schema, Tag
+from litestar.openapi.spec.enums import OpenAPIType
+from litestar.plugins import OpenAPISchemaPlugin
+from litestar.static_files import (
+    create_static_files_router,  # pyright: ignore[reportUnknownVariableType]
+)
+from litestar.typing import FieldDefinition
+
+from service.ingest import document
+
+PATH = "/docs"
+_ASSETS = f"{PATH}/assets"
+_ICON = (
+    '<link rel="icon" href="data:image/svg+xml,'
+    "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'>"
+    "<path d='M9 0 3 9h4l-1 7 7-9H9z' fill='%23e0a000'/></svg>\">"
+)
+
+
+def config() -> OpenAPIConfig:
+    """The document's head, and its page with assets that we serve ourselves."""
+    return OpenAPIConfig(
+        title="Wattledger",
+        version=version("wattledger"),
+        description="The ledger of a charging fleet's energy: AC drawn from the grid, DC that"
+        " reached the battery, and what was lost between. Errors are RFC 9457 problem documents.",
+        license=License(name="Apache-2.0", identifier="Apache-2.0"),
+        path=PATH,
+        tags=[
+            Tag("ingest", "Devices and their gateways post readings."),
+            Tag("state", "The latest reading of each device."),
+            Tag("links", "Which meter feeds which vehicle, and when."),
+            Tag("analytics", "Energy, efficiency and loss."),
+            Tag("health", "Is it alive, is it ready."),
+        ],
+        render_plugins=[
+            SwaggerRenderPlugin(
+                js_url=f"{_ASSETS}/swagger-ui-bundle.js",
+                standalone_preset_js_url=f"{_ASSETS}/swagger-ui-standalone-preset.js",
+                css_url=f"{_ASSETS}/swagger-ui.css",
+                favicon=_ICON,
+                path="/",
+            ),
+            JsonRenderPlugin(path="/openapi.json"),
+        ],
+    )
+
+
+def assets() -> Router:
+    """The page's scripts and styles, from the package that brings them."""
+    found = find_spec("swagger_ui")
+    locations = found.submodule_search_locations if found else None
+    directory = Path(next(iter(locations or []))) / "static"
+    return create_static_files_router(
+        path=_ASSETS, directories=[directory], include_in_schema=False, tags=[]
+    )
+
+
+def complete(app: Litestar) -> None:
+    """Add what Litestar cannot know: the hot path, and that errors are problem documents."""
+    schema = app.openapi_schema
+    paths = schema.paths or {}
+    for path, item in paths.items():
+        for operation in (item.get, item.put, item.delete):
+            if operation and operation.responses and not path.startswith("/health"):
+                _describe_errors(operation.responses)
+    schema.paths = {document.PATH: document.path_item(), **paths}
+    schema.components.schemas.update(document.schemas())
+
+
+def _describe_errors(responses: dict[str, OpenAPIResponse | Reference]) -> None:
+    for status in [status for status in responses if int(status) >= 400]:
+        responses[status] = document.problem_response(HTTPStatus(int(status)).phrase)
+    responses["503"] = document.problem_response("The database is away: try again.", retry=True)
+
+
+class DecimalSchemaPlugin(OpenAPISchemaPlugin):
+    """Describe decimals as what they are on the wire: numbers, with all their digits."""
+
+    @staticmethod
+    def is_plugin_supported_type(value: object) -> bool:
+        """Whether it is Decimal."""
+        return value is Decimal
+
+    def to_openapi_schema(
+        self, field_definition: FieldDefinition, schema_creator: SchemaCreator
+    ) -> Schema:
+        """A number."""
+        return Schema(type=OpenAPIType.NUMBER)
