@@ -1,0 +1,156 @@
+"""docker-compose.yml: what is pinned, what is secret, what waits for what."""
+
+import os
+import re
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+
+from service.migrate.preflight import POSTGRESQL_MINIMUM, TIMESCALEDB_MINIMUM
+from service.migrate.runner import LOGIN_PASSWORDS
+from service.routes.health import ready
+from service.settings import Settings
+from tests.packaging.places import ROOT
+
+FILE = ROOT / "docker-compose.yml"
+TEXT = FILE.read_text(encoding="utf-8")
+COMPOSE = yaml.safe_load(TEXT)
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+
+# what a user must set before the first start
+REQUIRED = {"POSTGRES_PASSWORD", "WATTLEDGER_SERVICE_PASSWORD"}
+
+each_service = pytest.mark.parametrize("name", SERVICES)
+
+
+def is_one_shot(name: str) -> bool:
+    """Whether another service waits for its end, and nothing starts it again."""
+    awaited = any(
+        service.get("depends_on", {}).get(name, {}).get("condition")
+        == "service_completed_successfully"
+        for service in SERVICES.values()
+    )
+    return awaited and SERVICES[name].get("restart") == "no"
+
+
+@each_service
+def test_image_is_pinned_or_built_here(name: str):
+    service = SERVICES[name]
+    _, _, tag = service["image"].partition(":")
+    if "build" in service:
+        # so that no registry is asked for an image of that name
+        assert service["pull_policy"] == "build"
+    else:
+        assert re.fullmatch(r"\d+\.\d+\.\d+-pg\d+", tag)
+
+
+def test_database_is_one_that_wattledger_supports():
+    image, _, tag = SERVICES["database"]["image"].partition(":")
+    version, _, major = tag.partition("-pg")
+    parts = tuple(int(part) for part in version.split("."))
+    # the Apache 2 edition's tags end in -oss
+    assert image == "timescale/timescaledb"
+    assert int(major) >= POSTGRESQL_MINIMUM
+    assert parts[:2] >= TIMESCALEDB_MINIMUM
+    assert parts != (2, 22, 0)
+
+
+@each_service
+def test_service_is_checked_for_health_unless_it_ends_by_itself(name: str):
+    assert is_one_shot(name) != ("healthcheck" in SERVICES[name])
+
+
+@each_service
+def test_service_waits_for_what_the_other_can_reach(name: str):
+    for target, dependency in SERVICES[name].get("depends_on", {}).items():
+        wanted = "service_completed_successfully" if is_one_shot(target) else "service_healthy"
+        assert dependency["condition"] == wanted
+
+
+def test_every_variable_without_a_default_is_a_documented_one_and_says_what_to_set():
+    found = re.findall(r"\$\{(\w+)([^}]*)\}", TEXT)
+    assert {variable for variable, rest in found if not rest.startswith(":-")} == REQUIRED
+    for variable, rest in found:
+        if variable in REQUIRED:
+            assert rest.startswith(f":?set {variable}, ")
+
+
+def test_no_variable_is_written_without_braces():
+    assert re.findall(r"\$[^{]", TEXT) == []
+
+
+@each_service
+def test_secrets_come_from_the_environment_alone(name: str):
+    for variable, value in SERVICES[name].get("environment", {}).items():
+        if "PASSWORD" in variable:
+            assert re.fullmatch(r"\$\{\w+:[?-][^}]*\}", value), variable
+            assert ":-" not in value or value.endswith(":-}"), variable
+        # a password in a URL would have to be escaped
+        assert not re.search(r"://[^/@]*:[^/@]*@", value), variable
+
+
+@each_service
+def test_port_is_open_to_this_host_alone(name: str):
+    assert [port for port in SERVICES[name].get("ports", []) if port[:10] != "127.0.0.1:"] == []
+
+
+@pytest.mark.parametrize("name", ["migrate", "service"])
+def test_our_containers_can_write_nothing_and_gain_nothing(name: str):
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["tmpfs"] == ["/tmp"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_database_keeps_acknowledged_readings():
+    database = SERVICES["database"]
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        assert f"--{setting}=on" in database["command"]
+    [volume] = database["volumes"]
+    source, target = volume.split(":")
+    assert source in COMPOSE["volumes"]
+    assert target == "/var/lib/postgresql/data"
+
+
+def test_migrate_is_told_the_password_of_every_login():
+    assert set(LOGIN_PASSWORDS.values()) <= SERVICES["migrate"]["environment"].keys()
+
+
+def test_service_logs_in_with_the_password_that_migrate_gave_it():
+    given = SERVICES["migrate"]["environment"][LOGIN_PASSWORDS["wattledger_service"]]
+    environment = SERVICES["service"]["environment"]
+    assert environment["PGPASSWORD"] == given
+    assert "//wattledger_service@database:" in environment["DATABASE_URL"]
+
+
+def test_service_is_healthy_when_it_is_ready():
+    [path] = ready.paths
+    port = Settings().port
+    assert f"http://127.0.0.1:{port}{path}" in SERVICES["service"]["healthcheck"]["test"][-1]
+    assert [published.rpartition(":")[2] for published in SERVICES["service"]["ports"]] == [
+        str(port)
+    ]
+
+
+def has_compose() -> bool:
+    """Whether the real thing is here; its `config` needs no engine."""
+    docker = shutil.which("docker")
+    asked = docker and subprocess.run([docker, "compose", "version"], capture_output=True)
+    return bool(asked) and asked.returncode == 0
+
+
+@pytest.mark.skipif(not has_compose(), reason="`docker compose` is not installed here")
+def test_compose_itself_accepts_the_file():
+    passwords = dict.fromkeys(REQUIRED, "it's/a:p@ss$word")
+    checked = subprocess.run(
+        ["docker", "compose", "--file", FILE, "config", "--quiet"],
+        env={**os.environ, **passwords},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stderr
