@@ -112,12 +112,12 @@ class Store:
         outcomes = [Outcome(0, list(batch.refused)) for batch in batches]
         if rows:
             # whose reading stands at a position of the joined columns: number of the batch, index
-            owners: tuple[list[tuple[int, int]], list[tuple[int, int]]] = (
+            owners: list[list[tuple[int, int]]] = [
                 [(n, index) for n, batch in enumerate(batches) for index in batch.meters.indexes],
                 [(n, index) for n, batch in enumerate(batches) for index in batch.vehicles.indexes],
-            )
+            ]
             for is_vehicle, position, outcome, detail in rows:
-                number, index = (owners[1] if is_vehicle else owners[0])[position]
+                number, index = owners[1 if is_vehicle else 0][int(position)]
                 if outcome == "duplicate":
                     outcomes[number].duplicates += 1
                 else:
@@ -135,9 +135,7 @@ class Store:
         )
         await self._call(_QUARANTINE, columns)
 
-    async def _call(
-        self, query: LiteralString, parameters: Sequence[object]
-    ) -> list[tuple[Any, ...]]:
+    async def _call(self, query: LiteralString, parameters: Sequence[object]) -> list[Any]:
         await self.connect()
         connection = self._connection
         assert connection is not None  # noqa: S101  connect() raises where there is none

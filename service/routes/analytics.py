@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from litestar import get
 
-from service.database import Database
-from service.routes.parameters import DeviceId, moment, moment_parameter
+from service.routes.parameters import DeviceId, FromDatabase, moment, moment_parameter
 
 Status = Literal["healthy", "degraded", "insufficient", "impossible", "no_data", "unlinked"]
 
@@ -56,7 +55,7 @@ class Performance(
 
 @get("/v1/analytics/performance/{vehicle_id:str}", tags=["analytics"])
 async def performance(
-    database: Database,
+    database: FromDatabase,
     vehicle_id: DeviceId,
     since: Annotated[
         str | None, moment_parameter("from", "Begin of the window; 24 hours before its end.")

@@ -7,13 +7,12 @@ from typing import Annotated
 import msgspec
 from litestar import get
 from litestar.exceptions import NotFoundException
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
-from service.database import Database
-from service.routes.parameters import DeviceId, PageSize
+from service.routes.parameters import DeviceId, FromDatabase, PageSize
 
 After = Annotated[
-    str | None, Parameter(query="after", description="The `next` of the page before.")
+    str | None, QueryParameter(name="after", description="The `next` of the page before.")
 ]
 
 
@@ -72,7 +71,7 @@ class VehiclePage(msgspec.Struct):
 
 
 @get("/v1/meters/{meter_id:str}", tags=["state"], raises=[NotFoundException])
-async def meter(database: Database, meter_id: DeviceId) -> MeterState:
+async def meter(database: FromDatabase, meter_id: DeviceId) -> MeterState:
     """One meter's latest reading."""
     found = await database.one(
         MeterState, "SELECT * FROM api.meter_state(meter_id => %s::text)", meter_id
@@ -83,7 +82,7 @@ async def meter(database: Database, meter_id: DeviceId) -> MeterState:
 
 
 @get("/v1/vehicles/{vehicle_id:str}", tags=["state"], raises=[NotFoundException])
-async def vehicle(database: Database, vehicle_id: DeviceId) -> VehicleState:
+async def vehicle(database: FromDatabase, vehicle_id: DeviceId) -> VehicleState:
     """One vehicle's latest reading."""
     found = await database.one(
         VehicleState, "SELECT * FROM api.vehicle_state(vehicle_id => %s::text)", vehicle_id
@@ -94,7 +93,7 @@ async def vehicle(database: Database, vehicle_id: DeviceId) -> VehicleState:
 
 
 @get("/v1/meters", tags=["state"])
-async def meters(database: Database, after: After = None, limit: PageSize = 100) -> MeterPage:
+async def meters(database: FromDatabase, after: After = None, limit: PageSize = 100) -> MeterPage:
     """Meters by id, a page at a time, each with its latest reading."""
     found = await database.all(
         MeterState,
@@ -106,7 +105,9 @@ async def meters(database: Database, after: After = None, limit: PageSize = 100)
 
 
 @get("/v1/vehicles", tags=["state"])
-async def vehicles(database: Database, after: After = None, limit: PageSize = 100) -> VehiclePage:
+async def vehicles(
+    database: FromDatabase, after: After = None, limit: PageSize = 100
+) -> VehiclePage:
     """Vehicles by id, a page at a time, each with its latest reading."""
     found = await database.all(
         VehicleState,

@@ -4,8 +4,9 @@ import msgspec
 from litestar import Response, get
 from litestar.datastructures import State
 
-from service.database import Database, DatabaseUnavailable
+from service.database import DatabaseUnavailable
 from service.migrate.files import definitions_hash, migration_hashes
+from service.routes.parameters import FromDatabase
 
 
 class Health(msgspec.Struct, omit_defaults=True):
@@ -27,7 +28,7 @@ def live() -> Health:
 
 
 @get("/health/ready", tags=["health"])
-async def ready(database: Database, state: State) -> Response[Health]:
+async def ready(database: FromDatabase, state: State) -> Response[Health]:
     """The database answers, its schema is this version's, and readings can be written."""
     problems: list[str] = []
     try:

@@ -6,10 +6,9 @@ from typing import Annotated
 import msgspec
 from litestar import Response, delete, get, put
 from litestar.exceptions import NotFoundException
-from litestar.params import Parameter
+from litestar.params import JSONBody, QueryParameter
 
-from service.database import Database
-from service.routes.parameters import DeviceId, PageSize, moment, moment_parameter
+from service.routes.parameters import DeviceId, FromDatabase, PageSize, moment, moment_parameter
 
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 _Id = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
@@ -50,7 +49,9 @@ class _Ended(msgspec.Struct):
 
 
 @put("/v1/links/{vehicle_id:str}", tags=["links"])
-async def put_link(database: Database, vehicle_id: DeviceId, data: NewLink) -> Response[Link]:
+async def put_link(
+    database: FromDatabase, vehicle_id: DeviceId, data: JSONBody[NewLink]
+) -> Response[Link]:
     """Link a vehicle to the meter that feeds it; 201 if new, 200 if only its end was moved."""
     outcome = await database.one(
         _Created,
@@ -67,12 +68,14 @@ async def put_link(database: Database, vehicle_id: DeviceId, data: NewLink) -> R
 
 @get("/v1/links", tags=["links"])
 async def links(
-    database: Database,
-    vehicle: Annotated[str | None, Parameter(query="vehicleId")] = None,
-    meter: Annotated[str | None, Parameter(query="meterId")] = None,
+    database: FromDatabase,
+    vehicle: Annotated[str | None, QueryParameter(name="vehicleId")] = None,
+    meter: Annotated[str | None, QueryParameter(name="meterId")] = None,
     after: Annotated[
         str | None,
-        Parameter(query="after", description="The vehicle of the last link of the page before."),
+        QueryParameter(
+            name="after", description="The vehicle of the last link of the page before."
+        ),
     ] = None,
     after_from: Annotated[
         str | None,
@@ -96,7 +99,7 @@ async def links(
 
 @delete("/v1/links/{vehicle_id:str}", tags=["links"], status_code=200, raises=[NotFoundException])
 async def end_link(
-    database: Database,
+    database: FromDatabase,
     vehicle_id: DeviceId,
     at: Annotated[
         str | None, moment_parameter("at", "When the link ended; now if left out.")

@@ -4,22 +4,26 @@ from datetime import datetime
 from typing import Annotated
 
 import msgspec
+from litestar.di import NamedDependency
 from litestar.exceptions import ValidationException
 from litestar.openapi.spec import Example
-from litestar.params import Parameter
+from litestar.params import PathParameter, QueryParameter
 
+from service.database import Database
+
+FromDatabase = NamedDependency[Database]
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
-DeviceId = Annotated[str, Parameter(min_length=1, max_length=128)]
+DeviceId = Annotated[str, PathParameter(min_length=1, max_length=128)]
 PageSize = Annotated[
-    int, Parameter(query="limit", ge=1, le=1000, description="How many to return at most.")
+    int, QueryParameter(name="limit", ge=1, le=1000, description="How many to return at most.")
 ]
 
 
 def moment_parameter(name: str, description: str) -> object:
     """Declare an optional query parameter that `moment` reads."""
-    return Parameter(
-        query=name,
+    return QueryParameter(
+        name=name,
         description=f"{description} RFC 3339 with an offset, or epoch milliseconds.",
         examples=[Example(summary="RFC 3339", value="2026-01-31T12:00:00Z")],
     )
