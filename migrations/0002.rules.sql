@@ -1,4 +1,4 @@
--- What a reading may say and when, and what efficiency is judged by. Rows, so that a DBA changes them without a release.
+-- What a reading may say and when, and what efficiency is judged by. Rows, which a DBA changes without a release.
 
 SET LOCAL ROLE wattledger_owner;
 

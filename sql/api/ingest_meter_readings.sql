@@ -139,6 +139,7 @@ $$;
 COMMENT ON FUNCTION api.ingest_meter_readings(text[], timestamptz[], double precision[], double precision[]) IS
 'Takes meter readings as arrays with one element a reading: meter id, reading time, AC energy in kWh since the previous reading, voltage in V or null. Stores each once, to the milliwatt-hour, and moves the meter''s state forward. Returns a row for each reading that was not newly stored: its zero-based index, the outcome (duplicate, conflict, future, too_old, out_of_range or malformed) and, unless duplicate, a sentence that says what to fix. No row: all stored. Raises WL001 where the arrays differ in length.';
 
-REVOKE ALL ON FUNCTION api.ingest_meter_readings(text[], timestamptz[], double precision[], double precision[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION api.ingest_meter_readings(text[], timestamptz[], double precision[], double precision[])
+FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION api.ingest_meter_readings(text[], timestamptz[], double precision[], double precision[])
 TO wattledger_service;

@@ -153,6 +153,9 @@ $$;
 COMMENT ON FUNCTION api.ingest_vehicle_readings(text[], timestamptz[], double precision[], double precision[], double precision[]) IS
 'Takes vehicle readings as arrays with one element a reading: vehicle id, reading time, DC energy in kWh since the previous reading, state of charge in percent or null, battery temperature in °C or null. Stores each once, to the milliwatt-hour, and moves the vehicle''s state forward. Returns a row for each reading that was not newly stored: its zero-based index, the outcome (duplicate, conflict, future, too_old, out_of_range or malformed) and, unless duplicate, a sentence that says what to fix. No row: all stored. Raises WL001 where the arrays differ in length.';
 
-REVOKE ALL ON FUNCTION api.ingest_vehicle_readings(text[], timestamptz[], double precision[], double precision[], double precision[]) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION api.ingest_vehicle_readings(text[], timestamptz[], double precision[], double precision[], double precision[])
-TO wattledger_service;
+REVOKE ALL ON FUNCTION api.ingest_vehicle_readings(
+    text[], timestamptz[], double precision[], double precision[], double precision[]
+) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION api.ingest_vehicle_readings(
+    text[], timestamptz[], double precision[], double precision[], double precision[]
+) TO wattledger_service;
