@@ -12,18 +12,19 @@ from litestar.logging import LoggingConfig
 
 from service import openapi
 from service import settings as environment
-from service.database import Database
+from service.database import Database, DatabaseUnavailable, RuleViolation
 from service.ingest.endpoint import ingest
 from service.ingest.writer import Writer
 from service.problems import HANDLERS as PROBLEM_HANDLERS
 from service.routes import analytics, devices, health, links
 from service.settings import Settings, SettingsError
 
-# our own messages, and every exception that becomes a 500
+# our own messages, and every exception that becomes a 500; what a client did wrong is no news
 _LOGGING = LoggingConfig(
     root={"level": "WARNING", "handlers": ["queue_listener"]},
     loggers={"service": {"level": "INFO"}},
     log_exceptions="always",
+    disable_stack_trace={*range(400, 500), RuleViolation, DatabaseUnavailable},
 )
 
 # exact digits of numeric, as a JSON number

@@ -42,10 +42,13 @@ def _on_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[Proble
 
 def _on_validation(_: Request[Any, Any, Any], error: ValidationException) -> Response[Problem]:
     faults = cast("list[dict[str, str]]", error.extra or [])
-    sentences = [
-        f'"{fault.get("key", "body")}": {fault.get("message", "is not valid")}' for fault in faults
-    ]
+    sentences = [f"{_place(fault)}: {fault.get('message', 'is not valid')}" for fault in faults]
     return _respond(problem(error.status_code, "; ".join(sentences) or error.detail))
+
+
+def _place(fault: dict[str, str]) -> str:
+    key = fault.get("key", "data")
+    return "the body" if key == "data" else f'"{key}"'
 
 
 def _on_rule(_: Request[Any, Any, Any], error: RuleViolation) -> Response[Problem]:

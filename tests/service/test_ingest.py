@@ -114,11 +114,10 @@ def test_a_batch_with_refused_readings_is_207_with_their_indexes_and_stores_the_
     assert '"voltag"' in document["rejected"][4]["detail"]
     assert len(meter_history(connection)) == 1
     kept = connection.execute(
-        "SELECT reading_index, reason, convert_from(raw, 'UTF8') FROM telemetry.quarantine ORDER BY 1"
+        "SELECT reading_index, reason, convert_from(raw, 'UTF8')"
+        " FROM telemetry.quarantine ORDER BY 1"
     ).fetchall()
-    assert [row[:2] for row in kept] == [
-        (r["index"], r["reason"]) for r in document["rejected"]
-    ]
+    assert [row[:2] for row in kept] == [(r["index"], r["reason"]) for r in document["rejected"]]
     assert [json.loads(row[2]) for row in kept] == body[1:6]
 
 
