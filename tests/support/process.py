@@ -1,0 +1,75 @@
+"""A real `wattledger serve`, as a process of its own, that tests may kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import httpx
+
+from tests.support.http import wait_until_ready
+
+COMMAND = Path(sys.executable).with_name("wattledger")
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Service:
+    """A running service: where it answers, and its process."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+        self.process = process
+        self.url = f"http://127.0.0.1:{port}"
+
+    def status(self, path: str = "/health/ready") -> int:
+        """The status of a GET, 0 where nobody answers."""
+        try:
+            return httpx.get(f"{self.url}{path}", timeout=5).status_code
+        except httpx.TransportError:
+            return 0
+
+    def workers(self) -> list[int]:
+        """The process ids of its workers."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        found = [int(pid) for pid in children.read_text().split()]
+        # multiprocessing keeps a process of its own beside the workers
+        return [
+            pid
+            for pid in found
+            if b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+
+
+@contextmanager
+def serving(database_url: str, *options: str, **environment: str) -> Iterator[Service]:
+    """Start a service on a database and wait until it is ready; stop it at the end."""
+    port = free_port()
+    process = subprocess.Popen(
+        [COMMAND, "serve", "--port", str(port), *options],
+        env={**os.environ, "DATABASE_URL": database_url, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    service = Service(process, port)
+    try:
+        wait_until_ready(service.status, seconds=30)
+        yield service
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
