@@ -1,23 +1,24 @@
-# The project's commands. `just` comes with .venv (see README.md): .venv/bin/just
+# The project's commands. README.md says how .venv/bin/just comes to be there.
 
 set positional-arguments
 
 bin := justfile_directory() / ".venv/bin"
+pip := bin / "uv" + " pip install --quiet --python " + bin / "python"
 
 # list the recipes
 _default:
     @"{{just_executable()}}" --justfile "{{justfile()}}" --list --unsorted
 
 # start everything: an embedded TimescaleDB (or DATABASE_URL), the schema, the service
-up *arguments: (_install "requirements.lock")
-    @"{{bin}}/wattledger" up "$@"
+up *arguments: _runtime
+    @exec "{{bin}}/wattledger" up "$@"
 
-# run all the tests, in parallel; arguments go to pytest (TEST_DATABASE_URL: on another TimescaleDB)
-test *arguments: (_install "requirements-dev.lock")
+# run all the tests; arguments go to pytest (TEST_DATABASE_URL: on another TimescaleDB)
+test *arguments: _development
     @"{{bin}}/pytest" -n auto "$@"
 
 # check formatting, style, types, SQL and files
-lint: (_install "requirements-dev.lock")
+lint: _development
     "{{bin}}/ruff" format --check .
     "{{bin}}/ruff" check .
     "{{bin}}/basedpyright"
@@ -25,29 +26,40 @@ lint: (_install "requirements-dev.lock")
     "{{bin}}/yamllint" --strict docker-compose.yml
 
 # format Python and SQL
-fmt: (_install "requirements-dev.lock")
+fmt: _development
     "{{bin}}/ruff" format .
     "{{bin}}/ruff" check --fix .
     "{{bin}}/sqlfluff" fix --disable-progress-bar migrations sql
 
 # the embedded database: just db start|stop|status|psql|url|destroy
-db *arguments: (_install "requirements.lock")
+db *arguments: _runtime
     @"{{bin}}/wattledger" db "$@"
 
-# bring the database up to date
-migrate *arguments: (_install "requirements.lock")
+# bring the database up to date; with --check only say whether it is
+migrate *arguments: _runtime
     @"{{bin}}/wattledger" migrate "$@"
 
-# compute the lock files anew, with the newest versions that pyproject.toml allows
-lock: (_install "requirements-dev.lock")
-    "{{bin}}/uv" pip compile --universal --generate-hashes --no-annotate --no-header --quiet --upgrade \
-        pyproject.toml --output-file requirements.lock
-    "{{bin}}/uv" pip compile --universal --generate-hashes --no-annotate --no-header --quiet --upgrade \
-        pyproject.toml --group dev --constraint requirements.lock --output-file requirements-dev.lock
+# resolve the lock files anew, with the newest versions that pyproject.toml allows
+lock: _development
+    cd "{{justfile_directory()}}" && "{{bin}}/uv" pip compile --quiet --upgrade --universal --generate-hashes \
+        --no-annotate --no-header pyproject.toml --output-file requirements.lock
+    cd "{{justfile_directory()}}" && "{{bin}}/uv" pip compile --quiet --upgrade --universal --generate-hashes \
+        --no-annotate --no-header pyproject.toml --group dev --constraint requirements.lock \
+        --output-file requirements-dev.lock
 
-# exactly the locked versions, and the project itself; nothing to do when they are there already
+_runtime: (_install "requirements.lock")
+
+_development: (_install "requirements-dev.lock")
+
+# exactly the locked versions, and the project itself; skipped where this lock file is installed already
 _install lock:
-    @test -x "{{bin}}/uv" || "{{bin}}/pip" install --quiet uv
-    @test -z "${UV_QUIET-}" || true
-    @"{{bin}}/uv" pip install --quiet --require-hashes --requirement "{{lock}}"
-    @test -x "{{bin}}/wattledger" || "{{bin}}/uv" pip install --quiet --no-deps --editable .
+    #!/usr/bin/env sh
+    set -eu
+    cd "{{justfile_directory()}}"
+    done=".venv/installed-{{lock}}"
+    if cmp -s "{{lock}}" "$done"; then exit 0; fi
+    echo "Installing the packages of {{lock}} into .venv" >&2
+    test -x "{{bin}}/uv" || "{{bin}}/python" -m pip install --quiet uv
+    {{pip}} --require-hashes --requirement "{{lock}}"
+    {{pip}} --no-deps --editable .
+    cp "{{lock}}" "$done"

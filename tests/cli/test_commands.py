@@ -1,0 +1,144 @@
+"""The command line as a user meets it: real processes, real output."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.http import wait_until_ready
+from tests.support.process import COMMAND, Service, free_port
+from tests.support.server import Server
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [COMMAND, *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def blocks_of_readme() -> list[str]:
+    return re.findall(r"^```sh\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    "command", ["", "up", "serve", "migrate", "config", "db", "db start", "db psql", "db destroy"]
+)
+def test_help_says_what_a_command_does(command: str) -> None:
+    answer = run(*command.split(), "--help")
+    assert answer.returncode == 0
+    assert len(answer.stdout.splitlines()) >= 5
+
+
+def test_config_prints_every_setting_with_its_variable() -> None:
+    answer = run("config", WATTLEDGER_PORT="3210")
+    assert "WATTLEDGER_PORT=3210" in answer.stdout
+    assert "WATTLEDGER_QUEUE_READINGS=" in answer.stdout
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("WATTLEDGER_PORT", "http"), ("WATTLEDGER_PORT", "70000"), ("WATTLEDGER_WORKERS", "0")],
+)
+def test_a_setting_that_cannot_be_used_is_named(variable: str, value: str) -> None:
+    answer = run("config", **{variable: value})
+    assert answer.returncode == 1
+    assert f"{variable}='{value}' cannot be used" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_migrate_check_fails_before_and_passes_after(database_server: Server) -> None:
+    with database_server.empty() as url:
+        before = run("migrate", "--check", DATABASE_URL=url)
+        assert before.returncode == 1
+        assert "0001.schemas-and-roles is pending" in before.stderr
+        assert run("migrate", DATABASE_URL=url).returncode == 0
+        after = run("migrate", "--check", DATABASE_URL=url)
+        assert (after.returncode, after.stdout) == (0, "the database is current\n")
+
+
+def test_migrating_without_a_server_says_so_without_a_traceback() -> None:
+    answer = run("migrate", DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+    assert answer.returncode == 1
+    assert "cannot connect" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_serving_on_a_taken_port_says_which_and_what_to_do(service_url: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        answer = run("serve", "--port", port, DATABASE_URL=service_url)
+    assert answer.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in answer.stderr
+    assert "--port" in answer.stderr
+
+
+@pytest.fixture
+def upped(database_server: Server) -> Iterator[Service]:
+    """`wattledger up` on an empty database, its output in a file beside."""
+    port = free_port()
+    with database_server.empty() as url:
+        process = subprocess.Popen(
+            [COMMAND, "up", "--port", str(port)],
+            env={**os.environ, "DATABASE_URL": url},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        service = Service(process, port)
+        try:
+            wait_until_ready(service.status, seconds=30)
+            yield service
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
+
+
+def test_up_migrates_serves_and_says_what_to_try(upped: Service) -> None:
+    # with the superuser's login, the service still has no more rights than its role
+    answer = httpx.post(
+        f"{upped.url}/v1/ingest",
+        json={"meterId": "M-1", "kwhConsumedAc": 1, "timestamp": 1},
+    )
+    assert answer.json()["rejected"][0]["reason"] == "too_old"
+    upped.process.send_signal(signal.SIGINT)
+    assert upped.process.wait(30) == 0
+    assert upped.process.stdout is not None
+    output = upped.process.stdout.read().decode()
+    assert "applied migration 0001.schemas-and-roles" in output
+    assert f"curl {upped.url}/v1/ingest" in output
+
+
+def test_the_readmes_curl_works_as_it_stands(upped: Service) -> None:
+    commands = blocks_of_readme()[2].replace("localhost:3000", upped.url.removeprefix("http://"))
+    answer = subprocess.run(
+        ["sh", "-euc", commands], capture_output=True, text=True, check=True, timeout=30
+    )
+    receipt, state, link, performance = answer.stdout.splitlines()
+    assert receipt == '{"accepted":2,"duplicates":0}'
+    assert '"soc":81.5' in state
+    assert link == '{"vehicleId":"V-1","meterId":"M-1","from":null,"to":null}'
+    assert '"efficiency":0.880952' in performance
+    assert '"status":"insufficient"' in performance
+
+
+def test_the_readme_has_its_commands_in_order() -> None:
+    first, second, third = blocks_of_readme()[:3]
+    assert "just up" in first
+    assert "just test" in second
+    assert "curl" in third
