@@ -12,6 +12,7 @@ from litestar.logging import LoggingConfig
 
 from service import openapi
 from service import settings as environment
+from service.access_log import AccessLog
 from service.database import Database, DatabaseUnavailable, RuleViolation
 from service.ingest.endpoint import ingest
 from service.ingest.writer import Writer
@@ -91,3 +92,16 @@ def create_app(
     )
     openapi.complete(app)
     return app
+
+
+def create_logged_app() -> Any:
+    """The application with its access log, from the environment: what the server's workers run."""
+    settings = environment.load()
+    app = create_app(settings=settings)
+    if not settings.access_log:
+        return app
+    return AccessLog(
+        app,
+        as_json=settings.log_format == "json",
+        slow_seconds=settings.slow_milliseconds / 1000,
+    )

@@ -1,7 +1,7 @@
 """What can be set from the environment, with its defaults."""
 
 import os
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -10,6 +10,7 @@ _PREFIX = "WATTLEDGER_"
 
 Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
+Milliseconds = Annotated[float, Meta(gt=0)]
 
 
 class SettingsError(Exception):
@@ -32,6 +33,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     write_timeout_seconds: Seconds = 15.0
     read_connections: Positive = 4
     read_timeout_seconds: Seconds = 15.0
+    access_log: bool = True
+    log_format: Literal["text", "json"] = "text"
+    slow_milliseconds: Milliseconds = 1000.0
 
 
 def load() -> Settings:

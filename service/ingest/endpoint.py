@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from litestar import asgi
 
+from service.access_log import FACTS
 from service.database import DatabaseUnavailable
 from service.ingest.body import BodyTimeout, ClientGone, read_body
 from service.ingest.store import Outcome, Quarantined
@@ -146,23 +147,26 @@ async def _decode(
 
 
 async def _store(
-    writer: Writer, batch: Batch, body: bytes, media_type: str
+    writer: Writer, batch: Batch, body: bytes, media_type: str, facts: dict[str, int]
 ) -> tuple[int, object, bytes]:
-    """Store a batch; return status, document and media type of the answer."""
+    """Store a batch, count in `facts`; return status, document and media type of the answer."""
     if len(batch.refused) == batch.size:
         outcome = Outcome(0, batch.refused)
     else:
         outcome = await writer.submit(batch, len(body))
+    accepted = batch.size - outcome.duplicates - len(outcome.refused)
+    facts["accepted"] = accepted
+    if outcome.duplicates:
+        facts["duplicates"] = outcome.duplicates
     if not outcome.refused:
-        accepted = batch.size - outcome.duplicates
         return HTTPStatus.CREATED, Receipt(accepted, outcome.duplicates), _JSON
+    facts["rejected"] = len(outcome.refused)
     raws = raw_readings(body, media_type)
     refused = sorted(outcome.refused, key=lambda refusal: refusal.index)
     await writer.keep(
         [Quarantined(r.index, r.reason, r.detail, media_type, raws[r.index]) for r in refused]
     )
     if len(refused) < batch.size:
-        accepted = batch.size - outcome.duplicates - len(refused)
         receipt = PartialReceipt(accepted, outcome.duplicates, refused)
         return HTTPStatus.MULTI_STATUS, receipt, _JSON
     detail = refused[0].detail if batch.size == 1 else "every reading was refused"
@@ -175,13 +179,15 @@ async def ingest(scope: Any, receive: Any, send: Any) -> None:
     """Take readings and answer when they are committed, or say which were not and why."""
     state = scope["litestar_app"].state
     writer: Writer = state.writer
+    facts: dict[str, int] = {}
+    scope[FACTS] = facts
     try:
         if scope["method"] != "POST":
             raise _Answer(
                 HTTPStatus.METHOD_NOT_ALLOWED, "readings are sent by POST", (b"allow", b"POST")
             )
         batch, body, media_type = await _decode(scope, receive, writer, state.settings)
-        status, document, answer_type = await _store(writer, batch, body, media_type)
+        status, document, answer_type = await _store(writer, batch, body, media_type, facts)
         await _respond(send, status, document, media_type=answer_type)
     except _Answer as answer:
         await _respond(send, answer.status, answer.document, *answer.headers, media_type=_PROBLEM)

@@ -1,0 +1,76 @@
+"""The access log: one line a request, whatever the request."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from typing import Any
+
+import pytest
+from litestar.testing import TestClient
+
+from service.access_log import AccessLog
+from service.app import create_app
+from tests.support.http import meter, wait_until_ready
+
+
+@pytest.fixture
+def requested(service_url: str) -> Any:
+    """Do some requests on an application with a log; return its lines and the answers."""
+
+    def do(requests: list[tuple[str, str, dict[str, Any]]], **options: Any) -> Any:
+        stream = io.StringIO()
+        arguments = {"as_json": False, "slow_seconds": 60.0, **options}
+        app = AccessLog(create_app(service_url), stream=stream, **arguments)
+        with TestClient(app) as client:
+            wait_until_ready(lambda: client.get("/health/ready").status_code)
+            answers = [client.request(method, path, **more) for method, path, more in requests]
+        lines = [line for line in stream.getvalue().splitlines() if "/health/ready" not in line]
+        return lines, answers
+
+    return do
+
+
+INGEST = ("POST", "/v1/ingest", {"json": [meter(), meter(), meter("M-2", kwhConsumedAc=-1)]})
+
+
+def test_a_request_is_one_line_with_status_duration_counts_and_id(requested: Any) -> None:
+    (line,), (answer,) = requested([INGEST])
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z POST /v1/ingest 207 \d+\.\dms"
+        r" accepted=1 duplicates=1 rejected=1 id=\S+",
+        line,
+    )
+    assert line.endswith(f"id={answer.headers['x-request-id']}")
+
+
+def test_lines_are_json_when_asked(requested: Any) -> None:
+    (line,), _ = requested([INGEST], as_json=True)
+    document = json.loads(line)
+    assert (document["status"], document["accepted"], document["slow"]) == (207, 1, False)
+
+
+def test_a_request_slower_than_the_setting_is_flagged(requested: Any) -> None:
+    (line,), _ = requested([INGEST], slow_seconds=0.0)
+    assert line.endswith(" slow")
+
+
+def test_the_clients_request_id_is_kept_if_it_is_harmless(requested: Any) -> None:
+    ids = ["trace-17", "bad id\u00e9"]
+    lines, answers = requested(
+        [("GET", "/health/live", {"headers": {"X-Request-Id": i.encode()}}) for i in ids]
+    )
+    assert answers[0].headers["x-request-id"] == "trace-17"
+    assert lines[0].endswith("id=trace-17")
+    assert answers[1].headers["x-request-id"] != ids[1]
+
+
+def test_a_path_cannot_forge_a_line(requested: Any) -> None:
+    lines, _ = requested([("GET", "/v1/meters/x%0AGET%20/forged%20200", {})])
+    assert len(lines) == 1
+
+
+def test_every_id_is_new(requested: Any) -> None:
+    _, answers = requested([("GET", "/health/live", {})] * 20)
+    assert len({answer.headers["x-request-id"] for answer in answers}) == 20
