@@ -1,6 +1,7 @@
 """The wire format: bodies of bytes in, columns for the ingest functions out."""
 
-from service.wire.batch import MEDIA_TYPES, Batch, Columns, Refusal, decode, raw_readings
+from service.wire.batch import Batch, Columns, Refusal, decode, raw_readings
+from service.wire.bodies import MEDIA_TYPES
 from service.wire.encodings import Decoder
 from service.wire.errors import (
     BodyTooLarge,

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
-from service.wire.errors import MalformedBody, MalformedReading, TooManyReadings
-from service.wire.readings import (
-    WireReading,
-    describe,
-    meter_or_vehicle_row,
-    quotes,
-    repeated_json_field,
-    set_fields,
+from service.wire.bodies import (
+    JSON,
+    MSGPACK,
+    NDJSON,
+    lines,
+    may_be_too_many,
+    reading_syntax_fault,
+    split,
+    too_many,
 )
-
-JSON = "application/json"
-NDJSON = "application/x-ndjson"
-MSGPACK = "application/msgpack"
-MEDIA_TYPES = frozenset({JSON, NDJSON, MSGPACK})
+from service.wire.faults import json_fault, msgpack_fault
+from service.wire.readings import Normalised, Row, WireReading, normalise
 
 _METER_COLUMNS = 4
 _VEHICLE_COLUMNS = 5
+_MAX_READINGS = 20_000
 
-_json = msgspec.json.Decoder(WireReading)
-_json_list = msgspec.json.Decoder(list[WireReading])
-_json_raws = msgspec.json.Decoder(list[msgspec.Raw])
-_msgpack = msgspec.msgpack.Decoder(WireReading)
-_msgpack_raws = msgspec.msgpack.Decoder(list[msgspec.Raw])
+_json_body: Callable[[bytes], WireReading | list[WireReading]] = msgspec.json.Decoder(
+    WireReading | list[WireReading]
+).decode
+_json_reading = msgspec.json.Decoder(WireReading).decode
+_msgpack_reading = msgspec.msgpack.Decoder(WireReading).decode
 
 _Undecodable = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
@@ -43,14 +42,15 @@ class Refusal(msgspec.Struct, gc=False):
     detail: str
 
 
-class Columns:
-    """Readings of one kind of device: `values` has a list a column, `indexes` their places."""
+class Columns(msgspec.Struct, gc=False):
+    """Readings of one kind of device, one list a column, and their places in the body.
 
-    __slots__ = ("indexes", "values")
+    A meter's `values`: ids, times, kWh AC, V or None. A vehicle's: ids, times, kWh DC, % or None,
+    °C or None.
+    """
 
-    def __init__(self, indexes: list[int], values: Sequence[list[Any]]) -> None:
-        self.indexes = indexes
-        self.values = values
+    indexes: list[int]
+    values: Sequence[list[Any]]
 
     def __len__(self) -> int:
         return len(self.indexes)
@@ -70,18 +70,13 @@ class Columns:
         return Columns(self.indexes[start:stop], [column[start:stop] for column in self.values])
 
 
-class Batch:
+class Batch(msgspec.Struct, gc=False):
     """A decoded body: `meters` and `vehicles` to store, `refused` already, `size` in all."""
 
-    __slots__ = ("meters", "refused", "size", "vehicles")
-
-    def __init__(
-        self, size: int, meters: Columns, vehicles: Columns, refused: list[Refusal]
-    ) -> None:
-        self.size = size
-        self.meters = meters
-        self.vehicles = vehicles
-        self.refused = refused
+    size: int
+    meters: Columns
+    vehicles: Columns
+    refused: list[Refusal]
 
     def halves(self) -> tuple[Batch, Batch]:
         """The readings that were not refused, in two parts."""
@@ -97,135 +92,157 @@ class Batch:
         )
 
 
-def decode(body: bytes, media_type: str, max_readings: int) -> Batch:
+def decode(body: bytes, media_type: str, max_readings: int = _MAX_READINGS) -> Batch:
     """Decode a body of one of MEDIA_TYPES; a bad reading is refused without its neighbours.
 
     Raises MalformedBody where the body as a whole cannot be read or holds no reading, and
     TooManyReadings.
     """
+    batch = None
     if media_type == MSGPACK:
-        return _decode_apart(_raws(body, media_type), max_readings, _decode_msgpack)
-    try:
-        if media_type == NDJSON:
-            readings = _json.decode_lines(body)
-        elif body[:1] == b"{":
-            readings = [_json.decode(body)]
-        else:
-            readings = _json_list.decode(body)
-    except _Undecodable:
-        return _decode_apart(_raws(body, media_type), max_readings, _decode_json)
-    _check_count(len(readings), max_readings)
-    # a field that is there twice shows in the number of quotation marks, and so does an escape:
-    # only then is it worth to look closer
-    if body.count(b'"') != sum(map(quotes, readings)):
-        return _decode_apart(_raws(body, media_type), max_readings, _decode_json)
-    return _collect(readings)
+        if body and body[0] & 0xF0 == 0x80 and (normalised := _take_msgpack(body)):
+            batch = _one(normalised)
+    elif media_type == NDJSON or not may_be_too_many(body, max_readings):
+        batch = _decode_json_body(body, media_type, max_readings)
+    return batch or _decode_apart(body, media_type, max_readings)
 
 
 def raw_readings(body: bytes, media_type: str) -> list[bytes]:
     """The bytes of each reading of a body that `decode` took, by index."""
-    return _raws(body, media_type)
+    return split(body, media_type, sys.maxsize)
 
 
-def _raws(body: bytes, media_type: str) -> list[bytes]:
-    if not body.strip():
-        raise MalformedBody("the body is empty: send a reading, or an array of readings")
+def _quotes(fields: int, strings: int) -> int:
+    """How many quotation marks there are around the names and string values of an object.
+
+    One with more of them repeats a field or has escaped some; none can have fewer.
+    """
+    return 2 * (fields + strings)
+
+
+def _decode_json_body(body: bytes, media_type: str, max_readings: int) -> Batch | None:
+    """Decode all readings at once; null where any must be looked at more closely."""
     try:
         if media_type == NDJSON:
-            return [line for line in body.split(b"\n") if line.strip()]
-        if media_type == MSGPACK:
-            is_map = body[0] & 0xF0 == 0x80 or body[0] in (0xDE, 0xDF)
-            return [body] if is_map else [bytes(raw) for raw in _msgpack_raws.decode(body)]
-        if body.lstrip()[:1] == b"{":
-            msgspec.json.decode(body, type=msgspec.Raw)
-            return [body]
-        return [bytes(raw) for raw in _json_raws.decode(body)]
-    except msgspec.ValidationError as error:
-        raise MalformedBody("the body must be a reading, or an array of readings") from error
-    except RecursionError as error:
-        raise MalformedBody("the body is nested too deeply") from error
-    except UnicodeDecodeError as error:
-        raise MalformedBody("the body is not valid UTF-8") from error
-    except msgspec.MsgspecError as error:
-        raise MalformedBody(f"the body is not valid {media_type}: {error}") from error
+            # line by line: decode_lines() would take two objects on a line, or one on two
+            raws = lines(body)
+            if len(raws) > max_readings:
+                raise too_many(max_readings)
+            decoded = [_json_reading(raw) for raw in raws]
+        else:
+            decoded = _json_body(body)
+    except _Undecodable:
+        return None
+    if isinstance(decoded, WireReading):
+        one = normalise(decoded)
+        if one is None or body.count(b'"') != _quotes(one[2], one[3]):
+            return None
+        return _one(one)
+    if len(decoded) > max_readings:
+        raise too_many(max_readings)
+    fields = strings = 0
+    meters: list[Row] = []
+    vehicles: list[Row] = []
+    meter_indexes: list[int] = []
+    vehicle_indexes: list[int] = []
+    for index, reading in enumerate(decoded):
+        normalised = normalise(reading)
+        if normalised is None:
+            return None
+        is_vehicle, row, its_fields, its_strings = normalised
+        fields += its_fields
+        strings += its_strings
+        if is_vehicle:
+            vehicles.append(row)
+            vehicle_indexes.append(index)
+        else:
+            meters.append(row)
+            meter_indexes.append(index)
+    if not decoded or body.count(b'"') != _quotes(fields, strings):
+        return None
+    return _batch(len(decoded), meter_indexes, meters, vehicle_indexes, vehicles, [])
 
 
-def _check_count(readings: int, max_readings: int) -> None:
-    if readings == 0:
-        raise MalformedBody("the body holds no reading: send at least one")
-    if readings > max_readings:
-        raise TooManyReadings(
-            f"the body holds {readings} readings, allowed are {max_readings}: send smaller batches"
-        )
-
-
-def _collect(readings: Sequence[WireReading | Refusal]) -> Batch:
-    meter_rows: list[tuple[Any, ...]] = []
-    vehicle_rows: list[tuple[Any, ...]] = []
+def _decode_apart(body: bytes, media_type: str, max_readings: int) -> Batch:
+    """Decode each reading alone, so that a bad one is refused alone."""
+    take, fault = _BY_MEDIA_TYPE[media_type]
+    raws = split(body, media_type, max_readings)
+    meters: list[Row] = []
+    vehicles: list[Row] = []
     meter_indexes: list[int] = []
     vehicle_indexes: list[int] = []
     refused: list[Refusal] = []
-    for index, reading in enumerate(readings):
-        if isinstance(reading, Refusal):
-            refused.append(reading)
-            continue
-        try:
-            is_vehicle, row = meter_or_vehicle_row(reading)
-        except MalformedReading as error:
-            refused.append(Refusal(index, "malformed", str(error)))
-            continue
-        if is_vehicle:
-            vehicle_rows.append(row)
+    for index, raw in enumerate(raws):
+        normalised = take(raw)
+        if normalised is None:
+            detail = fault(raw) or reading_syntax_fault(raw, media_type)
+            refused.append(Refusal(index, "malformed", detail))
+        elif normalised[0]:
+            vehicles.append(normalised[1])
             vehicle_indexes.append(index)
         else:
-            meter_rows.append(row)
+            meters.append(normalised[1])
             meter_indexes.append(index)
+    return _batch(len(raws), meter_indexes, meters, vehicle_indexes, vehicles, refused)
+
+
+def _take_json(raw: bytes) -> Normalised | None:
+    try:
+        normalised = normalise(_json_reading(raw))
+    except _Undecodable:
+        return None
+    if normalised is None:
+        return None
+    if raw.count(b'"') != _quotes(normalised[2], normalised[3]) and json_fault(raw):
+        return None
+    return normalised
+
+
+def _take_msgpack(raw: bytes) -> Normalised | None:
+    try:
+        normalised = normalise(_msgpack_reading(raw))
+    except _Undecodable:
+        return None
+    if normalised is None:
+        return None
+    # the shortest header has the number of fields in the first byte; longer ones are rare
+    if raw[0] != 0x80 | normalised[2] and (raw[0] & 0xF0 == 0x80 or msgpack_fault(raw)):
+        return None
+    return normalised
+
+
+_BY_MEDIA_TYPE: dict[
+    str, tuple[Callable[[bytes], Normalised | None], Callable[[bytes], str | None]]
+] = {
+    JSON: (_take_json, json_fault),
+    NDJSON: (_take_json, json_fault),
+    MSGPACK: (_take_msgpack, msgpack_fault),
+}
+
+
+def _one(normalised: Normalised) -> Batch:
+    """A batch of one reading: what nearly every body is."""
+    columns = Columns([0], [[value] for value in normalised[1]])
+    if normalised[0]:
+        return Batch(1, Columns([], [[], [], [], []]), columns, [])
+    return Batch(1, columns, Columns([], [[], [], [], [], []]), [])
+
+
+def _batch(
+    size: int,
+    meter_indexes: list[int],
+    meters: list[Row],
+    vehicle_indexes: list[int],
+    vehicles: list[Row],
+    refused: list[Refusal],
+) -> Batch:
     return Batch(
-        len(readings),
-        Columns(meter_indexes, _transposed(meter_rows, _METER_COLUMNS)),
-        Columns(vehicle_indexes, _transposed(vehicle_rows, _VEHICLE_COLUMNS)),
+        size,
+        Columns(meter_indexes, _transposed(meters, _METER_COLUMNS)),
+        Columns(vehicle_indexes, _transposed(vehicles, _VEHICLE_COLUMNS)),
         refused,
     )
 
 
-def _transposed(rows: list[tuple[Any, ...]], width: int) -> list[list[Any]]:
+def _transposed(rows: list[Row], width: int) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
-
-
-def _decode_apart(
-    raws: list[bytes], max_readings: int, decode_one: Callable[[bytes], WireReading]
-) -> Batch:
-    """Decode each reading alone, so that a bad one is refused alone."""
-    _check_count(len(raws), max_readings)
-    readings: list[WireReading | Refusal] = []
-    for index, raw in enumerate(raws):
-        try:
-            readings.append(decode_one(raw))
-        except MalformedReading as error:
-            readings.append(Refusal(index, "malformed", str(error)))
-        except RecursionError:
-            readings.append(Refusal(index, "malformed", "the reading is nested too deeply"))
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            readings.append(Refusal(index, "malformed", describe(error)))
-    return _collect(readings)
-
-
-def _decode_json(raw: bytes) -> WireReading:
-    reading = _json.decode(raw)
-    if repeated := repeated_json_field(raw):
-        raise MalformedReading(f'"{repeated}" is given twice')
-    return reading
-
-
-def _decode_msgpack(raw: bytes) -> WireReading:
-    reading = _msgpack.decode(raw)
-    if raw[0] in (0xDE, 0xDF):
-        entries = int.from_bytes(raw[1 : 3 if raw[0] == 0xDE else 5], "big")
-    else:
-        entries = raw[0] & 0x0F
-    if entries != set_fields(reading):
-        raise MalformedReading("a field is given twice")
-    for name, value in msgspec.structs.asdict(reading).items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise MalformedReading(f'"{name}" must be a finite number')
-    return reading

@@ -1,6 +1,7 @@
 """Content encodings, undone piece by piece within a bound, whatever the body expands to."""
 
 import zlib
+from collections.abc import Callable
 from typing import Protocol
 
 from backports import zstd
@@ -9,12 +10,40 @@ from service.wire.errors import BodyTooLarge, MalformedBody, UnknownEncoding
 
 # 8 MiB: what RFC 9659 asks every decoder of HTTP bodies for, and no more
 _ZSTD_WINDOW_LOG = 23
+# what follows a member is copied for the next, so a long piece of many short members is slow
+_SLICE_BYTES = 64 * 1024
+_MOST_MEMBERS = 1000
+_SHOWN_CHARACTERS = 64
 
 
-class _Inflater(Protocol):
-    def feed(self, data: bytes, room: int) -> bytes: ...
+class _Member(Protocol):
+    """One gzip member or zstd frame."""
 
-    def needs_more(self) -> bool: ...
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+def _gzip_member() -> _Member:
+    return zlib.decompressobj(wbits=31)
+
+
+def _zstd_member() -> _Member:
+    return zstd.ZstdDecompressor(
+        options={zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG}
+    )
+
+
+_MEMBERS = {
+    "identity": None,
+    "gzip": _gzip_member,
+    "x-gzip": _gzip_member,
+    "zstd": _zstd_member,
+}
 
 
 class Decoder:
@@ -22,85 +51,58 @@ class Decoder:
 
     def __init__(self, encoding: str, max_bytes: int) -> None:
         """`max_bytes` bounds the decompressed body. Raises UnknownEncoding."""
-        inflaters: dict[str, type[_Gzip] | type[_Zstd]] = {
-            "gzip": _Gzip,
-            "x-gzip": _Gzip,
-            "zstd": _Zstd,
-        }
-        if encoding not in inflaters:
+        if encoding not in _MEMBERS:
             raise UnknownEncoding(
-                f'the content encoding "{encoding}" is not known: send gzip, zstd or none'
+                f'the content encoding "{encoding[:_SHOWN_CHARACTERS]}" is not known:'
+                " send gzip, zstd or none"
             )
         self._encoding = encoding
-        self._inflater: _Inflater = inflaters[encoding]()
+        self._new_member = _MEMBERS[encoding]
+        self._member: _Member | None = None
+        self._members = 0
         self._max_bytes = max_bytes
-        self._pieces: list[bytes] = []
-        self._size = 0
+        self._body = bytearray()
 
     def feed(self, data: bytes) -> None:
-        """Take a piece of the compressed body. Raises MalformedBody and BodyTooLarge."""
-        try:
-            # one byte more than there is room for tells a body that fits from one that does not
-            piece = self._inflater.feed(data, self._max_bytes - self._size + 1)
-        except (zlib.error, zstd.ZstdError, EOFError, ValueError) as error:
-            raise MalformedBody(f"the body is not valid {self._encoding}") from error
-        self._size += len(piece)
-        if self._size > self._max_bytes:
-            raise BodyTooLarge(f"the body is larger than {self._max_bytes} bytes")
-        self._pieces.append(piece)
+        """Take a piece of the body as sent. Raises MalformedBody and BodyTooLarge."""
+        for start in range(0, len(data), _SLICE_BYTES):
+            piece = data[start : start + _SLICE_BYTES]
+            if self._new_member is None:
+                self._take(piece)
+            else:
+                self._decompress(piece, self._new_member)
 
     def finish(self) -> bytes:
         """Return the decompressed body. Raises MalformedBody where it is not complete."""
-        if self._inflater.needs_more():
+        if self._new_member is not None and not (self._member and self._member.eof):
             raise MalformedBody(f"the {self._encoding} body is cut short")
-        return b"".join(self._pieces)
+        return bytes(self._body)
 
+    def _take(self, piece: bytes) -> None:
+        self._body += piece
+        if len(self._body) > self._max_bytes:
+            raise BodyTooLarge(f"the body is larger than {self._max_bytes} bytes")
 
-class _Gzip:
-    def __init__(self) -> None:
-        self._member = zlib.decompressobj(wbits=31)
-        self._begun = False
+    def _decompress(self, data: bytes, new_member: Callable[[], _Member]) -> None:
+        while data:
+            member = self._member
+            if member is None or member.eof:  # one member may follow another
+                self._count_member()
+                member = self._member = new_member()
+            # one byte more than there is room for tells a body that fits from one that does not;
+            # so what is left of the input, if any, belongs to a member after this
+            room = self._max_bytes - len(self._body) + 1
+            try:
+                piece = member.decompress(data, room)
+            except (zlib.error, zstd.ZstdError, EOFError, ValueError) as error:
+                raise MalformedBody(f"the body is not valid {self._encoding}") from error
+            self._take(piece)
+            data = member.unused_data if member.eof else b""
 
-    def feed(self, data: bytes, room: int) -> bytes:
-        produced: list[bytes] = []
-        while data and room > 0:
-            if self._member.eof:  # gzip allows one member after another
-                self._member = zlib.decompressobj(wbits=31)
-            self._begun = True
-            piece = self._member.decompress(data, room)
-            produced.append(piece)
-            room -= len(piece)
-            data = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
-        return b"".join(produced)
-
-    def needs_more(self) -> bool:
-        return not (self._begun and self._member.eof)
-
-
-class _Zstd:
-    def __init__(self) -> None:
-        self._frame = self._new_frame()
-        self._begun = False
-
-    @staticmethod
-    def _new_frame() -> zstd.ZstdDecompressor:
-        return zstd.ZstdDecompressor(
-            options={zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG}
-        )
-
-    def feed(self, data: bytes, room: int) -> bytes:
-        produced: list[bytes] = []
-        while room > 0:
-            if self._frame.eof and data:  # zstd allows one frame after another
-                self._frame = self._new_frame()
-            elif not data and (self._frame.eof or self._frame.needs_input):
-                break
-            self._begun = True
-            piece = self._frame.decompress(data, room)
-            produced.append(piece)
-            room -= len(piece)
-            data = self._frame.unused_data if self._frame.eof else b""
-        return b"".join(produced)
-
-    def needs_more(self) -> bool:
-        return not (self._begun and self._frame.eof)
+    def _count_member(self) -> None:
+        self._members += 1
+        if self._members > _MOST_MEMBERS:
+            raise MalformedBody(
+                f"the {self._encoding} body has more than {_MOST_MEMBERS} members:"
+                " compress it as one"
+            )

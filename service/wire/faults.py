@@ -1,0 +1,200 @@
+"""What is wrong with one reading, in one sentence that names the field.
+
+Only refused readings come here, so it is slow and thorough: it reads the reading again without
+any expectation, and owes nothing to the wording of msgspec, which changes by release.
+"""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from service.wire.readings import LAST_MILLISECOND, LONGEST_ID, WireReading, is_id
+
+_FIELDS = {field.encode_name: field.name for field in msgspec.structs.fields(WireReading)}
+_IDS = ("meterId", "vehicleId", "id")
+_OPTIONAL = frozenset({"type", "voltage", "soc", "batteryTemp", "value2"})
+# by the id field: what must be there beside it, and what may
+_FORMS = {
+    "meterId": (("kwhConsumedAc", "timestamp"), ("type", "voltage")),
+    "vehicleId": (("kwhDeliveredDc", "timestamp"), ("type", "soc", "batteryTemp")),
+    "id": (("type", "value1", "timestamp"), ("value2",)),
+}
+_OTHER_TYPE = {"meterId": "vehicle", "vehicleId": "meter"}
+
+_TIME = (
+    "an RFC 3339 time with an offset, such as 2026-01-31T12:00:00Z, or integer epoch milliseconds"
+)
+_json_time = msgspec.json.Decoder(datetime)
+_SHOWN_CHARACTERS = 64
+
+_Pairs = list[tuple[Any, Any]]
+
+
+class _JsonObject(_Pairs):
+    """A JSON object with all its fields, the repeated ones too."""
+
+
+def json_fault(raw: bytes) -> str | None:
+    """Say what is wrong with a JSON reading; null where nothing is, or it is not JSON."""
+    try:
+        value = _decode_json(raw.decode())
+    except UnicodeDecodeError:
+        return "the reading is not valid UTF-8"
+    except RecursionError:
+        return "the reading is nested too deeply"
+    except ValueError:
+        return None
+    if not isinstance(value, _JsonObject):
+        return f"a reading must be an object, not {_kind(value)}"
+    return _fault(value)
+
+
+def msgpack_fault(raw: bytes) -> str | None:
+    """Say what is wrong with a MessagePack reading; null where nothing is, or it is not that."""
+    first = raw[0]
+    try:
+        if first & 0xF0 == 0x80:
+            entries, rest = first & 0x0F, raw[1:]
+        elif first in (0xDE, 0xDF):
+            size = 2 if first == 0xDE else 4
+            entries, rest = int.from_bytes(raw[1 : 1 + size], "big"), raw[1 + size :]
+        else:
+            return f"a reading must be an object, not {_kind(msgspec.msgpack.decode(raw))}"
+        # the same bytes under an array's header are its names and values, the repeated ones too
+        items = msgspec.msgpack.decode(b"\xdd" + (2 * entries).to_bytes(4, "big") + rest)
+    except UnicodeDecodeError:
+        return "the reading is not valid UTF-8"
+    except RecursionError:
+        return "the reading is nested too deeply"
+    except (msgspec.MsgspecError, TypeError, ValueError):
+        return None
+    return _fault(list(zip(items[::2], items[1::2], strict=True)))
+
+
+def _decode_json(text: str) -> Any:
+    # not strict, so that a fault that spoils a value, NaN for example, is told of its field
+    return json.loads(text, strict=False, object_pairs_hook=_JsonObject, parse_int=_integer)
+
+
+def _integer(digits: str) -> float:
+    # beyond this a double is infinite, and Python refuses to read thousands of digits
+    return int(digits) if len(digits) < 400 else math.inf
+
+
+def _fault(pairs: _Pairs) -> str | None:
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        if not isinstance(name, str):
+            return f"the name of a field must be a string, not {_kind(name)}"
+        if name not in _FIELDS:
+            return f'"{_shown(name)}" is not a field of a reading: {", ".join(_FIELDS)}'
+        if name in values:
+            return f'field "{name}" is given twice'
+        values[name] = value
+    for name, value in values.items():
+        if value is None and name in _OPTIONAL:
+            continue
+        if rule := _CHECKS.get(name, _number_fault)(value):
+            return f'"{name}" must {rule}'
+    return _form_fault(values)
+
+
+def _form_fault(values: dict[str, Any]) -> str | None:
+    id_field = next((name for name in _IDS if name in values), None)
+    if id_field is None:
+        return 'one of "meterId", "vehicleId" or "id" is required'
+    required, optional = _FORMS[id_field]
+    for name in values:
+        if name != id_field and name not in required and name not in optional:
+            return f'"{name}" does not go with "{id_field}"'
+    kind = values.get("type")
+    if kind is not None and kind == _OTHER_TYPE.get(id_field):
+        return f'"{id_field}" does not go with the type "{kind}"'
+    for name in required:
+        if values.get(name) is None:
+            return f'"{name}" is required with "{id_field}"'
+    return None
+
+
+def _id_fault(value: Any) -> str | None:
+    if not isinstance(value, str):
+        return f"be a string, not {_kind(value)}"
+    if not value:
+        return "not be empty"
+    if len(value) > LONGEST_ID:
+        return f"have at most {LONGEST_ID} characters, not {len(value)}"
+    if is_id(value):
+        return None
+    if "/" in value:
+        return 'not contain "/", since it stands in URLs'
+    if value in (".", ".."):
+        return f'not be "{value}", since it stands in URLs'
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        return "not contain half of a surrogate pair"
+    return "not contain control characters"
+
+
+def _number_fault(value: Any) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return f"be a number, not {_kind(value)}"
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:  # an integer larger than any double
+        finite = False
+    return None if finite else "be a finite number"
+
+
+def _type_fault(value: Any) -> str | None:
+    if value in ("meter", "vehicle"):
+        return None
+    shown = f'"{_shown(value)}"' if isinstance(value, str) else _kind(value)
+    return f'be "meter" or "vehicle", not {shown}'
+
+
+def _timestamp_fault(value: Any) -> str | None:
+    if isinstance(value, str):
+        try:
+            value = _json_time.decode(msgspec.json.encode(value))
+        except (msgspec.MsgspecError, UnicodeError):
+            return f"be {_TIME}"
+        return "have an offset, such as Z or +01:00" if value.tzinfo is None else None
+    if isinstance(value, datetime):
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        kind = "a number with a fraction" if isinstance(value, float) else _kind(value)
+        return f"be {_TIME}, not {kind}"
+    if not 0 <= value <= LAST_MILLISECOND:
+        return f"be 0 to {LAST_MILLISECOND} as epoch milliseconds"
+    return None
+
+
+_CHECKS: dict[str, Callable[[Any], str | None]] = {
+    "type": _type_fault,
+    "timestamp": _timestamp_fault,
+    **dict.fromkeys(_IDS, _id_fault),
+}
+
+_KINDS: Sequence[tuple[type | tuple[type, ...], str]] = (
+    (bool, "a boolean"),
+    ((int, float), "a number"),
+    (str, "a string"),
+    (bytes, "binary data"),
+    ((_JsonObject, dict), "an object"),
+    ((list, tuple), "an array"),
+)
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "null"
+    return next((name for kind, name in _KINDS if isinstance(value, kind)), "an extension type")
+
+
+def _shown(text: str) -> str:
+    """The text, short, and without what a message or a database cannot hold."""
+    cut = text[:_SHOWN_CHARACTERS]
+    return "".join(character if character.isprintable() else "\ufffd" for character in cut)
