@@ -1,0 +1,1 @@
+"""Load scenarios and benchmarks; each starts its own database and service, and prints ratios."""

@@ -1,0 +1,1 @@
+"""`python -m loadtests.benchmark`: what the service does, beside what it could be doing."""

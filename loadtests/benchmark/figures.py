@@ -1,0 +1,77 @@
+"""What a run measured, in one structure for the table, the plot and the file."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+
+class Latency(NamedTuple):
+    """Percentiles in milliseconds."""
+
+    p50: float
+    p95: float
+    p99: float
+    p999: float
+
+    @classmethod
+    def of(cls, seconds: list[float]) -> Latency:
+        """The percentiles of some durations in seconds."""
+        ordered = sorted(seconds) or [float("nan")]
+        last = len(ordered) - 1
+        return cls(*(ordered[round(last * q)] * 1000 for q in (0.5, 0.95, 0.99, 0.999)))
+
+
+class Throughput(msgspec.Struct):
+    """What was reached in closed loop: `rate` a second of `unit`, `cores` used by name."""
+
+    key: str
+    name: str
+    unit: str
+    rate: float
+    latency: Latency | None
+    errors: int
+    cores: dict[str, float]
+
+
+class OpenLoop(msgspec.Struct):
+    """Latency under a fixed arrival rate; `late_ms` is how late the generator was at p99."""
+
+    name: str
+    share: float
+    rate: float
+    answered: float
+    latency: Latency
+    errors: int
+    late_ms: float
+    cores: dict[str, float]
+
+
+class Ratio(msgspec.Struct):
+    """One figure over another, both from this run; `aim` is what was hoped for, if anything."""
+
+    name: str
+    value: float
+    aim: str
+
+
+class Figures(msgspec.Struct):
+    """All of one run, and where it ran."""
+
+    command: str
+    began: str
+    machine: dict[str, str]
+    throughput: list[Throughput] = []
+    open_loop: list[OpenLoop] = []
+    ratios: list[Ratio] = []
+
+    def rate(self, key: str) -> float | None:
+        """The rate measured under a key."""
+        return next((one.rate for one in self.throughput if one.key == key), None)
+
+    def p99(self, key: str) -> float | None:
+        """The 99th percentile in closed loop measured under a key, in milliseconds."""
+        found = (one.latency for one in self.throughput if one.key == key)
+        latency = next(found, None)
+        return latency.p99 if latency else None

@@ -1,0 +1,74 @@
+"""Closed-loop load by wrk, with readings that are never the same twice."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from loadtests.benchmark.figures import Latency
+
+DEVICES = 2_000
+_THREADS = 2
+_SCRIPT = Path(__file__).with_name("ingest.lua")
+# a reading's time is within the last day, and each run begins where none before it can have come
+_RUN_MS = 20 * 60 * 1000
+
+
+class WrkMissing(Exception):
+    """The load generator wrk is not installed."""
+
+
+class Times:
+    """Gives each run a range of reading times of its own."""
+
+    def __init__(self) -> None:
+        self._next = int(time.time() * 1000) - 20 * 3600 * 1000
+
+    def take(self) -> int:
+        """The first time of the next run, in epoch milliseconds."""
+        taken = self._next
+        self._next += _RUN_MS
+        return taken
+
+
+class Result:
+    """What wrk saw: requests a second, their latency, and how many went wrong."""
+
+    def __init__(self, raw: dict[str, float]) -> None:
+        self.requests_per_second = raw["requests"] / (raw["microseconds"] / 1e6)
+        self.errors = int(raw["wrong"] + raw["broken"])
+        self.latency = Latency(*(raw[name] / 1000 for name in ("p50", "p95", "p99", "p999")))
+
+
+def check() -> None:
+    """Raise WrkMissing, with how to install it, where it cannot be found."""
+    if shutil.which("wrk") is None:
+        raise WrkMissing(
+            "wrk, the load generator, is not installed: `apt-get install -y wrk` on Debian and"
+            " Ubuntu, `brew install wrk` on macOS, else https://github.com/wg/wrk"
+        )
+
+
+def run(
+    url: str, shape: str, readings: int, first_ms: int, connections: int, seconds: float
+) -> Result:
+    """Post bodies of one shape for some seconds, as fast as they are answered."""
+    command = ["wrk", f"-t{_THREADS}", f"-c{connections}", f"-d{max(1, round(seconds))}s"]
+    command += ["--timeout", "30s", "--latency", "-s", str(_SCRIPT), url, "--"]
+    arguments = [shape, readings, first_ms, DEVICES, _THREADS]
+    done = subprocess.run(
+        [*command, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=seconds + 60,
+        check=False,
+    )
+    for line in done.stdout.splitlines():
+        if line.startswith("RESULT "):
+            if done.stderr:
+                print(done.stderr.strip())
+            return Result(json.loads(line.removeprefix("RESULT ")))
+    raise RuntimeError(f"wrk failed: {done.stdout}{done.stderr}")
