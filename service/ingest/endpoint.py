@@ -9,7 +9,8 @@ from litestar import asgi
 from service.access_log import FACTS
 from service.database import DatabaseUnavailable
 from service.ingest.body import BodyTimeout, ClientGone, read_body
-from service.ingest.store import Outcome, Quarantined
+from service.ingest.quarantine import Quarantined
+from service.ingest.store import Outcome
 from service.ingest.writer import QueueFull, Writer
 from service.problems import MEDIA_TYPE, RETRY_AFTER_SECONDS, Problem, problem
 from service.settings import Settings
@@ -151,7 +152,7 @@ async def _store(
 ) -> tuple[int, object, bytes]:
     """Store a batch, count in `facts`; return status, document and media type of the answer."""
     if len(batch.refused) == batch.size:
-        outcome = Outcome(0, batch.refused)
+        outcome = Outcome(0, batch.refused, {})
     else:
         outcome = await writer.submit(batch, len(body))
     accepted = batch.size - outcome.duplicates - len(outcome.refused)
@@ -164,7 +165,12 @@ async def _store(
     raws = raw_readings(body, media_type)
     refused = sorted(outcome.refused, key=lambda refusal: refusal.index)
     await writer.keep(
-        [Quarantined(r.index, r.reason, r.detail, media_type, raws[r.index]) for r in refused]
+        [
+            Quarantined(
+                r.index, r.reason, r.detail, media_type, raws[r.index], outcome.decoded.get(r.index)
+            )
+            for r in refused
+        ]
     )
     if len(refused) < batch.size:
         receipt = PartialReceipt(accepted, outcome.duplicates, refused)

@@ -8,6 +8,14 @@ import msgspec
 import psycopg
 
 from service.database import DatabaseUnavailable, prepare_connection, translated_errors
+from service.ingest.quarantine import (
+    STATEMENT,
+    Decoded,
+    Quarantined,
+    decoded_meter,
+    decoded_vehicle,
+    parameters,
+)
 from service.settings import Settings
 from service.wire import Batch, Columns, Refusal
 
@@ -32,32 +40,16 @@ FROM api.ingest_vehicle_readings(
 ) AS v
 """
 
-_QUARANTINE = """
-SELECT api.quarantine_readings(
-    reading_indexes => %s::integer[],
-    reasons => %s::text[],
-    details => %s::text[],
-    content_types => %s::text[],
-    raws => %s::bytea[]
-)
-"""
-
 
 class Outcome(msgspec.Struct, gc=False):
-    """What became of one batch: readings that were there already, and those refused."""
+    """What became of one batch: readings that were there already, and those refused.
+
+    `decoded` has, by index, the refused ones that the database saw.
+    """
 
     duplicates: int
     refused: list[Refusal]
-
-
-class Quarantined(msgspec.Struct, gc=False):
-    """A refused reading, or a whole body, on its way into quarantine."""
-
-    index: int | None
-    reason: str
-    detail: str
-    media_type: str
-    raw: bytes
+    decoded: dict[int, Decoded]
 
 
 class Store:
@@ -109,7 +101,7 @@ class Store:
             meters = Columns.joined([batch.meters for batch in batches])
             vehicles = Columns.joined([batch.vehicles for batch in batches])
         rows = await self._call(_INGEST, (*meters.values, *vehicles.values))
-        outcomes = [Outcome(0, list(batch.refused)) for batch in batches]
+        outcomes = [Outcome(0, list(batch.refused), {}) for batch in batches]
         if rows:
             # whose reading stands at a position of the joined columns: number of the batch, index
             owners: list[list[tuple[int, int]]] = [
@@ -122,27 +114,24 @@ class Store:
                     outcomes[number].duplicates += 1
                 else:
                     outcomes[number].refused.append(Refusal(index, outcome, detail))
+                    columns = vehicles if is_vehicle else meters
+                    row = [column[position] for column in columns.values]
+                    decoded = decoded_vehicle(row) if is_vehicle else decoded_meter(row)
+                    outcomes[number].decoded[index] = decoded
         return outcomes
 
     async def quarantine(self, refused: Sequence[Quarantined]) -> None:
         """Keep refused readings. Raises DatabaseUnavailable."""
-        columns = (
-            [entry.index for entry in refused],
-            [entry.reason for entry in refused],
-            [entry.detail for entry in refused],
-            [entry.media_type for entry in refused],
-            [entry.raw for entry in refused],
-        )
-        await self._call(_QUARANTINE, columns)
+        await self._call(STATEMENT, parameters(refused))
 
-    async def _call(self, query: LiteralString, parameters: Sequence[object]) -> list[Any]:
+    async def _call(self, query: LiteralString, values: Sequence[object]) -> list[Any]:
         await self.connect()
         connection = self._connection
         assert connection is not None  # noqa: S101  connect() raises where there is none
         try:
             async with translated_errors(), asyncio.timeout(self._timeout_seconds + 1):
                 cursor = connection.cursor(binary=True)
-                await cursor.execute(query, parameters, prepare=True)
+                await cursor.execute(query, values, prepare=True)
                 return await cursor.fetchall()
         except TimeoutError as error:
             await self.close()

@@ -7,7 +7,8 @@ from collections import deque
 import psycopg
 
 from service.database import DatabaseUnavailable
-from service.ingest.store import Outcome, Quarantined, Store
+from service.ingest.quarantine import Quarantined
+from service.ingest.store import Outcome, Store
 from service.settings import Settings
 from service.wire import Batch, Refusal
 
@@ -180,8 +181,8 @@ async def _ingest_split(store: Store, batch: Batch, error: psycopg.Error) -> Out
     if len(batch.meters.indexes) + len(batch.vehicles.indexes) <= 1:
         index = (*batch.meters.indexes, *batch.vehicles.indexes)[0]
         detail = f"the database cannot store it: {error.diag.message_primary or error}"
-        return Outcome(0, [*batch.refused, Refusal(index, "malformed", detail)])
-    total = Outcome(0, [])
+        return Outcome(0, [*batch.refused, Refusal(index, "malformed", detail)], {})
+    total = Outcome(0, list(batch.refused), {})
     for half in batch.halves():
         try:
             outcome = (await store.ingest([half]))[0]
@@ -189,4 +190,5 @@ async def _ingest_split(store: Store, batch: Batch, error: psycopg.Error) -> Out
             outcome = await _ingest_split(store, half, fault)
         total.duplicates += outcome.duplicates
         total.refused += outcome.refused
+        total.decoded |= outcome.decoded
     return total

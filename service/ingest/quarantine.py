@@ -1,0 +1,89 @@
+"""Refused readings on their way into quarantine: as they came, and as they were decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+
+class Decoded(msgspec.Struct, gc=False, kw_only=True):
+    """A refused reading that could be decoded, so that it can be sent again within SQL."""
+
+    dataset: str
+    device_id: str
+    read_at: datetime
+    energy_kwh: float
+    voltage_v: float | None = None
+    soc_percent: float | None = None
+    battery_temp_c: float | None = None
+
+
+class Quarantined(msgspec.Struct, gc=False):
+    """A refused reading, or, without an index, a whole body that could not be read."""
+
+    index: int | None
+    reason: str
+    detail: str
+    media_type: str
+    raw: bytes
+    decoded: Decoded | None = None
+
+
+_DECODED = [field.name for field in msgspec.structs.fields(Decoded)]
+
+STATEMENT = """
+SELECT api.quarantine_readings(
+    reading_indexes => %s::integer[],
+    reasons => %s::text[],
+    details => %s::text[],
+    content_types => %s::text[],
+    raws => %s::bytea[],
+    datasets => %s::text[],
+    device_ids => %s::text[],
+    read_at => %s::timestamptz[],
+    energies_kwh => %s::float8[],
+    voltages_v => %s::float8[],
+    socs_percent => %s::float8[],
+    battery_temps_c => %s::float8[]
+)
+"""
+
+
+def parameters(refused: Sequence[Quarantined]) -> list[list[Any]]:
+    """The arrays of STATEMENT."""
+    return [
+        [entry.index for entry in refused],
+        [entry.reason for entry in refused],
+        [entry.detail for entry in refused],
+        [entry.media_type for entry in refused],
+        [entry.raw for entry in refused],
+        *([getattr(entry.decoded, name, None) for entry in refused] for name in _DECODED),
+    ]
+
+
+def decoded_meter(row: Sequence[Any]) -> Decoded:
+    """A row of a batch's meter columns."""
+    device_id, read_at, energy_kwh, voltage_v = row
+    return Decoded(
+        dataset="meter_reading",
+        device_id=device_id,
+        read_at=read_at,
+        energy_kwh=energy_kwh,
+        voltage_v=voltage_v,
+    )
+
+
+def decoded_vehicle(row: Sequence[Any]) -> Decoded:
+    """A row of a batch's vehicle columns."""
+    device_id, read_at, energy_kwh, soc_percent, battery_temp_c = row
+    return Decoded(
+        dataset="vehicle_reading",
+        device_id=device_id,
+        read_at=read_at,
+        energy_kwh=energy_kwh,
+        soc_percent=soc_percent,
+        battery_temp_c=battery_temp_c,
+    )
