@@ -1,4 +1,4 @@
-"""Faults under load, caused for real: nothing acknowledged is lost, and service comes back alone."""
+"""Faults under load, caused for real: nothing acknowledged is lost, and it comes back alone."""
 
 from __future__ import annotations
 

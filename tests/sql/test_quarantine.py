@@ -14,19 +14,6 @@ COLUMNS = [
     *("integer", "text", "text", "text", "bytea"),
     *("text", "text", "timestamptz", "float8", "float8", "float8", "float8"),
 ]
-    "integer",
-    "text",
-    "text",
-    "text",
-    "bytea",
-    "text",
-    "text",
-    "timestamptz",
-    "float8",
-    "float8",
-    "float8",
-    "float8",
-]
 
 
 def keep(connection: Connection, *rows: tuple[Any, ...]) -> None:

@@ -14,7 +14,7 @@ from tests.support.readings import NOW
 
 
 class Load:
-    """Threads that each post readings of one meter, one a request, sending again after a failure."""
+    """Threads that each post one meter's readings, one a request, and again after a failure."""
 
     def __init__(self, url: str, devices: int = 8) -> None:
         self.acknowledged: set[tuple[str, float]] = set()
