@@ -1,0 +1,23 @@
+"""300 users, each alternating a vehicle and a meter reading, over 2,000 devices, for 60 s."""
+
+from __future__ import annotations
+
+from locust import constant, task
+
+from loadtests.scenarios.devices import Device, Fleet, shared
+
+_VEHICLES = Fleet("vehicle", 1_000)
+_METERS = Fleet("meter", 1_000)
+shared(_VEHICLES, _METERS)
+
+
+class DualStream(Device):
+    """Posts for a vehicle, then for a meter."""
+
+    wait_time = constant(0)
+
+    @task
+    def both(self) -> None:
+        """One reading of either kind."""
+        self.post(_VEHICLES, "vehicle reading")
+        self.post(_METERS, "meter reading")
