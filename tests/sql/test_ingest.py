@@ -109,7 +109,7 @@ def test_a_refused_reading_does_not_shadow_a_good_one_of_the_same_time(
 @pytest.mark.parametrize(
     ("reading", "outcome"),
     [
-        (MeterReading(ts=datetime.now(UTC) + timedelta(minutes=6)), "future"),
+        (MeterReading(ts=datetime.now(UTC) + timedelta(hours=6)), "future"),
         (MeterReading(ts=datetime(9999, 1, 1, tzinfo=UTC)), "future"),
         (MeterReading(ts=datetime.now(UTC) - timedelta(days=91)), "too_old"),
         (MeterReading(ts=datetime(1970, 1, 1, tzinfo=UTC)), "too_old"),
