@@ -76,9 +76,23 @@ def start() -> StartedServer:
     os.environ["WATTLEDGER_SERVICE_PASSWORD"] = SERVICE_PASSWORD
     migrate(at_database(url, template), lambda _: None)
     del os.environ["WATTLEDGER_SERVICE_PASSWORD"]
+    _close_to_all(url, template)
     os.environ[URL_VARIABLE] = url
     os.environ[_TEMPLATE_VARIABLE] = template
     return StartedServer(cluster, url, template)
+
+
+def _close_to_all(url: str, template: str) -> None:
+    """Keep TimescaleDB's scheduler out: a database that someone uses cannot be copied."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(template))
+        )
+        connection.execute(
+            "SELECT pg_terminate_backend(a.pid, 5000) FROM pg_stat_activity AS a"
+            " WHERE a.datname = %s",
+            [template],
+        )
 
 
 class Server:
@@ -91,7 +105,7 @@ class Server:
     @contextmanager
     def empty(self) -> Iterator[str]:
         """A new database without anything, removed afterwards."""
-        with self._database("template1") as url:
+        with self._database("template0") as url:
             yield url
 
     @contextmanager
