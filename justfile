@@ -63,3 +63,11 @@ _install lock:
     {{pip}} --require-hashes --requirement "{{lock}}"
     {{pip}} --no-deps --editable .
     cp "{{lock}}" "$done"
+
+# measure the service beside the old system's shape, a no-op and COPY (needs wrk); figures go to loadtests/out/
+bench *arguments: _development
+    @cd "{{justfile_directory()}}" && "{{bin}}/python" -m loadtests.benchmark "$@"
+
+# run a load scenario of the old system in locust: dual-stream or vehicle-ingestion
+load scenario *arguments: _development
+    @cd "{{justfile_directory()}}" && "{{bin}}/python" -m loadtests.load "$@"

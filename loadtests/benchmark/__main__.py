@@ -19,7 +19,7 @@ from loadtests.benchmark import latency, old_shape, plot, report, wrk
 from loadtests.benchmark.figures import Figures
 from loadtests.benchmark.steps import Bench, Sample, measure, steps, summary
 
-_console = Console(width=max(150, Console().width))
+_console = Console(width=max(170, Console().width), record=True)
 
 
 def main() -> None:
@@ -41,14 +41,16 @@ def main() -> None:
             for one in latency.measure(bench, _console.print):
                 figures.open_loop.append(one)
     figures.ratios = report.ratios(figures)
+    _console.export_text()  # forgets what was said on the way
     report.show(figures, _console)
     options.output.mkdir(parents=True, exist_ok=True)
+    (options.output / "benchmark.txt").write_text(_console.export_text())
     (options.output / "benchmark.json").write_bytes(
         msgspec.json.format(msgspec.json.encode(figures))
     )
     (options.output / "benchmark.svg").write_text(plot.svg(figures))
     (options.output / "benchmark.html").write_text(plot.page(figures))
-    _console.print(f"{options.output}/benchmark.json, .svg and .html hold the same")
+    _console.print(f"{options.output}/benchmark.html, .svg, .txt and .json hold the same")
     failed = sum(one.errors for one in [*figures.throughput, *figures.open_loop])
     if failed:
         sys.exit(f"{failed} answers were not what they should be")
