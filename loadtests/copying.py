@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import psycopg
 
@@ -54,20 +55,26 @@ def texts(first_ms: int, rows: int = ROWS) -> Iterator[bytes]:
         yield "".join(lines).encode()
 
 
-def rows_per_second(
-    database_url: str, first_ms: int, seconds: float, connections: int = 1
-) -> float:
-    """Rows that so many connections copy together, one commit every ROWS."""
+class Copied(NamedTuple):
+    """Rows a second while copying, and rows in all."""
+
+    rate: float
+    rows: int
+
+
+def copy(database_url: str, first_ms: int, seconds: float, connections: int = 1) -> Copied:
+    """Copy for some seconds over so many connections together, one commit every ROWS."""
     apart_ms = 5 * 60 * 1000  # reading times of each connection
     with ThreadPoolExecutor(connections) as pool:
         parts = [
             pool.submit(_copy, database_url, first_ms + number * apart_ms, seconds)
             for number in range(connections)
         ]
-        return sum(part.result() for part in parts)
+        done = [part.result() for part in parts]
+    return Copied(sum(one.rate for one in done), sum(one.rows for one in done))
 
 
-def _copy(database_url: str, first_ms: int, seconds: float) -> float:
+def _copy(database_url: str, first_ms: int, seconds: float) -> Copied:
     source = texts(first_ms)
     copied, spent = 0, 0.0
     with psycopg.connect(database_url, autocommit=True) as connection:
@@ -76,8 +83,8 @@ def _copy(database_url: str, first_ms: int, seconds: float) -> float:
             began = time.perf_counter()
             with connection.cursor().copy(
                 "COPY yardstick.meter_reading (meter_id, ts, energy_mwh, voltage_mv) FROM STDIN"
-            ) as copy:
-                copy.write(text)
+            ) as writer:
+                writer.write(text)
             spent += time.perf_counter() - began
             copied += ROWS
-    return copied / spent
+    return Copied(copied / spent, copied)

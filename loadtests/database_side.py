@@ -136,7 +136,7 @@ def main() -> None:
         for turn in range(options.rounds):
             console.print(f"round {turn + 1}/{options.rounds}")
             first_ms = int(_BEGAN.timestamp() * 1000) + turn * 600_000
-            copied.append(copying.rows_per_second(cluster.url(), first_ms, options.seconds))
+            copied.append(copying.copy(cluster.url(), first_ms, options.seconds).rate)
             for way, size in rates:
                 rate = _rate(WAYS[way], connection, readings, size, options.seconds)
                 rates[way, size].append(rate)

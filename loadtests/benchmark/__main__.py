@@ -19,7 +19,7 @@ from loadtests.benchmark import latency, old_shape, plot, report, wrk
 from loadtests.benchmark.figures import Figures
 from loadtests.benchmark.steps import Bench, Sample, measure, steps, summary
 
-_console = Console(width=max(170, Console().width), record=True)
+_console = Console(width=max(180, Console().width), record=True)
 
 
 def main() -> None:

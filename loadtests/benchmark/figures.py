@@ -34,6 +34,15 @@ class Throughput(msgspec.Struct):
     errors: int
     cores: dict[str, float]
 
+    @property
+    def cost_us(self) -> float:
+        """Processor time of server and database for each of `unit`, in microseconds.
+
+        It hardly depends on what else the machine does, unlike a rate.
+        """
+        used = self.cores.get("server", 0.0) + self.cores["database"]
+        return used * 1e6 / self.rate if self.rate else 0.0
+
 
 class OpenLoop(msgspec.Struct):
     """Latency under a fixed arrival rate; `late_ms` is how late the generator was at p99."""
@@ -69,6 +78,10 @@ class Figures(msgspec.Struct):
     def rate(self, key: str) -> float | None:
         """The rate measured under a key."""
         return next((one.rate for one in self.throughput if one.key == key), None)
+
+    def cost_us(self, key: str) -> float | None:
+        """Processor time for each request or row measured under a key, in microseconds."""
+        return next((one.cost_us for one in self.throughput if one.key == key), None)
 
     def p99(self, key: str) -> float | None:
         """The 99th percentile in closed loop measured under a key, in milliseconds."""

@@ -8,6 +8,7 @@ from rich.table import Table
 from loadtests.benchmark.figures import Figures, Latency, Ratio
 
 _LATE_MS = 5.0
+_CORES = ("generator", "server", "database", "others")
 _PERCENTILES = ("p50 ms", "p95 ms", "p99 ms", "p99.9 ms")
 
 
@@ -19,13 +20,16 @@ def ratios(figures: Figures) -> list[Ratio]:
         if over is not None and under:
             found.append(Ratio(name, over / under, aim))
 
-    rate, p99 = figures.rate, figures.p99
+    rate, p99, cost = figures.rate, figures.p99, figures.cost_us
     add("c / a  single readings, to the old shape", rate("c"), rate("a"), "15")
     add("c / b  single readings, to a handler that does nothing", rate("c"), rate("b"))
+    add("a / c  core time of server and database, a reading", cost("a"), cost("c"))
+    add("b / c  core time of server and database, a reading", cost("b"), cost("c"))
     add("p99 of c / p99 of a, closed loop", p99("c"), p99("a"), "0.05")
     for one in figures.throughput:
         if one.key.startswith("d "):
             add(f"{one.key} / e1  to COPY", one.rate, rate("e1"), "0.8")
+            add(f"e1 / {one.key}  core time of server and database", cost("e1"), one.cost_us)
     for share in sorted({one.share for one in figures.open_loop}):
         of = {one.name: one.latency.p99 for one in figures.open_loop if one.share == share}
         name = f"p99 of c / p99 of a, each at {share:.0%} of its own maximum"
@@ -58,9 +62,10 @@ def _throughput(figures: Figures) -> Table:
     table = Table(title="Closed loop: as fast as answers come")
     for name in ("", "what"):
         table.add_column(name)
-    for name in ("a second", *_PERCENTILES, "errors", "cores: generator", "server", "database"):
+    for name in ("a second", *_PERCENTILES, "errors", "core µs each"):
         table.add_column(name, justify="right")
-    table.add_column("others", justify="right")
+    for name in _CORES:
+        table.add_column(f"cores: {name}" if name == _CORES[0] else name, justify="right")
     for one in figures.throughput:
         table.add_row(
             one.key.split()[0],
@@ -68,10 +73,8 @@ def _throughput(figures: Figures) -> Table:
             f"{one.rate:,.0f} {one.unit}",
             *_cells(one.latency),
             str(one.errors),
-            *(
-                f"{one.cores[name]:.2f}" if name in one.cores else "-"
-                for name in ("generator", "server", "database", "others")
-            ),
+            f"{one.cost_us:,.1f}",
+            *(f"{one.cores[name]:.2f}" if name in one.cores else "-" for name in _CORES),
         )
     return table
 

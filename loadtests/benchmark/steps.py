@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from statistics import fmean, median
 from typing import NamedTuple
@@ -106,7 +107,11 @@ def _wrk(bench: Bench, server: Server, path: str, shape: str, size: int, seconds
 def _copying(key: str, name: str, connections: int) -> Step:
     def take(bench: Bench, seconds: float) -> Sample:
         watch = bench.stopwatch(None)
-        rate = copying.rows_per_second(bench.database_url, bench.times.take(), seconds, connections)
-        return Sample(rate, None, 0, watch.cores())
+        began = time.monotonic()
+        copied = copying.copy(bench.database_url, bench.times.take(), seconds, connections)
+        # the text is made in between, and that time is not counted
+        busy = copied.rows / copied.rate / (time.monotonic() - began)
+        cores = {name: value / busy for name, value in watch.cores().items()}
+        return Sample(copied.rate, None, 0, cores)
 
     return Step(key, name, "rows", take)
