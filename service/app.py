@@ -61,7 +61,7 @@ def create_app(
         database = Database(read_url, settings)
         writer = Writer(write_url, settings)
         await database.open()
-        writer.start()
+        await writer.start()
         app.state.update({"database": database, "writer": writer})
         try:
             yield

@@ -43,6 +43,7 @@ class Writer:
         self._queued_readings = 0
         self._queued_bytes = 0
         self._arrived = asyncio.Event()
+        self._attempted = asyncio.Event()
         self._stores = [Store(conninfo, settings) for _ in range(settings.writers)]
         self._kept = Store(conninfo, settings)
         self._keeping = asyncio.Lock()
@@ -54,9 +55,10 @@ class Writer:
         """Whether at least one writer has a working connection."""
         return any(store.connected for store in self._stores)
 
-    def start(self) -> None:
-        """Start writing."""
+    async def start(self) -> None:
+        """Start writing; return when a connection was made, or could not be made yet."""
         self._tasks = [asyncio.create_task(self._write_for_ever(store)) for store in self._stores]
+        await self._attempted.wait()
 
     async def stop(self) -> None:
         """Write what is queued, then end."""
@@ -109,16 +111,13 @@ class Writer:
         attempt = 0
         while not (self._stopping and not self._queue):
             if not store.connected:
-                try:
-                    await store.connect()
-                    attempt = 0
-                except DatabaseUnavailable as error:
-                    self._refuse_all_unless_connected(error)
+                if not await self._connect(store, attempt):
                     if self._stopping:
                         break
                     await asyncio.sleep(_RECONNECT_SECONDS[min(attempt, 4)])
                     attempt += 1
                     continue
+                attempt = 0
             group = self._take_group()
             if not group:
                 self._arrived.clear()
@@ -127,6 +126,22 @@ class Writer:
                 continue
             await self._write(store, group)
         await store.close()
+
+    async def _connect(self, store: Store, attempt: int) -> bool:
+        """Connect a writer; where that fails, say so the first time, and refuse who waits."""
+        try:
+            await store.connect()
+        except (DatabaseUnavailable, psycopg.Error) as error:
+            if attempt == 0:
+                _log.warning("cannot connect to write readings, trying on: %s", error)
+            self._refuse_all_unless_connected(DatabaseUnavailable("the database is away"))
+            return False
+        else:
+            if attempt:
+                _log.warning("connected to write readings again")
+            return True
+        finally:
+            self._attempted.set()
 
     async def _write(self, store: Store, group: list[_Waiting]) -> None:
         """Write a group; where it fails, write its halves, until the one that fails is alone."""

@@ -38,7 +38,7 @@ class Load:
         for thread in self._threads:
             thread.join()
 
-    def acknowledge_more(self, count: int, seconds: float = 30.0) -> None:
+    def acknowledge_more(self, count: int, seconds: float = 60.0) -> None:
         """Wait until that many further readings are acknowledged."""
         wanted = len(self.acknowledged) + count
         deadline = time.monotonic() + seconds

@@ -63,7 +63,7 @@ def serving(database_url: str, *options: str, **environment: str) -> Iterator[Se
     )
     service = Service(process, port)
     try:
-        wait_until_ready(service.status, seconds=30)
+        wait_until_ready(service.status, seconds=60)
         yield service
     finally:
         if process.poll() is None:
