@@ -93,13 +93,18 @@ class Database:
 
         Raises DatabaseUnavailable, RuleViolation.
         """
-        async with (
-            translated_errors(),
-            self._pool.connection() as connection,
-            connection.cursor(row_factory=class_row(row)) as cursor,
-        ):
-            await cursor.execute(query, parameters)
-            return await cursor.fetchall()
+        try:
+            async with (
+                translated_errors(),
+                self._pool.connection() as connection,
+                connection.cursor(row_factory=class_row(row)) as cursor,
+            ):
+                await cursor.execute(query, parameters)
+                return await cursor.fetchall()
+        except psycopg.DataError as error:
+            # what no column can hold, such as a NUL or a time beyond PostgreSQL's years
+            message = f"a value cannot be stored: {error.diag.message_primary or error}"
+            raise RuleViolation(error.sqlstate or "22000", message, None) from error
 
     async def one(self, row: type[Row], query: LiteralString, *parameters: object) -> Row | None:
         """Call a function and return its only row as `row`, or null where it has none.

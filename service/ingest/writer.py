@@ -187,8 +187,7 @@ class Writer:
 
 def _fail(waiting: _Waiting, error: Exception) -> None:
     if not waiting.done.done():
-        # one exception object each, since each is raised in a task of its own
-        waiting.done.set_exception(type(error)(*error.args))
+        waiting.done.set_exception(error)
 
 
 async def _ingest_split(store: Store, batch: Batch, error: psycopg.Error) -> Outcome:

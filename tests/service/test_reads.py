@@ -221,3 +221,24 @@ def test_a_schema_that_is_behind_makes_it_unready_saying_what_to_run(
     assert answer.status_code == 503
     assert "wattledger migrate" in answer.json()["problems"][0]
     assert client.get("/health/live").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/v1/meters/%00", None),
+        ("GET", "/v1/vehicles?after=%00", None),
+        ("GET", "/v1/analytics/performance/%00", None),
+        ("PUT", "/v1/links/V-1", {"meterId": "\0"}),
+        ("PUT", "/v1/links/" + "v" * 129, {"meterId": "M-1"}),
+        ("DELETE", "/v1/links/%00", None),
+        # in UTC before the first year that clients can show
+        ("GET", "/v1/analytics/performance/V-1?from=0001-01-01T00:00:00%2B23:00", None),
+    ],
+)
+def test_what_the_database_cannot_hold_is_400_not_500(
+    client: Any, method: str, path: str, body: Any
+) -> None:
+    answer = client.request(method, path, json=body)
+    assert answer.status_code == 400
+    assert answer.json()["detail"]
