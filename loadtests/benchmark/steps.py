@@ -111,7 +111,8 @@ def _copying(key: str, name: str, connections: int) -> Step:
         copied = copying.copy(bench.database_url, bench.times.take(), seconds, connections)
         # the text is made in between, and that time is not counted
         busy = copied.rows / copied.rate / (time.monotonic() - began)
-        cores = {name: value / busy for name, value in watch.cores().items()}
+        cores = watch.cores()
+        cores["database"] /= busy
         return Sample(copied.rate, None, 0, cores)
 
     return Step(key, name, "rows", take)
