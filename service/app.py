@@ -14,6 +14,7 @@ from service import openapi
 from service import settings as environment
 from service.access_log import AccessLog
 from service.database import Database, DatabaseUnavailable, RuleViolation
+from service.ingest.body import Patience
 from service.ingest.endpoint import ingest
 from service.ingest.writer import Writer
 from service.problems import HANDLERS as PROBLEM_HANDLERS
@@ -62,10 +63,12 @@ def create_app(
         writer = Writer(write_url, settings)
         await database.open()
         await writer.start()
-        app.state.update({"database": database, "writer": writer})
+        patience = Patience(settings.body_timeout_seconds)
+        app.state.update({"database": database, "writer": writer, "patience": patience})
         try:
             yield
         finally:
+            patience.stop()
             await writer.stop()
             await database.close()
 

@@ -8,7 +8,7 @@ from litestar import asgi
 
 from service.access_log import FACTS
 from service.database import DatabaseUnavailable
-from service.ingest.body import BodyTimeout, ClientGone, read_body
+from service.ingest.body import BodyTimeout, ClientGone, Patience
 from service.ingest.quarantine import Quarantined
 from service.ingest.store import Outcome
 from service.ingest.writer import QueueFull, Writer
@@ -85,17 +85,20 @@ async def _respond(
     await send({"type": "http.response.body", "body": body})
 
 
-def _decoder_and_type(scope: Any, settings: Settings) -> tuple[Decoder | None, str]:
-    """What the request's headers say of its body. Raises _Answer."""
+def _announced(scope: Any, settings: Settings) -> tuple[int | None, Decoder | None, str]:
+    """What the headers say of the body: length, encoding and media type. Raises _Answer."""
     media_type = "application/json"
     encoding = b"identity"
+    length = None
     for name, value in scope["headers"]:
         if name == b"content-type":
             media_type = value.partition(b";")[0].strip().lower().decode("latin-1")
         elif name == b"content-encoding":
             encoding = value.strip().lower()
-        elif name == b"content-length" and int(value) > settings.max_body_bytes:
-            raise _too_large(settings)
+        elif name == b"content-length":
+            length = int(value)
+            if length > settings.max_body_bytes:
+                raise _too_large(settings)
     if media_type not in MEDIA_TYPES:
         raise _Answer(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -103,9 +106,9 @@ def _decoder_and_type(scope: Any, settings: Settings) -> tuple[Decoder | None, s
             hint=f"Send one of {', '.join(sorted(MEDIA_TYPES))}.",
         )
     if encoding in (b"identity", b""):
-        return None, media_type
+        return length, None, media_type
     try:
-        return Decoder(encoding.decode("latin-1"), settings.max_body_bytes), media_type
+        return length, Decoder(encoding.decode("latin-1"), settings.max_body_bytes), media_type
     except UnknownEncoding as error:
         raise _Answer(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, str(error)) from error
 
@@ -119,14 +122,12 @@ def _too_large(settings: Settings) -> _Answer:
 
 
 async def _decode(
-    scope: Any, receive: Any, writer: Writer, settings: Settings
+    scope: Any, receive: Any, writer: Writer, patience: Patience, settings: Settings
 ) -> tuple[Batch, bytes, str]:
     """Read and decode the body: the batch, the body and its media type. Raises _Answer."""
-    decoder, media_type = _decoder_and_type(scope, settings)
+    length, decoder, media_type = _announced(scope, settings)
     try:
-        body = await read_body(
-            receive, decoder, settings.max_body_bytes, settings.body_timeout_seconds
-        )
+        body = await patience.read(receive, length, decoder, settings.max_body_bytes)
     except BodyTooLarge as error:
         raise _too_large(settings) from error
     except BodyTimeout as error:
@@ -192,7 +193,9 @@ async def ingest(scope: Any, receive: Any, send: Any) -> None:
             raise _Answer(
                 HTTPStatus.METHOD_NOT_ALLOWED, "readings are sent by POST", (b"allow", b"POST")
             )
-        batch, body, media_type = await _decode(scope, receive, writer, state.settings)
+        batch, body, media_type = await _decode(
+            scope, receive, writer, state.patience, state.settings
+        )
         status, document, answer_type = await _store(writer, batch, body, media_type, facts)
         await _respond(send, status, document, media_type=answer_type)
     except _Answer as answer:

@@ -80,7 +80,11 @@ class Store:
                 options=f"-c statement_timeout={timeout_ms} -c synchronous_commit=on"
                 " -c timezone=UTC",
             )
-            await prepare_connection(connection)
+            try:
+                await prepare_connection(connection)
+            except BaseException:
+                await connection.close()
+                raise
         self._connection = connection
 
     async def close(self) -> None:

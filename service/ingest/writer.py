@@ -49,11 +49,8 @@ class Writer:
         self._keeping = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
-
-    @property
-    def connected(self) -> bool:
-        """Whether at least one writer has a working connection."""
-        return any(store.connected for store in self._stores)
+        # whether at least one writer has a working connection; looked at by every request
+        self.connected = False
 
     async def start(self) -> None:
         """Start writing; return when a connection was made, or could not be made yet."""
@@ -137,6 +134,7 @@ class Writer:
             self._refuse_all_unless_connected(DatabaseUnavailable("the database is away"))
             return False
         else:
+            self.connected = True
             if attempt:
                 _log.warning("connected to write readings again")
             return True
@@ -148,6 +146,7 @@ class Writer:
         try:
             outcomes = await store.ingest([waiting.batch for waiting in group])
         except DatabaseUnavailable as error:
+            self.connected = any(other.connected for other in self._stores)
             for waiting in group:
                 _fail(waiting, error)
         except psycopg.Error as error:
@@ -178,6 +177,7 @@ class Writer:
                 waiting.done.set_result(outcome)
 
     def _refuse_all_unless_connected(self, error: DatabaseUnavailable) -> None:
+        self.connected = any(store.connected for store in self._stores)
         if self.connected:
             return
         while self._queue:
