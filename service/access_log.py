@@ -6,23 +6,40 @@ import os
 import re
 import sys
 import threading
-import time
 from collections import deque
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import count
+from time import perf_counter, time
 from typing import IO, Any
 
 import msgspec
 
-# where in the scope a handler leaves what its line should tell, such as {"accepted": 1}
-FACTS = "wattledger.facts"
+# where in the scope a request's note is
+NOTE = "wattledger.note"
 
 _FLUSH_SECONDS = 0.2
 _MOST_WAITING = 200_000
 _SAFE_ID = re.compile(rb"[A-Za-z0-9._:@/+=-]{1,128}")
 _encode = msgspec.json.Encoder().encode
 
-Line = tuple[float, str, str, int, float, bytes, dict[str, int] | None]
+Line = tuple[float, str, str, int, float, bytes, dict[str, int]]
+
+
+class Note:
+    """What a request's line will tell; a handler may add to `facts`, such as `accepted`.
+
+    A handler that sets `status`, and sends `request_id` as a header, spares the log from looking
+    into what it sends.
+    """
+
+    __slots__ = ("facts", "request_id", "status")
+
+    def __init__(self, request_id: bytes) -> None:
+        self.request_id = request_id
+        self.status = 500
+        self.facts: dict[str, int] = {}
 
 
 class AccessLog:
@@ -33,15 +50,28 @@ class AccessLog:
     """
 
     def __init__(
-        self, app: Any, *, as_json: bool, slow_seconds: float, stream: IO[str] | None = None
+        self,
+        app: Any,
+        hot: Mapping[str, Any],
+        *,
+        as_json: bool,
+        slow_seconds: float,
+        write: bool = True,
+        stream: IO[str] | None = None,
     ) -> None:
+        """`hot`: applications by path that keep their note themselves, called past `app`.
+
+        `write`: false gives requests their ids, and writes nothing.
+        """
         self._app = app
+        self._hot = hot
         self._slow_seconds = slow_seconds
+        self._write = write
         self._format = self._json if as_json else self._text
         self._stream = stream or sys.stdout
         self._waiting: deque[Line] = deque()
         self._left_out = 0
-        self._prefix = os.urandom(5).hex()
+        self._prefix = os.urandom(5).hex().encode()
         self._numbers = count(1)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._write_for_ever, name="access log", daemon=True)
@@ -54,30 +84,29 @@ class AccessLog:
             if scope["type"] == "lifespan":
                 self.close()
             return
-        began = time.perf_counter()
-        request_id = self._request_id(scope)
-        status = 500
-
-        async def noting_send(message: Any) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
-            await send(message)
-
+        began = perf_counter()
+        note = scope[NOTE] = Note(self._request_id(scope))
+        path: str = scope["path"]
+        hot = self._hot.get(path)
         try:
-            await self._app(scope, receive, noting_send)
+            if hot is not None:
+                await hot(scope, receive, send)
+            else:
+                await self._app(scope, receive, _noting(send, note))
         finally:
-            if len(self._waiting) < _MOST_WAITING:
+            if not self._write:
+                pass
+            elif len(self._waiting) < _MOST_WAITING:
+                seconds = perf_counter() - began
                 self._waiting.append(
                     (
-                        time.time(),
+                        time(),
                         scope["method"],
-                        scope["path"],
-                        status,
-                        time.perf_counter() - began,
-                        request_id,
-                        scope.get(FACTS),
+                        path,
+                        note.status,
+                        seconds,
+                        note.request_id,
+                        note.facts,
                     )
                 )
             else:
@@ -92,7 +121,7 @@ class AccessLog:
         for name, value in scope["headers"]:
             if name == b"x-request-id" and _SAFE_ID.fullmatch(value):
                 return value
-        return f"{self._prefix}-{next(self._numbers):x}".encode()
+        return b"%s-%x" % (self._prefix, next(self._numbers))
 
     def _write_for_ever(self) -> None:
         while not self._ended.wait(_FLUSH_SECONDS):
@@ -116,7 +145,7 @@ class AccessLog:
         at, method, path, status, seconds, request_id, facts = line
         # what a client chose may hold line breaks and colours
         safe = path if path.isprintable() and path.isascii() else ascii(path)[1:-1]
-        told = "".join(f" {name}={value}" for name, value in facts.items()) if facts else ""
+        told = "".join([f" {name}={value}" for name, value in facts.items()])
         slow = " slow" if seconds > self._slow_seconds else ""
         return (
             f"{_moment(at)} {method} {safe} {status} {seconds * 1000:.1f}ms{told}"
@@ -131,12 +160,29 @@ class AccessLog:
             "path": path,
             "status": status,
             "ms": round(seconds * 1000, 1),
-            **(facts or {}),
+            **facts,
             "id": request_id.decode(),
             "slow": seconds > self._slow_seconds,
         }
         return _encode(document).decode() + "\n"
 
 
+def _noting(send: Any, note: Note) -> Any:
+    """Send as before, but note the status and add the request id."""
+
+    async def noting_send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            note.status = message["status"]
+            message["headers"] = [*message["headers"], (b"x-request-id", note.request_id)]
+        await send(message)
+
+    return noting_send
+
+
+@lru_cache(maxsize=4)
+def _second(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
 def _moment(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    return f"{_second(int(at))}.{int(at % 1 * 1000):03}Z"

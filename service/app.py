@@ -1,8 +1,9 @@
 """The Litestar application: routes, error documents, and what they share."""
 
+import gc
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 from litestar import Litestar, Response
@@ -14,8 +15,8 @@ from service import openapi
 from service import settings as environment
 from service.access_log import AccessLog
 from service.database import Database, DatabaseUnavailable, RuleViolation
+from service.ingest import endpoint
 from service.ingest.body import Patience
-from service.ingest.endpoint import ingest
 from service.ingest.writer import Writer
 from service.problems import HANDLERS as PROBLEM_HANDLERS
 from service.routes import analytics, devices, health, links
@@ -77,7 +78,7 @@ def create_app(
 
     app = Litestar(
         route_handlers=[
-            ingest,
+            endpoint.route,
             openapi.assets(),
             *devices.HANDLERS,
             *links.HANDLERS,
@@ -97,14 +98,33 @@ def create_app(
     return app
 
 
-def create_logged_app() -> Any:
-    """The application with its access log, from the environment: what the server's workers run."""
-    settings = environment.load()
-    app = create_app(settings=settings)
-    if not settings.access_log:
-        return app
+def logged(app: Litestar, settings: Settings, stream: IO[str] | None = None) -> AccessLog:
+    """The application with its access log, on `stream` or standard output.
+
+    Ingestion goes past the framework, whose dispatch would cost as much as storing a reading does.
+    """
+
+    async def ingest(scope: Any, receive: Any, send: Any) -> None:
+        scope["litestar_app"] = app
+        await endpoint.ingest(scope, receive, send)
+
     return AccessLog(
         app,
+        {endpoint.PATH: ingest},
         as_json=settings.log_format == "json",
         slow_seconds=settings.slow_milliseconds / 1000,
+        write=settings.access_log,
+        stream=stream,
     )
+
+
+def create_served_app() -> AccessLog:
+    """What the server's workers run: the application from the environment, and its access log."""
+    settings = environment.load()
+    app = logged(create_app(settings=settings), settings)
+    # what lives as long as the process need not be looked through for garbage again and again, and
+    # a request leaves next to none that only the collector finds
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    return app

@@ -26,7 +26,7 @@ def check_address(settings: Settings) -> None:
 def run(settings: Settings) -> None:
     """Serve until told to stop; DATABASE_URL and the settings come from the environment."""
     Granian(
-        "service.app:create_logged_app",
+        "service.app:create_served_app",
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,

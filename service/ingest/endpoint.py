@@ -1,12 +1,13 @@
 """`POST /v1/ingest`, as a bare ASGI application: the hot path."""
 
+import logging
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from litestar import asgi
 
-from service.access_log import FACTS
+from service.access_log import NOTE, Note
 from service.database import DatabaseUnavailable
 from service.ingest.body import BodyTimeout, ClientGone, Patience
 from service.ingest.quarantine import Quarantined
@@ -26,6 +27,8 @@ from service.wire import (
     decode,
     raw_readings,
 )
+
+_log = logging.getLogger(__name__)
 
 PATH = "/v1/ingest"
 _JSON = b"application/json"
@@ -67,22 +70,33 @@ class _Answer(Exception):
         self.headers = headers
 
 
-async def _respond(
-    send: Any, status: int, document: object, *headers: tuple[bytes, bytes], media_type: bytes
-) -> None:
-    body = _encode(document)
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [
-                (b"content-type", media_type),
-                (b"content-length", str(len(body)).encode()),
-                *headers,
-            ],
-        }
-    )
-    await send({"type": "http.response.body", "body": body})
+class _Exchange:
+    """Sends the answer of one request, and notes it for the access log."""
+
+    __slots__ = ("_send", "note")
+
+    def __init__(self, scope: Any, send: Any) -> None:
+        self._send = send
+        self.note: Note = scope.get(NOTE) or Note(b"")
+
+    async def respond(
+        self, status: int, document: object, media_type: bytes, *headers: tuple[bytes, bytes]
+    ) -> None:
+        body = _encode(document)
+        self.note.status = status
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [
+                    (b"content-type", media_type),
+                    (b"content-length", b"%d" % len(body)),
+                    (b"x-request-id", self.note.request_id),
+                    *headers,
+                ],
+            }
+        )
+        await self._send({"type": "http.response.body", "body": body})
 
 
 def _announced(scope: Any, settings: Settings) -> tuple[int | None, Decoder | None, str]:
@@ -181,13 +195,11 @@ async def _store(
     return HTTPStatus.BAD_REQUEST, document, _PROBLEM
 
 
-@asgi(PATH, copy_scope=False)
 async def ingest(scope: Any, receive: Any, send: Any) -> None:
     """Take readings and answer when they are committed, or say which were not and why."""
     state = scope["litestar_app"].state
     writer: Writer = state.writer
-    facts: dict[str, int] = {}
-    scope[FACTS] = facts
+    exchange = _Exchange(scope, send)
     try:
         if scope["method"] != "POST":
             raise _Answer(
@@ -196,14 +208,14 @@ async def ingest(scope: Any, receive: Any, send: Any) -> None:
         batch, body, media_type = await _decode(
             scope, receive, writer, state.patience, state.settings
         )
-        status, document, answer_type = await _store(writer, batch, body, media_type, facts)
-        await _respond(send, status, document, media_type=answer_type)
+        answer = await _store(writer, batch, body, media_type, exchange.note.facts)
+        await exchange.respond(*answer)
     except _Answer as answer:
-        await _respond(send, answer.status, answer.document, *answer.headers, media_type=_PROBLEM)
+        await exchange.respond(answer.status, answer.document, _PROBLEM, *answer.headers)
     except QueueFull:
         detail = "too many readings are waiting to be stored; nothing of this request was"
         document = problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, "Send it again later.")
-        await _respond(send, 503, document, _RETRY_AFTER, media_type=_PROBLEM)
+        await exchange.respond(503, document, _PROBLEM, _RETRY_AFTER)
     except DatabaseUnavailable as error:
         detail = f"{error}: the readings may not be stored"
         document = problem(
@@ -211,6 +223,17 @@ async def ingest(scope: Any, receive: Any, send: Any) -> None:
             detail,
             "Send the same request again: what is stored already counts as a duplicate.",
         )
-        await _respond(send, 503, document, _RETRY_AFTER, media_type=_PROBLEM)
+        await exchange.respond(503, document, _PROBLEM, _RETRY_AFTER)
     except ClientGone:
         return
+    except Exception:
+        _log.exception("a request to %s failed", PATH)
+        document = problem(
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            "an error of the service: the readings may not be stored",
+            "Send the same request again later; the service's log says more.",
+        )
+        await exchange.respond(500, document, _PROBLEM)
+
+
+route = asgi(PATH, copy_scope=False)(ingest)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from litestar.testing import TestClient
 
-from service.access_log import AccessLog
-from service.app import create_app
+from service.app import create_app, logged
+from service.settings import Settings
 from tests.support.http import meter, wait_until_ready
 
 
@@ -21,8 +21,7 @@ def requested(service_url: str) -> Any:
 
     def do(requests: list[tuple[str, str, dict[str, Any]]], **options: Any) -> Any:
         stream = io.StringIO()
-        arguments = {"as_json": False, "slow_seconds": 60.0, **options}
-        app = AccessLog(create_app(service_url), stream=stream, **arguments)
+        app = logged(create_app(service_url), Settings(**options), stream)
         with TestClient(app) as client:
             wait_until_ready(lambda: client.get("/health/ready").status_code)
             answers = [client.request(method, path, **more) for method, path, more in requests]
@@ -46,13 +45,13 @@ def test_a_request_is_one_line_with_status_duration_counts_and_id(requested: Any
 
 
 def test_lines_are_json_when_asked(requested: Any) -> None:
-    (line,), _ = requested([INGEST], as_json=True)
+    (line,), _ = requested([INGEST], log_format="json")
     document = json.loads(line)
     assert (document["status"], document["accepted"], document["slow"]) == (207, 1, False)
 
 
 def test_a_request_slower_than_the_setting_is_flagged(requested: Any) -> None:
-    (line,), _ = requested([INGEST], slow_seconds=0.0)
+    (line,), _ = requested([INGEST], slow_milliseconds=0.0001)
     assert line.endswith(" slow")
 
 
@@ -74,3 +73,15 @@ def test_a_path_cannot_forge_a_line(requested: Any) -> None:
 def test_every_id_is_new(requested: Any) -> None:
     _, answers = requested([("GET", "/health/live", {})] * 20)
     assert len({answer.headers["x-request-id"] for answer in answers}) == 20
+
+
+def test_a_request_to_another_route_has_its_line_too(requested: Any) -> None:
+    (line,), (answer,) = requested([("GET", "/v1/meters/nobody", {})])
+    assert " GET /v1/meters/nobody 404 " in line
+    assert line.endswith(f"id={answer.headers['x-request-id']}")
+
+
+def test_without_a_log_requests_still_have_an_id(requested: Any) -> None:
+    lines, (answer,) = requested([INGEST], access_log=False)
+    assert lines == []
+    assert answer.headers["x-request-id"]
