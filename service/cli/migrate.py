@@ -3,7 +3,7 @@
 import click
 
 from service import migrate as schema
-from service.cli.target import admin_url
+from service.cli.target import admin_url, migrate_database
 
 
 @click.command()
@@ -16,10 +16,10 @@ def migrate(check: bool) -> None:
     Needs a role that may create roles and extensions, such as the superuser. Repeating it is safe.
     WATTLEDGER_SERVICE_PASSWORD, _BI_PASSWORD and _DBA_PASSWORD, where set, let those roles log in.
     """
+    if not check:
+        migrate_database(click.echo)
+        return
     try:
-        if not check:
-            schema.migrate(admin_url(), click.echo)
-            return
         found = schema.differences(admin_url())
     except schema.MigrationError as error:
         raise click.ClickException(str(error)) from error

@@ -1,9 +1,14 @@
 """Which database a command works on: DATABASE_URL, else the embedded one."""
 
+from collections.abc import Callable
+
 import click
 
+from service import migrate as schema
 from service import settings
 from service.embedded import Cluster, EmbeddedError, default_directory
+
+_SERVICE = "wattledger_service"
 
 
 def admin_url() -> str:
@@ -19,7 +24,23 @@ def service_url() -> str:
 
     Raises click.ClickException where neither is there.
     """
-    return settings.database_url() or _embedded_url("wattledger_service")
+    return settings.database_url() or _embedded_url(_SERVICE)
+
+
+def migrate_database(report: Callable[[str], None]) -> None:
+    """Migrate it; the embedded one also gets the login that `service_url` names.
+
+    Raises click.ClickException.
+    """
+    url = admin_url()
+    embedded = settings.database_url() is None
+    try:
+        passwords = (
+            {_SERVICE: Cluster(default_directory()).password_of(_SERVICE)} if embedded else {}
+        )
+        schema.migrate(url, report, passwords)
+    except (schema.MigrationError, EmbeddedError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _embedded_url(role: str) -> str:

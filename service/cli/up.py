@@ -4,9 +4,9 @@ import os
 
 import click
 
-from service import migrate as schema
 from service import server, settings
 from service.cli.serve import address_options, apply_address
+from service.cli.target import migrate_database, service_url
 from service.embedded import Cluster, EmbeddedError, default_directory
 
 _WELCOME = """
@@ -30,19 +30,15 @@ def up(host: str | None, port: int | None, workers: int | None) -> None:
     first start and keeps its data. It stops together with the service, unless it ran before.
     """
     loaded = apply_address(host=host, port=port, workers=workers)
-    if url := settings.database_url():
-        _migrate(url)
-        _serve(loaded)
+    if settings.database_url():
+        _migrate_and_serve(loaded)
         return
     cluster = Cluster(default_directory())
     try:
         ran_before = cluster.status().running
         cluster.start()
-        os.environ["WATTLEDGER_SERVICE_PASSWORD"] = cluster.password_of("wattledger_service")
         try:
-            _migrate(cluster.url("postgres"))
-            os.environ["DATABASE_URL"] = cluster.url("wattledger_service")
-            _serve(loaded)
+            _migrate_and_serve(loaded)
         finally:
             if not ran_before:
                 cluster.stop()
@@ -50,13 +46,8 @@ def up(host: str | None, port: int | None, workers: int | None) -> None:
         raise click.ClickException(str(error)) from error
 
 
-def _migrate(url: str) -> None:
-    try:
-        schema.migrate(url, click.echo)
-    except schema.MigrationError as error:
-        raise click.ClickException(str(error)) from error
-
-
-def _serve(loaded: settings.Settings) -> None:
+def _migrate_and_serve(loaded: settings.Settings) -> None:
+    migrate_database(click.echo)
+    os.environ["DATABASE_URL"] = service_url()
     click.echo(_WELCOME.format(base=f"http://{loaded.host}:{loaded.port}"))
     server.run(loaded)

@@ -1,7 +1,7 @@
 """The two acts of migrating: bring a database up to date, and tell whether it is."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import psycopg
 from psycopg import sql
@@ -20,10 +20,13 @@ LOGIN_PASSWORDS = {
 }
 
 
-def migrate(conninfo: str, report: Callable[[str], None]) -> None:
+def migrate(
+    conninfo: str, report: Callable[[str], None], passwords: Mapping[str, str] | None = None
+) -> None:
     """Apply pending migrations and all definitions; safe to repeat and to run twice at once.
 
-    `report` is told what was done, a line at a time. Raises MigrationError.
+    `report` is told what was done, a line at a time. `passwords` turn roles into logins, by role,
+    before those of the environment. Raises MigrationError.
     """
     with _connect(conninfo) as connection:
         check_server(connection)
@@ -35,7 +38,7 @@ def migrate(conninfo: str, report: Callable[[str], None]) -> None:
             report(f"applied migration {migration_id}")
         definitions.apply_all(connection)
         report("applied the definitions of sql/")
-        for role in _set_passwords(connection):
+        for role in _set_passwords(connection, passwords or {}):
             report(f"role {role} can log in with the password given")
 
 
@@ -60,9 +63,13 @@ def _connect(conninfo: str) -> psycopg.Connection[tuple[object, ...]]:
         raise MigrationError(f"cannot connect to the database: {error}") from error
 
 
-def _set_passwords(connection: psycopg.Connection[tuple[object, ...]]) -> list[str]:
-    """Turn the roles whose password stands in the environment into logins; return them."""
-    given = {role: os.environ.get(name) for role, name in LOGIN_PASSWORDS.items()}
+def _set_passwords(
+    connection: psycopg.Connection[tuple[object, ...]], passwords: Mapping[str, str]
+) -> list[str]:
+    """Turn the roles with a password given, or in the environment, into logins; return them."""
+    given = {
+        role: passwords.get(role) or os.environ.get(name) for role, name in LOGIN_PASSWORDS.items()
+    }
     for role, password in given.items():
         if password:
             # hashed here, so that the password itself cannot reach the server's log

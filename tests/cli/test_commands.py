@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +17,7 @@ import httpx
 import pytest
 
 from tests.support.http import wait_until_ready
-from tests.support.process import COMMAND, Service, free_port
+from tests.support.process import COMMAND, Service, free_port, serving
 from tests.support.server import Server
 
 README = Path(__file__).parents[2] / "README.md"
@@ -87,6 +90,25 @@ def test_serving_on_a_taken_port_says_which_and_what_to_do(service_url: str) -> 
     assert answer.returncode == 1
     assert f"cannot listen on 127.0.0.1:{port}" in answer.stderr
     assert "--port" in answer.stderr
+
+
+def test_the_embedded_database_is_started_migrated_and_served_by_commands_of_their_own() -> None:
+    # not in pytest's own directory, which the server's unprivileged user could not enter
+    home = Path(tempfile.mkdtemp(prefix="wattledger-home-"))
+    home.chmod(0o755)
+    place = {"WATTLEDGER_HOME": str(home), "WATTLEDGER_DB_PORT": "0"}
+    try:
+        for command in ("db start", "migrate"):
+            assert run(*command.split(), DATABASE_URL="", **place).returncode == 0
+        with serving("", **place) as service:
+            answer = httpx.post(
+                f"{service.url}/v1/ingest",
+                json={"meterId": "M-1", "kwhConsumedAc": 1, "timestamp": round(time.time() * 1000)},
+            )
+            assert answer.status_code == 201
+    finally:
+        run("db", "destroy", "--yes", DATABASE_URL="", **place)
+        shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture
