@@ -94,28 +94,21 @@ class AccessLog:
             else:
                 await self._app(scope, receive, _noting(send, note))
         finally:
-            if not self._write:
-                pass
-            elif len(self._waiting) < _MOST_WAITING:
-                seconds = perf_counter() - began
-                self._waiting.append(
-                    (
-                        time(),
-                        scope["method"],
-                        path,
-                        note.status,
-                        seconds,
-                        note.request_id,
-                        note.facts,
-                    )
-                )
-            else:
-                self._left_out += 1
+            if self._write:
+                self._take(scope["method"], path, note, perf_counter() - began)
 
     def close(self) -> None:
         """Write what waits, and end."""
         self._ended.set()
         self._thread.join(timeout=5)
+
+    def _take(self, method: str, path: str, note: Note, seconds: float) -> None:
+        if len(self._waiting) < _MOST_WAITING:
+            self._waiting.append(
+                (time(), method, path, note.status, seconds, note.request_id, note.facts)
+            )
+        else:
+            self._left_out += 1
 
     def _request_id(self, scope: Any) -> bytes:
         for name, value in scope["headers"]:

@@ -16,8 +16,7 @@ from litestar.openapi.spec import (
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 
 from service.problems import MEDIA_TYPE
-
-PATH = "/v1/ingest"
+from service.wire.readings import LAST_MILLISECOND, LONGEST_ID
 
 _TIMESTAMP = Schema(
     description="When the device took the reading.",
@@ -26,7 +25,7 @@ _TIMESTAMP = Schema(
         Schema(
             type=OpenAPIType.INTEGER,
             minimum=0,
-            maximum=253_402_300_799_999,
+            maximum=LAST_MILLISECOND,
             description="epoch milliseconds",
         ),
     ],
@@ -34,7 +33,7 @@ _TIMESTAMP = Schema(
 _ID = Schema(
     type=OpenAPIType.STRING,
     min_length=1,
-    max_length=128,
+    max_length=LONGEST_ID,
     pattern=r"^(?!\.{1,2}$)[^\x00-\x1f\x7f-\x9f/]+$",
     description='No control characters, no "/", not "." or "..".',
 )

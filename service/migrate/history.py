@@ -28,8 +28,9 @@ class _Backend(PostgresqlPsycopgBackend):
 
     schema = "migration"
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], shipped: dict[str, str]) -> None:
         self._given = connection
+        self._shipped = shipped
         uri = parse_uri("postgresql+psycopg:///")._replace(database=connection.info.dbname)
         super().__init__(dburi=uri, migration_table=_TABLE)
 
@@ -42,7 +43,7 @@ class _Backend(PostgresqlPsycopgBackend):
             self.mark_one(migration)
             self.execute(
                 "INSERT INTO migration.content (migration_id, sha256) VALUES (:id, :sha256)",
-                {"id": migration.id, "sha256": files.migration_hashes()[migration.id]},
+                {"id": migration.id, "sha256": self._shipped[migration.id]},
             )
             with contextlib.redirect_stdout(io.StringIO()):
                 migration.process_steps(self, "apply", force)
@@ -81,9 +82,10 @@ def apply_pending(connection: psycopg.Connection[Any]) -> list[str]:
     The connection is in autocommit mode and holds the lock of the migrators.
     """
     connection.execute(_BOOKKEEPING.read_bytes())
-    if found := faults(files.migration_hashes(), applied_hashes(connection)):
+    shipped = files.migration_hashes()
+    if found := faults(shipped, applied_hashes(connection)):
         raise MigrationError("\n".join(found))
-    backend = _Backend(connection)
+    backend = _Backend(connection, shipped)
     backend.init_database()
     backend.break_lock()  # we hold the migrators' lock, so a row here was left by a killed one
     with backend.lock():

@@ -1,5 +1,7 @@
 """Liveness and readiness."""
 
+from functools import cache
+
 import msgspec
 from litestar import Response, get
 from litestar.datastructures import State
@@ -21,6 +23,12 @@ class _Installed(msgspec.Struct):
     definitions_sha256: str | None
 
 
+@cache
+def _shipped() -> tuple[str, str]:
+    """The last migration and the definitions' hash that this version brings, read once."""
+    return max(migration_hashes()), definitions_hash()
+
+
 @get("/health/live", tags=["health"], sync_to_thread=False)
 def live() -> Health:
     """The process answers."""
@@ -36,10 +44,10 @@ async def ready(database: FromDatabase, state: State) -> Response[Health]:
     except DatabaseUnavailable as error:
         problems.append(str(error))
     else:
-        last = max(migration_hashes())
+        last, definitions = _shipped()
         if installed is None or installed.last_migration != last:
             problems.append(f"the database is not at migration {last}: run wattledger migrate")
-        elif installed.definitions_sha256 != definitions_hash():
+        elif installed.definitions_sha256 != definitions:
             problems.append("the database has other definitions: run wattledger migrate")
         if not state.writer.connected:
             problems.append("no connection for writing readings yet")

@@ -8,18 +8,25 @@ from litestar import Response, delete, get, put
 from litestar.exceptions import NotFoundException
 from litestar.params import JSONBody, QueryParameter
 
-from service.routes.parameters import DeviceId, FromDatabase, PageSize, moment, moment_parameter
+from service.routes.parameters import (
+    DeviceId,
+    FromDatabase,
+    Moment,
+    PageSize,
+    moment,
+    moment_parameter,
+)
+from service.wire.readings import LONGEST_ID
 
-_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_ID)]
 
 
 class NewLink(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """What to link a vehicle to; without `from` since ever, without `to` until further notice."""
 
     meter_id: _Id
-    since: _Moment | None = msgspec.field(default=None, name="from")
-    until: _Moment | None = msgspec.field(default=None, name="to")
+    since: Moment | None = msgspec.field(default=None, name="from")
+    until: Moment | None = msgspec.field(default=None, name="to")
 
 
 class Link(msgspec.Struct, rename="camel"):

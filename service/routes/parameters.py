@@ -10,11 +10,12 @@ from litestar.openapi.spec import Example
 from litestar.params import PathParameter, QueryParameter
 
 from service.database import Database
+from service.wire.readings import LONGEST_ID
 
 FromDatabase = NamedDependency[Database]
-_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
-DeviceId = Annotated[str, PathParameter(min_length=1, max_length=128)]
+DeviceId = Annotated[str, PathParameter(min_length=1, max_length=LONGEST_ID)]
 PageSize = Annotated[
     int, QueryParameter(name="limit", ge=1, le=1000, description="How many to return at most.")
 ]
@@ -40,8 +41,8 @@ def moment(name: str, text: str | None) -> datetime | None:
     text = text[:19] + text[19:].replace(" ", "+")
     try:
         if text.removeprefix("-").isdecimal():
-            return msgspec.convert(int(text) / 1000, _Moment, strict=False)
-        return msgspec.convert(text, _Moment)
+            return msgspec.convert(int(text) / 1000, Moment, strict=False)
+        return msgspec.convert(text, Moment)
     except (msgspec.ValidationError, ValueError, OverflowError) as error:
         raise ValidationException(
             f'"{name}" must be a time with an offset, such as 2026-01-31T12:00:00Z,'
