@@ -7,7 +7,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN convert_from(raw, 'UTF8');
-EXCEPTION WHEN OTHERS THEN  -- no text, such as MessagePack
+EXCEPTION WHEN character_not_in_repertoire THEN  -- no text, such as MessagePack
     RETURN encode(raw, 'hex');
 END;
 $$;
