@@ -21,6 +21,7 @@ from service.ingest.writer import Writer
 from service.problems import HANDLERS as PROBLEM_HANDLERS
 from service.routes import analytics, devices, health, links
 from service.settings import Settings, SettingsError
+from service.upkeep import Upkeep
 
 # our own messages, and every exception that becomes a 500; what a client did wrong is no news
 _LOGGING = LoggingConfig(
@@ -64,11 +65,14 @@ def create_app(
         writer = Writer(write_url, settings)
         await database.open()
         await writer.start()
+        upkeep = Upkeep(write_url, settings.maintenance_minutes * 60)
+        upkeep.start()
         patience = Patience(settings.body_timeout_seconds)
         app.state.update({"database": database, "writer": writer, "patience": patience})
         try:
             yield
         finally:
+            await upkeep.stop()
             patience.stop()
             await writer.stop()
             await database.close()

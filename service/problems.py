@@ -12,7 +12,11 @@ from service.database import DatabaseUnavailable, RuleViolation
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 1
 
-_RULE_STATUS = {"WL002": HTTPStatus.BAD_REQUEST, "WL003": HTTPStatus.CONFLICT}
+_RULE_STATUS = {
+    "WL002": HTTPStatus.BAD_REQUEST,
+    "WL003": HTTPStatus.CONFLICT,
+    "WL004": HTTPStatus.BAD_REQUEST,
+}
 
 
 class Problem(msgspec.Struct, omit_defaults=True, kw_only=True):

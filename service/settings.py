@@ -10,6 +10,7 @@ _PREFIX = "WATTLEDGER_"
 
 Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
+Minutes = Annotated[float, Meta(gt=0)]
 Milliseconds = Annotated[float, Meta(gt=0)]
 
 
@@ -33,6 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     write_timeout_seconds: Seconds = 15.0
     read_connections: Positive = 4
     read_timeout_seconds: Seconds = 15.0
+    maintenance_minutes: Minutes = 60.0
     access_log: bool = True
     log_format: Literal["text", "json"] = "text"
     slow_milliseconds: Milliseconds = 1000.0

@@ -4,6 +4,7 @@ import click
 
 from service.cli.config import config
 from service.cli.db import db
+from service.cli.maintain import maintain
 from service.cli.migrate import migrate
 from service.cli.serve import serve
 from service.cli.up import up
@@ -15,5 +16,5 @@ def main() -> None:
     """The ledger of a charging fleet's energy: grid AC in, battery DC out, and what was lost."""
 
 
-for command in (up, serve, migrate, db, config):
+for command in (up, serve, migrate, maintain, db, config):
     main.add_command(command)

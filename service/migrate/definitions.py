@@ -5,6 +5,7 @@ from typing import Any
 import psycopg
 
 from service.migrate import files
+from service.migrate.edition import Edition
 from service.migrate.errors import MigrationError
 
 
@@ -17,8 +18,8 @@ def applied_hash(connection: psycopg.Connection[Any]) -> str | None:
     return row[0] if row else None
 
 
-def apply_all(connection: psycopg.Connection[Any]) -> None:
-    """Apply every file in one transaction, as the owner, and record what was applied."""
+def apply_all(connection: psycopg.Connection[Any], edition: Edition) -> None:
+    """Apply the edition's files in one transaction, as the owner, and record what was applied."""
     with connection.transaction():
         connection.execute(
             "GRANT USAGE ON SCHEMA migration TO wattledger_owner;"
@@ -27,10 +28,10 @@ def apply_all(connection: psycopg.Connection[Any]) -> None:
         connection.execute(
             "INSERT INTO migration.definitions AS d (sha256, applied_at) VALUES (%s, now())"
             " ON CONFLICT (only_row) DO UPDATE SET sha256 = excluded.sha256, applied_at = now()",
-            [files.definitions_hash()],
+            [files.definitions_hash(edition)],
         )
         connection.execute("SET LOCAL ROLE wattledger_owner")
-        for path in files.definition_files():
+        for path in files.definition_files(edition):
             try:
                 connection.execute(path.read_bytes())
             except psycopg.Error as error:

@@ -6,6 +6,7 @@
 
 import contextlib
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from yoyo.connections import parse_uri
 from yoyo.migrations import Migration
 
 from service.migrate import files
+from service.migrate.edition import Edition
 from service.migrate.errors import MigrationError
 
 _TABLE = "_yoyo_migration"
@@ -76,20 +78,21 @@ def faults(shipped: dict[str, str], applied: dict[str, str]) -> list[str]:
     ]
 
 
-def apply_pending(connection: psycopg.Connection[Any]) -> list[str]:
-    """Apply what is not applied yet, each migration in a transaction; return their ids.
+def apply_pending(connection: psycopg.Connection[Any], edition: Edition) -> list[str]:
+    """Apply what the edition needs, each migration in a transaction; return their ids.
 
     The connection is in autocommit mode and holds the lock of the migrators.
     """
     connection.execute(_BOOKKEEPING.read_bytes())
-    shipped = files.migration_hashes()
+    shipped = files.migration_hashes(edition)
     if found := faults(shipped, applied_hashes(connection)):
         raise MigrationError("\n".join(found))
     backend = _Backend(connection, shipped)
     backend.init_database()
     backend.break_lock()  # we hold the migrators' lock, so a row here was left by a killed one
     with backend.lock():
-        pending = backend.to_apply(yoyo.read_migrations(str(files.MIGRATIONS)))
+        known = yoyo.read_migrations(str(files.MIGRATIONS)).filter(_is_one_of(shipped))
+        pending = backend.to_apply(known)
         for migration in pending:
             try:
                 backend.apply_one(migration)
@@ -97,3 +100,10 @@ def apply_pending(connection: psycopg.Connection[Any]) -> list[str]:
                 raise MigrationError(f"migration {migration.id} failed: {error}") from error
     connection.execute("RESET search_path")
     return [migration.id for migration in pending]
+
+
+def _is_one_of(shipped: dict[str, str]) -> Callable[[Migration], bool]:
+    def is_shipped(migration: Migration) -> bool:
+        return migration.id in shipped
+
+    return is_shipped

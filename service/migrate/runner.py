@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import psycopg
 from psycopg import sql
 
-from service.migrate import definitions, files, history
+from service.migrate import definitions, edition, files, history
 from service.migrate.errors import MigrationError
 from service.migrate.preflight import check_server
 
@@ -34,9 +34,12 @@ def migrate(
         if locked != (True,):
             report("another migration is under way, waiting for it")
             connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
-        for migration_id in history.apply_pending(connection):
+        # the licence can be asked for only where the extension is
+        connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb WITH SCHEMA public")
+        chosen = edition.of(connection)
+        for migration_id in history.apply_pending(connection, chosen):
             report(f"applied migration {migration_id}")
-        definitions.apply_all(connection)
+        definitions.apply_all(connection, chosen)
         report("applied the definitions of sql/")
         for role in _set_passwords(connection, passwords or {}):
             report(f"role {role} can log in with the password given")
@@ -47,11 +50,12 @@ def differences(conninfo: str) -> list[str]:
     with _connect(conninfo) as connection:
         check_server(connection)
         connection.read_only = True
-        shipped = files.migration_hashes()
+        chosen = edition.of(connection)
+        shipped = files.migration_hashes(chosen)
         applied = history.applied_hashes(connection)
         found = history.faults(shipped, applied)
         found += [f"migration {name} is pending" for name in shipped if name not in applied]
-        if definitions.applied_hash(connection) != files.definitions_hash():
+        if definitions.applied_hash(connection) != files.definitions_hash(chosen):
             found.append("the definitions of sql/ differ from those applied")
         return found
 

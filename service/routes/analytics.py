@@ -6,35 +6,51 @@ from typing import Annotated, Literal
 
 import msgspec
 from litestar import get
+from litestar.params import QueryParameter
 
-from service.routes.parameters import DeviceId, FromDatabase, moment, moment_parameter
+from service.routes.parameters import (
+    DeviceId,
+    FromDatabase,
+    PageSize,
+    moment,
+    moment_parameter,
+)
+from service.wire.readings import LONGEST_ID
 
-Status = Literal["healthy", "degraded", "insufficient", "impossible", "no_data", "unlinked"]
+Verdict = Literal["healthy", "degraded", "insufficient", "impossible"]
+Status = Literal[Verdict, "no_data", "unlinked"]
+Since = Annotated[
+    str | None, moment_parameter("from", "Begin of the window; 24 hours before its end.")
+]
+Until = Annotated[str | None, moment_parameter("to", "End of the window, not included; now.")]
+
+_ENERGY = {
+    "vehicle_id": "vehicleId",
+    "window_start": "from",
+    "window_end": "to",
+    "hour_start": "from",
+    "ac_kwh": "kwhConsumedAc",
+    "dc_kwh": "kwhDeliveredDc",
+    "dc_unlinked_kwh": "kwhDeliveredDcUnlinked",
+    "loss_kwh": "kwhLost",
+    "avg_battery_temp_c": "avgBatteryTemp",
+    "meter_samples": "meterSamples",
+    "vehicle_samples": "vehicleSamples",
+    "meter_coverage": "meterCoverage",
+    "vehicle_coverage": "vehicleCoverage",
+    "rounded_to": "roundedTo",
+}
 
 
-class Performance(
-    msgspec.Struct,
-    rename={
-        "vehicle_id": "vehicleId",
-        "window_start": "from",
-        "window_end": "to",
-        "ac_kwh": "kwhConsumedAc",
-        "dc_kwh": "kwhDeliveredDc",
-        "dc_unlinked_kwh": "kwhDeliveredDcUnlinked",
-        "loss_kwh": "kwhLost",
-        "avg_battery_temp_c": "avgBatteryTemp",
-        "meter_samples": "meterSamples",
-        "vehicle_samples": "vehicleSamples",
-        "meter_coverage": "meterCoverage",
-        "vehicle_coverage": "vehicleCoverage",
-    },
-):
+class Performance(msgspec.Struct, rename=_ENERGY):
     """A vehicle's charging in a window: energy in kWh, temperature in °C, coverage 0 to 1.
 
     `efficiency` is DC / AC, null without AC. `kwhDeliveredDcUnlinked` reached the battery while
     no meter was linked, and is not judged. `status` is `unlinked` (no meter), `no_data`,
     `insufficient` (too little energy or coverage to say), `impossible` (more DC than AC: a
-    metering fault), `degraded` (below the threshold) or `healthy`.
+    metering fault), `degraded` (below the threshold) or `healthy`. `roundedTo` is null where all
+    is exact; `hour` or `day` where raw readings or hours of that time are no longer kept, so that
+    the ends of the window and of links were moved to the nearest one.
     """
 
     vehicle_id: str
@@ -51,18 +67,70 @@ class Performance(
     meter_coverage: Decimal
     vehicle_coverage: Decimal
     status: Status
+    rounded_to: Literal["hour", "day"] | None
+
+
+class HourOfPerformance(msgspec.Struct, rename=_ENERGY):
+    """An hour of a vehicle's charging while it was linked, in UTC; fields as of Performance."""
+
+    hour_start: datetime
+    ac_kwh: Decimal
+    dc_kwh: Decimal
+    loss_kwh: Decimal
+    efficiency: Decimal | None
+    meter_samples: int
+    vehicle_samples: int
+    meter_coverage: Decimal
+    vehicle_coverage: Decimal
+    status: Verdict
+
+
+class PerformanceByHour(msgspec.Struct, rename="camel"):
+    """The hours that a window touches, in order, without those in which neither side reported."""
+
+    vehicle_id: str
+    hours: list[HourOfPerformance]
+
+
+class FleetVehicle(msgspec.Struct, rename=_ENERGY):
+    """A vehicle's charging in the fleet's window; fields as of Performance."""
+
+    vehicle_id: str
+    ac_kwh: Decimal
+    dc_kwh: Decimal
+    loss_kwh: Decimal
+    efficiency: Decimal | None
+    meter_coverage: Decimal
+    vehicle_coverage: Decimal
+    status: Verdict
+
+
+class FleetTotal(msgspec.Struct, rename=_ENERGY):
+    """The fleet's charging in whole hours, in UTC; fields as of Performance."""
+
+    window_start: datetime
+    window_end: datetime
+    vehicles: int
+    ac_kwh: Decimal
+    dc_kwh: Decimal
+    loss_kwh: Decimal
+    efficiency: Decimal | None
+    meter_coverage: Decimal
+    vehicle_coverage: Decimal
+    status: Literal[Verdict, "no_data"]
+
+
+class Fleet(msgspec.Struct, rename="camel"):
+    """The fleet's totals and a page of its vehicles, worst first; `next` is null at the end."""
+
+    total: FleetTotal
+    vehicles: list[FleetVehicle]
+    next: str | None
 
 
 @get("/v1/analytics/performance/{vehicle_id:str}", tags=["analytics"])
 async def performance(
-    database: FromDatabase,
-    vehicle_id: DeviceId,
-    since: Annotated[
-        str | None, moment_parameter("from", "Begin of the window; 24 hours before its end.")
-    ] = None,
-    until: Annotated[
-        str | None, moment_parameter("to", "End of the window, not included; now.")
-    ] = None,
+    database: FromDatabase, vehicle_id: DeviceId, since: Since = None, until: Until = None
 ) -> Performance:
     """A vehicle's energy, efficiency and coverage in a window: the last 24 hours unless told."""
     found = await database.one(
@@ -78,4 +146,66 @@ async def performance(
     return found
 
 
-HANDLERS = [performance]
+@get("/v1/analytics/performance/{vehicle_id:str}/hourly", tags=["analytics"])
+async def performance_by_hour(
+    database: FromDatabase, vehicle_id: DeviceId, since: Since = None, until: Until = None
+) -> PerformanceByHour:
+    """The same an hour a row, for plots: the whole hours that the window touches, in UTC."""
+    hours = await database.all(
+        HourOfPerformance,
+        "SELECT * FROM api.performance_hourly("
+        "vehicle_id => %s::text, since => %s::timestamptz, until => %s::timestamptz)",
+        vehicle_id,
+        moment("from", since),
+        moment("to", until),
+    )
+    return PerformanceByHour(vehicle_id, hours)
+
+
+@get("/v1/analytics/fleet", tags=["analytics"])
+async def fleet(
+    database: FromDatabase,
+    since: Since = None,
+    until: Until = None,
+    ordering: Annotated[
+        Literal["efficiency", "loss", "vehicle_id"],
+        QueryParameter(
+            name="order",
+            description="Lowest efficiency first (those that cannot be judged last), highest loss"
+            " first, or by vehicle_id.",
+        ),
+    ] = "efficiency",
+    limit: PageSize = 100,
+    after: Annotated[
+        str | None,
+        QueryParameter(
+            name="after",
+            max_length=LONGEST_ID,
+            description="`next` of the page before; keep `from` and `to` as its total has them.",
+        ),
+    ] = None,
+) -> Fleet:
+    """The fleet's totals, and its vehicles worst first, over the last 24 hours unless told."""
+    total = await database.one(
+        FleetTotal,
+        "SELECT * FROM api.fleet(since => %s::timestamptz, until => %s::timestamptz)",
+        moment("from", since),
+        moment("to", until),
+    )
+    assert total is not None  # noqa: S101  the function returns one row, whatever it is asked
+    # one more than asked for tells whether there is another page
+    vehicles = await database.all(
+        FleetVehicle,
+        "SELECT * FROM api.fleet_vehicles(since => %s::timestamptz, until => %s::timestamptz,"
+        " ordering => %s::text, after_vehicle_id => %s::text, page_size => %s::integer)",
+        total.window_start,
+        total.window_end,
+        ordering,
+        after,
+        limit + 1,
+    )
+    page = vehicles[:limit]
+    return Fleet(total, page, page[-1].vehicle_id if len(vehicles) > limit else None)
+
+
+HANDLERS = [performance, performance_by_hour, fleet]

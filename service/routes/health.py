@@ -7,6 +7,7 @@ from litestar import Response, get
 from litestar.datastructures import State
 
 from service.database import DatabaseUnavailable
+from service.migrate.edition import Edition
 from service.migrate.files import definitions_hash, migration_hashes
 from service.routes.parameters import FromDatabase
 
@@ -21,12 +22,13 @@ class Health(msgspec.Struct, omit_defaults=True):
 class _Installed(msgspec.Struct):
     last_migration: str | None
     definitions_sha256: str | None
+    edition: Edition
 
 
 @cache
-def _shipped() -> tuple[str, str]:
+def _shipped(edition: Edition) -> tuple[str, str]:
     """The last migration and the definitions' hash that this version brings, read once."""
-    return max(migration_hashes()), definitions_hash()
+    return max(migration_hashes(edition)), definitions_hash(edition)
 
 
 @get("/health/live", tags=["health"], sync_to_thread=False)
@@ -44,8 +46,9 @@ async def ready(database: FromDatabase, state: State) -> Response[Health]:
     except DatabaseUnavailable as error:
         problems.append(str(error))
     else:
-        last, definitions = _shipped()
-        if installed is None or installed.last_migration != last:
+        assert installed is not None  # noqa: S101  the function returns one row
+        last, definitions = _shipped(installed.edition)
+        if installed.last_migration != last:
             problems.append(f"the database is not at migration {last}: run wattledger migrate")
         elif installed.definitions_sha256 != definitions:
             problems.append("the database has other definitions: run wattledger migrate")

@@ -29,8 +29,10 @@ BEGIN
             USING ERRCODE = 'WL001', HINT = 'Send one element per reading in every array.';
     END IF;
 
-    SELECT now() - r.raw_retention, now() + r.clock_skew INTO v_oldest, v_newest
-    FROM telemetry.rules AS r;
+    SELECT coalesce(now() - d.keep, '-infinity'), now() + r.clock_skew INTO v_oldest, v_newest
+    FROM telemetry.rules AS r
+    CROSS JOIN telemetry.dataset AS d
+    WHERE d.dataset = 'meter_reading';
     SELECT
         min(l.minimum) FILTER (WHERE l.field = 'energy_kwh'),
         min(l.maximum) FILTER (WHERE l.field = 'energy_kwh'),

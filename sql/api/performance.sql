@@ -18,7 +18,8 @@ RETURNS TABLE (
     vehicle_samples bigint,
     meter_coverage numeric,
     vehicle_coverage numeric,
-    status text
+    status text,
+    rounded_to text
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -26,24 +27,47 @@ AS $$
 DECLARE
     v_until timestamptz := coalesce(performance.until, now());
     v_since timestamptz := coalesce(performance.since, coalesce(performance.until, now()) - INTERVAL '24 hours');
+    v_raw_since timestamptz;
+    v_hourly_since timestamptz;
+    v_first timestamptz;
+    v_end timestamptz;
 BEGIN
     IF v_since >= v_until THEN
         RAISE EXCEPTION 'the window must begin before it ends'
             USING ERRCODE = 'WL002', HINT = 'Send a "to" that is later than "from".';
     END IF;
+    SELECT
+        h.raw_since,
+        h.hourly_since,
+        telemetry.answerable(v_since, h.raw_since, h.hourly_since),
+        telemetry.answerable(v_until, h.raw_since, h.hourly_since)
+    INTO v_raw_since, v_hourly_since, v_first, v_end
+    FROM telemetry.horizon AS h;
 
     RETURN QUERY
     WITH link AS (
         SELECT
             l.meter_id,
-            greatest(lower(l.during), v_since) AS since,
-            least(upper(l.during), v_until) AS until
+            greatest(a.since, v_first) AS since,
+            least(a.until, v_end) AS until,
+            (a.since <> lower(l.during) AND a.since > v_first) IS TRUE
+            OR (a.until <> upper(l.during) AND a.until < v_end) IS TRUE AS rounded
         FROM telemetry.charging_link AS l
-        WHERE l.vehicle_id = performance.vehicle_id AND l.during && tstzrange(v_since, v_until)
+        CROSS JOIN LATERAL (
+            SELECT
+                telemetry.answerable(
+                    coalesce(lower(l.during), '-infinity'), v_raw_since, v_hourly_since
+                ) AS since,
+                telemetry.answerable(
+                    coalesce(upper(l.during), 'infinity'), v_raw_since, v_hourly_since
+                ) AS until
+        ) AS a
+        WHERE l.vehicle_id = performance.vehicle_id AND greatest(a.since, v_first) < least(a.until, v_end)
     ),
     linked AS (
         SELECT
             count(*) AS links,
+            coalesce(bool_or(l.rounded), FALSE) AS rounded,
             coalesce(sum(a.energy_mwh), 0) AS ac_mwh,
             coalesce(sum(a.samples), 0)::bigint AS meter_samples,
             coalesce(sum(d.energy_mwh), 0) AS dc_mwh,
@@ -51,51 +75,36 @@ BEGIN
             -- no reading can be expected of the time to come
             coalesce(sum(greatest(least(l.until, now()) - l.since, INTERVAL '0')), INTERVAL '0') AS duration
         FROM link AS l
-        -- the window stands in each condition beside the link, since it alone lets the planner leave out chunks
-        CROSS JOIN LATERAL (
-            SELECT sum(m.energy_mwh) AS energy_mwh, count(*) FILTER (WHERE m.entry = 0) AS samples
-            FROM telemetry.meter_reading AS m
-            WHERE m.meter_id = l.meter_id
-                AND m.ts >= v_since AND m.ts < v_until
-                AND m.ts >= l.since AND m.ts < l.until
-        ) AS a
-        CROSS JOIN LATERAL (
-            SELECT sum(v.energy_mwh) AS energy_mwh, count(*) FILTER (WHERE v.entry = 0) AS samples
-            FROM telemetry.vehicle_reading AS v
-            WHERE v.vehicle_id = performance.vehicle_id
-                AND v.ts >= v_since AND v.ts < v_until
-                AND v.ts >= l.since AND v.ts < l.until
+        CROSS JOIN LATERAL telemetry.meter_energy(l.meter_id, l.since, l.until, v_hourly_since) AS a
+        CROSS JOIN LATERAL telemetry.vehicle_energy(
+            performance.vehicle_id, l.since, l.until, v_hourly_since
         ) AS d
-    ),
-    vehicle AS (
-        SELECT
-            coalesce(sum(v.energy_mwh), 0) AS dc_mwh,
-            sum(v.battery_temp_mc) FILTER (WHERE v.entry = 0) AS battery_temp_sum,
-            count(v.battery_temp_mc) FILTER (WHERE v.entry = 0) AS battery_temp_count,
-            count(*) FILTER (WHERE v.entry = 0) AS samples
-        FROM telemetry.vehicle_reading AS v
-        WHERE v.vehicle_id = performance.vehicle_id AND v.ts >= v_since AND v.ts < v_until
     )
     SELECT
-        v_since,
-        v_until,
+        v_first,
+        v_end,
         trim_scale(k.ac_mwh * 0.000001),
         trim_scale(k.dc_mwh * 0.000001),
-        trim_scale((w.dc_mwh - k.dc_mwh) * 0.000001),
+        trim_scale((coalesce(w.energy_mwh, 0) - k.dc_mwh) * 0.000001),
         trim_scale((k.ac_mwh - k.dc_mwh) * 0.000001),
         telemetry.efficiency(k.ac_mwh, k.dc_mwh),
-        round(w.battery_temp_sum * 0.001 / nullif(w.battery_temp_count, 0), 3),
+        round(w.battery_temp_mc_sum * 0.001 / nullif(w.battery_temp_samples, 0), 3),
         k.meter_samples,
-        w.samples,
+        coalesce(w.samples, 0),
         c.meter,
         c.vehicle,
         CASE
             WHEN k.links = 0 THEN 'unlinked'
             WHEN k.meter_samples + k.vehicle_samples = 0 THEN 'no_data'
-            ELSE telemetry.efficiency_status(k.ac_mwh, k.dc_mwh, c.meter, c.vehicle)
+            ELSE telemetry.efficiency_status(k.ac_mwh, k.dc_mwh, c.meter, c.vehicle, r)
+        END,
+        CASE
+            WHEN NOT k.rounded AND (v_first, v_end) = (v_since, v_until) THEN NULL
+            WHEN v_since < v_hourly_since THEN 'day'
+            ELSE 'hour'
         END
     FROM linked AS k
-    CROSS JOIN vehicle AS w
+    CROSS JOIN telemetry.vehicle_energy(performance.vehicle_id, v_first, v_end, v_hourly_since) AS w
     CROSS JOIN telemetry.rules AS r
     CROSS JOIN LATERAL (
         SELECT
@@ -106,7 +115,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION api.performance(text, timestamptz, timestamptz) IS
-'Takes a vehicle and a window: since (included; null: 24 hours before its end) and until (not included; null: now). Returns one row: the window, energy in kWh drawn from the grid by the meters linked to the vehicle in that time (AC), delivered to its battery while linked (DC) and while not linked, the loss AC - DC, the efficiency DC / AC (null without AC), the average battery temperature in °C (null without samples), how many readings of either side were counted, the coverage of either side (share of the expected readings in the linked time), and a status: unlinked, no_data, insufficient, impossible, degraded or healthy. Raises WL002 where the window is empty.';
+'Takes a vehicle and a window: since (included; null: 24 hours before its end) and until (not included; null: now). Returns one row: the window as it was answered, energy in kWh drawn from the grid by the meters linked to the vehicle in that time (AC), delivered to its battery while linked (DC) and while not linked, the loss AC - DC, the efficiency DC / AC (null without AC), the average battery temperature in °C (null without samples), how many readings of either side were counted, the coverage of either side (share of the expected readings in the linked time), a status: unlinked, no_data, insufficient, impossible, degraded or healthy, and null where all ends are exact, else hour or day: to what the ends of the window or of links were rounded, because the raw readings or the hours of that time are gone. Raises WL002 where the window is empty.';
 
 REVOKE ALL ON FUNCTION api.performance(text, timestamptz, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION api.performance(text, timestamptz, timestamptz) TO wattledger_service;

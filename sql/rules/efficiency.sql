@@ -34,20 +34,32 @@ CREATE OR REPLACE FUNCTION telemetry.efficiency_status(
     ac_mwh numeric,
     dc_mwh numeric,
     meter_coverage numeric,
-    vehicle_coverage numeric
+    vehicle_coverage numeric,
+    rules telemetry.rules
 )
 RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
     SELECT CASE
-        WHEN least(meter_coverage, vehicle_coverage) < r.sufficient_coverage THEN 'insufficient'
-        WHEN greatest(ac_mwh, dc_mwh) < r.sufficient_energy_kwh * 1000000 THEN 'insufficient'
+        WHEN least(meter_coverage, vehicle_coverage) < (rules).sufficient_coverage THEN 'insufficient'
+        WHEN greatest(ac_mwh, dc_mwh) < (rules).sufficient_energy_kwh * 1000000 THEN 'insufficient'
         WHEN dc_mwh > ac_mwh THEN 'impossible'
-        WHEN dc_mwh < ac_mwh * r.degraded_below THEN 'degraded'
+        WHEN dc_mwh < ac_mwh * (rules).degraded_below THEN 'degraded'
         ELSE 'healthy'
     END
-    FROM telemetry.rules AS r
 $$;
 
-COMMENT ON FUNCTION telemetry.efficiency_status(numeric, numeric, numeric, numeric) IS
-'Takes AC and DC energy in milliwatt-hours and the coverage of the meter''s and the vehicle''s side. Returns insufficient (too little energy or coverage to say), impossible (more DC than AC: a metering fault), degraded (below the threshold) or healthy.';
+COMMENT ON FUNCTION telemetry.efficiency_status(numeric, numeric, numeric, numeric, telemetry.rules) IS
+'Takes AC and DC energy in milliwatt-hours, the coverage of the meter''s and the vehicle''s side, and the row of telemetry.rules. Returns insufficient (too little energy or coverage to say), impossible (more DC than AC: a metering fault), degraded (below the threshold) or healthy.';
+
+REVOKE ALL ON FUNCTION
+    telemetry.coverage(bigint, interval, interval),
+    telemetry.efficiency(numeric, numeric),
+    telemetry.efficiency_status(numeric, numeric, numeric, numeric, telemetry.rules)
+FROM PUBLIC;
+-- views of bi call them with the rights of whoever asks
+GRANT EXECUTE ON FUNCTION
+    telemetry.coverage(bigint, interval, interval),
+    telemetry.efficiency(numeric, numeric),
+    telemetry.efficiency_status(numeric, numeric, numeric, numeric, telemetry.rules)
+TO wattledger_bi;

@@ -39,7 +39,8 @@ def blocks_of_readme() -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "command", ["", "up", "serve", "migrate", "config", "db", "db start", "db psql", "db destroy"]
+    "command",
+    ["", "up", "serve", "migrate", "maintain", "config", "db", "db start", "db psql", "db destroy"],
 )
 def test_help_says_what_a_command_does(command: str) -> None:
     answer = run(*command.split(), "--help")

@@ -1,0 +1,126 @@
+-- Hourly and daily energy on the Community edition: continuous aggregates, real-time, the daily ones on the hourly.
+
+-- TimescaleDB runs a job only for an owner who may log in; without a password nobody does
+DO $$
+BEGIN
+    IF NOT (SELECT r.rolcanlogin FROM pg_catalog.pg_roles AS r WHERE r.rolname = 'wattledger_owner') THEN
+        ALTER ROLE wattledger_owner LOGIN;
+    END IF;
+END;
+$$;
+
+SET LOCAL ROLE wattledger_owner;
+
+-- a query asks for some devices over some time, so that is how rows lie together
+ALTER TABLE telemetry.meter_reading SET (
+    timescaledb.compress,
+    timescaledb.compress_segmentby = 'meter_id',
+    timescaledb.compress_orderby = 'ts'
+);
+ALTER TABLE telemetry.vehicle_reading SET (
+    timescaledb.compress,
+    timescaledb.compress_segmentby = 'vehicle_id',
+    timescaledb.compress_orderby = 'ts'
+);
+
+CREATE MATERIALIZED VIEW bi.meter_energy_hourly
+WITH (timescaledb.continuous, timescaledb.materialized_only = FALSE) AS
+SELECT
+    public.time_bucket('1 hour', r.ts) AS bucket,
+    r.meter_id,
+    sum(r.energy_mwh) * 0.000001 AS energy_kwh,
+    sum(r.energy_mwh)::bigint AS energy_mwh,
+    count(*) FILTER (WHERE r.entry = 0) AS samples,
+    min(r.ts) FILTER (WHERE r.entry = 0) AS first_reading_at,
+    max(r.ts) FILTER (WHERE r.entry = 0) AS last_reading_at,
+    max(r.received_at) AS last_received_at,
+    min(r.voltage_mv) FILTER (WHERE r.entry = 0) * 0.001 AS voltage_v_min,
+    round(
+        sum(r.voltage_mv) FILTER (WHERE r.entry = 0) * 0.001
+        / nullif(count(r.voltage_mv) FILTER (WHERE r.entry = 0), 0),
+        3
+    ) AS voltage_v_avg,
+    max(r.voltage_mv) FILTER (WHERE r.entry = 0) * 0.001 AS voltage_v_max,
+    count(r.voltage_mv) FILTER (WHERE r.entry = 0) AS voltage_samples,
+    (sum(r.voltage_mv) FILTER (WHERE r.entry = 0))::bigint AS voltage_mv_sum
+FROM telemetry.meter_reading AS r
+GROUP BY 1, 2
+WITH NO DATA;
+
+CREATE MATERIALIZED VIEW bi.meter_energy_daily
+WITH (timescaledb.continuous, timescaledb.materialized_only = FALSE) AS
+SELECT
+    public.time_bucket('1 day', r.bucket) AS bucket,
+    r.meter_id,
+    sum(r.energy_mwh) * 0.000001 AS energy_kwh,
+    sum(r.energy_mwh)::bigint AS energy_mwh,
+    sum(r.samples)::bigint AS samples,
+    min(r.first_reading_at) AS first_reading_at,
+    max(r.last_reading_at) AS last_reading_at,
+    max(r.last_received_at) AS last_received_at,
+    min(r.voltage_v_min) AS voltage_v_min,
+    round(sum(r.voltage_mv_sum) * 0.001 / nullif(sum(r.voltage_samples), 0), 3) AS voltage_v_avg,
+    max(r.voltage_v_max) AS voltage_v_max,
+    sum(r.voltage_samples)::bigint AS voltage_samples,
+    sum(r.voltage_mv_sum)::bigint AS voltage_mv_sum
+FROM bi.meter_energy_hourly AS r
+GROUP BY 1, 2
+WITH NO DATA;
+
+CREATE MATERIALIZED VIEW bi.vehicle_energy_hourly
+WITH (timescaledb.continuous, timescaledb.materialized_only = FALSE) AS
+SELECT
+    public.time_bucket('1 hour', r.ts) AS bucket,
+    r.vehicle_id,
+    sum(r.energy_mwh) * 0.000001 AS energy_kwh,
+    sum(r.energy_mwh)::bigint AS energy_mwh,
+    count(*) FILTER (WHERE r.entry = 0) AS samples,
+    min(r.ts) FILTER (WHERE r.entry = 0) AS first_reading_at,
+    max(r.ts) FILTER (WHERE r.entry = 0) AS last_reading_at,
+    max(r.received_at) AS last_received_at,
+    min(r.soc_mpct) FILTER (WHERE r.entry = 0) * 0.001 AS soc_percent_min,
+    round(
+        sum(r.soc_mpct) FILTER (WHERE r.entry = 0) * 0.001
+        / nullif(count(r.soc_mpct) FILTER (WHERE r.entry = 0), 0),
+        3
+    ) AS soc_percent_avg,
+    max(r.soc_mpct) FILTER (WHERE r.entry = 0) * 0.001 AS soc_percent_max,
+    count(r.soc_mpct) FILTER (WHERE r.entry = 0) AS soc_samples,
+    (sum(r.soc_mpct) FILTER (WHERE r.entry = 0))::bigint AS soc_mpct_sum,
+    min(r.battery_temp_mc) FILTER (WHERE r.entry = 0) * 0.001 AS battery_temp_c_min,
+    round(
+        sum(r.battery_temp_mc) FILTER (WHERE r.entry = 0) * 0.001
+        / nullif(count(r.battery_temp_mc) FILTER (WHERE r.entry = 0), 0),
+        3
+    ) AS battery_temp_c_avg,
+    max(r.battery_temp_mc) FILTER (WHERE r.entry = 0) * 0.001 AS battery_temp_c_max,
+    count(r.battery_temp_mc) FILTER (WHERE r.entry = 0) AS battery_temp_samples,
+    (sum(r.battery_temp_mc) FILTER (WHERE r.entry = 0))::bigint AS battery_temp_mc_sum
+FROM telemetry.vehicle_reading AS r
+GROUP BY 1, 2
+WITH NO DATA;
+
+CREATE MATERIALIZED VIEW bi.vehicle_energy_daily
+WITH (timescaledb.continuous, timescaledb.materialized_only = FALSE) AS
+SELECT
+    public.time_bucket('1 day', r.bucket) AS bucket,
+    r.vehicle_id,
+    sum(r.energy_mwh) * 0.000001 AS energy_kwh,
+    sum(r.energy_mwh)::bigint AS energy_mwh,
+    sum(r.samples)::bigint AS samples,
+    min(r.first_reading_at) AS first_reading_at,
+    max(r.last_reading_at) AS last_reading_at,
+    max(r.last_received_at) AS last_received_at,
+    min(r.soc_percent_min) AS soc_percent_min,
+    round(sum(r.soc_mpct_sum) * 0.001 / nullif(sum(r.soc_samples), 0), 3) AS soc_percent_avg,
+    max(r.soc_percent_max) AS soc_percent_max,
+    sum(r.soc_samples)::bigint AS soc_samples,
+    sum(r.soc_mpct_sum)::bigint AS soc_mpct_sum,
+    min(r.battery_temp_c_min) AS battery_temp_c_min,
+    round(sum(r.battery_temp_mc_sum) * 0.001 / nullif(sum(r.battery_temp_samples), 0), 3) AS battery_temp_c_avg,
+    max(r.battery_temp_c_max) AS battery_temp_c_max,
+    sum(r.battery_temp_samples)::bigint AS battery_temp_samples,
+    sum(r.battery_temp_mc_sum)::bigint AS battery_temp_mc_sum
+FROM bi.vehicle_energy_hourly AS r
+GROUP BY 1, 2
+WITH NO DATA;

@@ -1,0 +1,26 @@
+"""`wattledger maintain`: do what is due to keep history in shape."""
+
+import click
+import psycopg
+
+from service.cli.target import admin_url
+
+
+@click.command()
+def maintain() -> None:
+    """Drop expired chunks, or run the jobs of TimescaleDB that are overdue or failed.
+
+    Works on DATABASE_URL or the embedded database, as a superuser or wattledger_dba. The service
+    and TimescaleDB do this by themselves; this is for cron, and for looking at what happens.
+    """
+    try:
+        with psycopg.connect(admin_url(), autocommit=True, connect_timeout=10) as connection:
+            connection.add_notice_handler(
+                lambda notice: (
+                    click.echo(notice.message_primary) if notice.severity == "NOTICE" else None
+                )
+            )
+            connection.execute("CALL ops.maintain()")
+    except psycopg.Error as error:
+        raise click.ClickException(f"the maintenance failed: {error}") from error
+    click.echo("history is in shape")

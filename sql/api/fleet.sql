@@ -1,0 +1,206 @@
+-- What the whole fleet's charging lost, and which vehicles lose most.
+
+CREATE OR REPLACE FUNCTION telemetry.fleet_energy(since timestamptz, until timestamptz)
+RETURNS TABLE (
+    vehicle_id text,
+    ac_mwh numeric,
+    dc_mwh numeric,
+    meter_samples bigint,
+    vehicle_samples bigint,
+    linked interval
+)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT
+        e.vehicle_id,
+        sum(e.ac_mwh),
+        sum(e.dc_mwh),
+        sum(e.meter_samples)::bigint,
+        sum(e.vehicle_samples)::bigint,
+        -- of the hours that are silent on both sides, too
+        min(s.linked)
+    FROM (
+        -- whole days from the days, what is left at either end from the hours
+        SELECT d.*
+        FROM telemetry.linked_energy_daily AS d
+        WHERE d.bucket >= telemetry.ceiling_day(fleet_energy.since)
+            AND d.bucket < telemetry.floor_day(fleet_energy.until)
+        UNION ALL
+        SELECT h.*
+        FROM telemetry.linked_energy_hourly AS h
+        WHERE h.bucket >= fleet_energy.since
+            AND h.bucket < least(telemetry.ceiling_day(fleet_energy.since), fleet_energy.until)
+        UNION ALL
+        SELECT h.*
+        FROM telemetry.linked_energy_hourly AS h
+        WHERE h.bucket >= greatest(
+            telemetry.floor_day(fleet_energy.until), telemetry.ceiling_day(fleet_energy.since)
+        )
+            AND h.bucket < fleet_energy.until
+    ) AS e
+    INNER JOIN (
+        SELECT
+            l.vehicle_id,
+            sum(greatest(
+                least(l.until, fleet_energy.until, now()) - greatest(l.since, fleet_energy.since), INTERVAL '0'
+            )) AS linked
+        FROM telemetry.link_span AS l
+        WHERE l.since < fleet_energy.until AND l.until > fleet_energy.since
+        GROUP BY l.vehicle_id
+    ) AS s ON s.vehicle_id = e.vehicle_id
+    GROUP BY e.vehicle_id
+$$;
+
+COMMENT ON FUNCTION telemetry.fleet_energy(timestamptz, timestamptz) IS
+'Takes a window of whole hours (since included, until not). Returns a row for each vehicle that was linked and had readings on either side in it: energy of both sides in milliwatt-hours, how many readings of either side there are, and how long it was linked, until now at most.';
+REVOKE ALL ON FUNCTION telemetry.fleet_energy(timestamptz, timestamptz) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION api.fleet_vehicles(
+    since timestamptz,
+    until timestamptz,
+    ordering text DEFAULT 'efficiency',
+    after_vehicle_id text DEFAULT NULL,
+    page_size integer DEFAULT 100
+)
+RETURNS TABLE (
+    vehicle_id text,
+    ac_kwh numeric,
+    dc_kwh numeric,
+    loss_kwh numeric,
+    efficiency numeric,
+    meter_coverage numeric,
+    vehicle_coverage numeric,
+    status text
+)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN QUERY
+    WITH judged AS MATERIALIZED (
+        SELECT
+            e.vehicle_id,
+            e.ac_mwh,
+            e.dc_mwh,
+            c.meter_coverage,
+            c.vehicle_coverage,
+            telemetry.efficiency(e.ac_mwh, e.dc_mwh) AS efficiency,
+            telemetry.efficiency_status(e.ac_mwh, e.dc_mwh, c.meter_coverage, c.vehicle_coverage, r) AS status
+        FROM telemetry.fleet_energy(fleet_vehicles.since, fleet_vehicles.until) AS e
+        CROSS JOIN telemetry.rules AS r
+        CROSS JOIN LATERAL (
+            SELECT
+                telemetry.coverage(e.meter_samples, e.linked, r.reading_interval) AS meter_coverage,
+                telemetry.coverage(e.vehicle_samples, e.linked, r.reading_interval) AS vehicle_coverage
+        ) AS c
+    ),
+    ranked AS (
+        SELECT
+            j.*,
+            row_number() OVER (
+                ORDER BY
+                    -- what cannot be judged comes last, whatever its ratio
+                    CASE WHEN fleet_vehicles.ordering = 'efficiency' THEN j.status = 'insufficient' END,
+                    CASE WHEN fleet_vehicles.ordering = 'efficiency' THEN j.efficiency END NULLS LAST,
+                    CASE WHEN fleet_vehicles.ordering = 'loss' THEN j.dc_mwh - j.ac_mwh END,
+                    j.vehicle_id
+            ) AS place
+        FROM judged AS j
+    )
+    SELECT
+        k.vehicle_id,
+        trim_scale(k.ac_mwh * 0.000001),
+        trim_scale(k.dc_mwh * 0.000001),
+        trim_scale((k.ac_mwh - k.dc_mwh) * 0.000001),
+        k.efficiency,
+        k.meter_coverage,
+        k.vehicle_coverage,
+        k.status
+    FROM ranked AS k
+    WHERE k.place > coalesce(
+        (SELECT a.place FROM ranked AS a WHERE a.vehicle_id = fleet_vehicles.after_vehicle_id), 0
+    )
+    ORDER BY k.place
+    LIMIT fleet_vehicles.page_size;
+END;
+$$;
+
+COMMENT ON FUNCTION api.fleet_vehicles(timestamptz, timestamptz, text, text, integer) IS
+'Takes a window of whole hours (since included, until not), an ordering, the last vehicle of the page before (null: the first page) and a page size. Returns vehicles that were linked and had readings, worst first: by efficiency (lowest first, those that cannot be judged last), by loss (highest first), or by vehicle_id. Each with energy in kWh of both sides, the loss, the efficiency, the coverage of either side and a status: insufficient, impossible, degraded or healthy.';
+
+CREATE OR REPLACE FUNCTION api.fleet(since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL)
+RETURNS TABLE (
+    window_start timestamptz,
+    window_end timestamptz,
+    vehicles bigint,
+    ac_kwh numeric,
+    dc_kwh numeric,
+    loss_kwh numeric,
+    efficiency numeric,
+    meter_coverage numeric,
+    vehicle_coverage numeric,
+    status text
+)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_until timestamptz := coalesce(fleet.until, now());
+    v_since timestamptz := coalesce(fleet.since, coalesce(fleet.until, now()) - INTERVAL '24 hours');
+BEGIN
+    IF v_since >= v_until THEN
+        RAISE EXCEPTION 'the window must begin before it ends'
+            USING ERRCODE = 'WL002', HINT = 'Send a "to" that is later than "from".';
+    END IF;
+    SELECT
+        CASE WHEN v_since < h.hourly_since THEN telemetry.floor_day(v_since) ELSE telemetry.floor_hour(v_since) END,
+        CASE WHEN v_until < h.hourly_since THEN telemetry.ceiling_day(v_until) ELSE telemetry.ceiling_hour(v_until) END
+    INTO v_since, v_until
+    FROM telemetry.horizon AS h;
+
+    RETURN QUERY
+    SELECT
+        v_since,
+        v_until,
+        f.vehicles,
+        trim_scale(f.ac_mwh * 0.000001),
+        trim_scale(f.dc_mwh * 0.000001),
+        trim_scale((f.ac_mwh - f.dc_mwh) * 0.000001),
+        telemetry.efficiency(f.ac_mwh, f.dc_mwh),
+        c.meter,
+        c.vehicle,
+        CASE
+            WHEN f.vehicles = 0 THEN 'no_data'
+            ELSE telemetry.efficiency_status(f.ac_mwh, f.dc_mwh, c.meter, c.vehicle, r)
+        END
+    FROM (
+        SELECT
+            count(*) AS vehicles,
+            coalesce(sum(e.ac_mwh), 0) AS ac_mwh,
+            coalesce(sum(e.dc_mwh), 0) AS dc_mwh,
+            coalesce(sum(e.meter_samples), 0)::bigint AS meter_samples,
+            coalesce(sum(e.vehicle_samples), 0)::bigint AS vehicle_samples,
+            coalesce(sum(e.linked), INTERVAL '0') AS linked
+        FROM telemetry.fleet_energy(v_since, v_until) AS e
+    ) AS f
+    CROSS JOIN telemetry.rules AS r
+    CROSS JOIN LATERAL (
+        SELECT
+            telemetry.coverage(f.meter_samples, f.linked, r.reading_interval) AS meter,
+            telemetry.coverage(f.vehicle_samples, f.linked, r.reading_interval) AS vehicle
+    ) AS c;
+END;
+$$;
+
+COMMENT ON FUNCTION api.fleet(timestamptz, timestamptz) IS
+'Takes a window: since (null: 24 hours before its end) and until (null: now). Returns one row for the whole hours that the window touches, in UTC (whole days where the hours are gone): the window, how many vehicles were linked and had readings, energy in kWh of both sides, the loss, the efficiency (null without AC), the coverage of either side, and a status: no_data, insufficient, impossible, degraded or healthy. Raises WL002 where the window is empty.';
+
+REVOKE ALL ON FUNCTION
+    api.fleet(timestamptz, timestamptz),
+    api.fleet_vehicles(timestamptz, timestamptz, text, text, integer)
+FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    api.fleet(timestamptz, timestamptz),
+    api.fleet_vehicles(timestamptz, timestamptz, text, text, integer)
+TO wattledger_service;

@@ -1,0 +1,62 @@
+-- What a vehicle's charging lost, an hour a row.
+
+CREATE OR REPLACE FUNCTION api.performance_hourly(
+    vehicle_id text,
+    since timestamptz DEFAULT NULL,
+    until timestamptz DEFAULT NULL
+)
+RETURNS TABLE (
+    hour_start timestamptz,
+    ac_kwh numeric,
+    dc_kwh numeric,
+    loss_kwh numeric,
+    efficiency numeric,
+    meter_samples bigint,
+    vehicle_samples bigint,
+    meter_coverage numeric,
+    vehicle_coverage numeric,
+    status text
+)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_until timestamptz := coalesce(performance_hourly.until, now());
+    v_since timestamptz := coalesce(
+        performance_hourly.since, coalesce(performance_hourly.until, now()) - INTERVAL '24 hours'
+    );
+    v_first timestamptz := telemetry.floor_hour(v_since);
+    v_end timestamptz := telemetry.ceiling_hour(v_until);
+BEGIN
+    IF v_since >= v_until THEN
+        RAISE EXCEPTION 'the window must begin before it ends'
+            USING ERRCODE = 'WL002', HINT = 'Send a "to" that is later than "from".';
+    END IF;
+    IF v_end - v_first > INTERVAL '1 year' THEN
+        RAISE EXCEPTION 'the window is longer than a year'
+            USING ERRCODE = 'WL004', HINT = 'Ask for a year of hours at most.';
+    END IF;
+
+    RETURN QUERY
+    SELECT
+        e.bucket,
+        trim_scale(e.ac_kwh),
+        trim_scale(e.dc_kwh),
+        trim_scale(e.loss_kwh),
+        e.efficiency,
+        e.meter_samples,
+        e.vehicle_samples,
+        e.meter_coverage,
+        e.vehicle_coverage,
+        e.verdict
+    FROM bi.charging_efficiency_hourly AS e
+    WHERE e.vehicle_id = performance_hourly.vehicle_id AND e.bucket >= v_first AND e.bucket < v_end
+    ORDER BY e.bucket;
+END;
+$$;
+
+COMMENT ON FUNCTION api.performance_hourly(text, timestamptz, timestamptz) IS
+'Takes a vehicle and a window: since (null: 24 hours before its end) and until (null: now), a year at most. Returns a row for each whole hour that the window touches, in UTC, in which the vehicle was linked and either side reported, in order: its begin, energy in kWh drawn from the grid (AC) and delivered to the battery (DC) while linked, the loss, the efficiency (null without AC), how many readings of either side were counted, the coverage of either side, and a status: insufficient, impossible, degraded or healthy. Raises WL002 where the window is empty, WL004 where it is too long.';
+
+REVOKE ALL ON FUNCTION api.performance_hourly(text, timestamptz, timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION api.performance_hourly(text, timestamptz, timestamptz) TO wattledger_service;

@@ -1,0 +1,79 @@
+-- Charging links as the analytics divide energy by them.
+
+CREATE OR REPLACE VIEW telemetry.link_span AS
+SELECT
+    l.vehicle_id,
+    l.meter_id,
+    telemetry.answerable(coalesce(lower(l.during), '-infinity'), h.raw_since, '-infinity') AS since,
+    telemetry.answerable(coalesce(upper(l.during), 'infinity'), h.raw_since, '-infinity') AS until,
+    telemetry.answerable(coalesce(lower(l.during), '-infinity'), h.raw_since, h.hourly_since) AS daily_since,
+    telemetry.answerable(coalesce(upper(l.during), 'infinity'), h.raw_since, h.hourly_since) AS daily_until
+FROM telemetry.charging_link AS l
+CROSS JOIN telemetry.horizon AS h;
+
+COMMENT ON VIEW telemetry.link_span IS
+'Charging links between moments at which energy can still be divided. Neighbours share them, so that nothing is counted twice or left out.';
+COMMENT ON COLUMN telemetry.link_span.vehicle_id IS 'The vehicle that is charged.';
+COMMENT ON COLUMN telemetry.link_span.meter_id IS 'The meter that feeds it.';
+COMMENT ON COLUMN telemetry.link_span.since IS
+'Begin, -infinity without one; the nearest full hour where the raw readings of its time are gone.';
+COMMENT ON COLUMN telemetry.link_span.until IS
+'End, infinity without one; the nearest full hour where the raw readings of its time are gone.';
+COMMENT ON COLUMN telemetry.link_span.daily_since IS
+'The same as since; the nearest midnight in UTC where the hours of its time are gone.';
+COMMENT ON COLUMN telemetry.link_span.daily_until IS
+'The same as until; the nearest midnight in UTC where the hours of its time are gone.';
+
+CREATE OR REPLACE VIEW telemetry.link_edge AS
+SELECT
+    s.vehicle_id,
+    s.meter_id,
+    telemetry.floor_hour(e.since) AS bucket,
+    e.since,
+    e.until
+FROM telemetry.link_span AS s
+CROSS JOIN LATERAL (
+    SELECT
+telemetry.ceiling_hour(s.since) AS first_hour,
+telemetry.floor_hour(s.until) AS end_hour
+) AS w
+CROSS JOIN LATERAL (
+    VALUES
+    (s.since, least(w.first_hour, s.until)),
+    (greatest(w.end_hour, w.first_hour), s.until)
+) AS e (since, until)
+WHERE e.since < e.until;
+
+COMMENT ON VIEW telemetry.link_edge IS
+'The parts of hours in which a charging link begins or ends: two a link at most.';
+COMMENT ON COLUMN telemetry.link_edge.vehicle_id IS 'The vehicle that is charged.';
+COMMENT ON COLUMN telemetry.link_edge.meter_id IS 'The meter that feeds it.';
+COMMENT ON COLUMN telemetry.link_edge.bucket IS 'Begin of the hour, in UTC.';
+COMMENT ON COLUMN telemetry.link_edge.since IS 'Begin of the part.';
+COMMENT ON COLUMN telemetry.link_edge.until IS 'End of the part, not included.';
+
+CREATE OR REPLACE VIEW telemetry.link_edge_day AS
+SELECT
+    s.vehicle_id,
+    telemetry.floor_day(e.since) AS bucket,
+    sum(greatest(least(e.until, now()) - e.since, INTERVAL '0')) AS linked
+FROM telemetry.link_span AS s
+CROSS JOIN LATERAL (
+    SELECT
+telemetry.ceiling_day(s.daily_since) AS first_day,
+telemetry.floor_day(s.daily_until) AS end_day
+) AS w
+CROSS JOIN LATERAL (
+    VALUES
+    (s.daily_since, least(w.first_day, s.daily_until)),
+    (greatest(w.end_day, w.first_day), s.daily_until)
+) AS e (since, until)
+WHERE e.since < e.until
+GROUP BY s.vehicle_id, telemetry.floor_day(e.since);
+
+COMMENT ON VIEW telemetry.link_edge_day IS
+'The days of a vehicle in which a charging link of its begins or ends.';
+COMMENT ON COLUMN telemetry.link_edge_day.vehicle_id IS 'The vehicle that is charged.';
+COMMENT ON COLUMN telemetry.link_edge_day.bucket IS 'Begin of the UTC day.';
+COMMENT ON COLUMN telemetry.link_edge_day.linked IS
+'How long the vehicle was linked in that day, until now at most.';

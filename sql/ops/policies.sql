@@ -1,0 +1,97 @@
+-- What is kept, compressed and refreshed, and when.
+
+CREATE OR REPLACE VIEW ops.policies AS
+SELECT
+    d.dataset,
+    d.keep,
+    telemetry.drop_after(d.keep) AS drop_after,
+    CASE WHEN telemetry.has_policies() THEN d.compress_after END AS compress_after,
+    CASE WHEN telemetry.has_policies() THEN d.refresh_every END AS refresh_every,
+    CASE WHEN telemetry.has_policies() THEN d.refresh_lag END AS refresh_lag,
+    CASE WHEN telemetry.has_policies() THEN 'TimescaleDB' ELSE 'ops.maintain' END AS kept_by,
+    max(j.job_id) FILTER (WHERE j.proc_name = 'policy_retention') AS retention_job,
+    max(j.job_id) FILTER (WHERE j.proc_name = 'policy_compression') AS compression_job,
+    max(j.job_id) FILTER (WHERE j.proc_name = 'policy_refresh_continuous_aggregate') AS refresh_job
+FROM telemetry.dataset AS d
+INNER JOIN telemetry.dataset_hypertable AS h ON h.dataset = d.dataset
+LEFT JOIN timescaledb_information.jobs AS j
+    ON coalesce(j.config ->> 'mat_hypertable_id', j.config ->> 'hypertable_id')::integer = h.hypertable_id
+GROUP BY d.dataset;
+
+COMMENT ON VIEW ops.policies IS
+'What ops.set_retention, ops.set_compression and ops.set_refresh have chosen, a row a dataset.';
+COMMENT ON COLUMN ops.policies.dataset IS 'The dataset: raw readings, or an hourly or daily rollup of bi.';
+COMMENT ON COLUMN ops.policies.keep IS 'How long rows are kept at least; null: for ever.';
+COMMENT ON COLUMN ops.policies.drop_after IS 'The age at which a whole chunk is dropped; null: never.';
+COMMENT ON COLUMN ops.policies.compress_after IS 'The age at which a chunk moves to the columnstore; null: never.';
+COMMENT ON COLUMN ops.policies.refresh_every IS
+'How often the continuous aggregate is refreshed; null where every write keeps it up to date.';
+COMMENT ON COLUMN ops.policies.refresh_lag IS
+'How far behind now a refresh ends; null where every write keeps it up to date.';
+COMMENT ON COLUMN ops.policies.kept_by IS
+'TimescaleDB, whose jobs do it, or ops.maintain, which the service calls every hour.';
+COMMENT ON COLUMN ops.policies.retention_job IS 'Number of the job that drops chunks; null without one.';
+COMMENT ON COLUMN ops.policies.compression_job IS 'Number of the job that compresses chunks; null without one.';
+COMMENT ON COLUMN ops.policies.refresh_job IS 'Number of the job that refreshes; null without one.';
+
+CREATE OR REPLACE VIEW ops.jobs AS
+SELECT
+    j.job_id,
+    j.application_name::text AS job,
+    coalesce(h.dataset, '') AS dataset,
+    s.last_run_started_at AS last_run_at,
+    s.last_run_status::text AS last_run_status,
+    s.next_start AS next_run_at,
+    coalesce(s.total_runs, 0) AS total_runs,
+    coalesce(s.total_failures, 0) AS total_failures,
+    e.err_message AS last_error,
+    coalesce(
+        s.last_run_status = 'Failed'
+        OR s.next_start < now() - j.schedule_interval - INTERVAL '10 minutes',
+        FALSE
+    ) AS needs_attention
+FROM timescaledb_information.jobs AS j
+LEFT JOIN timescaledb_information.job_stats AS s ON s.job_id = j.job_id
+LEFT JOIN telemetry.dataset_hypertable AS h
+    ON h.hypertable_id = coalesce(j.config ->> 'mat_hypertable_id', j.config ->> 'hypertable_id')::integer
+LEFT JOIN LATERAL (
+    SELECT f.err_message
+    FROM timescaledb_information.job_errors AS f
+    WHERE f.job_id = j.job_id
+    ORDER BY f.start_time DESC
+    LIMIT 1
+) AS e ON TRUE
+-- the extension's own jobs fail for want of a licence on the Apache edition, which is no news
+WHERE j.job_id >= 1000 AND telemetry.has_policies()
+UNION ALL
+SELECT
+    NULL AS job_id,
+    'ops.maintain' AS job,
+    '' AS dataset,
+    m.last_run_at,
+    CASE WHEN m.last_run_at IS NOT NULL THEN 'Success' END AS last_run_status,
+    m.last_run_at + INTERVAL '1 hour' AS next_run_at,
+    m.total_runs,
+    0 AS total_failures,
+    NULL AS last_error,
+    coalesce(m.last_run_at < now() - INTERVAL '1 day', TRUE) AS needs_attention
+FROM telemetry.maintenance AS m
+WHERE NOT telemetry.has_policies();
+
+COMMENT ON VIEW ops.jobs IS 'The jobs that keep history in shape, a row a job.';
+COMMENT ON COLUMN ops.jobs.job_id IS 'TimescaleDB''s number of the job; null for ops.maintain.';
+COMMENT ON COLUMN ops.jobs.job IS 'What the job does.';
+COMMENT ON COLUMN ops.jobs.dataset IS 'The dataset it works on; empty for all.';
+COMMENT ON COLUMN ops.jobs.last_run_at IS 'When it last ran; null if it never did.';
+COMMENT ON COLUMN ops.jobs.last_run_status IS 'Success or Failed; null if it never ran.';
+COMMENT ON COLUMN ops.jobs.next_run_at IS 'When it is to run next.';
+COMMENT ON COLUMN ops.jobs.total_runs IS 'How often it has run.';
+COMMENT ON COLUMN ops.jobs.total_failures IS 'How often it has failed.';
+COMMENT ON COLUMN ops.jobs.last_error IS 'The message of its last failure that is still on record.';
+COMMENT ON COLUMN ops.jobs.needs_attention IS
+'Whether it failed last, or is overdue: CALL ops.maintain() runs it now.';
+
+REVOKE ALL ON ops.policies, ops.jobs FROM PUBLIC;
+GRANT SELECT ON ops.policies, ops.jobs TO wattledger_dba;
+-- the views call them with the rights of whoever asks
+GRANT EXECUTE ON FUNCTION telemetry.has_policies(), telemetry.drop_after(interval) TO wattledger_dba;

@@ -1,0 +1,91 @@
+-- How long history is kept, and what goes when that is shortened.
+
+CREATE OR REPLACE FUNCTION ops.set_retention(dataset text, keep interval, confirm boolean DEFAULT FALSE)
+RETURNS TABLE (
+    chunk text,
+    chunk_start timestamptz,
+    chunk_end timestamptz,
+    bytes bigint,
+    dropped boolean
+)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_dataset text := telemetry.known_dataset(set_retention.dataset);
+    v_cutoff timestamptz := now() - telemetry.drop_after(set_retention.keep);
+    v_before telemetry.dataset;
+    v_relation regclass;
+    v_chunks integer;
+    v_first timestamptz;
+    v_finer interval;
+    v_coarser interval;
+BEGIN
+    -- who sets another retention at the same time waits here
+    LOCK TABLE telemetry.dataset IN SHARE ROW EXCLUSIVE MODE;
+    SELECT d.* INTO v_before FROM telemetry.dataset AS d WHERE d.dataset = v_dataset;
+    SELECT h.relation INTO v_relation FROM telemetry.dataset_hypertable AS h WHERE h.dataset = v_dataset;
+
+    IF set_retention.keep < INTERVAL '2 days' THEN
+        RAISE EXCEPTION 'keeping % for % is too short', v_dataset, set_retention.keep
+            USING ERRCODE = 'WL020', HINT = 'Two days are the least: late readings must reach the rollups.';
+    END IF;
+    -- each level is built from the finer one, for a week after the finer one's last readings may come
+    SELECT
+        coalesce(
+            max(coalesce(d.keep, INTERVAL '1000000 days')) FILTER (WHERE d.level < s.level), INTERVAL '0'
+        ),
+        min(coalesce(d.keep, INTERVAL '1000000 days')) FILTER (WHERE d.level > s.level)
+    INTO v_finer, v_coarser
+    FROM telemetry.dataset_level AS s
+    INNER JOIN telemetry.dataset_level AS d ON d.side = s.side AND d.dataset <> s.dataset
+    WHERE s.dataset = v_dataset;
+    IF set_retention.keep < v_finer + INTERVAL '7 days' AND v_finer > INTERVAL '0' THEN
+        RAISE EXCEPTION '% must be kept a week longer than what it is built from', v_dataset
+            USING ERRCODE = 'WL020', HINT = format('That is kept for %s: shorten it first, or keep more here.', v_finer);
+    END IF;
+    IF coalesce(set_retention.keep, INTERVAL '1000000 days') + INTERVAL '7 days' > v_coarser
+        AND v_coarser < INTERVAL '1000000 days'
+    THEN
+        RAISE EXCEPTION 'the rollups of % must be kept a week longer than itself', v_dataset
+            USING ERRCODE = 'WL020', HINT = format('They are kept for %s: lengthen that first.', v_coarser);
+    END IF;
+    IF set_retention.keep <= v_before.compress_after AND telemetry.has_policies() THEN
+        RAISE EXCEPTION '% would be dropped before it is compressed after %', v_dataset, v_before.compress_after
+            USING ERRCODE = 'WL020', HINT = 'Set a shorter compression first, with ops.set_compression.';
+    END IF;
+
+    SELECT count(*) INTO v_chunks FROM public.show_chunks(v_relation, older_than => v_cutoff);
+    IF v_chunks > 0 AND NOT confirm THEN
+        RETURN QUERY SELECT c.*, FALSE FROM telemetry.chunks_before(v_dataset, v_cutoff) AS c;
+        RAISE NOTICE 'nothing was changed: % chunks would be dropped for good; say confirm => true to do it', v_chunks;
+        RETURN;
+    END IF;
+    IF v_chunks > 0 AND v_dataset LIKE '%reading' THEN
+        -- no refresh can look further back than the retention so far
+        SELECT greatest(min(c.chunk_start), telemetry.ceiling_day(now() - v_before.keep)) INTO v_first
+        FROM telemetry.chunks_before(v_dataset, v_cutoff) AS c;
+        IF NOT telemetry.is_refreshed(replace(v_dataset, 'reading', 'energy_hourly'), v_first, v_cutoff) THEN
+            RAISE EXCEPTION 'the rollups do not have all readings yet that would be dropped'
+                USING ERRCODE = 'WL020', HINT = format('CALL ops.refresh(%L, %L) first.', v_first, v_cutoff);
+        END IF;
+    END IF;
+
+    UPDATE telemetry.dataset AS d
+    SET keep = set_retention.keep,
+        -- what a shorter retention dropped does not come back with a longer one
+        complete_since = CASE WHEN v_before.keep < coalesce(set_retention.keep, INTERVAL '1000000 days')
+            THEN greatest(d.complete_since, now() - v_before.keep) ELSE d.complete_since END
+    WHERE d.dataset = v_dataset;
+    PERFORM telemetry.apply_policies();
+    IF v_chunks > 0 THEN
+        RETURN QUERY SELECT c.*, TRUE FROM telemetry.chunks_before(v_dataset, v_cutoff) AS c;
+        PERFORM public.drop_chunks(v_relation, older_than => v_cutoff);
+    END IF;
+END;
+$$;
+
+COMMENT ON FUNCTION ops.set_retention(text, interval, boolean) IS
+'Chooses how long a dataset is kept. Takes meter_reading, vehicle_reading or an hourly or daily rollup, an interval of 2 days or more (null: for ever), and whether it may drop chunks now. A chunk is dropped when all its rows are two days older than that, and never before the rollups have its readings. Returns the chunks that shortening drops: without confirm they are only listed, and nothing is changed; with it the retention is set and they are gone. No row: set, with nothing to drop. Raises WL020 where it would lose what is still needed, WL021 for an unknown dataset.';
+REVOKE ALL ON FUNCTION ops.set_retention(text, interval, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ops.set_retention(text, interval, boolean) TO wattledger_dba;

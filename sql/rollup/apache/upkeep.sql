@@ -1,0 +1,120 @@
+-- What TimescaleDB's policies do on the Community edition, done here by a function that the service calls on a timer.
+
+CREATE OR REPLACE FUNCTION telemetry.has_policies()
+RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT FALSE
+$$;
+
+COMMENT ON FUNCTION telemetry.has_policies() IS
+'Takes nothing. Returns whether this edition of TimescaleDB has policies, continuous aggregates and a columnstore.';
+
+CREATE OR REPLACE FUNCTION telemetry.apply_policies()
+RETURNS void
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT
+$$;
+
+COMMENT ON FUNCTION telemetry.apply_policies() IS
+'Brings TimescaleDB''s policies in line with telemetry.dataset: this edition has none, and telemetry.drop_expired looks there.';
+
+CREATE OR REPLACE FUNCTION telemetry.is_refreshed(dataset text, since timestamptz, until timestamptz)
+RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT TRUE
+$$;
+
+COMMENT ON FUNCTION telemetry.is_refreshed(text, timestamptz, timestamptz) IS
+'Takes an hourly dataset and a window. Returns whether all raw readings of that time are in it: on this edition always.';
+
+CREATE OR REPLACE FUNCTION telemetry.drop_expired()
+RETURNS TABLE (dataset text, chunk text)
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_dropped integer;
+BEGIN
+    -- another service or a DBA is at it
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('telemetry.drop_expired', 0)) THEN
+        RETURN;
+    END IF;
+    -- a reader of an old chunk is waited for, but not so long that readings queue up behind
+    PERFORM set_config('lock_timeout', '5s', TRUE);
+
+    RETURN QUERY
+    SELECT d.dataset, c.chunk
+    FROM telemetry.dataset AS d
+    CROSS JOIN LATERAL public.drop_chunks(
+        ('telemetry.' || d.dataset)::regclass, older_than => now() - telemetry.drop_after(d.keep)
+    ) AS c (chunk)
+    WHERE d.keep IS NOT NULL;
+    GET DIAGNOSTICS v_dropped = ROW_COUNT;
+
+    UPDATE telemetry.maintenance AS m
+    SET last_run_at = now(),
+        last_dropped_chunks = v_dropped,
+        total_dropped_chunks = m.total_dropped_chunks + v_dropped,
+        total_runs = m.total_runs + 1;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.drop_expired() IS
+'Drops the chunks that telemetry.dataset says are to be kept no longer. Takes nothing. Returns a row for each. Does nothing while another session does it.';
+
+REVOKE ALL ON FUNCTION
+    telemetry.has_policies(),
+    telemetry.apply_policies(),
+    telemetry.is_refreshed(text, timestamptz, timestamptz),
+    telemetry.drop_expired()
+FROM PUBLIC;
+
+-- procedures with transactions of their own: no pinned path, so every name is qualified
+
+CREATE OR REPLACE PROCEDURE ops.refresh(since timestamptz, until timestamptz)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_day timestamptz;
+    v_end timestamptz;
+BEGIN
+    SET LOCAL ROLE wattledger_owner;
+    SELECT w.since, w.until INTO v_day, v_end
+    FROM telemetry.refresh_window(refresh.since, refresh.until) AS w;
+    WHILE v_day < v_end LOOP
+        PERFORM telemetry.recompute_rollups(v_day, v_day + INTERVAL '1 day');
+        RAISE NOTICE 'recomputed % UTC', pg_catalog.to_char(v_day AT TIME ZONE 'UTC', 'YYYY-MM-DD');
+        -- readings wait for one day's rollups at most
+        COMMIT;
+        SET LOCAL ROLE wattledger_owner;
+        v_day := v_day + INTERVAL '1 day';
+    END LOOP;
+END;
+$$;
+
+CREATE OR REPLACE PROCEDURE ops.maintain()
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_chunk record;
+BEGIN
+    SET LOCAL ROLE wattledger_owner;
+    FOR v_chunk IN SELECT e.dataset, e.chunk FROM telemetry.drop_expired() AS e LOOP
+        RAISE NOTICE 'dropped % of %', v_chunk.chunk, v_chunk.dataset;
+    END LOOP;
+END;
+$$;
+
+CREATE OR REPLACE VIEW ops.freshness AS
+SELECT
+    d.dataset,
+    now() AS watermark,
+    INTERVAL '0' AS lag,
+    0::bigint AS late_changes,
+    NULL::timestamptz AS late_since,
+    NULL::timestamptz AS last_refresh_at
+FROM telemetry.dataset AS d
+WHERE d.dataset LIKE '%energy%';

@@ -1,0 +1,161 @@
+-- Refreshing continuous aggregates and running jobs on the Community edition, where TimescaleDB's scheduler does both.
+
+CREATE OR REPLACE FUNCTION telemetry.has_policies()
+RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT TRUE
+$$;
+
+COMMENT ON FUNCTION telemetry.has_policies() IS
+'Takes nothing. Returns whether this edition of TimescaleDB has policies, continuous aggregates and a columnstore.';
+
+CREATE OR REPLACE VIEW telemetry.pending_change AS
+SELECT
+    d.dataset,
+    i.lowest_modified_value AS lowest,
+    i.greatest_modified_value AS greatest
+FROM telemetry.dataset_hypertable AS d
+INNER JOIN _timescaledb_catalog.continuous_agg AS c ON c.mat_hypertable_id = d.hypertable_id
+INNER JOIN _timescaledb_catalog.continuous_aggs_hypertable_invalidation_log AS i
+    ON i.hypertable_id = c.raw_hypertable_id
+UNION ALL
+SELECT
+    d.dataset,
+    i.lowest_modified_value AS lowest,
+    i.greatest_modified_value AS greatest
+FROM telemetry.dataset_hypertable AS d
+INNER JOIN _timescaledb_catalog.continuous_aggs_materialization_invalidation_log AS i
+    ON i.materialization_id = d.hypertable_id;
+
+COMMENT ON VIEW telemetry.pending_change IS
+'Ranges of time in which a continuous aggregate awaits a refresh, in microseconds since 1970; with the time before the first and after the last refreshed bucket.';
+COMMENT ON COLUMN telemetry.pending_change.dataset IS 'The continuous aggregate.';
+COMMENT ON COLUMN telemetry.pending_change.lowest IS 'Begin of the range.';
+COMMENT ON COLUMN telemetry.pending_change.greatest IS 'End of the range, included.';
+
+CREATE OR REPLACE FUNCTION telemetry.is_refreshed(dataset text, since timestamptz, until timestamptz)
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT NOT EXISTS (
+        SELECT
+        FROM telemetry.pending_change AS p
+        WHERE p.dataset = is_refreshed.dataset
+            AND p.lowest < extract(EPOCH FROM is_refreshed.until) * 1000000
+            AND p.greatest >= extract(EPOCH FROM is_refreshed.since) * 1000000
+    )
+$$;
+
+COMMENT ON FUNCTION telemetry.is_refreshed(text, timestamptz, timestamptz) IS
+'Takes a continuous aggregate''s dataset and a window. Returns whether all rows of that time are in it.';
+
+CREATE OR REPLACE FUNCTION telemetry.drop_expired()
+RETURNS TABLE (dataset text, chunk text)
+LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT NULL::text, NULL::text WHERE FALSE
+$$;
+
+COMMENT ON FUNCTION telemetry.drop_expired() IS
+'Drops nothing: on this edition TimescaleDB''s retention policies do that.';
+
+REVOKE ALL ON FUNCTION
+    telemetry.has_policies(),
+    telemetry.is_refreshed(text, timestamptz, timestamptz),
+    telemetry.drop_expired()
+FROM PUBLIC;
+
+-- procedures with transactions of their own: no pinned path, so every name is qualified. The role is changed for the
+-- session, since a refresh goes on after a commit, which would end SET LOCAL; and put back as it was
+
+CREATE OR REPLACE PROCEDURE ops.refresh(since timestamptz, until timestamptz)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_role text := pg_catalog.current_setting('role');
+    v_since timestamptz;
+    v_until timestamptz;
+    v_relation regclass;
+BEGIN
+    SET ROLE wattledger_owner;
+    SELECT w.since, w.until INTO v_since, v_until
+    FROM telemetry.refresh_window(refresh.since, refresh.until) AS w;
+    -- hours first, since days are built on them. Never past the last whole bucket: a watermark in the future would
+    -- hide readings that come after it
+    FOREACH v_relation IN ARRAY ARRAY['bi.meter_energy_hourly', 'bi.vehicle_energy_hourly']::regclass[] LOOP
+        CALL public.refresh_continuous_aggregate(
+            v_relation, v_since, least(v_until, telemetry.floor_hour(pg_catalog.now()))
+        );
+        RAISE NOTICE 'refreshed %', v_relation;
+    END LOOP;
+    IF v_since < telemetry.floor_day(pg_catalog.now()) THEN
+        FOREACH v_relation IN ARRAY ARRAY['bi.meter_energy_daily', 'bi.vehicle_energy_daily']::regclass[] LOOP
+            CALL public.refresh_continuous_aggregate(
+                v_relation, v_since, least(v_until, telemetry.floor_day(pg_catalog.now()))
+            );
+            RAISE NOTICE 'refreshed %', v_relation;
+        END LOOP;
+    END IF;
+    PERFORM pg_catalog.set_config('role', v_role, FALSE);
+END;
+$$;
+
+CREATE OR REPLACE PROCEDURE ops.maintain()
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_role text := pg_catalog.current_setting('role');
+    v_job record;
+BEGIN
+    SET ROLE wattledger_owner;
+    FOR v_job IN
+        SELECT p.job_id, p.dataset, p.proc_name
+        FROM telemetry.present_policy AS p
+        INNER JOIN timescaledb_information.jobs AS j ON j.job_id = p.job_id
+        LEFT JOIN timescaledb_information.job_stats AS s ON s.job_id = p.job_id
+        WHERE j.scheduled
+            AND (
+                coalesce(j.next_start, '-infinity') < pg_catalog.now() - INTERVAL '1 minute'
+                OR s.last_run_status = 'Failed'
+            )
+        -- refreshes first, so that what is dropped next has been counted
+        ORDER BY p.proc_name NOT LIKE '%refresh%', p.dataset NOT LIKE '%hourly', p.job_id
+    LOOP
+        RAISE NOTICE 'running overdue job % (% of %)', v_job.job_id, v_job.proc_name, v_job.dataset;
+        CALL public.run_job(v_job.job_id);
+    END LOOP;
+    PERFORM pg_catalog.set_config('role', v_role, FALSE);
+END;
+$$;
+
+CREATE OR REPLACE VIEW ops.freshness AS
+SELECT
+    d.dataset,
+    w.watermark,
+    CASE WHEN w.watermark IS NOT NULL THEN greatest(now() - w.watermark, INTERVAL '0') END AS lag,
+    l.late_changes,
+    l.late_since,
+    s.last_successful_finish AS last_refresh_at
+FROM telemetry.dataset_hypertable AS d
+LEFT JOIN LATERAL (
+    SELECT
+        CASE WHEN m.watermark > -210866803200000000
+            THEN 'epoch'::timestamptz + m.watermark * INTERVAL '1 microsecond' END AS watermark
+    FROM _timescaledb_catalog.continuous_aggs_watermark AS m
+    WHERE m.mat_hypertable_id = d.hypertable_id
+) AS w ON TRUE
+CROSS JOIN LATERAL (
+    SELECT
+        count(*) AS late_changes,
+        'epoch'::timestamptz + min(p.lowest) * INTERVAL '1 microsecond' AS late_since
+    FROM telemetry.pending_change AS p
+    WHERE p.dataset = d.dataset
+        -- not the time before the first and after the last refreshed bucket
+        AND p.lowest > -210866803200000000
+        AND p.lowest < extract(EPOCH FROM w.watermark) * 1000000
+) AS l
+LEFT JOIN telemetry.present_policy AS r ON r.dataset = d.dataset AND r.proc_name LIKE '%refresh%'
+LEFT JOIN timescaledb_information.job_stats AS s ON s.job_id = r.job_id
+WHERE d.dataset LIKE '%energy%';

@@ -1,0 +1,107 @@
+-- Energy of one device between any two moments: days and hours from the rollups, the edges from the raw readings.
+
+-- these are unpinned and run with the caller's rights, so that the planner can inline them, and look only into the
+-- chunks that hold the window
+
+CREATE OR REPLACE FUNCTION telemetry.meter_energy(
+    meter_id text,
+    since timestamptz,
+    until timestamptz,
+    hourly_since timestamptz
+)
+RETURNS TABLE (energy_mwh numeric, samples bigint)
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT sum(p.energy_mwh), sum(p.samples)::bigint
+    FROM (
+        SELECT sum(d.energy_mwh) AS energy_mwh, sum(d.samples) AS samples
+        FROM bi.meter_energy_daily AS d
+        WHERE d.meter_id = meter_energy.meter_id
+            AND d.bucket >= meter_energy.since
+            AND d.bucket < least(meter_energy.until, meter_energy.hourly_since)
+        UNION ALL
+        SELECT sum(h.energy_mwh), sum(h.samples)
+        FROM bi.meter_energy_hourly AS h
+        WHERE h.meter_id = meter_energy.meter_id
+            AND h.bucket >= telemetry.ceiling_hour(greatest(meter_energy.since, meter_energy.hourly_since))
+            AND h.bucket < telemetry.floor_hour(meter_energy.until)
+        UNION ALL
+        SELECT sum(m.energy_mwh), count(*) FILTER (WHERE m.entry = 0)
+        FROM telemetry.meter_reading AS m
+        WHERE m.meter_id = meter_energy.meter_id
+            AND m.ts >= meter_energy.since
+            AND m.ts < least(telemetry.ceiling_hour(meter_energy.since), meter_energy.until)
+        UNION ALL
+        SELECT sum(m.energy_mwh), count(*) FILTER (WHERE m.entry = 0)
+        FROM telemetry.meter_reading AS m
+        WHERE m.meter_id = meter_energy.meter_id
+            AND m.ts >= greatest(telemetry.floor_hour(meter_energy.until), telemetry.ceiling_hour(meter_energy.since))
+            AND m.ts < meter_energy.until
+    ) AS p
+$$;
+
+COMMENT ON FUNCTION telemetry.meter_energy(text, timestamptz, timestamptz, timestamptz) IS
+'Takes a meter, a window (since included, until not) whose ends telemetry.answerable has been applied to, and since when all hours are there. Returns one row: the AC energy in milliwatt-hours, null without readings, and how many readings there are.';
+
+CREATE OR REPLACE FUNCTION telemetry.vehicle_energy(
+    vehicle_id text,
+    since timestamptz,
+    until timestamptz,
+    hourly_since timestamptz
+)
+RETURNS TABLE (energy_mwh numeric, samples bigint, battery_temp_mc_sum numeric, battery_temp_samples bigint)
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    SELECT
+        sum(p.energy_mwh),
+        sum(p.samples)::bigint,
+        sum(p.battery_temp_mc_sum),
+        sum(p.battery_temp_samples)::bigint
+    FROM (
+        SELECT
+            sum(d.energy_mwh) AS energy_mwh,
+            sum(d.samples) AS samples,
+            sum(d.battery_temp_mc_sum) AS battery_temp_mc_sum,
+            sum(d.battery_temp_samples) AS battery_temp_samples
+        FROM bi.vehicle_energy_daily AS d
+        WHERE d.vehicle_id = vehicle_energy.vehicle_id
+            AND d.bucket >= vehicle_energy.since
+            AND d.bucket < least(vehicle_energy.until, vehicle_energy.hourly_since)
+        UNION ALL
+        SELECT sum(h.energy_mwh), sum(h.samples), sum(h.battery_temp_mc_sum), sum(h.battery_temp_samples)
+        FROM bi.vehicle_energy_hourly AS h
+        WHERE h.vehicle_id = vehicle_energy.vehicle_id
+            AND h.bucket >= telemetry.ceiling_hour(greatest(vehicle_energy.since, vehicle_energy.hourly_since))
+            AND h.bucket < telemetry.floor_hour(vehicle_energy.until)
+        UNION ALL
+        SELECT
+            sum(v.energy_mwh),
+            count(*) FILTER (WHERE v.entry = 0),
+            sum(v.battery_temp_mc) FILTER (WHERE v.entry = 0),
+            count(v.battery_temp_mc) FILTER (WHERE v.entry = 0)
+        FROM telemetry.vehicle_reading AS v
+        WHERE v.vehicle_id = vehicle_energy.vehicle_id
+            AND v.ts >= vehicle_energy.since
+            AND v.ts < least(telemetry.ceiling_hour(vehicle_energy.since), vehicle_energy.until)
+        UNION ALL
+        SELECT
+            sum(v.energy_mwh),
+            count(*) FILTER (WHERE v.entry = 0),
+            sum(v.battery_temp_mc) FILTER (WHERE v.entry = 0),
+            count(v.battery_temp_mc) FILTER (WHERE v.entry = 0)
+        FROM telemetry.vehicle_reading AS v
+        WHERE v.vehicle_id = vehicle_energy.vehicle_id
+            AND v.ts >= greatest(
+                telemetry.floor_hour(vehicle_energy.until), telemetry.ceiling_hour(vehicle_energy.since)
+            )
+            AND v.ts < vehicle_energy.until
+    ) AS p
+$$;
+
+COMMENT ON FUNCTION telemetry.vehicle_energy(text, timestamptz, timestamptz, timestamptz) IS
+'Takes a vehicle, a window (since included, until not) whose ends telemetry.answerable has been applied to, and since when all hours are there. Returns one row: the DC energy in milliwatt-hours, null without readings, how many readings there are, the sum of battery temperatures in thousandths of a degree Celsius, and how many readings reported one.';
+
+REVOKE ALL ON FUNCTION
+    telemetry.meter_energy(text, timestamptz, timestamptz, timestamptz),
+    telemetry.vehicle_energy(text, timestamptz, timestamptz, timestamptz)
+FROM PUBLIC;

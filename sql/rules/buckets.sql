@@ -1,0 +1,96 @@
+-- Where hours and days begin, in UTC as continuous aggregates have them, and which moments can be told apart.
+
+-- these are unpinned and run with the caller's rights, so that the planner can inline them
+
+CREATE OR REPLACE FUNCTION telemetry.floor_hour(moment timestamptz)
+RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT public.time_bucket('1 hour', moment)
+$$;
+
+COMMENT ON FUNCTION telemetry.floor_hour(timestamptz) IS
+'Takes a moment. Returns the begin of its hour.';
+
+CREATE OR REPLACE FUNCTION telemetry.ceiling_hour(moment timestamptz)
+RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT public.time_bucket('1 hour', moment + INTERVAL '1 hour' - INTERVAL '1 microsecond')
+$$;
+
+COMMENT ON FUNCTION telemetry.ceiling_hour(timestamptz) IS
+'Takes a moment. Returns it where an hour begins then, else the begin of the next hour.';
+
+CREATE OR REPLACE FUNCTION telemetry.floor_day(moment timestamptz)
+RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT public.time_bucket('1 day', moment)
+$$;
+
+COMMENT ON FUNCTION telemetry.floor_day(timestamptz) IS
+'Takes a moment. Returns the begin of its UTC day.';
+
+CREATE OR REPLACE FUNCTION telemetry.ceiling_day(moment timestamptz)
+RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT public.time_bucket('1 day', moment + INTERVAL '1 day' - INTERVAL '1 microsecond')
+$$;
+
+COMMENT ON FUNCTION telemetry.ceiling_day(timestamptz) IS
+'Takes a moment. Returns it where a UTC day begins then, else the begin of the next day.';
+
+CREATE OR REPLACE FUNCTION telemetry.answerable(
+    moment timestamptz,
+    raw_since timestamptz,
+    hourly_since timestamptz
+)
+RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT CASE
+        WHEN moment < hourly_since THEN public.time_bucket('1 day', moment + INTERVAL '12 hours')
+        WHEN moment < raw_since THEN public.time_bucket('1 hour', moment + INTERVAL '30 minutes')
+        ELSE moment
+    END
+$$;
+
+COMMENT ON FUNCTION telemetry.answerable(timestamptz, timestamptz, timestamptz) IS
+'Takes a moment, since when all raw readings are there and since when all hours are. Returns the nearest moment at which energy can still be divided: itself, a full hour where the raw readings are gone, a midnight in UTC where the hours are gone too.';
+
+CREATE OR REPLACE VIEW telemetry.horizon AS
+SELECT
+    telemetry.ceiling_hour(
+        max(b.since) FILTER (WHERE d.dataset IN ('meter_reading', 'vehicle_reading'))
+    ) AS raw_since,
+    telemetry.ceiling_day(
+        max(b.since) FILTER (WHERE d.dataset IN ('meter_energy_hourly', 'vehicle_energy_hourly'))
+    ) AS hourly_since
+FROM telemetry.dataset AS d
+CROSS JOIN LATERAL (
+    SELECT greatest(coalesce(now() - d.keep, '-infinity'), d.complete_since) AS since
+) AS b;
+
+COMMENT ON VIEW telemetry.horizon IS 'How far back raw readings and hours are all there, on both sides: one row.';
+COMMENT ON COLUMN telemetry.horizon.raw_since IS
+'The full hour since which all raw readings are there; -infinity where none was ever dropped.';
+COMMENT ON COLUMN telemetry.horizon.hourly_since IS
+'The midnight in UTC since which all hours are there; -infinity where none was ever dropped.';
+
+REVOKE ALL ON FUNCTION
+    telemetry.floor_hour(timestamptz),
+    telemetry.ceiling_hour(timestamptz),
+    telemetry.floor_day(timestamptz),
+    telemetry.ceiling_day(timestamptz),
+    telemetry.answerable(timestamptz, timestamptz, timestamptz)
+FROM PUBLIC;
+-- views of bi call them with the rights of whoever asks
+GRANT EXECUTE ON FUNCTION
+    telemetry.floor_hour(timestamptz),
+    telemetry.ceiling_hour(timestamptz),
+    telemetry.floor_day(timestamptz),
+    telemetry.ceiling_day(timestamptz),
+    telemetry.answerable(timestamptz, timestamptz, timestamptz)
+TO wattledger_bi, wattledger_dba;
