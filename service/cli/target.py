@@ -27,7 +27,7 @@ def service_url() -> str:
     return settings.database_url() or _embedded_url(_SERVICE)
 
 
-def migrate_database(report: Callable[[str], None]) -> None:
+def migrate_database(report: Callable[[str], None], *, to_community: bool = False) -> None:
     """Migrate it; the embedded one also gets the login that `service_url` names.
 
     Raises click.ClickException.
@@ -38,7 +38,7 @@ def migrate_database(report: Callable[[str], None]) -> None:
         passwords = (
             {_SERVICE: Cluster(default_directory()).password_of(_SERVICE)} if embedded else {}
         )
-        schema.migrate(url, report, passwords)
+        schema.migrate(url, report, passwords, to_community=to_community)
     except (schema.MigrationError, EmbeddedError) as error:
         raise click.ClickException(str(error)) from error
 

@@ -23,7 +23,7 @@ def definition_files(edition: Edition) -> list[Path]:
 def migration_hashes(edition: Edition) -> dict[str, str]:
     """SHA-256 of the content of the edition's migrations, in hexadecimal, by migration id."""
     return {
-        path.stem: _sha256(path)
+        path.stem: sha256(path)
         for path in sorted(MIGRATIONS.glob("*.sql"))
         if belongs_to(Path(path.name), edition)
     }
@@ -33,9 +33,10 @@ def definitions_hash(edition: Edition) -> str:
     """One SHA-256, in hexadecimal, over names and contents of the edition's definitions."""
     digest = hashlib.sha256()
     for path in definition_files(edition):
-        digest.update(f"{path.relative_to(DEFINITIONS).as_posix()} {_sha256(path)}\n".encode())
+        digest.update(f"{path.relative_to(DEFINITIONS).as_posix()} {sha256(path)}\n".encode())
     return digest.hexdigest()
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

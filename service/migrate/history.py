@@ -12,9 +12,10 @@ from typing import Any
 
 import psycopg
 import yoyo
+from psycopg import sql
 from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import parse_uri
-from yoyo.migrations import Migration
+from yoyo.migrations import Migration, get_migration_hash
 
 from service.migrate import files
 from service.migrate.edition import Edition
@@ -100,6 +101,21 @@ def apply_pending(connection: psycopg.Connection[Any], edition: Edition) -> list
                 raise MigrationError(f"migration {migration.id} failed: {error}") from error
     connection.execute("RESET search_path")
     return [migration.id for migration in pending]
+
+
+def replace(connection: psycopg.Connection[Any], applied: str, variant: str) -> None:
+    """Record another edition's variant of a migration in place of the applied one."""
+    sha256 = files.sha256(files.MIGRATIONS / f"{variant}.sql")
+    connection.execute(
+        "UPDATE migration.content SET migration_id = %s, sha256 = %s WHERE migration_id = %s",
+        [variant, sha256, applied],
+    )
+    connection.execute(
+        sql.SQL(
+            "UPDATE migration.{} SET migration_id = %s, migration_hash = %s WHERE migration_id = %s"
+        ).format(sql.Identifier(_TABLE)),
+        [variant, get_migration_hash(variant), applied],
+    )
 
 
 def _is_one_of(shipped: dict[str, str]) -> Callable[[Migration], bool]:

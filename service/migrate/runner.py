@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import psycopg
 from psycopg import sql
 
-from service.migrate import definitions, edition, files, history
+from service.migrate import definitions, edition, files, history, move
 from service.migrate.errors import MigrationError
 from service.migrate.preflight import check_server
 
@@ -21,12 +21,17 @@ LOGIN_PASSWORDS = {
 
 
 def migrate(
-    conninfo: str, report: Callable[[str], None], passwords: Mapping[str, str] | None = None
+    conninfo: str,
+    report: Callable[[str], None],
+    passwords: Mapping[str, str] | None = None,
+    *,
+    to_community: bool = False,
 ) -> None:
     """Apply pending migrations and all definitions; safe to repeat and to run twice at once.
 
     `report` is told what was done, a line at a time. `passwords` turn roles into logins, by role,
-    before those of the environment. Raises MigrationError.
+    before those of the environment. `to_community` then moves a database that began on the Apache
+    edition to continuous aggregates. Raises MigrationError.
     """
     with _connect(conninfo) as connection:
         check_server(connection)
@@ -41,6 +46,13 @@ def migrate(
             report(f"applied migration {migration_id}")
         definitions.apply_all(connection, chosen)
         report("applied the definitions of sql/")
+        if to_community:
+            move.to_community(connection, report)
+        elif chosen == "apache" and edition.licensed(connection) == "community":
+            report(
+                "this server's licence allows continuous aggregates:"
+                " move to them with `wattledger migrate --to-community`"
+            )
         for role in _set_passwords(connection, passwords or {}):
             report(f"role {role} can log in with the password given")
 

@@ -32,7 +32,8 @@ BEGIN
             USING ERRCODE = 'WL001', HINT = 'Send one element per reading in every array.';
     END IF;
 
-    SELECT coalesce(now() - d.keep, '-infinity'), now() + r.clock_skew INTO v_oldest, v_newest
+    -- where raw readings were dropped no rollup could count another one
+    SELECT greatest(now() - d.keep, d.complete_since), now() + r.clock_skew INTO v_oldest, v_newest
     FROM telemetry.rules AS r
     CROSS JOIN telemetry.dataset AS d
     WHERE d.dataset = 'vehicle_reading';
