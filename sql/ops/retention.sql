@@ -1,5 +1,32 @@
 -- How long history is kept, and what goes when that is shortened.
 
+CREATE OR REPLACE FUNCTION telemetry.has_history_before(dataset text, moment timestamptz)
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    -- what was dropped is still in the next coarser rollup
+    SELECT CASE has_history_before.dataset
+        WHEN 'meter_reading' THEN EXISTS (
+            SELECT FROM bi.meter_energy_hourly AS r WHERE r.bucket < has_history_before.moment
+        )
+        WHEN 'vehicle_reading' THEN EXISTS (
+            SELECT FROM bi.vehicle_energy_hourly AS r WHERE r.bucket < has_history_before.moment
+        )
+        WHEN 'meter_energy_hourly' THEN EXISTS (
+            SELECT FROM bi.meter_energy_daily AS r WHERE r.bucket < has_history_before.moment
+        )
+        WHEN 'vehicle_energy_hourly' THEN EXISTS (
+            SELECT FROM bi.vehicle_energy_daily AS r WHERE r.bucket < has_history_before.moment
+        )
+        ELSE FALSE
+    END
+$$;
+
+COMMENT ON FUNCTION telemetry.has_history_before(text, timestamptz) IS
+'Takes a dataset and a moment. Returns whether there ever were rows of it before, as far as its rollup tells.';
+REVOKE ALL ON FUNCTION telemetry.has_history_before(text, timestamptz) FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION ops.set_retention(dataset text, keep interval, confirm boolean DEFAULT FALSE)
 RETURNS TABLE (
     chunk text,
@@ -74,7 +101,7 @@ BEGIN
     UPDATE telemetry.dataset AS d
     SET keep = set_retention.keep,
         -- what a shorter retention dropped does not come back with a longer one
-        complete_since = CASE WHEN v_before.keep < coalesce(set_retention.keep, INTERVAL '1000000 days')
+        complete_since = CASE WHEN telemetry.has_history_before(v_dataset, now() - v_before.keep)
             THEN greatest(d.complete_since, now() - v_before.keep) ELSE d.complete_since END
     WHERE d.dataset = v_dataset;
     PERFORM telemetry.apply_policies();

@@ -10,6 +10,7 @@ import psycopg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support import rollups
 from tests.support.readings import (
     NOW,
     Connection,
@@ -98,6 +99,7 @@ def check(connection: Connection, expected: Reference) -> None:
     assert vehicle_history(connection) == expected.vehicle_history
     assert meter_states(connection) == expected.meter_states
     assert vehicle_states(connection) == expected.vehicle_states
+    assert rollups.differences(connection) == []
     for device_id in ("1", "2", "ä", "x'); --"):
         link(connection, device_id, device_id)
         found = performance(connection, device_id, until=NOW)

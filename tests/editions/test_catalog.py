@@ -14,8 +14,13 @@ YOYO = ["_yoyo_log", "_yoyo_migration", "_yoyo_version", "yoyo_lock"]
 
 
 @pytest.fixture
-def catalog(shared_database_url: str) -> Iterator[Connection]:
-    with psycopg.connect(shared_database_url, autocommit=True) as connection:
+def catalog(where: str, request: pytest.FixtureRequest) -> Iterator[Connection]:
+    """For reading alone, so that nothing is made anew for a test."""
+    if where == "webassembly":
+        url = request.getfixturevalue("engine").url
+    else:
+        url = request.getfixturevalue("shared_database_url")
+    with psycopg.connect(url, autocommit=True) as connection:
         yield connection
 
 

@@ -1,0 +1,51 @@
+"""The same database on both editions: the run's server, Apache unless told, and WebAssembly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from tests.support.community import Engine, migrated_engine
+from tests.support.readings import Connection
+from tests.support.server import Server
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """The Community edition, migrated; a worker starts it when a test first asks for it."""
+    started = migrated_engine()
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def community_url(engine: Engine) -> str:
+    """A migrated database on the Community edition: for one connection at a time."""
+    engine.reset()
+    return engine.url
+
+
+@pytest.fixture(params=["server", "webassembly"])
+def where(request: pytest.FixtureRequest) -> str:
+    """Each engine in turn: the run's server, and the Community edition as WebAssembly."""
+    return request.param
+
+
+@pytest.fixture
+def url(where: str, request: pytest.FixtureRequest, database_server: Server) -> Iterator[str]:
+    """A migrated database of the test's own on that engine: for one connection at a time."""
+    if where == "webassembly":
+        yield request.getfixturevalue("community_url")
+    else:
+        with database_server.clone() as cloned:
+            yield cloned
+
+
+@pytest.fixture
+def db(url: str) -> Iterator[Connection]:
+    """A superuser's connection to it, in autocommit mode."""
+    with psycopg.connect(url, autocommit=True) as opened:
+        opened.execute("SET timezone = 'UTC'")
+        yield opened

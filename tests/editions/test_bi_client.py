@@ -1,0 +1,200 @@
+"""What a BI tool meets: a login that reads bi and nothing else, typed columns, comments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pandas as pd
+import psycopg
+import pytest
+import sqlalchemy as sa
+from psycopg import conninfo, sql
+
+from tests.editions.test_efficiency import DAY, fill
+from tests.support.readings import Connection, link
+
+RELATIONS = [
+    "charging_efficiency_daily",
+    "charging_efficiency_hourly",
+    "fleet_efficiency_daily",
+    "meter_energy_daily",
+    "meter_energy_hourly",
+    "meter_energy_monthly",
+    "vehicle_energy_daily",
+    "vehicle_energy_hourly",
+    "vehicle_energy_monthly",
+]
+FUNCTIONS = [
+    "charging_efficiency_local_daily",
+    "meter_energy_local_daily",
+    "vehicle_energy_local_daily",
+]
+PASSWORD = "an analyst's"
+
+
+@pytest.fixture
+def filled(db: Connection) -> Connection:
+    link(db)
+    fill(db, DAY, 120)
+    db.execute("CALL ops.refresh(%s, now())", [DAY])
+    return db
+
+
+@pytest.fixture
+def analyst(filled: Connection) -> Connection:
+    """The database as the role for BI tools."""
+    filled.execute("SET SESSION AUTHORIZATION wattledger_bi")
+    return filled
+
+
+@pytest.fixture
+def login_url(connection: Connection, database_url: str) -> str:
+    """The URL of a login as that role, on the native engine, with some data."""
+    link(connection)
+    fill(connection, DAY, 120)
+    connection.execute(
+        sql.SQL("ALTER ROLE wattledger_bi LOGIN PASSWORD {}").format(sql.Literal(PASSWORD))
+    )
+    return conninfo.make_conninfo(database_url, user="wattledger_bi", password=PASSWORD)
+
+
+@pytest.fixture
+def alchemy(login_url: str) -> Iterator[sa.Engine]:
+    made = sa.create_engine(
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(login_url), poolclass=sa.NullPool
+    )
+    yield made
+    made.dispose()
+
+
+def test_bi_holds_these_relations_and_functions_and_no_others(db: Connection) -> None:
+    relations = db.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'bi'::regnamespace"
+        " AND relkind IN ('r', 'v', 'm', 'p') ORDER BY 1"
+    ).fetchall()
+    functions = db.execute(
+        "SELECT proname FROM pg_proc WHERE pronamespace = 'bi'::regnamespace ORDER BY 1"
+    ).fetchall()
+    assert [name for (name,) in relations] == RELATIONS
+    assert [name for (name,) in functions] == FUNCTIONS
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_an_analyst_reads_every_relation(analyst: Connection, relation: str) -> None:
+    row = analyst.execute(f"SELECT count(*) FROM bi.{relation}").fetchone()
+    assert row is not None
+    assert row[0] > 0
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_an_analyst_calls_every_function(analyst: Connection, function: str) -> None:
+    rows = analyst.execute(
+        f"SELECT * FROM bi.{function}('Europe/Berlin', %s, %s)",
+        [DAY.date(), DAY.date() + timedelta(days=1)],
+    ).fetchall()
+    assert rows
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM telemetry.meter_reading",
+        "SELECT * FROM telemetry.rules",
+        "SELECT * FROM telemetry.linked_energy_hourly",
+        "SELECT * FROM api.performance('V-1')",
+        "SELECT * FROM ops.policies",
+        "CALL ops.maintain()",
+        "SELECT * FROM migration.content",
+        "CREATE TABLE bi.mine (x int)",
+        "CREATE TABLE public.mine (x int)",
+        "SET ROLE wattledger_owner",
+    ],
+)
+def test_an_analyst_can_do_nothing_else(analyst: Connection, statement: str) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        analyst.execute(statement)
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_no_relation_can_be_written_by_an_analyst(analyst: Connection, relation: str) -> None:
+    # some are views that nobody at all can write
+    refused = (
+        psycopg.errors.InsufficientPrivilege,
+        psycopg.errors.ObjectNotInPrerequisiteState,
+        psycopg.errors.FeatureNotSupported,
+    )
+    with pytest.raises(refused):
+        analyst.execute(f"DELETE FROM bi.{relation}")
+    with pytest.raises(refused):
+        analyst.execute(f"INSERT INTO bi.{relation} (bucket) VALUES (now())")
+
+
+def test_an_analyst_reads_no_other_relation_by_any_name(analyst: Connection) -> None:
+    readable = analyst.execute(
+        "SELECT c.oid::regclass::text FROM pg_class AS c"
+        " WHERE c.relnamespace::regnamespace::text IN ('telemetry', 'api', 'ops', 'migration')"
+        " AND c.relkind IN ('r', 'v', 'm', 'p')"
+        " AND has_table_privilege(c.oid, 'SELECT, INSERT, UPDATE, DELETE')"
+    ).fetchall()
+    assert readable == []
+
+
+def test_an_analysts_session_is_read_only_and_ends_long_queries(login_url: str) -> None:
+    with psycopg.connect(login_url, autocommit=True) as analyst:
+        rows = analyst.execute(
+            "SELECT current_setting('default_transaction_read_only'),"
+            " current_setting('statement_timeout'), current_setting('timezone')"
+        ).fetchone()
+        assert rows == ("on", "1min", "UTC")
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            analyst.execute("CREATE TEMP TABLE mine (x int)")
+        analyst.execute("SET statement_timeout = '50ms'")
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            analyst.execute("SELECT pg_sleep(5)")
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_reflection_gives_types_and_comments(alchemy: sa.Engine, relation: str) -> None:
+    inspector = sa.inspect(alchemy)
+    assert sorted(inspector.get_view_names("bi")) == RELATIONS
+    assert inspector.get_table_comment(relation, schema="bi")["text"]
+    for column in inspector.get_columns(relation, schema="bi"):
+        assert column["comment"], f"{column['name']} has no comment"
+        assert not isinstance(column["type"], sa.types.NullType)
+
+
+EXPECTED: dict[str, Any] = {
+    "bucket": "datetime64[us, UTC]",
+    "samples": "int64",
+    "energy_kwh": "float64",
+    "energy_mwh": "int64",
+    "efficiency": "float64",
+    "linked": "timedelta64[us]",
+}
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_pandas_reads_typed_columns(alchemy: sa.Engine, relation: str) -> None:
+    with alchemy.connect() as connection:
+        frame = pd.read_sql_table(relation, connection, schema="bi")
+    assert len(frame) > 0
+    for name, dtype in EXPECTED.items():
+        if name in frame:
+            assert str(frame[name].dtype) == dtype, name
+    objects = {name for name in frame if frame[name].dtype == object}
+    assert objects == set()
+
+
+def test_a_reading_is_there_for_whoever_asks_next(login_url: str, connection: Connection) -> None:
+    connection.execute(
+        "SELECT * FROM api.ingest_meter_readings('{M-now}', %s::timestamptz[], '{1}', '{230}')",
+        [[datetime.now(UTC)]],
+    )
+    with psycopg.connect(login_url) as analyst:
+        for grain in ("hourly", "daily", "monthly"):
+            row = analyst.execute(
+                f"SELECT energy_mwh FROM bi.meter_energy_{grain} WHERE meter_id = 'M-now'"
+            ).fetchone()
+            assert row == (1000000,)

@@ -1,0 +1,280 @@
+"""What the Community edition alone has: policies, the columnstore, and a way to get there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from service.migrate import differences, edition, migrate
+from service.migrate.errors import MigrationError
+from tests.editions.test_efficiency import fill
+from tests.editions.test_ops import fill_days, run_refresh_jobs
+from tests.support import community, rollups
+from tests.support.community import Engine, EngineMissing
+from tests.support.readings import (
+    NOW,
+    Connection,
+    MeterReading,
+    VehicleReading,
+    ingest_meters,
+    ingest_vehicles,
+    link,
+)
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def db(community_url: str) -> Iterator[Connection]:
+    with psycopg.connect(community_url, autocommit=True) as opened:
+        yield opened
+
+
+def jobs(db: Connection) -> dict[tuple[str, str], dict[str, Any]]:
+    """TimescaleDB's jobs by what they do and for what: their configuration."""
+    rows = db.execute(
+        "SELECT p.proc_name, p.dataset, j.config || jsonb_build_object('every',"
+        " j.schedule_interval, 'owner', j.owner) FROM telemetry.present_policy AS p"
+        " JOIN timescaledb_information.jobs AS j USING (job_id)"
+    ).fetchall()
+    return {(proc, dataset): config for proc, dataset, config in rows}
+
+
+def test_the_rollups_are_real_time_continuous_aggregates_days_upon_hours(db: Connection) -> None:
+    rows = db.execute(
+        "SELECT view_name, hypertable_name, materialized_only"
+        " FROM timescaledb_information.continuous_aggregates WHERE view_schema = 'bi' ORDER BY 1"
+    ).fetchall()
+    assert [(name, only) for name, _, only in rows] == [
+        ("meter_energy_daily", False),
+        ("meter_energy_hourly", False),
+        ("vehicle_energy_daily", False),
+        ("vehicle_energy_hourly", False),
+    ]
+    sources = {name: source for name, source, _ in rows}
+    assert sources["meter_energy_hourly"] == "meter_reading"
+    assert sources["meter_energy_daily"].startswith("_materialized_hypertable_")
+
+
+def test_the_refresh_ends_a_day_before_what_retention_drops(db: Connection) -> None:
+    found = jobs(db)
+    for side in ("meter", "vehicle"):
+        refresh = found["policy_refresh_continuous_aggregate", f"{side}_energy_hourly"]
+        retention = found["policy_retention", f"{side}_reading"]
+        assert (refresh["start_offset"], retention["drop_after"]) == ("91 days", "92 days")
+        assert refresh["owner"] == "wattledger_owner"
+
+
+def test_policies_follow_what_ops_sets(db: Connection) -> None:
+    db.execute("SELECT * FROM ops.set_retention('meter_reading', '30 days')")
+    db.execute("SELECT ops.set_compression('meter_reading', '2 days')")
+    db.execute("SELECT ops.set_refresh('meter_energy_hourly', '5 minutes', '2 hours')")
+    db.execute("SELECT ops.set_compression('vehicle_reading', NULL)")
+    found = jobs(db)
+    assert found["policy_retention", "meter_reading"]["drop_after"] == "32 days"
+    assert found["policy_compression", "meter_reading"]["compress_after"] == "2 days"
+    refresh = found["policy_refresh_continuous_aggregate", "meter_energy_hourly"]
+    assert (refresh["start_offset"], refresh["end_offset"]) == ("31 days", "02:00:00")
+    assert refresh["every"] == "00:05:00"
+    assert ("policy_compression", "vehicle_reading") not in found
+
+
+def test_migrating_again_leaves_the_jobs_and_what_a_dba_chose_for_them(
+    db: Connection, community_url: str
+) -> None:
+    rows = "SELECT job_id, schedule_interval, config::text FROM timescaledb_information.jobs"
+    db.execute("SET ROLE wattledger_owner")
+    db.execute(
+        "SELECT public.alter_job(job_id, schedule_interval => '2 days')"
+        " FROM telemetry.present_policy WHERE proc_name = 'policy_retention'"
+    )
+    db.execute("RESET ROLE")
+    before = db.execute(rows + " ORDER BY 1").fetchall()
+    db.close()
+    migrate(community_url, lambda _: None)
+    with psycopg.connect(community_url, autocommit=True) as again:
+        assert again.execute(rows + " ORDER BY 1").fetchall() == before
+
+
+@pytest.mark.parametrize(
+    ("call", "code"),
+    [
+        ("ops.set_refresh('meter_energy_hourly', '13 hours')", "WL020"),
+        ("ops.set_refresh('meter_energy_hourly', '10 minutes', '10 minutes')", "WL020"),
+        ("ops.set_refresh('meter_energy_daily', '10 minutes', '2 hours')", "WL020"),
+        ("ops.set_refresh('meter_reading', '10 minutes')", "WL021"),
+        ("ops.set_compression('meter_reading', '90 days')", "WL020"),
+        ("ops.set_compression('meter_reading', '2 hours')", "WL020"),
+        ("ops.set_compression('meter_energy_hourly', '7 days')", "WL021"),
+        ("ops.set_retention('meter_reading', '7 days')", "WL020"),
+    ],
+)
+def test_a_setting_that_would_lose_data_or_make_no_sense_is_refused(
+    db: Connection, call: str, code: str
+) -> None:
+    with pytest.raises(psycopg.Error) as raised:
+        db.execute(f"SELECT {call}")
+    assert raised.value.sqlstate == code
+    assert raised.value.diag.message_hint
+
+
+def test_raw_readings_that_no_rollup_has_yet_cannot_be_dropped(db: Connection) -> None:
+    fill_days(db)
+    with pytest.raises(psycopg.Error, match="do not have all readings yet") as raised:
+        db.execute("SELECT * FROM ops.set_retention('meter_reading', '30 days', confirm => true)")
+    hint = raised.value.diag.message_hint
+    assert hint is not None
+    db.execute(hint.removesuffix(" first."))
+    assert db.execute(
+        "SELECT * FROM ops.set_retention('meter_reading', '30 days', confirm => true)"
+    ).fetchall()
+    assert db.execute("SELECT sum(samples) FROM bi.meter_energy_hourly").fetchone() == (89,)
+
+
+def test_freshness_shows_late_readings_until_the_next_refresh(db: Connection) -> None:
+    fill_days(db, 20)
+    run_refresh_jobs(db)
+    late = NOW - 10 * DAY + timedelta(minutes=5)
+    ingest_meters(db, [MeterReading(ts=late)])
+    query = (
+        "SELECT late_changes > 0, late_since FROM ops.freshness"
+        " WHERE dataset = 'meter_energy_hourly'"
+    )
+    assert db.execute(query).fetchone() == (True, late)
+    run_refresh_jobs(db)
+    assert db.execute(query).fetchone() == (False, None)
+
+
+def test_compression_keeps_every_answer_and_late_readings_still_go_in(db: Connection) -> None:
+    link(db)
+    for day in range(9, 12):
+        fill(db, NOW - day * DAY, 200)
+    (job,) = db.execute(
+        "SELECT compression_job FROM ops.policies WHERE dataset = 'meter_reading'"
+    ).fetchall()
+    before = db.execute("SELECT * FROM api.performance('V-1', %s, %s)", [NOW - 12 * DAY, NOW])
+    answer = before.fetchone()
+    db.execute(f"CALL public.run_job({job[0]})")
+    storage = db.execute(
+        "SELECT compressed_chunks, bytes_after_compression FROM ops.storage"
+        " WHERE dataset = 'meter_reading'"
+    ).fetchone()
+    assert storage is not None
+    assert storage[0] >= 3
+    assert storage[1] > 0
+    after = db.execute("SELECT * FROM api.performance('V-1', %s, %s)", [NOW - 12 * DAY, NOW])
+    assert after.fetchone() == answer
+    sent = [
+        MeterReading(ts=NOW - 10 * DAY, energy_kwh=0.1),
+        MeterReading(ts=NOW - 10 * DAY, energy_kwh=0.2),
+        MeterReading(ts=NOW - 10 * DAY - timedelta(minutes=5), energy_kwh=0.2),
+    ]
+    assert [row.outcome for row in ingest_meters(db, sent)] == ["duplicate", "conflict"]
+    assert rollups.differences(db) == []
+    with pytest.raises(psycopg.Error) as raised:
+        db.execute("UPDATE telemetry.meter_reading SET energy_mwh = 1")
+    assert raised.value.sqlstate in {"WL010", "42501"}
+
+
+@pytest.fixture
+def began_on_apache(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """A database that was made before its server's licence became what it is now."""
+    fresh = Engine()
+    with psycopg.connect(fresh.url, autocommit=True) as opened:
+        opened.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+    with monkeypatch.context() as patch:
+        patch.setattr(edition, "licensed", lambda _: "apache")
+        migrate(fresh.url, lambda _: None)
+    yield fresh
+    fresh.stop()
+
+
+QUERIES = [
+    *(f"SELECT * FROM bi.meter_energy_{grain}" for grain in ("hourly", "daily", "monthly")),
+    *(f"SELECT * FROM bi.vehicle_energy_{grain}" for grain in ("hourly", "daily", "monthly")),
+    "SELECT bucket, vehicle_id, ac_kwh, dc_kwh, efficiency FROM bi.charging_efficiency_hourly",
+    "SELECT bucket, vehicle_id, ac_kwh, dc_kwh, efficiency FROM bi.charging_efficiency_daily",
+]
+
+
+def answers(db: Connection) -> list[list[Any]]:
+    return [db.execute(f"{query} ORDER BY 1, 2").fetchall() for query in QUERIES]
+
+
+def test_a_database_that_began_on_apache_moves_without_losing_older_rollups(
+    began_on_apache: Engine,
+) -> None:
+    url = began_on_apache.url
+    with psycopg.connect(url, autocommit=True) as db:
+        link(db, since=NOW - 70 * DAY - timedelta(minutes=20))
+        fill_days(db)
+        ingest_meters(db, [MeterReading(ts=NOW - i * timedelta(minutes=7)) for i in range(1, 400)])
+        for dataset in ("meter_reading", "vehicle_reading"):
+            assert db.execute(
+                "SELECT * FROM ops.set_retention(%s, '30 days', confirm => true)", [dataset]
+            ).fetchall()
+            db.execute("SELECT * FROM ops.set_retention(%s, '60 days')", [dataset])
+        before = answers(db)
+    reported: list[str] = []
+    migrate(url, reported.append)
+    assert any("--to-community" in line for line in reported)
+    migrate(url, reported.append, to_community=True)
+    assert differences(url) == []
+    with psycopg.connect(url, autocommit=True) as db:
+        assert answers(db) == before
+        # the policies' own refreshes leave alone what raw readings no longer tell
+        run_refresh_jobs(db)
+        assert answers(db) == before
+        assert ingest_vehicles(db, [VehicleReading(ts=NOW - 5 * DAY + timedelta(minutes=1))]) == []
+        run_refresh_jobs(db)
+        samples = db.execute("SELECT sum(samples) FROM bi.vehicle_energy_monthly").fetchone()
+        assert samples == (90,)
+    migrate(url, reported.append, to_community=True)
+    assert reported[-1] == "the rollups are continuous aggregates already"
+
+
+def test_an_interrupted_move_leaves_all_as_it_was_and_can_be_repeated(
+    began_on_apache: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = began_on_apache.url
+    with psycopg.connect(url, autocommit=True) as db:
+        fill_days(db, 10)
+        before = answers(db)
+    with monkeypatch.context() as patch:
+        patch.setattr("service.migrate.history.replace", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            migrate(url, lambda _: None, to_community=True)
+    with psycopg.connect(url, autocommit=True) as db:
+        assert answers(db) == before
+        ingest_meters(db, [MeterReading("M-2", NOW)])
+        assert rollups.differences(db) == []
+        before = answers(db)
+    migrate(url, lambda _: None, to_community=True)
+    with psycopg.connect(url, autocommit=True) as db:
+        assert answers(db) == before
+
+
+def test_moving_is_refused_while_the_licence_does_not_allow_it(
+    began_on_apache: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edition, "licensed", lambda _: "apache")
+    with pytest.raises(MigrationError, match=r"set timescaledb\.license to 'timescale'"):
+        migrate(began_on_apache.url, lambda _: None, to_community=True)
+
+
+def test_continuous_aggregates_without_their_licence_are_an_error_that_says_so(
+    community_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edition, "licensed", lambda _: "apache")
+    with pytest.raises(MigrationError, match="licence does not allow"):
+        migrate(community_url, lambda _: None)
+
+
+def test_without_node_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(EngineMissing, match=r"Install Node\.js"):
+        community.Engine()

@@ -1,0 +1,115 @@
+"""The Community edition of TimescaleDB for tests: WebAssembly, run by Node.js."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import psycopg
+from filelock import FileLock
+
+from service.migrate import migrate
+
+_PLACE = Path(__file__).parents[1] / "community"
+_MODULES = _PLACE / "node_modules"
+_NODE_MINIMUM = 20
+
+
+class EngineMissing(Exception):
+    """The engine cannot run here; the message says what to install."""
+
+
+class Engine:
+    """One running engine: one connection at a time, and a snapshot that it can go back to."""
+
+    def __init__(self) -> None:
+        _install()
+        self._process = subprocess.Popen(
+            [_node(), _PLACE / "engine.mjs"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        port = self._answer("ready").split()[1]
+        self.url = (
+            f"postgresql://postgres:postgres@127.0.0.1:{port}/postgres"
+            "?sslmode=disable&connect_timeout=30"
+        )
+
+    def snapshot(self) -> None:
+        """Remember the database as it is."""
+        self._command("snapshot")
+
+    def reset(self) -> None:
+        """Go back to the snapshot; connections of before are cut off."""
+        self._command("reset")
+
+    def stop(self) -> None:
+        """End it; the data was in memory."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(30)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def _command(self, name: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{name}\n")
+        self._process.stdin.flush()
+        self._answer("done")
+
+    def _answer(self, expected: str) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line.startswith(expected):
+            raise RuntimeError(f"the engine ended, or said {line!r} where {expected!r} was due")
+        return line
+
+
+def migrated_engine() -> Engine:
+    """A new engine whose snapshot is a migrated database."""
+    engine = Engine()
+    with psycopg.connect(engine.url, autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+    migrate(engine.url, lambda _: None)
+    engine.snapshot()
+    return engine
+
+
+def _node() -> str:
+    node = shutil.which("node")
+    if node is None or shutil.which("npm") is None:
+        raise EngineMissing(_missing("Node.js is not installed"))
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+    if int(version.removeprefix("v").split(".")[0]) < _NODE_MINIMUM:
+        raise EngineMissing(_missing(f"Node.js is too old ({version.strip()})"))
+    return node
+
+
+def _missing(what: str) -> str:
+    return (
+        f"{what}: tests on the Community edition of TimescaleDB run it in Node.js."
+        f" Install Node.js {_NODE_MINIMUM} or newer with npm, so that `node` is in the PATH."
+    )
+
+
+def _install() -> None:
+    _node()
+    lock_file = _PLACE / "package-lock.json"
+    done = _MODULES / ".installed-lock.json"
+    # the workers of xdist come here at once
+    with FileLock(_PLACE / ".installing"):
+        if done.exists() and done.read_bytes() == lock_file.read_bytes():
+            return
+        answer = subprocess.run(
+            ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
+            cwd=_PLACE,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        if answer.returncode != 0:
+            raise EngineMissing(f"npm could not install the engine:\n{answer.stderr[-2000:]}")
+        shutil.copy(lock_file, done)
