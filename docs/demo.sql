@@ -1,0 +1,65 @@
+-- Three days of a small fleet, always the same: what the results in docs/bi.md come from. For a database of its own.
+
+-- so that readings of that time are taken and stay
+SELECT d.dataset, count(r.chunk) AS dropped_chunks
+FROM (
+    VALUES ('meter_energy_hourly'), ('vehicle_energy_hourly'), ('meter_reading'), ('vehicle_reading')
+) AS d (dataset)
+LEFT JOIN LATERAL ops.set_retention(d.dataset, NULL) AS r ON TRUE
+GROUP BY d.dataset
+ORDER BY d.dataset;
+
+-- V-3 leaves its charger at 20:20 on the second day, and V-4 takes it
+SELECT api.put_charging_link(l.vehicle_id, l.meter_id, l.since, l.until)
+FROM (
+    VALUES
+    ('V-1', 'M-1', NULL, NULL),
+    ('V-2', 'M-2', NULL, NULL),
+    ('V-3', 'M-3', NULL, '2026-03-29 20:20+00'::timestamptz),
+    ('V-4', 'M-3', '2026-03-29 20:20+00'::timestamptz, NULL)
+) AS l (vehicle_id, meter_id, since, until);
+
+CREATE TEMP VIEW demo_minute AS
+SELECT
+    t.ts,
+    t.number,
+    extract(HOUR FROM t.ts) NOT BETWEEN 4 AND 19 AS charging
+FROM (
+    SELECT '2026-03-28 00:00+00'::timestamptz + n.number * INTERVAL '1 minute' AS ts, n.number
+    FROM generate_series(0, 3 * 1440 - 1) AS n (number)
+) AS t;
+
+-- 7.2 kW while charging, by night
+SELECT m.meter_id, count(a.outcome) AS not_stored
+FROM (VALUES ('M-1', 1), ('M-2', 2), ('M-3', 3)) AS m (meter_id, place)
+CROSS JOIN LATERAL (
+    SELECT
+        array_fill(m.meter_id, ARRAY[count(*)::integer]) AS ids,
+        array_agg(d.ts) AS times,
+        array_agg(CASE WHEN d.charging THEN 0.12 + (d.number % 5) * 0.001 ELSE 0 END::float8) AS energies,
+        array_agg(230 + m.place - CASE WHEN d.charging THEN (d.number % 7) * 0.5 ELSE 0 END::float8) AS voltages
+    FROM demo_minute AS d
+) AS r
+LEFT JOIN LATERAL api.ingest_meter_readings(r.ids, r.times, r.energies, r.voltages) AS a ON TRUE
+GROUP BY m.meter_id
+ORDER BY m.meter_id;
+
+-- V-2 loses too much, V-4 says that it got more than there was, V-1 falls silent on the last morning
+SELECT v.vehicle_id, count(a.outcome) AS not_stored
+FROM (
+    VALUES ('V-1', 0.92, 56), ('V-2', 0.81, 72), ('V-3', 0.9, 72), ('V-4', 1.03, 72)
+) AS v (vehicle_id, efficiency, hours)
+CROSS JOIN LATERAL (
+    SELECT
+        array_fill(v.vehicle_id, ARRAY[count(*)::integer]) AS ids,
+        array_agg(d.ts) AS times,
+        array_agg(CASE WHEN d.charging THEN (0.12 + (d.number % 5) * 0.001) * v.efficiency ELSE 0 END::float8)
+            AS energies,
+        array_agg((20 + (d.number % 1440) / 24)::float8) AS socs,
+        array_agg((22 + CASE WHEN d.charging THEN 9 + d.number % 3 ELSE 0 END)::float8) AS temperatures
+    FROM demo_minute AS d
+    WHERE d.number < v.hours * 60
+) AS r
+LEFT JOIN LATERAL api.ingest_vehicle_readings(r.ids, r.times, r.energies, r.socs, r.temperatures) AS a ON TRUE
+GROUP BY v.vehicle_id
+ORDER BY v.vehicle_id;
