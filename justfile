@@ -22,14 +22,14 @@ lint: _development
     "{{bin}}/ruff" format --check .
     "{{bin}}/ruff" check .
     "{{bin}}/basedpyright"
-    "{{bin}}/sqlfluff" lint --disable-progress-bar migrations sql
+    "{{bin}}/sqlfluff" lint --disable-progress-bar migrations sql docs/demo.sql
     "{{bin}}/yamllint" --strict docker-compose.yml
 
 # format Python and SQL
 fmt: _development
     "{{bin}}/ruff" format .
     "{{bin}}/ruff" check --fix .
-    "{{bin}}/sqlfluff" fix --disable-progress-bar migrations sql
+    "{{bin}}/sqlfluff" fix --disable-progress-bar migrations sql docs/demo.sql
 
 # the embedded database: just db start|stop|status|psql|url|destroy
 db *arguments: _runtime

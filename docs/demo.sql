@@ -1,7 +1,9 @@
 -- Three days of a small fleet, always the same: what the results in docs/bi.md come from. For a database of its own.
 
 -- so that readings of that time are taken and stay
-SELECT d.dataset, count(r.chunk) AS dropped_chunks
+SELECT
+    d.dataset,
+    count(r.chunk) AS dropped_chunks
 FROM (
     VALUES ('meter_energy_hourly'), ('vehicle_energy_hourly'), ('meter_reading'), ('vehicle_reading')
 ) AS d (dataset)
@@ -25,12 +27,16 @@ SELECT
     t.number,
     extract(HOUR FROM t.ts) NOT BETWEEN 4 AND 19 AS charging
 FROM (
-    SELECT '2026-03-28 00:00+00'::timestamptz + n.number * INTERVAL '1 minute' AS ts, n.number
+    SELECT
+'2026-03-28 00:00+00'::timestamptz + n.number * INTERVAL '1 minute' AS ts,
+n.number
     FROM generate_series(0, 3 * 1440 - 1) AS n (number)
 ) AS t;
 
 -- 7.2 kW while charging, by night
-SELECT m.meter_id, count(a.outcome) AS not_stored
+SELECT
+    m.meter_id,
+    count(a.outcome) AS not_stored
 FROM (VALUES ('M-1', 1), ('M-2', 2), ('M-3', 3)) AS m (meter_id, place)
 CROSS JOIN LATERAL (
     SELECT
@@ -45,7 +51,9 @@ GROUP BY m.meter_id
 ORDER BY m.meter_id;
 
 -- V-2 loses too much, V-4 says that it got more than there was, V-1 falls silent on the last morning
-SELECT v.vehicle_id, count(a.outcome) AS not_stored
+SELECT
+    v.vehicle_id,
+    count(a.outcome) AS not_stored
 FROM (
     VALUES ('V-1', 0.92, 56), ('V-2', 0.81, 72), ('V-3', 0.9, 72), ('V-4', 1.03, 72)
 ) AS v (vehicle_id, efficiency, hours)

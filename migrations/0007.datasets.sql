@@ -15,6 +15,8 @@ BEGIN
         ALTER ROLE wattledger_bi SET statement_timeout = '60s';
         ALTER ROLE wattledger_bi SET idle_in_transaction_session_timeout = '60s';
         ALTER ROLE wattledger_bi SET timezone = 'UTC';
+        -- to group a fleet's hours in memory
+        ALTER ROLE wattledger_bi SET work_mem = '64MB';
     END IF;
 END;
 $$;

@@ -1,5 +1,6 @@
 -- What the whole fleet's charging lost, and which vehicles lose most.
 
+-- unpinned and with the caller's rights, so that the planner can inline it
 CREATE OR REPLACE FUNCTION telemetry.fleet_energy(since timestamptz, until timestamptz)
 RETURNS TABLE (
     vehicle_id text,
@@ -9,8 +10,7 @@ RETURNS TABLE (
     vehicle_samples bigint,
     linked interval
 )
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
     SELECT
         e.vehicle_id,
@@ -75,6 +75,7 @@ RETURNS TABLE (
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET work_mem = '64MB'  -- to group a fleet's hours in memory
 AS $$
 BEGIN
     RETURN QUERY
@@ -144,6 +145,7 @@ RETURNS TABLE (
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET work_mem = '64MB'  -- to group a fleet's hours in memory
 AS $$
 DECLARE
     v_until timestamptz := coalesce(fleet.until, now());

@@ -28,21 +28,21 @@ CREATE OR REPLACE VIEW telemetry.link_edge AS
 SELECT
     s.vehicle_id,
     s.meter_id,
-    telemetry.floor_hour(e.since) AS bucket,
-    e.since,
-    e.until
+    telemetry.floor_hour(s.since) AS bucket,
+    s.since,
+    least(telemetry.ceiling_hour(s.since), s.until) AS until
 FROM telemetry.link_span AS s
-CROSS JOIN LATERAL (
-    SELECT
-telemetry.ceiling_hour(s.since) AS first_hour,
-telemetry.floor_hour(s.until) AS end_hour
-) AS w
-CROSS JOIN LATERAL (
-    VALUES
-    (s.since, least(w.first_hour, s.until)),
-    (greatest(w.end_hour, w.first_hour), s.until)
-) AS e (since, until)
-WHERE e.since < e.until;
+WHERE s.since < least(telemetry.ceiling_hour(s.since), s.until)
+UNION ALL
+SELECT
+    s.vehicle_id,
+    s.meter_id,
+    telemetry.floor_hour(s.until) AS bucket,
+    telemetry.floor_hour(s.until) AS since,
+    s.until
+FROM telemetry.link_span AS s
+-- a link inside one hour is there already
+WHERE telemetry.floor_hour(s.until) < s.until AND telemetry.floor_hour(s.until) >= telemetry.ceiling_hour(s.since);
 
 COMMENT ON VIEW telemetry.link_edge IS
 'The parts of hours in which a charging link begins or ends: two a link at most.';
@@ -54,22 +54,29 @@ COMMENT ON COLUMN telemetry.link_edge.until IS 'End of the part, not included.';
 
 CREATE OR REPLACE VIEW telemetry.link_edge_day AS
 SELECT
-    s.vehicle_id,
-    telemetry.floor_day(e.since) AS bucket,
+    e.vehicle_id,
+    e.bucket,
     sum(greatest(least(e.until, now()) - e.since, INTERVAL '0')) AS linked
-FROM telemetry.link_span AS s
-CROSS JOIN LATERAL (
+FROM (
     SELECT
-telemetry.ceiling_day(s.daily_since) AS first_day,
-telemetry.floor_day(s.daily_until) AS end_day
-) AS w
-CROSS JOIN LATERAL (
-    VALUES
-    (s.daily_since, least(w.first_day, s.daily_until)),
-    (greatest(w.end_day, w.first_day), s.daily_until)
-) AS e (since, until)
-WHERE e.since < e.until
-GROUP BY s.vehicle_id, telemetry.floor_day(e.since);
+        s.vehicle_id,
+        telemetry.floor_day(s.daily_since) AS bucket,
+        s.daily_since AS since,
+        least(telemetry.ceiling_day(s.daily_since), s.daily_until) AS until
+    FROM telemetry.link_span AS s
+    WHERE s.daily_since < least(telemetry.ceiling_day(s.daily_since), s.daily_until)
+    UNION ALL
+    SELECT
+        s.vehicle_id,
+        telemetry.floor_day(s.daily_until) AS bucket,
+        telemetry.floor_day(s.daily_until) AS since,
+        s.daily_until AS until
+    FROM telemetry.link_span AS s
+    -- a link inside one day is there already
+    WHERE telemetry.floor_day(s.daily_until) < s.daily_until
+        AND telemetry.floor_day(s.daily_until) >= telemetry.ceiling_day(s.daily_since)
+) AS e
+GROUP BY e.vehicle_id, e.bucket;
 
 COMMENT ON VIEW telemetry.link_edge_day IS
 'The days of a vehicle in which a charging link of its begins or ends.';

@@ -12,7 +12,9 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
     -- a device that reports more often than expected does not make up for one that was silent
     SELECT round(
-        least(1, samples / greatest(1, ceil(extract(EPOCH FROM window_length) / extract(EPOCH FROM reading_interval)))),
+        least(
+            1, samples / greatest(1, ceil(date_part('epoch', window_length) / date_part('epoch', reading_interval)))
+        )::numeric,
         4
     )
 $$;

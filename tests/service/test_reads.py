@@ -155,6 +155,7 @@ def test_performance_of_a_window_is_exact(client: Any, post: Any) -> None:
         "meterCoverage": 1,
         "vehicleCoverage": 1,
         "status": "degraded",
+        "roundedTo": None,
     }
 
 
