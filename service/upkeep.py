@@ -57,6 +57,7 @@ class Upkeep:
             wait_seconds = self._every_seconds
             try:
                 if dropped := await self.maintain():
-                    _log.info("dropped %d chunks that retention keeps no longer", dropped)
+                    _log.info("dropped %d chunk(s) that retention keeps no longer", dropped)
             except (DatabaseError, psycopg.Error) as error:
-                _log.warning("the upkeep of history failed, and is tried again: %s", error)
+                reason = error.__cause__ or error
+                _log.warning("the upkeep of history failed, and is tried again: %s", reason)

@@ -1,0 +1,120 @@
+"""The service's own upkeep of history: the real timer, on a real database."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from litestar.testing import TestClient
+from psycopg import conninfo, sql
+
+from service.app import create_app
+from service.settings import Settings
+from service.upkeep import Upkeep
+from tests.support.readings import NOW, Connection, MeterReading, ingest_meters
+
+OLD = NOW - timedelta(days=20)
+
+
+@pytest.fixture
+def expired(connection: Connection) -> Connection:
+    """A reading of today, and one of a day that is kept no longer."""
+    ingest_meters(connection, [MeterReading(ts=OLD), MeterReading(ts=NOW)])
+    connection.execute(
+        "UPDATE telemetry.dataset SET keep = '5 days' WHERE dataset = 'meter_reading'"
+    )
+    return connection
+
+
+def stored(connection: Connection) -> int:
+    return one(connection, "SELECT count(*) FROM telemetry.meter_reading")
+
+
+def one(connection: Connection, query: str) -> Any:
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def maintain(service_url: str) -> int:
+    return asyncio.run(Upkeep(service_url, every_seconds=60).maintain())
+
+
+def wait_for(happened: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def test_upkeep_drops_what_is_kept_no_longer_and_leaves_the_rollups(
+    expired: Connection, service_url: str
+) -> None:
+    rollups = "SELECT sum(samples) FROM bi.meter_energy_hourly"
+    assert maintain(service_url) == 1
+    assert (stored(expired), one(expired, rollups)) == (1, 2)
+    job = expired.execute(
+        "SELECT last_run_status, total_runs, needs_attention FROM ops.jobs"
+    ).fetchone()
+    assert job == ("Success", 1, False)
+    assert maintain(service_url) == 0
+
+
+def test_of_several_services_one_does_the_upkeep(expired: Connection, service_url: str) -> None:
+    lock = "SELECT pg_advisory_xact_lock(hashtextextended('telemetry.drop_expired', 0))"
+    with expired.transaction():
+        expired.execute(lock)
+        assert maintain(service_url) == 0
+    assert stored(expired) == 2
+    assert maintain(service_url) == 1
+
+
+@pytest.fixture
+def served(service_url: str) -> Iterator[None]:
+    """A running service that looks after history some times a second."""
+    with TestClient(create_app(service_url, Settings(maintenance_minutes=0.002))):
+        yield
+
+
+@pytest.mark.usefixtures("served")
+def test_a_running_service_does_it_on_its_timer(expired: Connection) -> None:
+    wait_for(lambda: stored(expired) == 1)
+    # and again, whenever something has expired
+    ingest_meters(expired, [MeterReading("M-2", NOW)])
+    expired.execute("UPDATE telemetry.dataset SET keep = '90 days'")
+    ingest_meters(expired, [MeterReading("M-2", OLD)])
+    expired.execute("UPDATE telemetry.dataset SET keep = '5 days' WHERE dataset = 'meter_reading'")
+    wait_for(lambda: stored(expired) == 2)
+
+
+def test_a_database_that_is_away_is_logged_and_tried_again(
+    expired: Connection, service_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = conninfo.conninfo_to_dict(service_url)["dbname"]
+    limit_connections = sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format
+
+    async def upkeep_through_an_outage() -> None:
+        upkeep = Upkeep(service_url, every_seconds=0.1)
+        # a superuser still gets in
+        expired.execute(limit_connections(sql.Identifier(str(name)), 0))
+        upkeep.start()
+        try:
+            await wait_in_loop(lambda: "tried again" in caplog.text)
+            assert stored(expired) == 2
+            expired.execute(limit_connections(sql.Identifier(str(name)), -1))
+            await wait_in_loop(lambda: stored(expired) == 1)
+        finally:
+            await upkeep.stop()
+
+    with caplog.at_level(logging.INFO, logger="service.upkeep"):
+        asyncio.run(upkeep_through_an_outage())
+    assert "too many connections" in caplog.text
+
+
+async def wait_in_loop(happened: Callable[[], bool]) -> None:
+    await asyncio.to_thread(wait_for, happened)
