@@ -11,13 +11,16 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 
 from tests.support.http import wait_until_ready
 from tests.support.process import COMMAND, Service, free_port, serving
+from tests.support.readings import MeterReading, ingest_meters
 from tests.support.server import Server
 
 README = Path(__file__).parents[2] / "README.md"
@@ -80,6 +83,47 @@ def test_migrating_without_a_server_says_so_without_a_traceback() -> None:
     assert answer.returncode == 1
     assert "cannot connect" in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_maintain_says_what_it_dropped(database_url: str) -> None:
+    old = datetime.now(UTC) - timedelta(days=20)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        ingest_meters(connection, [MeterReading(ts=old), MeterReading()])
+        connection.execute("UPDATE telemetry.dataset SET keep = '5 days' WHERE dataset ~ 'reading'")
+    first = run("maintain", DATABASE_URL=database_url)
+    assert first.returncode == 0
+    assert re.fullmatch(
+        r"dropped _timescaledb_internal\._hyper_\d+_\d+_chunk of meter_reading\n"
+        r"history is in shape\n",
+        first.stdout,
+    )
+    again = run("maintain", DATABASE_URL=database_url)
+    assert (again.returncode, again.stdout) == (0, "history is in shape\n")
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("postgresql://nobody@127.0.0.1:1/none", "Connection refused"),
+        ("no login of ours may do it", "permission denied"),
+    ],
+)
+def test_a_failed_maintenance_says_why_without_a_traceback(
+    url: str, says: str, service_url: str
+) -> None:
+    answer = run("maintain", DATABASE_URL=url if "://" in url else service_url)
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("Error: the maintenance failed: ")
+    assert says in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_moving_up_without_the_editions_licence_says_what_to_set(database_url: str) -> None:
+    answer = run("migrate", "--to-community", DATABASE_URL=database_url)
+    assert answer.returncode == 1
+    assert "timescaledb.license" in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert run("migrate", "--check", DATABASE_URL=database_url).returncode == 0
 
 
 def test_serving_on_a_taken_port_says_which_and_what_to_do(service_url: str) -> None:
