@@ -23,6 +23,7 @@ RETURNS TABLE (
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan  -- planned once: what depends on the window is in the functions it calls
 AS $$
 DECLARE
     v_until timestamptz := coalesce(performance.until, now());
@@ -45,7 +46,7 @@ BEGIN
     FROM telemetry.horizon AS h;
 
     RETURN QUERY
-    WITH link AS (
+    WITH link AS MATERIALIZED (
         SELECT
             l.meter_id,
             greatest(a.since, v_first) AS since,
@@ -64,6 +65,10 @@ BEGIN
         ) AS a
         WHERE l.vehicle_id = performance.vehicle_id AND greatest(a.since, v_first) < least(a.until, v_end)
     ),
+    whole AS MATERIALIZED (
+        SELECT e.*
+        FROM telemetry.vehicle_energy(performance.vehicle_id, v_first, v_end, v_hourly_since) AS e
+    ),
     linked AS (
         SELECT
             count(*) AS links,
@@ -76,8 +81,17 @@ BEGIN
             coalesce(sum(greatest(least(l.until, now()) - l.since, INTERVAL '0')), INTERVAL '0') AS duration
         FROM link AS l
         CROSS JOIN LATERAL telemetry.meter_energy(l.meter_id, l.since, l.until, v_hourly_since) AS a
-        CROSS JOIN LATERAL telemetry.vehicle_energy(
-            performance.vehicle_id, l.since, l.until, v_hourly_since
+        CROSS JOIN LATERAL (
+            -- mostly one link lasts for the whole window, which is asked for anyway
+            SELECT w.energy_mwh, w.samples
+            FROM whole AS w
+            WHERE (l.since, l.until) = (v_first, v_end)
+            UNION ALL
+            SELECT e.energy_mwh, e.samples
+            FROM telemetry.vehicle_energy(
+                performance.vehicle_id, l.since, l.until, v_hourly_since
+            ) AS e
+            WHERE (l.since, l.until) <> (v_first, v_end)
         ) AS d
     )
     SELECT
@@ -104,7 +118,7 @@ BEGIN
             ELSE 'hour'
         END
     FROM linked AS k
-    CROSS JOIN telemetry.vehicle_energy(performance.vehicle_id, v_first, v_end, v_hourly_since) AS w
+    CROSS JOIN whole AS w
     CROSS JOIN telemetry.rules AS r
     CROSS JOIN LATERAL (
         SELECT

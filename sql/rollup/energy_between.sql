@@ -1,7 +1,6 @@
 -- Energy of one device between any two moments: days and hours from the rollups, the edges from the raw readings.
 
--- these are unpinned and run with the caller's rights, so that the planner can inline them, and look only into the
--- chunks that hold the window
+-- planned anew for each window, so that only the chunks that hold it are looked at, however long history is
 
 CREATE OR REPLACE FUNCTION telemetry.meter_energy(
     meter_id text,
@@ -10,8 +9,17 @@ CREATE OR REPLACE FUNCTION telemetry.meter_energy(
     hourly_since timestamptz
 )
 RETURNS TABLE (energy_mwh numeric, samples bigint)
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan
 AS $$
+DECLARE
+    v_first_hour timestamptz := telemetry.ceiling_hour(greatest(since, hourly_since));
+    v_first_end timestamptz := least(telemetry.ceiling_hour(since), until);
+    v_end_hour timestamptz := telemetry.floor_hour(until);
+    v_last_begin timestamptz := greatest(v_end_hour, telemetry.ceiling_hour(since));
+BEGIN
+    RETURN QUERY
     SELECT sum(p.energy_mwh), sum(p.samples)::bigint
     FROM (
         SELECT sum(d.energy_mwh) AS energy_mwh, sum(d.samples) AS samples
@@ -22,22 +30,17 @@ AS $$
         UNION ALL
         SELECT sum(h.energy_mwh), sum(h.samples)
         FROM bi.meter_energy_hourly AS h
-        WHERE h.meter_id = meter_energy.meter_id
-            AND h.bucket >= telemetry.ceiling_hour(greatest(meter_energy.since, meter_energy.hourly_since))
-            AND h.bucket < telemetry.floor_hour(meter_energy.until)
+        WHERE h.meter_id = meter_energy.meter_id AND h.bucket >= v_first_hour AND h.bucket < v_end_hour
         UNION ALL
         SELECT sum(m.energy_mwh), count(*) FILTER (WHERE m.entry = 0)
         FROM telemetry.meter_reading AS m
-        WHERE m.meter_id = meter_energy.meter_id
-            AND m.ts >= meter_energy.since
-            AND m.ts < least(telemetry.ceiling_hour(meter_energy.since), meter_energy.until)
+        WHERE m.meter_id = meter_energy.meter_id AND m.ts >= meter_energy.since AND m.ts < v_first_end
         UNION ALL
         SELECT sum(m.energy_mwh), count(*) FILTER (WHERE m.entry = 0)
         FROM telemetry.meter_reading AS m
-        WHERE m.meter_id = meter_energy.meter_id
-            AND m.ts >= greatest(telemetry.floor_hour(meter_energy.until), telemetry.ceiling_hour(meter_energy.since))
-            AND m.ts < meter_energy.until
-    ) AS p
+        WHERE m.meter_id = meter_energy.meter_id AND m.ts >= v_last_begin AND m.ts < meter_energy.until
+    ) AS p;
+END;
 $$;
 
 COMMENT ON FUNCTION telemetry.meter_energy(text, timestamptz, timestamptz, timestamptz) IS
@@ -50,8 +53,17 @@ CREATE OR REPLACE FUNCTION telemetry.vehicle_energy(
     hourly_since timestamptz
 )
 RETURNS TABLE (energy_mwh numeric, samples bigint, battery_temp_mc_sum numeric, battery_temp_samples bigint)
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan
 AS $$
+DECLARE
+    v_first_hour timestamptz := telemetry.ceiling_hour(greatest(since, hourly_since));
+    v_first_end timestamptz := least(telemetry.ceiling_hour(since), until);
+    v_end_hour timestamptz := telemetry.floor_hour(until);
+    v_last_begin timestamptz := greatest(v_end_hour, telemetry.ceiling_hour(since));
+BEGIN
+    RETURN QUERY
     SELECT
         sum(p.energy_mwh),
         sum(p.samples)::bigint,
@@ -70,9 +82,7 @@ AS $$
         UNION ALL
         SELECT sum(h.energy_mwh), sum(h.samples), sum(h.battery_temp_mc_sum), sum(h.battery_temp_samples)
         FROM bi.vehicle_energy_hourly AS h
-        WHERE h.vehicle_id = vehicle_energy.vehicle_id
-            AND h.bucket >= telemetry.ceiling_hour(greatest(vehicle_energy.since, vehicle_energy.hourly_since))
-            AND h.bucket < telemetry.floor_hour(vehicle_energy.until)
+        WHERE h.vehicle_id = vehicle_energy.vehicle_id AND h.bucket >= v_first_hour AND h.bucket < v_end_hour
         UNION ALL
         SELECT
             sum(v.energy_mwh),
@@ -80,9 +90,7 @@ AS $$
             sum(v.battery_temp_mc) FILTER (WHERE v.entry = 0),
             count(v.battery_temp_mc) FILTER (WHERE v.entry = 0)
         FROM telemetry.vehicle_reading AS v
-        WHERE v.vehicle_id = vehicle_energy.vehicle_id
-            AND v.ts >= vehicle_energy.since
-            AND v.ts < least(telemetry.ceiling_hour(vehicle_energy.since), vehicle_energy.until)
+        WHERE v.vehicle_id = vehicle_energy.vehicle_id AND v.ts >= vehicle_energy.since AND v.ts < v_first_end
         UNION ALL
         SELECT
             sum(v.energy_mwh),
@@ -90,12 +98,9 @@ AS $$
             sum(v.battery_temp_mc) FILTER (WHERE v.entry = 0),
             count(v.battery_temp_mc) FILTER (WHERE v.entry = 0)
         FROM telemetry.vehicle_reading AS v
-        WHERE v.vehicle_id = vehicle_energy.vehicle_id
-            AND v.ts >= greatest(
-                telemetry.floor_hour(vehicle_energy.until), telemetry.ceiling_hour(vehicle_energy.since)
-            )
-            AND v.ts < vehicle_energy.until
-    ) AS p
+        WHERE v.vehicle_id = vehicle_energy.vehicle_id AND v.ts >= v_last_begin AND v.ts < vehicle_energy.until
+    ) AS p;
+END;
 $$;
 
 COMMENT ON FUNCTION telemetry.vehicle_energy(text, timestamptz, timestamptz, timestamptz) IS

@@ -42,19 +42,24 @@ $$;
 COMMENT ON FUNCTION telemetry.ceiling_day(timestamptz) IS
 'Takes a moment. Returns it where a UTC day begins then, else the begin of the next day.';
 
+-- in PL/pgSQL since the planner does not inline what takes an expression more than once, and SQL functions that are not
+-- inlined are planned again in each query
 CREATE OR REPLACE FUNCTION telemetry.answerable(
     moment timestamptz,
     raw_since timestamptz,
     hourly_since timestamptz
 )
 RETURNS timestamptz
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE
+BEGIN
+    RETURN CASE
         WHEN moment < hourly_since THEN public.time_bucket('1 day', moment + INTERVAL '12 hours')
         WHEN moment < raw_since THEN public.time_bucket('1 hour', moment + INTERVAL '30 minutes')
         ELSE moment
-    END
+    END;
+END;
 $$;
 
 COMMENT ON FUNCTION telemetry.answerable(timestamptz, timestamptz, timestamptz) IS
