@@ -68,6 +68,10 @@ _install lock:
 bench *arguments: _development
     @cd "{{justfile_directory()}}" && "{{bin}}/python" -m loadtests.benchmark "$@"
 
+# measure what the hourly rollups bring and cost, on a history that it fills (--days, --devices)
+bench-rollups *arguments: _development
+    @cd "{{justfile_directory()}}" && "{{bin}}/python" -m loadtests.rollups "$@"
+
 # run a load scenario of the old system in locust: dual-stream or vehicle-ingestion
 load scenario *arguments: _development
     @cd "{{justfile_directory()}}" && "{{bin}}/python" -m loadtests.load "$@"

@@ -1,0 +1,1 @@
+"""What the rollups bring and what they cost, on a history of any size."""
