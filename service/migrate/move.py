@@ -17,6 +17,16 @@ _ROLLUPS = (
     "meter_energy_daily",
     "vehicle_energy_daily",
 )
+_VIEWS_OF_OTHERS = """
+SELECT DISTINCT v.oid::regclass::text
+FROM pg_depend AS d
+JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+JOIN pg_class AS v ON v.oid = r.ev_class
+JOIN pg_class AS b ON d.refclassid = 'pg_class'::regclass AND d.refobjid = b.oid
+WHERE b.relnamespace = 'bi'::regnamespace
+    AND v.relnamespace::regnamespace::text NOT IN ('bi', 'telemetry', 'api', 'ops')
+ORDER BY 1
+"""
 _HERE: LiteralString = "bi."
 _BESIDE: LiteralString = "moving."
 
@@ -34,6 +44,12 @@ def to_community(connection: psycopg.Connection[Any], report: Callable[[str], No
         raise MigrationError(
             "the server's licence does not allow continuous aggregates:"
             " set timescaledb.license to 'timescale', restart the server, and try again"
+        )
+    if others := [name for (name,) in connection.execute(_VIEWS_OF_OTHERS)]:
+        raise MigrationError(
+            "these views are built on relations of bi, which are made anew: "
+            + ", ".join(others)
+            + ". Drop them, move, and create them again"
         )
     source, target = _variants()
     _build_beside(connection, target)

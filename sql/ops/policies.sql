@@ -13,9 +13,7 @@ SELECT
     max(j.job_id) FILTER (WHERE j.proc_name = 'policy_compression') AS compression_job,
     max(j.job_id) FILTER (WHERE j.proc_name = 'policy_refresh_continuous_aggregate') AS refresh_job
 FROM telemetry.dataset AS d
-INNER JOIN telemetry.dataset_hypertable AS h ON h.dataset = d.dataset
-LEFT JOIN timescaledb_information.jobs AS j
-    ON coalesce(j.config ->> 'mat_hypertable_id', j.config ->> 'hypertable_id')::integer = h.hypertable_id
+LEFT JOIN telemetry.timescaledb_job() AS j ON j.dataset = d.dataset
 GROUP BY d.dataset;
 
 COMMENT ON VIEW ops.policies IS
@@ -37,32 +35,19 @@ COMMENT ON COLUMN ops.policies.refresh_job IS 'Number of the job that refreshes;
 CREATE OR REPLACE VIEW ops.jobs AS
 SELECT
     j.job_id,
-    j.application_name::text AS job,
-    coalesce(h.dataset, '') AS dataset,
-    s.last_run_started_at AS last_run_at,
-    s.last_run_status::text AS last_run_status,
-    s.next_start AS next_run_at,
-    coalesce(s.total_runs, 0) AS total_runs,
-    coalesce(s.total_failures, 0) AS total_failures,
-    e.err_message AS last_error,
+    j.application_name AS job,
+    coalesce(j.dataset, '') AS dataset,
+    j.last_run_at,
+    j.last_run_status,
+    j.next_run_at,
+    j.total_runs,
+    j.total_failures,
+    j.last_error,
     coalesce(
-        s.last_run_status = 'Failed'
-        OR s.next_start < now() - j.schedule_interval - INTERVAL '10 minutes',
-        FALSE
+        j.last_run_status = 'Failed' OR j.next_run_at < now() - j.every - INTERVAL '10 minutes', FALSE
     ) AS needs_attention
-FROM timescaledb_information.jobs AS j
-LEFT JOIN timescaledb_information.job_stats AS s ON s.job_id = j.job_id
-LEFT JOIN telemetry.dataset_hypertable AS h
-    ON h.hypertable_id = coalesce(j.config ->> 'mat_hypertable_id', j.config ->> 'hypertable_id')::integer
-LEFT JOIN LATERAL (
-    SELECT f.err_message
-    FROM timescaledb_information.job_errors AS f
-    WHERE f.job_id = j.job_id
-    ORDER BY f.start_time DESC
-    LIMIT 1
-) AS e ON TRUE
--- the extension's own jobs fail for want of a licence on the Apache edition, which is no news
-WHERE j.job_id >= 1000 AND telemetry.has_policies()
+FROM telemetry.timescaledb_job() AS j
+WHERE telemetry.has_policies()
 UNION ALL
 SELECT
     NULL AS job_id,

@@ -51,7 +51,7 @@ BEGIN
     -- who sets another retention at the same time waits here
     LOCK TABLE telemetry.dataset IN SHARE ROW EXCLUSIVE MODE;
     SELECT d.* INTO v_before FROM telemetry.dataset AS d WHERE d.dataset = v_dataset;
-    SELECT h.relation INTO v_relation FROM telemetry.dataset_hypertable AS h WHERE h.dataset = v_dataset;
+    SELECT h.relation INTO v_relation FROM telemetry.dataset_hypertable() AS h WHERE h.dataset = v_dataset;
 
     IF set_retention.keep < INTERVAL '2 days' THEN
         RAISE EXCEPTION 'keeping % for % is too short', v_dataset, set_retention.keep

@@ -27,7 +27,7 @@ AS $$
         s.after_compression_total_bytes
     FROM (
         SELECT d.*, format('%I.%I', d.hypertable_schema, d.hypertable_name)::regclass AS hypertable
-        FROM telemetry.dataset_hypertable AS d
+        FROM telemetry.dataset_hypertable() AS d
     ) AS h
     CROSS JOIN LATERAL (
         SELECT

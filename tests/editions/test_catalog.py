@@ -149,3 +149,22 @@ def test_readings_have_one_index_the_key(catalog: Connection) -> None:
         ("telemetry.meter_reading", "btree (meter_id, ts, entry)"),
         ("telemetry.vehicle_reading", "btree (vehicle_id, ts, entry)"),
     ]
+
+
+def test_no_view_depends_on_a_relation_of_the_extension(catalog: Connection) -> None:
+    """Its updates make some of them anew, and would stop at whatever depends on one."""
+    dependent = names(
+        catalog,
+        """
+        SELECT r.ev_class::regclass || ' on ' || d.refobjid::regclass
+        FROM pg_rewrite AS r
+        JOIN pg_class AS c ON c.oid = r.ev_class
+        JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+            AND d.refclassid = 'pg_class'::regclass
+        JOIN pg_depend AS e ON e.classid = 'pg_class'::regclass AND e.objid = d.refobjid
+            AND e.deptype = 'e'
+        WHERE n.nspname = ANY(%(schemas)s)
+        """,
+    )
+    assert dependent == []

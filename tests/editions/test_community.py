@@ -181,7 +181,7 @@ def test_compression_keeps_every_answer_and_late_readings_still_go_in(db: Connec
 
 
 @pytest.fixture
-def began_on_apache(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+def began_on_apache(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """A database that was made before its server's licence became what it is now."""
     fresh = Engine()
     with psycopg.connect(fresh.url, autocommit=True) as opened:
@@ -256,6 +256,18 @@ def test_an_interrupted_move_leaves_all_as_it_was_and_can_be_repeated(
     migrate(url, lambda _: None, to_community=True)
     with psycopg.connect(url, autocommit=True) as db:
         assert answers(db) == before
+
+
+def test_moving_is_refused_while_it_would_drop_views_of_others(began_on_apache: Engine) -> None:
+    url = began_on_apache.url
+    with psycopg.connect(url, autocommit=True) as db:
+        db.execute("CREATE VIEW public.mine AS SELECT bucket FROM bi.charging_efficiency_daily")
+    with pytest.raises(MigrationError, match="mine"):
+        migrate(url, lambda _: None, to_community=True)
+    with psycopg.connect(url, autocommit=True) as db:
+        db.execute("DROP VIEW public.mine")
+    migrate(url, lambda _: None, to_community=True)
+    assert differences(url) == []
 
 
 def test_moving_is_refused_while_the_licence_does_not_allow_it(

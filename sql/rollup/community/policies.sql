@@ -36,18 +36,16 @@ COMMENT ON COLUMN telemetry.wanted_policy.every IS 'How often it runs, unless a 
 
 CREATE OR REPLACE VIEW telemetry.present_policy AS
 SELECT
-    d.dataset,
-    j.proc_name::text AS proc_name,
+    j.dataset,
+    j.proc_name,
     coalesce(
         j.config ->> 'drop_after', j.config ->> 'compress_after', j.config ->> 'start_offset'
     )::interval AS window_start,
     (j.config ->> 'end_offset')::interval AS window_end,
-    j.schedule_interval AS every,
+    j.every,
     j.job_id
-FROM telemetry.dataset AS d
-INNER JOIN telemetry.dataset_hypertable AS h ON h.dataset = d.dataset
-INNER JOIN timescaledb_information.jobs AS j
-    ON coalesce(j.config ->> 'mat_hypertable_id', j.config ->> 'hypertable_id')::integer = h.hypertable_id;
+FROM telemetry.timescaledb_job() AS j
+WHERE j.dataset IS NOT NULL;
 
 COMMENT ON VIEW telemetry.present_policy IS 'The policies that there are, a row each.';
 COMMENT ON COLUMN telemetry.present_policy.dataset IS 'What the policy is for.';
@@ -75,7 +73,7 @@ BEGIN
             -- how often a chunk is dropped or compressed is nobody's concern but the DBA's
             OR (w.proc_name LIKE '%refresh%' AND w.every <> p.every)
     LOOP
-        SELECT h.relation INTO v_relation FROM telemetry.dataset_hypertable AS h WHERE h.dataset = v_policy.dataset;
+        SELECT h.relation INTO v_relation FROM telemetry.dataset_hypertable() AS h WHERE h.dataset = v_policy.dataset;
         CASE v_policy.proc_name
             WHEN 'policy_retention' THEN
                 PERFORM public.remove_retention_policy(v_relation, if_exists => TRUE);

@@ -10,29 +10,40 @@ $$;
 COMMENT ON FUNCTION telemetry.has_policies() IS
 'Takes nothing. Returns whether this edition of TimescaleDB has policies, continuous aggregates and a columnstore.';
 
-CREATE OR REPLACE VIEW telemetry.pending_change AS
-SELECT
-    d.dataset,
-    i.lowest_modified_value AS lowest,
-    i.greatest_modified_value AS greatest
-FROM telemetry.dataset_hypertable AS d
-INNER JOIN _timescaledb_catalog.continuous_agg AS c ON c.mat_hypertable_id = d.hypertable_id
-INNER JOIN _timescaledb_catalog.continuous_aggs_hypertable_invalidation_log AS i
-    ON i.hypertable_id = c.raw_hypertable_id
-UNION ALL
-SELECT
-    d.dataset,
-    i.lowest_modified_value AS lowest,
-    i.greatest_modified_value AS greatest
-FROM telemetry.dataset_hypertable AS d
-INNER JOIN _timescaledb_catalog.continuous_aggs_materialization_invalidation_log AS i
-    ON i.materialization_id = d.hypertable_id;
+CREATE OR REPLACE FUNCTION telemetry.pending_change()
+RETURNS TABLE (dataset text, since_us bigint, until_us bigint)
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT d.dataset, i.lowest_modified_value, i.greatest_modified_value
+    FROM telemetry.dataset_hypertable() AS d
+    INNER JOIN _timescaledb_catalog.continuous_agg AS c ON c.mat_hypertable_id = d.hypertable_id
+    INNER JOIN _timescaledb_catalog.continuous_aggs_hypertable_invalidation_log AS i
+        ON i.hypertable_id = c.raw_hypertable_id
+    UNION ALL
+    SELECT d.dataset, i.lowest_modified_value, i.greatest_modified_value
+    FROM telemetry.dataset_hypertable() AS d
+    INNER JOIN _timescaledb_catalog.continuous_aggs_materialization_invalidation_log AS i
+        ON i.materialization_id = d.hypertable_id
+$$;
 
-COMMENT ON VIEW telemetry.pending_change IS
-'Ranges of time in which a continuous aggregate awaits a refresh, in microseconds since 1970; with the time before the first and after the last refreshed bucket.';
-COMMENT ON COLUMN telemetry.pending_change.dataset IS 'The continuous aggregate.';
-COMMENT ON COLUMN telemetry.pending_change.lowest IS 'Begin of the range.';
-COMMENT ON COLUMN telemetry.pending_change.greatest IS 'End of the range, included.';
+COMMENT ON FUNCTION telemetry.pending_change() IS
+'Takes nothing. Returns the ranges of time in which a continuous aggregate awaits a refresh: its dataset, and begin and end (included) in microseconds since 1970. The time before the first and after the last refreshed bucket is among them.';
+
+CREATE OR REPLACE FUNCTION telemetry.watermark()
+RETURNS TABLE (dataset text, watermark timestamptz)
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT d.dataset, 'epoch'::timestamptz + w.watermark * INTERVAL '1 microsecond'
+    FROM telemetry.dataset_hypertable() AS d
+    INNER JOIN _timescaledb_catalog.continuous_aggs_watermark AS w ON w.mat_hypertable_id = d.hypertable_id
+    -- before the first refresh it is the begin of all time
+    WHERE w.watermark > -210866803200000000
+$$;
+
+COMMENT ON FUNCTION telemetry.watermark() IS
+'Takes nothing. Returns the datasets of continuous aggregates that were refreshed before, and up to when their rows are stored.';
 
 CREATE OR REPLACE FUNCTION telemetry.is_refreshed(dataset text, since timestamptz, until timestamptz)
 RETURNS boolean
@@ -41,10 +52,10 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT NOT EXISTS (
         SELECT
-        FROM telemetry.pending_change AS p
+        FROM telemetry.pending_change() AS p
         WHERE p.dataset = is_refreshed.dataset
-            AND p.lowest < extract(EPOCH FROM is_refreshed.until) * 1000000
-            AND p.greatest >= extract(EPOCH FROM is_refreshed.since) * 1000000
+            AND p.since_us < extract(EPOCH FROM is_refreshed.until) * 1000000
+            AND p.until_us >= extract(EPOCH FROM is_refreshed.since) * 1000000
     )
 $$;
 
@@ -63,9 +74,13 @@ COMMENT ON FUNCTION telemetry.drop_expired() IS
 
 REVOKE ALL ON FUNCTION
     telemetry.has_policies(),
+    telemetry.pending_change(),
+    telemetry.watermark(),
     telemetry.is_refreshed(text, timestamptz, timestamptz),
     telemetry.drop_expired()
 FROM PUBLIC;
+-- views of ops call them with the rights of whoever asks
+GRANT EXECUTE ON FUNCTION telemetry.pending_change(), telemetry.watermark() TO wattledger_dba;
 
 -- procedures with transactions of their own: no pinned path, so every name is qualified. The role is changed for the
 -- session, since a refresh goes on after a commit, which would end SET LOCAL; and put back as it was
@@ -111,17 +126,16 @@ DECLARE
 BEGIN
     SET ROLE wattledger_owner;
     FOR v_job IN
-        SELECT p.job_id, p.dataset, p.proc_name
-        FROM telemetry.present_policy AS p
-        INNER JOIN timescaledb_information.jobs AS j ON j.job_id = p.job_id
-        LEFT JOIN timescaledb_information.job_stats AS s ON s.job_id = p.job_id
-        WHERE j.scheduled
+        SELECT j.job_id, j.dataset, j.proc_name
+        FROM telemetry.timescaledb_job() AS j
+        WHERE j.dataset IS NOT NULL
+            AND j.scheduled
             AND (
-                coalesce(j.next_start, '-infinity') < pg_catalog.now() - INTERVAL '1 minute'
-                OR s.last_run_status = 'Failed'
+                coalesce(j.next_run_at, '-infinity') < pg_catalog.now() - INTERVAL '1 minute'
+                OR j.last_run_status = 'Failed'
             )
         -- refreshes first, so that what is dropped next has been counted
-        ORDER BY p.proc_name NOT LIKE '%refresh%', p.dataset NOT LIKE '%hourly', p.job_id
+        ORDER BY j.proc_name NOT LIKE '%refresh%', j.dataset NOT LIKE '%hourly', j.job_id
     LOOP
         RAISE NOTICE 'running overdue job % (% of %)', v_job.job_id, v_job.proc_name, v_job.dataset;
         CALL public.run_job(v_job.job_id);
@@ -137,25 +151,18 @@ SELECT
     CASE WHEN w.watermark IS NOT NULL THEN greatest(now() - w.watermark, INTERVAL '0') END AS lag,
     l.late_changes,
     l.late_since,
-    s.last_successful_finish AS last_refresh_at
-FROM telemetry.dataset_hypertable AS d
-LEFT JOIN LATERAL (
-    SELECT
-        CASE WHEN m.watermark > -210866803200000000
-            THEN 'epoch'::timestamptz + m.watermark * INTERVAL '1 microsecond' END AS watermark
-    FROM _timescaledb_catalog.continuous_aggs_watermark AS m
-    WHERE m.mat_hypertable_id = d.hypertable_id
-) AS w ON TRUE
+    j.last_success_at AS last_refresh_at
+FROM telemetry.dataset AS d
+LEFT JOIN telemetry.watermark() AS w ON w.dataset = d.dataset
 CROSS JOIN LATERAL (
     SELECT
         count(*) AS late_changes,
-        'epoch'::timestamptz + min(p.lowest) * INTERVAL '1 microsecond' AS late_since
-    FROM telemetry.pending_change AS p
+        'epoch'::timestamptz + min(p.since_us) * INTERVAL '1 microsecond' AS late_since
+    FROM telemetry.pending_change() AS p
     WHERE p.dataset = d.dataset
         -- not the time before the first and after the last refreshed bucket
-        AND p.lowest > -210866803200000000
-        AND p.lowest < extract(EPOCH FROM w.watermark) * 1000000
+        AND p.since_us > -210866803200000000
+        AND p.since_us < extract(EPOCH FROM w.watermark) * 1000000
 ) AS l
-LEFT JOIN telemetry.present_policy AS r ON r.dataset = d.dataset AND r.proc_name LIKE '%refresh%'
-LEFT JOIN timescaledb_information.job_stats AS s ON s.job_id = r.job_id
+LEFT JOIN telemetry.timescaledb_job() AS j ON j.dataset = d.dataset AND j.proc_name LIKE '%refresh%'
 WHERE d.dataset LIKE '%energy%';

@@ -1,0 +1,110 @@
+-- The doors to TimescaleDB's own catalog. Functions, since a view on it would stop ALTER EXTENSION timescaledb UPDATE,
+-- which makes some of those relations anew.
+
+CREATE OR REPLACE FUNCTION telemetry.dataset_hypertable()
+RETURNS TABLE (
+    dataset text,
+    relation regclass,
+    hypertable_id integer,
+    hypertable_schema text,
+    hypertable_name text
+)
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT
+        d.dataset,
+        (coalesce(c.view_schema, 'telemetry') || '.' || d.dataset)::regclass,
+        h.id,
+        h.schema_name::text,
+        h.table_name::text
+    FROM telemetry.dataset AS d
+    LEFT JOIN timescaledb_information.continuous_aggregates AS c
+        ON c.view_schema = 'bi' AND c.view_name = d.dataset
+    INNER JOIN _timescaledb_catalog.hypertable AS h
+        ON h.schema_name = coalesce(c.materialization_hypertable_schema, 'telemetry')
+            AND h.table_name = coalesce(c.materialization_hypertable_name, d.dataset)
+$$;
+
+COMMENT ON FUNCTION telemetry.dataset_hypertable() IS
+'Which hypertable holds a dataset. Takes nothing. Returns a row a dataset: what TimescaleDB''s functions take for it (a hypertable or a continuous aggregate), and its hypertable''s number, schema and name.';
+
+CREATE OR REPLACE FUNCTION telemetry.timescaledb_job()
+RETURNS TABLE (
+    job_id integer,
+    dataset text,
+    application_name text,
+    proc_name text,
+    config jsonb,
+    every interval,
+    scheduled boolean,
+    next_run_at timestamptz,
+    last_run_at timestamptz,
+    last_success_at timestamptz,
+    last_run_status text,
+    total_runs bigint,
+    total_failures bigint,
+    last_error text
+)
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT
+        j.job_id,
+        h.dataset,
+        j.application_name::text,
+        j.proc_name::text,
+        j.config,
+        j.schedule_interval,
+        j.scheduled,
+        j.next_start,
+        s.last_run_started_at,
+        s.last_successful_finish,
+        s.last_run_status::text,
+        coalesce(s.total_runs, 0),
+        coalesce(s.total_failures, 0),
+        (
+            SELECT e.err_message
+            FROM timescaledb_information.job_errors AS e
+            WHERE e.job_id = j.job_id
+            ORDER BY e.start_time DESC
+            LIMIT 1
+        )
+    FROM timescaledb_information.jobs AS j
+    LEFT JOIN timescaledb_information.job_stats AS s ON s.job_id = j.job_id
+    LEFT JOIN telemetry.dataset_hypertable() AS h
+        ON h.hypertable_id = coalesce(j.config ->> 'mat_hypertable_id', j.config ->> 'hypertable_id')::integer
+    -- the extension's own ones have lower numbers
+    WHERE j.job_id >= 1000
+$$;
+
+COMMENT ON FUNCTION telemetry.timescaledb_job() IS
+'TimescaleDB''s jobs and how they fare. Takes nothing. Returns a row a job that is not the extension''s own: its number, the dataset it works on (null for another relation), its name, procedure and configuration, how often it runs and whether at all, when it runs next and ran last, when it last succeeded, how the last run ended (null if it never ran), how often it ran and failed, and the last failure on record.';
+
+CREATE OR REPLACE FUNCTION telemetry.chunks_before(dataset text, cutoff timestamptz)
+RETURNS TABLE (chunk text, chunk_start timestamptz, chunk_end timestamptz, bytes bigint)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT
+        format('%I.%I', c.chunk_schema, c.chunk_name),
+        c.range_start,
+        c.range_end,
+        pg_total_relation_size(format('%I.%I', c.chunk_schema, c.chunk_name))
+    FROM telemetry.dataset_hypertable() AS h
+    INNER JOIN timescaledb_information.chunks AS c
+        ON c.hypertable_schema = h.hypertable_schema AND c.hypertable_name = h.hypertable_name
+    WHERE h.dataset = chunks_before.dataset AND c.range_end <= chunks_before.cutoff
+    ORDER BY c.range_start
+$$;
+
+COMMENT ON FUNCTION telemetry.chunks_before(text, timestamptz) IS
+'Takes a dataset and a moment. Returns its chunks whose rows are all older, oldest first: name, begin, end, and size in bytes.';
+
+REVOKE ALL ON FUNCTION
+    telemetry.dataset_hypertable(),
+    telemetry.timescaledb_job(),
+    telemetry.chunks_before(text, timestamptz)
+FROM PUBLIC;
+-- views of ops call them with the rights of whoever asks
+GRANT EXECUTE ON FUNCTION telemetry.dataset_hypertable(), telemetry.timescaledb_job() TO wattledger_dba;
