@@ -111,7 +111,7 @@ def _measure(connection: Connection, options: argparse.Namespace, progress: Prog
 
     table = Table(title=f"{readings:,} readings: {options.devices:,} devices, {options.days} days")
     table.add_column("")
-    for name in ("rollups", "raw readings", "ratio"):
+    for name in ("rollups (the first)", "raw (the second)", "ratio"):
         table.add_column(name, justify="right")
     for name, latency in (
         ("24 hours of a vehicle, ms", after),
@@ -138,18 +138,20 @@ def _storage(connection: Connection, table: Table, readings: int) -> None:
     found = sizes()
     raw = sum(found[f"{side}_reading"][0] for side in ("meter", "vehicle"))
     rollups = sum(size for size, _ in found.values()) - raw
-    _row(table, "bytes on disk a reading", rollups / readings, raw / readings, rollups / raw)
-    jobs = connection.execute(_COMPRESSION_JOBS).fetchall()
-    if not jobs:
+    _row(table, "bytes a reading: rollups, raw", rollups / readings, raw / readings, rollups / raw)
+    if not connection.execute(_COMPRESSION_JOBS).fetchall():
         return
     for side in ("meter", "vehicle"):
         connection.execute("SELECT ops.set_compression(%s, '1 day')", [f"{side}_reading"])
-    for (job,) in jobs:
+    # a changed policy is another job
+    for (job,) in connection.execute(_COMPRESSION_JOBS).fetchall():
         connection.execute("CALL public.run_job(%s::integer)", [job])
+    compressed = sizes()
     for side in ("meter", "vehicle"):
-        ratio = sizes()[f"{side}_reading"][1]
-        name = f"{side} readings, times smaller in the columnstore"
-        table.add_row(name, "", "", f"{ratio:.1f}" if ratio else "-")
+        times = float(compressed[f"{side}_reading"][1] or 1)
+        before = found[f"{side}_reading"][0] / (readings / 2)
+        name = f"bytes a {side} reading: in the columnstore, before"
+        _row(table, name, before / times, before, 1 / times)
 
 
 def _row(table: Table, name: str, ours: float, raw: float, ratio: float | None = None) -> None:
