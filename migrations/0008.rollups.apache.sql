@@ -1,4 +1,4 @@
--- Hourly and daily energy on the Apache edition: tables that triggers keep exact (sql/rollup/apache.sql).
+-- Hourly and daily energy on the Apache edition: tables that triggers keep exact (sql/rollup/apache).
 
 SET LOCAL ROLE wattledger_owner;
 
@@ -24,29 +24,23 @@ SELECT public.create_hypertable(
 );
 
 COMMENT ON TABLE telemetry.meter_energy_hourly IS
-'AC energy drawn from the grid, a row a meter and hour, kept by triggers. What bi.meter_energy_hourly shows.';
-COMMENT ON COLUMN telemetry.meter_energy_hourly.meter_id IS
-'The smart meter''s id.';
-COMMENT ON COLUMN telemetry.meter_energy_hourly.bucket IS
-'Begin of the hour, in UTC.';
-COMMENT ON COLUMN telemetry.meter_energy_hourly.energy_mwh IS
-'Energy of all entries, in milliwatt-hours.';
-COMMENT ON COLUMN telemetry.meter_energy_hourly.samples IS
-'How many readings there are.';
+'AC energy drawn from the grid, a row a meter and hour, kept by triggers. With the open hour what bi.meter_energy_hourly shows.';
+COMMENT ON COLUMN telemetry.meter_energy_hourly.meter_id IS 'The smart meter''s id.';
+COMMENT ON COLUMN telemetry.meter_energy_hourly.bucket IS 'Begin of the hour, in UTC.';
+COMMENT ON COLUMN telemetry.meter_energy_hourly.energy_mwh IS 'Energy of all entries, in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.meter_energy_hourly.samples IS 'How many readings there are.';
 COMMENT ON COLUMN telemetry.meter_energy_hourly.first_reading_at IS
 'Time of the first reading; null where there are corrections alone.';
 COMMENT ON COLUMN telemetry.meter_energy_hourly.last_reading_at IS
 'Time of the last reading; null where there are corrections alone.';
-COMMENT ON COLUMN telemetry.meter_energy_hourly.last_received_at IS
-'When the newest of them was stored.';
+COMMENT ON COLUMN telemetry.meter_energy_hourly.last_received_at IS 'When the newest of them was stored.';
 COMMENT ON COLUMN telemetry.meter_energy_hourly.voltage_mv_min IS
 'Least voltage in millivolts; null where none was reported.';
 COMMENT ON COLUMN telemetry.meter_energy_hourly.voltage_mv_max IS
 'Greatest voltage in millivolts; null where none was reported.';
 COMMENT ON COLUMN telemetry.meter_energy_hourly.voltage_mv_sum IS
 'Sum of the voltage in millivolts, for averages; null where none was reported.';
-COMMENT ON COLUMN telemetry.meter_energy_hourly.voltage_samples IS
-'How many readings reported it.';
+COMMENT ON COLUMN telemetry.meter_energy_hourly.voltage_samples IS 'How many readings reported it.';
 
 CREATE TABLE telemetry.meter_energy_daily (
     meter_id text NOT NULL,
@@ -70,29 +64,57 @@ SELECT public.create_hypertable(
 );
 
 COMMENT ON TABLE telemetry.meter_energy_daily IS
-'AC energy drawn from the grid, a row a meter and day, kept by triggers. What bi.meter_energy_daily shows.';
-COMMENT ON COLUMN telemetry.meter_energy_daily.meter_id IS
-'The smart meter''s id.';
-COMMENT ON COLUMN telemetry.meter_energy_daily.bucket IS
-'Begin of the day, in UTC.';
-COMMENT ON COLUMN telemetry.meter_energy_daily.energy_mwh IS
-'Energy of all entries, in milliwatt-hours.';
-COMMENT ON COLUMN telemetry.meter_energy_daily.samples IS
-'How many readings there are.';
+'AC energy drawn from the grid, a row a meter and day, kept by triggers. With the open hour what bi.meter_energy_daily shows.';
+COMMENT ON COLUMN telemetry.meter_energy_daily.meter_id IS 'The smart meter''s id.';
+COMMENT ON COLUMN telemetry.meter_energy_daily.bucket IS 'Begin of the day, in UTC.';
+COMMENT ON COLUMN telemetry.meter_energy_daily.energy_mwh IS 'Energy of all entries, in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.meter_energy_daily.samples IS 'How many readings there are.';
 COMMENT ON COLUMN telemetry.meter_energy_daily.first_reading_at IS
 'Time of the first reading; null where there are corrections alone.';
 COMMENT ON COLUMN telemetry.meter_energy_daily.last_reading_at IS
 'Time of the last reading; null where there are corrections alone.';
-COMMENT ON COLUMN telemetry.meter_energy_daily.last_received_at IS
-'When the newest of them was stored.';
+COMMENT ON COLUMN telemetry.meter_energy_daily.last_received_at IS 'When the newest of them was stored.';
 COMMENT ON COLUMN telemetry.meter_energy_daily.voltage_mv_min IS
 'Least voltage in millivolts; null where none was reported.';
 COMMENT ON COLUMN telemetry.meter_energy_daily.voltage_mv_max IS
 'Greatest voltage in millivolts; null where none was reported.';
 COMMENT ON COLUMN telemetry.meter_energy_daily.voltage_mv_sum IS
 'Sum of the voltage in millivolts, for averages; null where none was reported.';
-COMMENT ON COLUMN telemetry.meter_energy_daily.voltage_samples IS
-'How many readings reported it.';
+COMMENT ON COLUMN telemetry.meter_energy_daily.voltage_samples IS 'How many readings reported it.';
+
+CREATE TABLE telemetry.meter_open_hour (
+    meter_id text PRIMARY KEY,
+    bucket timestamptz NOT NULL,
+    energy_mwh bigint NOT NULL DEFAULT 0,
+    samples bigint NOT NULL DEFAULT 0,
+    first_reading_at timestamptz,
+    last_reading_at timestamptz,
+    last_received_at timestamptz,
+    voltage_mv_min integer,
+    voltage_mv_max integer,
+    voltage_mv_sum bigint,
+    voltage_samples bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 50);
+
+COMMENT ON TABLE telemetry.meter_open_hour IS
+'AC energy drawn from the grid in each meter''s newest hour so far. A reading of a newer hour moves it to telemetry.meter_energy_hourly and _daily; until then it is in neither.';
+COMMENT ON COLUMN telemetry.meter_open_hour.meter_id IS 'The smart meter''s id.';
+COMMENT ON COLUMN telemetry.meter_open_hour.bucket IS 'Begin of the hour, in UTC. It never goes back.';
+COMMENT ON COLUMN telemetry.meter_open_hour.energy_mwh IS 'Energy of all entries, in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.meter_open_hour.samples IS 'How many readings there are.';
+COMMENT ON COLUMN telemetry.meter_open_hour.first_reading_at IS
+'Time of the first reading; null where there are corrections alone.';
+COMMENT ON COLUMN telemetry.meter_open_hour.last_reading_at IS
+'Time of the last reading; null where there are corrections alone.';
+COMMENT ON COLUMN telemetry.meter_open_hour.last_received_at IS
+'When the newest of them was stored; null where there are none any more.';
+COMMENT ON COLUMN telemetry.meter_open_hour.voltage_mv_min IS
+'Least voltage in millivolts; null where none was reported.';
+COMMENT ON COLUMN telemetry.meter_open_hour.voltage_mv_max IS
+'Greatest voltage in millivolts; null where none was reported.';
+COMMENT ON COLUMN telemetry.meter_open_hour.voltage_mv_sum IS
+'Sum of the voltage in millivolts, for averages; null where none was reported.';
+COMMENT ON COLUMN telemetry.meter_open_hour.voltage_samples IS 'How many readings reported it.';
 
 CREATE TABLE telemetry.vehicle_energy_hourly (
     vehicle_id text NOT NULL,
@@ -120,37 +142,30 @@ SELECT public.create_hypertable(
 );
 
 COMMENT ON TABLE telemetry.vehicle_energy_hourly IS
-'DC energy that reached the battery, a row a vehicle and hour, kept by triggers. What bi.vehicle_energy_hourly shows.';
-COMMENT ON COLUMN telemetry.vehicle_energy_hourly.vehicle_id IS
-'The vehicle''s id.';
-COMMENT ON COLUMN telemetry.vehicle_energy_hourly.bucket IS
-'Begin of the hour, in UTC.';
-COMMENT ON COLUMN telemetry.vehicle_energy_hourly.energy_mwh IS
-'Energy of all entries, in milliwatt-hours.';
-COMMENT ON COLUMN telemetry.vehicle_energy_hourly.samples IS
-'How many readings there are.';
+'DC energy that reached the battery, a row a vehicle and hour, kept by triggers. With the open hour what bi.vehicle_energy_hourly shows.';
+COMMENT ON COLUMN telemetry.vehicle_energy_hourly.vehicle_id IS 'The vehicle''s id.';
+COMMENT ON COLUMN telemetry.vehicle_energy_hourly.bucket IS 'Begin of the hour, in UTC.';
+COMMENT ON COLUMN telemetry.vehicle_energy_hourly.energy_mwh IS 'Energy of all entries, in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.vehicle_energy_hourly.samples IS 'How many readings there are.';
 COMMENT ON COLUMN telemetry.vehicle_energy_hourly.first_reading_at IS
 'Time of the first reading; null where there are corrections alone.';
 COMMENT ON COLUMN telemetry.vehicle_energy_hourly.last_reading_at IS
 'Time of the last reading; null where there are corrections alone.';
-COMMENT ON COLUMN telemetry.vehicle_energy_hourly.last_received_at IS
-'When the newest of them was stored.';
+COMMENT ON COLUMN telemetry.vehicle_energy_hourly.last_received_at IS 'When the newest of them was stored.';
 COMMENT ON COLUMN telemetry.vehicle_energy_hourly.soc_mpct_min IS
 'Least state of charge in thousandths of a percent; null where none was reported.';
 COMMENT ON COLUMN telemetry.vehicle_energy_hourly.soc_mpct_max IS
 'Greatest state of charge in thousandths of a percent; null where none was reported.';
 COMMENT ON COLUMN telemetry.vehicle_energy_hourly.soc_mpct_sum IS
 'Sum of the state of charge in thousandths of a percent, for averages; null where none was reported.';
-COMMENT ON COLUMN telemetry.vehicle_energy_hourly.soc_samples IS
-'How many readings reported it.';
+COMMENT ON COLUMN telemetry.vehicle_energy_hourly.soc_samples IS 'How many readings reported it.';
 COMMENT ON COLUMN telemetry.vehicle_energy_hourly.battery_temp_mc_min IS
 'Least battery temperature in thousandths of a degree Celsius; null where none was reported.';
 COMMENT ON COLUMN telemetry.vehicle_energy_hourly.battery_temp_mc_max IS
 'Greatest battery temperature in thousandths of a degree Celsius; null where none was reported.';
 COMMENT ON COLUMN telemetry.vehicle_energy_hourly.battery_temp_mc_sum IS
 'Sum of the battery temperature in thousandths of a degree Celsius, for averages; null where none was reported.';
-COMMENT ON COLUMN telemetry.vehicle_energy_hourly.battery_temp_samples IS
-'How many readings reported it.';
+COMMENT ON COLUMN telemetry.vehicle_energy_hourly.battery_temp_samples IS 'How many readings reported it.';
 
 CREATE TABLE telemetry.vehicle_energy_daily (
     vehicle_id text NOT NULL,
@@ -178,34 +193,72 @@ SELECT public.create_hypertable(
 );
 
 COMMENT ON TABLE telemetry.vehicle_energy_daily IS
-'DC energy that reached the battery, a row a vehicle and day, kept by triggers. What bi.vehicle_energy_daily shows.';
-COMMENT ON COLUMN telemetry.vehicle_energy_daily.vehicle_id IS
-'The vehicle''s id.';
-COMMENT ON COLUMN telemetry.vehicle_energy_daily.bucket IS
-'Begin of the day, in UTC.';
-COMMENT ON COLUMN telemetry.vehicle_energy_daily.energy_mwh IS
-'Energy of all entries, in milliwatt-hours.';
-COMMENT ON COLUMN telemetry.vehicle_energy_daily.samples IS
-'How many readings there are.';
+'DC energy that reached the battery, a row a vehicle and day, kept by triggers. With the open hour what bi.vehicle_energy_daily shows.';
+COMMENT ON COLUMN telemetry.vehicle_energy_daily.vehicle_id IS 'The vehicle''s id.';
+COMMENT ON COLUMN telemetry.vehicle_energy_daily.bucket IS 'Begin of the day, in UTC.';
+COMMENT ON COLUMN telemetry.vehicle_energy_daily.energy_mwh IS 'Energy of all entries, in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.vehicle_energy_daily.samples IS 'How many readings there are.';
 COMMENT ON COLUMN telemetry.vehicle_energy_daily.first_reading_at IS
 'Time of the first reading; null where there are corrections alone.';
 COMMENT ON COLUMN telemetry.vehicle_energy_daily.last_reading_at IS
 'Time of the last reading; null where there are corrections alone.';
-COMMENT ON COLUMN telemetry.vehicle_energy_daily.last_received_at IS
-'When the newest of them was stored.';
+COMMENT ON COLUMN telemetry.vehicle_energy_daily.last_received_at IS 'When the newest of them was stored.';
 COMMENT ON COLUMN telemetry.vehicle_energy_daily.soc_mpct_min IS
 'Least state of charge in thousandths of a percent; null where none was reported.';
 COMMENT ON COLUMN telemetry.vehicle_energy_daily.soc_mpct_max IS
 'Greatest state of charge in thousandths of a percent; null where none was reported.';
 COMMENT ON COLUMN telemetry.vehicle_energy_daily.soc_mpct_sum IS
 'Sum of the state of charge in thousandths of a percent, for averages; null where none was reported.';
-COMMENT ON COLUMN telemetry.vehicle_energy_daily.soc_samples IS
-'How many readings reported it.';
+COMMENT ON COLUMN telemetry.vehicle_energy_daily.soc_samples IS 'How many readings reported it.';
 COMMENT ON COLUMN telemetry.vehicle_energy_daily.battery_temp_mc_min IS
 'Least battery temperature in thousandths of a degree Celsius; null where none was reported.';
 COMMENT ON COLUMN telemetry.vehicle_energy_daily.battery_temp_mc_max IS
 'Greatest battery temperature in thousandths of a degree Celsius; null where none was reported.';
 COMMENT ON COLUMN telemetry.vehicle_energy_daily.battery_temp_mc_sum IS
 'Sum of the battery temperature in thousandths of a degree Celsius, for averages; null where none was reported.';
-COMMENT ON COLUMN telemetry.vehicle_energy_daily.battery_temp_samples IS
-'How many readings reported it.';
+COMMENT ON COLUMN telemetry.vehicle_energy_daily.battery_temp_samples IS 'How many readings reported it.';
+
+CREATE TABLE telemetry.vehicle_open_hour (
+    vehicle_id text PRIMARY KEY,
+    bucket timestamptz NOT NULL,
+    energy_mwh bigint NOT NULL DEFAULT 0,
+    samples bigint NOT NULL DEFAULT 0,
+    first_reading_at timestamptz,
+    last_reading_at timestamptz,
+    last_received_at timestamptz,
+    soc_mpct_min integer,
+    soc_mpct_max integer,
+    soc_mpct_sum bigint,
+    soc_samples bigint NOT NULL DEFAULT 0,
+    battery_temp_mc_min integer,
+    battery_temp_mc_max integer,
+    battery_temp_mc_sum bigint,
+    battery_temp_samples bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 50);
+
+COMMENT ON TABLE telemetry.vehicle_open_hour IS
+'DC energy that reached the battery in each vehicle''s newest hour so far. A reading of a newer hour moves it to telemetry.vehicle_energy_hourly and _daily; until then it is in neither.';
+COMMENT ON COLUMN telemetry.vehicle_open_hour.vehicle_id IS 'The vehicle''s id.';
+COMMENT ON COLUMN telemetry.vehicle_open_hour.bucket IS 'Begin of the hour, in UTC. It never goes back.';
+COMMENT ON COLUMN telemetry.vehicle_open_hour.energy_mwh IS 'Energy of all entries, in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.vehicle_open_hour.samples IS 'How many readings there are.';
+COMMENT ON COLUMN telemetry.vehicle_open_hour.first_reading_at IS
+'Time of the first reading; null where there are corrections alone.';
+COMMENT ON COLUMN telemetry.vehicle_open_hour.last_reading_at IS
+'Time of the last reading; null where there are corrections alone.';
+COMMENT ON COLUMN telemetry.vehicle_open_hour.last_received_at IS
+'When the newest of them was stored; null where there are none any more.';
+COMMENT ON COLUMN telemetry.vehicle_open_hour.soc_mpct_min IS
+'Least state of charge in thousandths of a percent; null where none was reported.';
+COMMENT ON COLUMN telemetry.vehicle_open_hour.soc_mpct_max IS
+'Greatest state of charge in thousandths of a percent; null where none was reported.';
+COMMENT ON COLUMN telemetry.vehicle_open_hour.soc_mpct_sum IS
+'Sum of the state of charge in thousandths of a percent, for averages; null where none was reported.';
+COMMENT ON COLUMN telemetry.vehicle_open_hour.soc_samples IS 'How many readings reported it.';
+COMMENT ON COLUMN telemetry.vehicle_open_hour.battery_temp_mc_min IS
+'Least battery temperature in thousandths of a degree Celsius; null where none was reported.';
+COMMENT ON COLUMN telemetry.vehicle_open_hour.battery_temp_mc_max IS
+'Greatest battery temperature in thousandths of a degree Celsius; null where none was reported.';
+COMMENT ON COLUMN telemetry.vehicle_open_hour.battery_temp_mc_sum IS
+'Sum of the battery temperature in thousandths of a degree Celsius, for averages; null where none was reported.';
+COMMENT ON COLUMN telemetry.vehicle_open_hour.battery_temp_samples IS 'How many readings reported it.';

@@ -35,10 +35,13 @@ DROP TABLE telemetry.meter_energy_hourly;
 DROP TABLE telemetry.meter_energy_daily;
 DROP TABLE telemetry.vehicle_energy_hourly;
 DROP TABLE telemetry.vehicle_energy_daily;
+DROP TABLE telemetry.meter_open_hour;
+DROP TABLE telemetry.vehicle_open_hour;
 DROP FUNCTION
     telemetry.roll_up_meter_readings(),
     telemetry.roll_up_vehicle_readings(),
-    telemetry.recompute_rollups(timestamptz, timestamptz);
+    telemetry.recompute_meter_rollups(timestamptz, timestamptz),
+    telemetry.recompute_vehicle_rollups(timestamptz, timestamptz);
 ALTER MATERIALIZED VIEW moving.meter_energy_hourly SET SCHEMA bi;
 ALTER MATERIALIZED VIEW moving.meter_energy_daily SET SCHEMA bi;
 ALTER MATERIALIZED VIEW moving.vehicle_energy_hourly SET SCHEMA bi;

@@ -1,16 +1,60 @@
 -- Build rollups anew from the raw readings on the Apache edition, and switch the triggers on.
 
-CREATE OR REPLACE FUNCTION telemetry.recompute_rollups(since timestamptz, until timestamptz)
+CREATE OR REPLACE FUNCTION telemetry.recompute_meter_rollups(since timestamptz, until timestamptz)
 RETURNS void
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     -- who writes meanwhile waits, so that each reading is counted either here or by its trigger
-    LOCK TABLE ONLY telemetry.meter_reading, ONLY telemetry.vehicle_reading IN SHARE ROW EXCLUSIVE MODE;
+    LOCK TABLE ONLY telemetry.meter_reading IN SHARE ROW EXCLUSIVE MODE;
+
+    -- a meter that has no open hour yet gets its newest one
+    INSERT INTO telemetry.meter_open_hour (meter_id, bucket)
+    SELECT
+        a.meter_id,
+        max(public.time_bucket('1 hour', a.ts))
+    FROM telemetry.meter_reading AS a
+    WHERE a.ts >= recompute_meter_rollups.since AND a.ts < recompute_meter_rollups.until
+    GROUP BY 1
+    ON CONFLICT ON CONSTRAINT meter_open_hour_pkey DO NOTHING;
+
+    UPDATE telemetry.meter_open_hour AS r
+    SET
+        energy_mwh = coalesce(h.energy_mwh, 0),
+        samples = coalesce(h.samples, 0),
+        first_reading_at = h.first_reading_at,
+        last_reading_at = h.last_reading_at,
+        last_received_at = h.last_received_at,
+        voltage_mv_min = h.voltage_mv_min,
+        voltage_mv_max = h.voltage_mv_max,
+        voltage_mv_sum = h.voltage_mv_sum,
+        voltage_samples = coalesce(h.voltage_samples, 0)
+    FROM telemetry.meter_open_hour AS o
+    LEFT JOIN (
+        SELECT
+            a.meter_id,
+            public.time_bucket('1 hour', a.ts) AS bucket,
+            sum(a.energy_mwh)::bigint AS energy_mwh,
+            count(*) FILTER (WHERE a.entry = 0) AS samples,
+            min(a.ts) FILTER (WHERE a.entry = 0) AS first_reading_at,
+            max(a.ts) FILTER (WHERE a.entry = 0) AS last_reading_at,
+            max(a.received_at) AS last_received_at,
+            min(a.voltage_mv) FILTER (WHERE a.entry = 0) AS voltage_mv_min,
+            max(a.voltage_mv) FILTER (WHERE a.entry = 0) AS voltage_mv_max,
+            (sum(a.voltage_mv) FILTER (WHERE a.entry = 0))::bigint AS voltage_mv_sum,
+            count(a.voltage_mv) FILTER (WHERE a.entry = 0) AS voltage_samples
+        FROM telemetry.meter_reading AS a
+        INNER JOIN telemetry.meter_open_hour AS n ON n.meter_id = a.meter_id
+            AND a.ts >= n.bucket AND a.ts < n.bucket + INTERVAL '1 hour'
+        WHERE a.ts >= recompute_meter_rollups.since AND a.ts < recompute_meter_rollups.until
+        GROUP BY 1, 2
+    ) AS h ON h.meter_id = o.meter_id
+    WHERE o.meter_id = r.meter_id
+        AND o.bucket >= recompute_meter_rollups.since AND o.bucket < recompute_meter_rollups.until;
 
     DELETE FROM telemetry.meter_energy_hourly AS r
-    WHERE r.bucket >= recompute_rollups.since AND r.bucket < recompute_rollups.until;
+    WHERE r.bucket >= recompute_meter_rollups.since AND r.bucket < recompute_meter_rollups.until;
     INSERT INTO telemetry.meter_energy_hourly (
         meter_id,
         bucket,
@@ -27,21 +71,23 @@ BEGIN
     SELECT
         a.meter_id,
         public.time_bucket('1 hour', a.ts),
-        sum(a.energy_mwh),
+        sum(a.energy_mwh)::bigint,
         count(*) FILTER (WHERE a.entry = 0),
         min(a.ts) FILTER (WHERE a.entry = 0),
         max(a.ts) FILTER (WHERE a.entry = 0),
         max(a.received_at),
         min(a.voltage_mv) FILTER (WHERE a.entry = 0),
         max(a.voltage_mv) FILTER (WHERE a.entry = 0),
-        sum(a.voltage_mv) FILTER (WHERE a.entry = 0),
+        (sum(a.voltage_mv) FILTER (WHERE a.entry = 0))::bigint,
         count(a.voltage_mv) FILTER (WHERE a.entry = 0)
     FROM telemetry.meter_reading AS a
-    WHERE a.ts >= recompute_rollups.since AND a.ts < recompute_rollups.until
+    INNER JOIN telemetry.meter_open_hour AS o ON o.meter_id = a.meter_id
+        AND NOT (a.ts >= o.bucket AND a.ts < o.bucket + INTERVAL '1 hour')
+    WHERE a.ts >= recompute_meter_rollups.since AND a.ts < recompute_meter_rollups.until
     GROUP BY 1, 2;
 
     DELETE FROM telemetry.meter_energy_daily AS r
-    WHERE r.bucket >= recompute_rollups.since AND r.bucket < recompute_rollups.until;
+    WHERE r.bucket >= recompute_meter_rollups.since AND r.bucket < recompute_meter_rollups.until;
     INSERT INTO telemetry.meter_energy_daily (
         meter_id,
         bucket,
@@ -68,11 +114,78 @@ BEGIN
         sum(h.voltage_mv_sum),
         sum(h.voltage_samples)
     FROM telemetry.meter_energy_hourly AS h
-    WHERE h.bucket >= recompute_rollups.since AND h.bucket < recompute_rollups.until
+    WHERE h.bucket >= recompute_meter_rollups.since AND h.bucket < recompute_meter_rollups.until
     GROUP BY 1, 2;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.recompute_meter_rollups(timestamptz, timestamptz) IS
+'Builds the hourly and daily rollups of whole days anew from telemetry.meter_reading, of which all must be there. Takes the first day''s begin (included) and the last day''s end (not included), in UTC. Writers wait until the transaction ends.';
+REVOKE ALL ON FUNCTION telemetry.recompute_meter_rollups(timestamptz, timestamptz) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION telemetry.recompute_vehicle_rollups(since timestamptz, until timestamptz)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- who writes meanwhile waits, so that each reading is counted either here or by its trigger
+    LOCK TABLE ONLY telemetry.vehicle_reading IN SHARE ROW EXCLUSIVE MODE;
+
+    -- a vehicle that has no open hour yet gets its newest one
+    INSERT INTO telemetry.vehicle_open_hour (vehicle_id, bucket)
+    SELECT
+        a.vehicle_id,
+        max(public.time_bucket('1 hour', a.ts))
+    FROM telemetry.vehicle_reading AS a
+    WHERE a.ts >= recompute_vehicle_rollups.since AND a.ts < recompute_vehicle_rollups.until
+    GROUP BY 1
+    ON CONFLICT ON CONSTRAINT vehicle_open_hour_pkey DO NOTHING;
+
+    UPDATE telemetry.vehicle_open_hour AS r
+    SET
+        energy_mwh = coalesce(h.energy_mwh, 0),
+        samples = coalesce(h.samples, 0),
+        first_reading_at = h.first_reading_at,
+        last_reading_at = h.last_reading_at,
+        last_received_at = h.last_received_at,
+        soc_mpct_min = h.soc_mpct_min,
+        soc_mpct_max = h.soc_mpct_max,
+        soc_mpct_sum = h.soc_mpct_sum,
+        soc_samples = coalesce(h.soc_samples, 0),
+        battery_temp_mc_min = h.battery_temp_mc_min,
+        battery_temp_mc_max = h.battery_temp_mc_max,
+        battery_temp_mc_sum = h.battery_temp_mc_sum,
+        battery_temp_samples = coalesce(h.battery_temp_samples, 0)
+    FROM telemetry.vehicle_open_hour AS o
+    LEFT JOIN (
+        SELECT
+            a.vehicle_id,
+            public.time_bucket('1 hour', a.ts) AS bucket,
+            sum(a.energy_mwh)::bigint AS energy_mwh,
+            count(*) FILTER (WHERE a.entry = 0) AS samples,
+            min(a.ts) FILTER (WHERE a.entry = 0) AS first_reading_at,
+            max(a.ts) FILTER (WHERE a.entry = 0) AS last_reading_at,
+            max(a.received_at) AS last_received_at,
+            min(a.soc_mpct) FILTER (WHERE a.entry = 0) AS soc_mpct_min,
+            max(a.soc_mpct) FILTER (WHERE a.entry = 0) AS soc_mpct_max,
+            (sum(a.soc_mpct) FILTER (WHERE a.entry = 0))::bigint AS soc_mpct_sum,
+            count(a.soc_mpct) FILTER (WHERE a.entry = 0) AS soc_samples,
+            min(a.battery_temp_mc) FILTER (WHERE a.entry = 0) AS battery_temp_mc_min,
+            max(a.battery_temp_mc) FILTER (WHERE a.entry = 0) AS battery_temp_mc_max,
+            (sum(a.battery_temp_mc) FILTER (WHERE a.entry = 0))::bigint AS battery_temp_mc_sum,
+            count(a.battery_temp_mc) FILTER (WHERE a.entry = 0) AS battery_temp_samples
+        FROM telemetry.vehicle_reading AS a
+        INNER JOIN telemetry.vehicle_open_hour AS n ON n.vehicle_id = a.vehicle_id
+            AND a.ts >= n.bucket AND a.ts < n.bucket + INTERVAL '1 hour'
+        WHERE a.ts >= recompute_vehicle_rollups.since AND a.ts < recompute_vehicle_rollups.until
+        GROUP BY 1, 2
+    ) AS h ON h.vehicle_id = o.vehicle_id
+    WHERE o.vehicle_id = r.vehicle_id
+        AND o.bucket >= recompute_vehicle_rollups.since AND o.bucket < recompute_vehicle_rollups.until;
 
     DELETE FROM telemetry.vehicle_energy_hourly AS r
-    WHERE r.bucket >= recompute_rollups.since AND r.bucket < recompute_rollups.until;
+    WHERE r.bucket >= recompute_vehicle_rollups.since AND r.bucket < recompute_vehicle_rollups.until;
     INSERT INTO telemetry.vehicle_energy_hourly (
         vehicle_id,
         bucket,
@@ -93,25 +206,27 @@ BEGIN
     SELECT
         a.vehicle_id,
         public.time_bucket('1 hour', a.ts),
-        sum(a.energy_mwh),
+        sum(a.energy_mwh)::bigint,
         count(*) FILTER (WHERE a.entry = 0),
         min(a.ts) FILTER (WHERE a.entry = 0),
         max(a.ts) FILTER (WHERE a.entry = 0),
         max(a.received_at),
         min(a.soc_mpct) FILTER (WHERE a.entry = 0),
         max(a.soc_mpct) FILTER (WHERE a.entry = 0),
-        sum(a.soc_mpct) FILTER (WHERE a.entry = 0),
+        (sum(a.soc_mpct) FILTER (WHERE a.entry = 0))::bigint,
         count(a.soc_mpct) FILTER (WHERE a.entry = 0),
         min(a.battery_temp_mc) FILTER (WHERE a.entry = 0),
         max(a.battery_temp_mc) FILTER (WHERE a.entry = 0),
-        sum(a.battery_temp_mc) FILTER (WHERE a.entry = 0),
+        (sum(a.battery_temp_mc) FILTER (WHERE a.entry = 0))::bigint,
         count(a.battery_temp_mc) FILTER (WHERE a.entry = 0)
     FROM telemetry.vehicle_reading AS a
-    WHERE a.ts >= recompute_rollups.since AND a.ts < recompute_rollups.until
+    INNER JOIN telemetry.vehicle_open_hour AS o ON o.vehicle_id = a.vehicle_id
+        AND NOT (a.ts >= o.bucket AND a.ts < o.bucket + INTERVAL '1 hour')
+    WHERE a.ts >= recompute_vehicle_rollups.since AND a.ts < recompute_vehicle_rollups.until
     GROUP BY 1, 2;
 
     DELETE FROM telemetry.vehicle_energy_daily AS r
-    WHERE r.bucket >= recompute_rollups.since AND r.bucket < recompute_rollups.until;
+    WHERE r.bucket >= recompute_vehicle_rollups.since AND r.bucket < recompute_vehicle_rollups.until;
     INSERT INTO telemetry.vehicle_energy_daily (
         vehicle_id,
         bucket,
@@ -146,14 +261,14 @@ BEGIN
         sum(h.battery_temp_mc_sum),
         sum(h.battery_temp_samples)
     FROM telemetry.vehicle_energy_hourly AS h
-    WHERE h.bucket >= recompute_rollups.since AND h.bucket < recompute_rollups.until
+    WHERE h.bucket >= recompute_vehicle_rollups.since AND h.bucket < recompute_vehicle_rollups.until
     GROUP BY 1, 2;
 END;
 $$;
 
-COMMENT ON FUNCTION telemetry.recompute_rollups(timestamptz, timestamptz) IS
-'Builds the hourly and daily rollups of whole days anew from raw readings, which must all be there. Takes the first day''s begin (included) and the last day''s end (not included), in UTC. Writers wait until the transaction ends.';
-REVOKE ALL ON FUNCTION telemetry.recompute_rollups(timestamptz, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION telemetry.recompute_vehicle_rollups(timestamptz, timestamptz) IS
+'Builds the hourly and daily rollups of whole days anew from telemetry.vehicle_reading, of which all must be there. Takes the first day''s begin (included) and the last day''s end (not included), in UTC. Writers wait until the transaction ends.';
+REVOKE ALL ON FUNCTION telemetry.recompute_vehicle_rollups(timestamptz, timestamptz) FROM PUBLIC;
 
 DO $$
 BEGIN
@@ -162,7 +277,8 @@ BEGIN
         SELECT FROM pg_catalog.pg_trigger AS t
         WHERE t.tgrelid = 'telemetry.meter_reading'::regclass AND t.tgname = 'roll_up'
     ) THEN
-        PERFORM telemetry.recompute_rollups('-infinity', 'infinity');
+        PERFORM telemetry.recompute_meter_rollups('-infinity', 'infinity');
+        PERFORM telemetry.recompute_vehicle_rollups('-infinity', 'infinity');
         CREATE TRIGGER roll_up AFTER INSERT ON telemetry.meter_reading REFERENCING NEW TABLE AS added
         FOR EACH STATEMENT EXECUTE FUNCTION telemetry.roll_up_meter_readings();
         CREATE TRIGGER roll_up AFTER INSERT ON telemetry.vehicle_reading REFERENCING NEW TABLE AS added

@@ -1,4 +1,5 @@
--- The hourly and daily relations of bi on the Apache edition, with the columns of the continuous aggregates elsewhere.
+-- The hourly and daily relations of bi on the Apache edition, with the columns of the continuous aggregates elsewhere:
+-- what is stored, and the hour that each device is in.
 
 CREATE OR REPLACE VIEW bi.meter_energy_hourly AS
 SELECT
@@ -15,7 +16,36 @@ SELECT
     r.voltage_mv_max * 0.001 AS voltage_v_max,
     r.voltage_samples,
     r.voltage_mv_sum
-FROM telemetry.meter_energy_hourly AS r;
+FROM (
+    SELECT
+        h.meter_id,
+        h.bucket,
+        h.energy_mwh,
+        h.samples,
+        h.first_reading_at,
+        h.last_reading_at,
+        h.last_received_at,
+        h.voltage_mv_min,
+        h.voltage_mv_max,
+        h.voltage_mv_sum,
+        h.voltage_samples
+    FROM telemetry.meter_energy_hourly AS h
+    UNION ALL
+    SELECT
+        o.meter_id,
+        o.bucket,
+        o.energy_mwh,
+        o.samples,
+        o.first_reading_at,
+        o.last_reading_at,
+        o.last_received_at,
+        o.voltage_mv_min,
+        o.voltage_mv_max,
+        o.voltage_mv_sum,
+        o.voltage_samples
+    FROM telemetry.meter_open_hour AS o
+    WHERE o.last_received_at IS NOT NULL
+) AS r;
 
 CREATE OR REPLACE VIEW bi.meter_energy_daily AS
 SELECT
@@ -32,7 +62,46 @@ SELECT
     r.voltage_mv_max * 0.001 AS voltage_v_max,
     r.voltage_samples,
     r.voltage_mv_sum
-FROM telemetry.meter_energy_daily AS r;
+FROM (
+    -- the day that has the open hour lacks that hour alone
+    SELECT
+        d.meter_id,
+        d.bucket,
+        d.energy_mwh + coalesce(o.energy_mwh, 0) AS energy_mwh,
+        d.samples + coalesce(o.samples, 0) AS samples,
+        least(d.first_reading_at, o.first_reading_at) AS first_reading_at,
+        greatest(d.last_reading_at, o.last_reading_at) AS last_reading_at,
+        greatest(d.last_received_at, o.last_received_at) AS last_received_at,
+        least(d.voltage_mv_min, o.voltage_mv_min) AS voltage_mv_min,
+        greatest(d.voltage_mv_max, o.voltage_mv_max) AS voltage_mv_max,
+        coalesce(
+            d.voltage_mv_sum + o.voltage_mv_sum, d.voltage_mv_sum, o.voltage_mv_sum
+        ) AS voltage_mv_sum,
+        d.voltage_samples + coalesce(o.voltage_samples, 0) AS voltage_samples
+    FROM telemetry.meter_energy_daily AS d
+    LEFT JOIN telemetry.meter_open_hour AS o
+        ON o.meter_id = d.meter_id AND o.bucket >= d.bucket AND o.bucket < d.bucket + INTERVAL '24 hours'
+    UNION ALL
+    SELECT
+        o.meter_id,
+        public.time_bucket('1 day', o.bucket) AS bucket,
+        o.energy_mwh,
+        o.samples,
+        o.first_reading_at,
+        o.last_reading_at,
+        o.last_received_at,
+        o.voltage_mv_min,
+        o.voltage_mv_max,
+        o.voltage_mv_sum,
+        o.voltage_samples
+    FROM telemetry.meter_open_hour AS o
+    WHERE o.last_received_at IS NOT NULL
+        AND NOT EXISTS (
+            SELECT
+            FROM telemetry.meter_energy_daily AS d
+            WHERE d.meter_id = o.meter_id AND d.bucket = public.time_bucket('1 day', o.bucket)
+        )
+) AS r;
 
 CREATE OR REPLACE VIEW bi.vehicle_energy_hourly AS
 SELECT
@@ -54,7 +123,44 @@ SELECT
     r.battery_temp_mc_max * 0.001 AS battery_temp_c_max,
     r.battery_temp_samples,
     r.battery_temp_mc_sum
-FROM telemetry.vehicle_energy_hourly AS r;
+FROM (
+    SELECT
+        h.vehicle_id,
+        h.bucket,
+        h.energy_mwh,
+        h.samples,
+        h.first_reading_at,
+        h.last_reading_at,
+        h.last_received_at,
+        h.soc_mpct_min,
+        h.soc_mpct_max,
+        h.soc_mpct_sum,
+        h.soc_samples,
+        h.battery_temp_mc_min,
+        h.battery_temp_mc_max,
+        h.battery_temp_mc_sum,
+        h.battery_temp_samples
+    FROM telemetry.vehicle_energy_hourly AS h
+    UNION ALL
+    SELECT
+        o.vehicle_id,
+        o.bucket,
+        o.energy_mwh,
+        o.samples,
+        o.first_reading_at,
+        o.last_reading_at,
+        o.last_received_at,
+        o.soc_mpct_min,
+        o.soc_mpct_max,
+        o.soc_mpct_sum,
+        o.soc_samples,
+        o.battery_temp_mc_min,
+        o.battery_temp_mc_max,
+        o.battery_temp_mc_sum,
+        o.battery_temp_samples
+    FROM telemetry.vehicle_open_hour AS o
+    WHERE o.last_received_at IS NOT NULL
+) AS r;
 
 CREATE OR REPLACE VIEW bi.vehicle_energy_daily AS
 SELECT
@@ -76,4 +182,53 @@ SELECT
     r.battery_temp_mc_max * 0.001 AS battery_temp_c_max,
     r.battery_temp_samples,
     r.battery_temp_mc_sum
-FROM telemetry.vehicle_energy_daily AS r;
+FROM (
+    -- the day that has the open hour lacks that hour alone
+    SELECT
+        d.vehicle_id,
+        d.bucket,
+        d.energy_mwh + coalesce(o.energy_mwh, 0) AS energy_mwh,
+        d.samples + coalesce(o.samples, 0) AS samples,
+        least(d.first_reading_at, o.first_reading_at) AS first_reading_at,
+        greatest(d.last_reading_at, o.last_reading_at) AS last_reading_at,
+        greatest(d.last_received_at, o.last_received_at) AS last_received_at,
+        least(d.soc_mpct_min, o.soc_mpct_min) AS soc_mpct_min,
+        greatest(d.soc_mpct_max, o.soc_mpct_max) AS soc_mpct_max,
+        coalesce(
+            d.soc_mpct_sum + o.soc_mpct_sum, d.soc_mpct_sum, o.soc_mpct_sum
+        ) AS soc_mpct_sum,
+        d.soc_samples + coalesce(o.soc_samples, 0) AS soc_samples,
+        least(d.battery_temp_mc_min, o.battery_temp_mc_min) AS battery_temp_mc_min,
+        greatest(d.battery_temp_mc_max, o.battery_temp_mc_max) AS battery_temp_mc_max,
+        coalesce(
+            d.battery_temp_mc_sum + o.battery_temp_mc_sum, d.battery_temp_mc_sum, o.battery_temp_mc_sum
+        ) AS battery_temp_mc_sum,
+        d.battery_temp_samples + coalesce(o.battery_temp_samples, 0) AS battery_temp_samples
+    FROM telemetry.vehicle_energy_daily AS d
+    LEFT JOIN telemetry.vehicle_open_hour AS o
+        ON o.vehicle_id = d.vehicle_id AND o.bucket >= d.bucket AND o.bucket < d.bucket + INTERVAL '24 hours'
+    UNION ALL
+    SELECT
+        o.vehicle_id,
+        public.time_bucket('1 day', o.bucket) AS bucket,
+        o.energy_mwh,
+        o.samples,
+        o.first_reading_at,
+        o.last_reading_at,
+        o.last_received_at,
+        o.soc_mpct_min,
+        o.soc_mpct_max,
+        o.soc_mpct_sum,
+        o.soc_samples,
+        o.battery_temp_mc_min,
+        o.battery_temp_mc_max,
+        o.battery_temp_mc_sum,
+        o.battery_temp_samples
+    FROM telemetry.vehicle_open_hour AS o
+    WHERE o.last_received_at IS NOT NULL
+        AND NOT EXISTS (
+            SELECT
+            FROM telemetry.vehicle_energy_daily AS d
+            WHERE d.vehicle_id = o.vehicle_id AND d.bucket = public.time_bucket('1 day', o.bucket)
+        )
+) AS r;

@@ -85,12 +85,15 @@ BEGIN
     SELECT w.since, w.until INTO v_day, v_end
     FROM telemetry.refresh_window(refresh.since, refresh.until) AS w;
     WHILE v_day < v_end LOOP
-        PERFORM telemetry.recompute_rollups(v_day, v_day + INTERVAL '1 day');
-        RAISE NOTICE 'recomputed % UTC', pg_catalog.to_char(v_day AT TIME ZONE 'UTC', 'YYYY-MM-DD');
-        -- readings wait for one day's rollups at most
+        PERFORM telemetry.recompute_meter_rollups(v_day, v_day + INTERVAL '24 hours');
+        -- readings wait for one side's day at most
         COMMIT;
         SET LOCAL ROLE wattledger_owner;
-        v_day := v_day + INTERVAL '1 day';
+        PERFORM telemetry.recompute_vehicle_rollups(v_day, v_day + INTERVAL '24 hours');
+        RAISE NOTICE 'recomputed % UTC', pg_catalog.to_char(v_day AT TIME ZONE 'UTC', 'YYYY-MM-DD');
+        COMMIT;
+        SET LOCAL ROLE wattledger_owner;
+        v_day := v_day + INTERVAL '24 hours';
     END LOOP;
 END;
 $$;

@@ -1,0 +1,223 @@
+-- Rollups on the Apache edition, by every write in its own transaction. The newest hour of each meter is one
+-- row, which goes to the hours and days when a newer one begins: a reading that comes in time costs one update.
+
+CREATE OR REPLACE FUNCTION telemetry.roll_up_meter_readings()
+RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_hours bigint;
+    v_open bigint;
+BEGIN
+    -- each meter's newest hour, in one order for all writers. From here on its row is locked, whether or not its hour
+    -- is the open one, so that all hours and days of a meter have one writer at a time: no deadlock, nothing lost
+    WITH hour AS MATERIALIZED (
+        SELECT
+            a.meter_id,
+            public.time_bucket('1 hour', a.ts) AS bucket,
+            sum(a.energy_mwh)::bigint AS energy_mwh,
+            count(*) FILTER (WHERE a.entry = 0) AS samples,
+            min(a.ts) FILTER (WHERE a.entry = 0) AS first_reading_at,
+            max(a.ts) FILTER (WHERE a.entry = 0) AS last_reading_at,
+            max(a.received_at) AS last_received_at,
+            min(a.voltage_mv) FILTER (WHERE a.entry = 0) AS voltage_mv_min,
+            max(a.voltage_mv) FILTER (WHERE a.entry = 0) AS voltage_mv_max,
+            (sum(a.voltage_mv) FILTER (WHERE a.entry = 0))::bigint AS voltage_mv_sum,
+            count(a.voltage_mv) FILTER (WHERE a.entry = 0) AS voltage_samples
+        FROM added AS a
+        GROUP BY 1, 2
+    ),
+    opened AS (
+        INSERT INTO telemetry.meter_open_hour AS r (
+            meter_id,
+            bucket,
+            energy_mwh,
+            samples,
+            first_reading_at,
+            last_reading_at,
+            last_received_at,
+            voltage_mv_min,
+            voltage_mv_max,
+            voltage_mv_sum,
+            voltage_samples
+        )
+        SELECT DISTINCT ON (h.meter_id) h.*
+        FROM hour AS h
+        ORDER BY h.meter_id, h.bucket DESC
+        ON CONFLICT ON CONSTRAINT meter_open_hour_pkey DO UPDATE SET
+            energy_mwh = r.energy_mwh + excluded.energy_mwh,
+            samples = r.samples + excluded.samples,
+            first_reading_at = least(r.first_reading_at, excluded.first_reading_at),
+            last_reading_at = greatest(r.last_reading_at, excluded.last_reading_at),
+            last_received_at = greatest(r.last_received_at, excluded.last_received_at),
+            voltage_mv_min = least(r.voltage_mv_min, excluded.voltage_mv_min),
+            voltage_mv_max = greatest(r.voltage_mv_max, excluded.voltage_mv_max),
+            voltage_mv_sum = coalesce(r.voltage_mv_sum + excluded.voltage_mv_sum, r.voltage_mv_sum, excluded.voltage_mv_sum),
+            voltage_samples = r.voltage_samples + excluded.voltage_samples
+        WHERE r.bucket = excluded.bucket
+        RETURNING TRUE
+    )
+    SELECT (SELECT count(*) FROM hour), (SELECT count(*) FROM opened) INTO v_hours, v_open;
+    IF v_hours = v_open THEN
+        RETURN NULL;
+    END IF;
+
+    -- what is older than the open hour, and open hours that a newer one closes, go where they stay
+    WITH newest AS (
+        SELECT
+            a.meter_id,
+            greatest(o.bucket, max(public.time_bucket('1 hour', a.ts))) AS bucket
+        FROM added AS a
+        INNER JOIN telemetry.meter_open_hour AS o ON o.meter_id = a.meter_id
+        GROUP BY a.meter_id, o.bucket
+    ),
+    past AS MATERIALIZED (
+        SELECT
+            o.meter_id,
+            o.bucket,
+            o.energy_mwh,
+            o.samples,
+            o.first_reading_at,
+            o.last_reading_at,
+            o.last_received_at,
+            o.voltage_mv_min,
+            o.voltage_mv_max,
+            o.voltage_mv_sum,
+            o.voltage_samples
+        FROM telemetry.meter_open_hour AS o
+        INNER JOIN newest AS n ON n.meter_id = o.meter_id AND n.bucket > o.bucket
+        WHERE o.last_received_at IS NOT NULL
+        UNION ALL
+        SELECT
+            a.meter_id,
+            public.time_bucket('1 hour', a.ts),
+            sum(a.energy_mwh)::bigint,
+            count(*) FILTER (WHERE a.entry = 0),
+            min(a.ts) FILTER (WHERE a.entry = 0),
+            max(a.ts) FILTER (WHERE a.entry = 0),
+            max(a.received_at),
+            min(a.voltage_mv) FILTER (WHERE a.entry = 0),
+            max(a.voltage_mv) FILTER (WHERE a.entry = 0),
+            (sum(a.voltage_mv) FILTER (WHERE a.entry = 0))::bigint,
+            count(a.voltage_mv) FILTER (WHERE a.entry = 0)
+        FROM added AS a
+        INNER JOIN newest AS n ON n.meter_id = a.meter_id AND a.ts < n.bucket
+        GROUP BY 1, 2
+    ),
+    hours AS (
+        INSERT INTO telemetry.meter_energy_hourly AS r (
+            meter_id,
+            bucket,
+            energy_mwh,
+            samples,
+            first_reading_at,
+            last_reading_at,
+            last_received_at,
+            voltage_mv_min,
+            voltage_mv_max,
+            voltage_mv_sum,
+            voltage_samples
+        )
+        SELECT
+            p.meter_id,
+            p.bucket,
+            sum(p.energy_mwh),
+            sum(p.samples),
+            min(p.first_reading_at),
+            max(p.last_reading_at),
+            max(p.last_received_at),
+            min(p.voltage_mv_min),
+            max(p.voltage_mv_max),
+            sum(p.voltage_mv_sum),
+            sum(p.voltage_samples)
+        FROM past AS p
+        GROUP BY 1, 2
+        ORDER BY 2, 1
+        ON CONFLICT ON CONSTRAINT meter_energy_hourly_pkey DO UPDATE SET
+            energy_mwh = r.energy_mwh + excluded.energy_mwh,
+            samples = r.samples + excluded.samples,
+            first_reading_at = least(r.first_reading_at, excluded.first_reading_at),
+            last_reading_at = greatest(r.last_reading_at, excluded.last_reading_at),
+            last_received_at = greatest(r.last_received_at, excluded.last_received_at),
+            voltage_mv_min = least(r.voltage_mv_min, excluded.voltage_mv_min),
+            voltage_mv_max = greatest(r.voltage_mv_max, excluded.voltage_mv_max),
+            voltage_mv_sum = coalesce(r.voltage_mv_sum + excluded.voltage_mv_sum, r.voltage_mv_sum, excluded.voltage_mv_sum),
+            voltage_samples = r.voltage_samples + excluded.voltage_samples
+    )
+    INSERT INTO telemetry.meter_energy_daily AS r (
+        meter_id,
+        bucket,
+        energy_mwh,
+        samples,
+        first_reading_at,
+        last_reading_at,
+        last_received_at,
+        voltage_mv_min,
+        voltage_mv_max,
+        voltage_mv_sum,
+        voltage_samples
+    )
+    SELECT
+        p.meter_id,
+        public.time_bucket('1 day', p.bucket),
+        sum(p.energy_mwh),
+        sum(p.samples),
+        min(p.first_reading_at),
+        max(p.last_reading_at),
+        max(p.last_received_at),
+        min(p.voltage_mv_min),
+        max(p.voltage_mv_max),
+        sum(p.voltage_mv_sum),
+        sum(p.voltage_samples)
+    FROM past AS p
+    GROUP BY 1, 2
+    ORDER BY 2, 1
+    ON CONFLICT ON CONSTRAINT meter_energy_daily_pkey DO UPDATE SET
+        energy_mwh = r.energy_mwh + excluded.energy_mwh,
+        samples = r.samples + excluded.samples,
+        first_reading_at = least(r.first_reading_at, excluded.first_reading_at),
+        last_reading_at = greatest(r.last_reading_at, excluded.last_reading_at),
+        last_received_at = greatest(r.last_received_at, excluded.last_received_at),
+        voltage_mv_min = least(r.voltage_mv_min, excluded.voltage_mv_min),
+        voltage_mv_max = greatest(r.voltage_mv_max, excluded.voltage_mv_max),
+        voltage_mv_sum = coalesce(r.voltage_mv_sum + excluded.voltage_mv_sum, r.voltage_mv_sum, excluded.voltage_mv_sum),
+        voltage_samples = r.voltage_samples + excluded.voltage_samples;
+
+    UPDATE telemetry.meter_open_hour AS r
+    SET
+        bucket = h.bucket,
+        energy_mwh = h.energy_mwh,
+        samples = h.samples,
+        first_reading_at = h.first_reading_at,
+        last_reading_at = h.last_reading_at,
+        last_received_at = h.last_received_at,
+        voltage_mv_min = h.voltage_mv_min,
+        voltage_mv_max = h.voltage_mv_max,
+        voltage_mv_sum = h.voltage_mv_sum,
+        voltage_samples = h.voltage_samples
+    FROM (
+        SELECT DISTINCT ON (1)
+            a.meter_id,
+            public.time_bucket('1 hour', a.ts) AS bucket,
+            sum(a.energy_mwh)::bigint AS energy_mwh,
+            count(*) FILTER (WHERE a.entry = 0) AS samples,
+            min(a.ts) FILTER (WHERE a.entry = 0) AS first_reading_at,
+            max(a.ts) FILTER (WHERE a.entry = 0) AS last_reading_at,
+            max(a.received_at) AS last_received_at,
+            min(a.voltage_mv) FILTER (WHERE a.entry = 0) AS voltage_mv_min,
+            max(a.voltage_mv) FILTER (WHERE a.entry = 0) AS voltage_mv_max,
+            (sum(a.voltage_mv) FILTER (WHERE a.entry = 0))::bigint AS voltage_mv_sum,
+            count(a.voltage_mv) FILTER (WHERE a.entry = 0) AS voltage_samples
+        FROM added AS a
+        GROUP BY 1, 2
+        ORDER BY 1, 2 DESC
+    ) AS h
+    WHERE h.meter_id = r.meter_id AND h.bucket > r.bucket;
+    RETURN NULL;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.roll_up_meter_readings() IS
+'Trigger: adds the new rows of telemetry.meter_reading to the hours and days that they belong to.';
+REVOKE ALL ON FUNCTION telemetry.roll_up_meter_readings() FROM PUBLIC;

@@ -1,0 +1,136 @@
+"""On the Apache edition a device's newest hour is one row, until a newer hour closes it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from random import Random
+
+import psycopg
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.migrate import migrate
+from tests.sql.test_history_properties import batches
+from tests.support import rollups
+from tests.support.readings import (
+    NOW,
+    Connection,
+    MeterReading,
+    VehicleReading,
+    ingest_meters,
+    ingest_vehicles,
+)
+
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+MIDNIGHT = NOW.replace(hour=0, minute=0) - timedelta(days=1)
+
+# three hours about midnight, so that hours and days are added to, closed, and come late
+KEYS = st.tuples(
+    st.sampled_from("ABC"), st.integers(-90, 89).map(lambda minutes: MIDNIGHT + minutes * MINUTE)
+)
+
+
+@pytest.fixture(autouse=True)
+def apache(connection: Connection) -> None:
+    row = connection.execute("SELECT telemetry.has_policies()").fetchone()
+    if row == (True,):
+        pytest.skip("the Community edition has continuous aggregates instead")
+
+
+def stored(connection: Connection, table: str) -> list[tuple[datetime, int]]:
+    return connection.execute(
+        f"SELECT bucket, samples FROM telemetry.{table} ORDER BY 1"
+    ).fetchall()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    meters=st.dictionaries(KEYS, st.none() | st.integers(0, 500), max_size=60),
+    vehicles=st.dictionaries(KEYS, st.none() | st.integers(-50, 150), max_size=60),
+    random=st.randoms(use_true_random=False),
+)
+def test_hours_about_midnight_are_exact_after_every_batch(
+    shared_database_url: str, meters: dict, vehicles: dict, random: Random
+) -> None:
+    with (
+        psycopg.connect(shared_database_url, autocommit=True) as connection,
+        connection.transaction(force_rollback=True),
+    ):
+        readings = [MeterReading(*key, 0.1, volts) for key, volts in meters.items()]
+        for batch in batches(random, readings):
+            ingest_meters(connection, batch)
+            assert rollups.differences(connection) == []
+        others = [VehicleReading(*key, 0.1, None, celsius) for key, celsius in vehicles.items()]
+        for batch in batches(random, others):
+            ingest_vehicles(connection, batch)
+        assert rollups.differences(connection) == []
+
+
+def test_a_newer_hour_closes_the_open_one_and_older_readings_go_where_they_stay(
+    connection: Connection,
+) -> None:
+    ingest_meters(connection, [MeterReading(ts=MIDNIGHT - MINUTE)])
+    assert stored(connection, "meter_open_hour") == [(MIDNIGHT - HOUR, 1)]
+    assert stored(connection, "meter_energy_hourly") == []
+    ingest_meters(connection, [MeterReading(ts=MIDNIGHT), MeterReading(ts=MIDNIGHT - 2 * MINUTE)])
+    assert stored(connection, "meter_open_hour") == [(MIDNIGHT, 1)]
+    assert stored(connection, "meter_energy_hourly") == [(MIDNIGHT - HOUR, 2)]
+    assert stored(connection, "meter_energy_daily") == [(MIDNIGHT - 24 * HOUR, 2)]
+    ingest_meters(connection, [MeterReading(ts=MIDNIGHT - 3 * MINUTE)])
+    assert stored(connection, "meter_open_hour") == [(MIDNIGHT, 1)]
+    assert stored(connection, "meter_energy_hourly") == [(MIDNIGHT - HOUR, 3)]
+    assert rollups.differences(connection) == []
+
+
+@pytest.mark.parametrize("kind", ["meter", "vehicle"])
+def test_a_refresh_repairs_stored_and_open_hours(connection: Connection, kind: str) -> None:
+    times = [MIDNIGHT + n * 20 * MINUTE for n in range(-10, 10)]
+    ingest_meters(connection, [MeterReading("A", ts) for ts in times])
+    ingest_vehicles(connection, [VehicleReading("A", ts) for ts in times])
+    for table in ("open_hour", "energy_hourly", "energy_daily"):
+        connection.execute(f"UPDATE telemetry.{kind}_{table} SET energy_mwh = 7, samples = 7")
+    # and one of a device that no reading tells of
+    connection.execute(
+        f"INSERT INTO telemetry.{kind}_open_hour ({kind}_id, bucket, samples, last_received_at)"
+        " VALUES ('ghost', %s, 3, now())",
+        [MIDNIGHT],
+    )
+    assert rollups.differences(connection) != []
+    connection.execute("CALL ops.refresh(%s, now())", [MIDNIGHT - timedelta(days=2)])
+    assert rollups.differences(connection) == []
+    ingest_meters(connection, [MeterReading("ghost", MIDNIGHT - 5 * HOUR)])
+    ingest_vehicles(connection, [VehicleReading("ghost", MIDNIGHT - 5 * HOUR)])
+    assert rollups.differences(connection) == []
+
+
+def test_what_was_stored_before_there_were_rollups_is_in_them_after_the_migration(
+    connection: Connection, database_url: str
+) -> None:
+    for kind in ("meter", "vehicle"):
+        connection.execute(f"DROP TRIGGER roll_up ON telemetry.{kind}_reading")
+    times = [MIDNIGHT + n * 7 * MINUTE for n in range(-30, 30)]
+    ingest_meters(connection, [MeterReading(one, ts) for ts in times for one in "AB"])
+    ingest_vehicles(connection, [VehicleReading("A", ts) for ts in times])
+    connection.execute("UPDATE migration.definitions SET sha256 = 'of an earlier version'")
+    migrate(database_url, lambda _: None)
+    assert rollups.differences(connection) == []
+    ingest_meters(connection, [MeterReading("A", times[-1] + MINUTE), MeterReading("B", NOW)])
+    assert rollups.differences(connection) == []
+
+
+def test_a_writer_whose_snapshot_is_old_fails_and_loses_no_increment(
+    connection: Connection, database_url: str
+) -> None:
+    with psycopg.connect(database_url) as late:
+        late.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        late.execute("SELECT FROM telemetry.rules")
+        ingest_meters(connection, [MeterReading(ts=MIDNIGHT)])
+        with pytest.raises(psycopg.errors.SerializationFailure):
+            late.execute(
+                "INSERT INTO telemetry.meter_reading (meter_id, ts, energy_mwh)"
+                " VALUES ('M-1', %s, 1)",
+                [MIDNIGHT + MINUTE],
+            )
+    assert rollups.differences(connection) == []
