@@ -8,6 +8,7 @@ import msgspec
 import psycopg
 
 from service.database import DatabaseUnavailable, prepare_connection, translated_errors
+from service.ingest.arrays import METER, VEHICLE, adapt, columns
 from service.ingest.quarantine import (
     STATEMENT,
     Decoded,
@@ -17,10 +18,9 @@ from service.ingest.quarantine import (
     parameters,
 )
 from service.settings import Settings
-from service.wire import Batch, Columns, Refusal
+from service.wire import Batch, Refusal
 
-# one statement, so that a request's meters and vehicles are committed together or not at all; the
-# placeholders are cast, since psycopg cannot tell the type of an empty list
+# one statement, so that a request's meters and vehicles are committed together or not at all
 _INGEST = """
 SELECT false AS is_vehicle, m.reading_index, m.outcome, m.detail
 FROM api.ingest_meter_readings(
@@ -82,6 +82,7 @@ class Store:
             )
             try:
                 await prepare_connection(connection)
+                adapt(connection)
             except BaseException:
                 await connection.close()
                 raise
@@ -99,29 +100,29 @@ class Store:
         When it returns, they are committed and flushed. Raises DatabaseUnavailable (whether they
         were stored is then unknown, and sending them again is safe), psycopg.Error.
         """
-        if len(batches) == 1:
-            meters, vehicles = batches[0].meters, batches[0].vehicles
-        else:
-            meters = Columns.joined([batch.meters for batch in batches])
-            vehicles = Columns.joined([batch.vehicles for batch in batches])
-        rows = await self._call(_INGEST, (*meters.values, *vehicles.values))
+        meters = [row for batch in batches for row in batch.meters.rows]
+        vehicles = [row for batch in batches for row in batch.vehicles.rows]
+        arrays = (*columns(meters, METER), *columns(vehicles, VEHICLE))
+        rows = await self._call(_INGEST, arrays)
         outcomes = [Outcome(0, list(batch.refused), {}) for batch in batches]
         if rows:
-            # whose reading stands at a position of the joined columns: number of the batch, index
+            # whose reading stands at a position of the arrays: number of the batch, index
             owners: list[list[tuple[int, int]]] = [
                 [(n, index) for n, batch in enumerate(batches) for index in batch.meters.indexes],
                 [(n, index) for n, batch in enumerate(batches) for index in batch.vehicles.indexes],
             ]
             for is_vehicle, position, outcome, detail in rows:
-                number, index = owners[1 if is_vehicle else 0][int(position)]
+                place = int(position)
+                number, index = owners[1 if is_vehicle else 0][place]
                 if outcome == "duplicate":
                     outcomes[number].duplicates += 1
                 else:
                     outcomes[number].refused.append(Refusal(index, outcome, detail))
-                    columns = vehicles if is_vehicle else meters
-                    row = [column[position] for column in columns.values]
-                    decoded = decoded_vehicle(row) if is_vehicle else decoded_meter(row)
-                    outcomes[number].decoded[index] = decoded
+                    outcomes[number].decoded[index] = (
+                        decoded_vehicle(vehicles[place])
+                        if is_vehicle
+                        else decoded_meter(meters[place])
+                    )
         return outcomes
 
     async def quarantine(self, refused: Sequence[Quarantined]) -> None:

@@ -1,6 +1,6 @@
-"""The wire format: bodies of bytes in, columns for the ingest functions out."""
+"""The wire format: bodies of bytes in, rows for the ingest functions out."""
 
-from service.wire.batch import Batch, Columns, Refusal, decode, raw_readings
+from service.wire.batch import Batch, Refusal, Rows, decode, raw_readings
 from service.wire.bodies import MEDIA_TYPES
 from service.wire.encodings import Decoder
 from service.wire.errors import (
@@ -15,10 +15,10 @@ __all__ = [
     "MEDIA_TYPES",
     "Batch",
     "BodyTooLarge",
-    "Columns",
     "Decoder",
     "MalformedBody",
     "Refusal",
+    "Rows",
     "TooManyReadings",
     "UnknownEncoding",
     "WireError",

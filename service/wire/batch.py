@@ -1,10 +1,9 @@
-"""A body's readings as columns, each kind of device's apart, and what was refused on the way."""
+"""A body's readings as rows, each kind of device's apart, and what was refused on the way."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import msgspec
 
@@ -21,8 +20,6 @@ from service.wire.bodies import (
 from service.wire.faults import json_fault, msgpack_fault
 from service.wire.readings import Normalised, Row, WireReading, normalise
 
-_METER_COLUMNS = 4
-_VEHICLE_COLUMNS = 5
 _MAX_READINGS = 20_000
 
 _json_body: Callable[[bytes], WireReading | list[WireReading]] = msgspec.json.Decoder(
@@ -42,40 +39,30 @@ class Refusal(msgspec.Struct, gc=False):
     detail: str
 
 
-class Columns(msgspec.Struct, gc=False):
-    """Readings of one kind of device, one list a column, and their places in the body.
+class Rows(msgspec.Struct, gc=False):
+    """Readings of one kind of device, and their places in the body.
 
-    A meter's `values`: ids, times, kWh AC, V or None. A vehicle's: ids, times, kWh DC, % or None,
-    °C or None.
+    A meter's row: id, time, kWh AC, V or None. A vehicle's: id, time, kWh DC, % or None, °C or
+    None.
     """
 
     indexes: list[int]
-    values: Sequence[list[Any]]
+    rows: list[Row]
 
     def __len__(self) -> int:
         return len(self.indexes)
 
-    @classmethod
-    def joined(cls, parts: Sequence[Columns]) -> Columns:
-        """The rows of all parts, in order."""
-        indexes = [index for part in parts for index in part.indexes]
-        values = [
-            [value for part in parts for value in part.values[column]]
-            for column in range(len(parts[0].values))
-        ]
-        return cls(indexes, values)
-
-    def part(self, start: int, stop: int) -> Columns:
+    def part(self, start: int, stop: int) -> Rows:
         """The rows from `start` up to `stop`."""
-        return Columns(self.indexes[start:stop], [column[start:stop] for column in self.values])
+        return Rows(self.indexes[start:stop], self.rows[start:stop])
 
 
 class Batch(msgspec.Struct, gc=False):
     """A decoded body: `meters` and `vehicles` to store, `refused` already, `size` in all."""
 
     size: int
-    meters: Columns
-    vehicles: Columns
+    meters: Rows
+    vehicles: Rows
     refused: list[Refusal]
 
     def halves(self) -> tuple[Batch, Batch]:
@@ -160,7 +147,7 @@ def _decode_json_body(body: bytes, media_type: str, max_readings: int) -> Batch 
             meter_indexes.append(index)
     if not decoded or body.count(b'"') != _quotes(fields, strings):
         return None
-    return _batch(len(decoded), meter_indexes, meters, vehicle_indexes, vehicles, [])
+    return Batch(len(decoded), Rows(meter_indexes, meters), Rows(vehicle_indexes, vehicles), [])
 
 
 def _decode_apart(body: bytes, media_type: str, max_readings: int) -> Batch:
@@ -183,7 +170,7 @@ def _decode_apart(body: bytes, media_type: str, max_readings: int) -> Batch:
         else:
             meters.append(normalised[1])
             meter_indexes.append(index)
-    return _batch(len(raws), meter_indexes, meters, vehicle_indexes, vehicles, refused)
+    return Batch(len(raws), Rows(meter_indexes, meters), Rows(vehicle_indexes, vehicles), refused)
 
 
 def _take_json(raw: bytes) -> Normalised | None:
@@ -222,27 +209,7 @@ _BY_MEDIA_TYPE: dict[
 
 def _one(normalised: Normalised) -> Batch:
     """A batch of one reading: what nearly every body is."""
-    columns = Columns([0], [[value] for value in normalised[1]])
+    rows = Rows([0], [normalised[1]])
     if normalised[0]:
-        return Batch(1, Columns([], [[], [], [], []]), columns, [])
-    return Batch(1, columns, Columns([], [[], [], [], [], []]), [])
-
-
-def _batch(
-    size: int,
-    meter_indexes: list[int],
-    meters: list[Row],
-    vehicle_indexes: list[int],
-    vehicles: list[Row],
-    refused: list[Refusal],
-) -> Batch:
-    return Batch(
-        size,
-        Columns(meter_indexes, _transposed(meters, _METER_COLUMNS)),
-        Columns(vehicle_indexes, _transposed(vehicles, _VEHICLE_COLUMNS)),
-        refused,
-    )
-
-
-def _transposed(rows: list[Row], width: int) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
+        return Batch(1, Rows([], []), rows, [])
+    return Batch(1, rows, Rows([], []), [])

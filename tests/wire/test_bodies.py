@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from service.wire import Columns, MalformedBody, TooManyReadings, decode, raw_readings
+from service.wire import MalformedBody, TooManyReadings, decode, raw_readings
 from tests.wire.bodies import (
     JSON,
     MSGPACK,
@@ -32,13 +32,12 @@ def malformed(sent: bytes, media_type: str = JSON) -> str:
 
 
 @pytest.mark.parametrize("media_type", MEDIA_TYPES)
-def test_readings_of_both_kinds_become_columns_with_their_places(media_type: str) -> None:
+def test_readings_of_both_kinds_become_rows_with_their_places(media_type: str) -> None:
     batch = decode_readings(vehicle(soc=1), meter(), generic(), meter(), media_type=media_type)
     assert batch.size == 4
     assert batch.meters.indexes == [1, 3]
     assert batch.vehicles.indexes == [0, 2]
-    assert batch.vehicles.values[0] == ["V-1", "vehicle_17"]
-    assert batch.vehicles.values[3] == [1.0, None]
+    assert [(row[0], row[3]) for row in batch.vehicles.rows] == [("V-1", 1.0), ("vehicle_17", None)]
 
 
 @pytest.mark.parametrize("media_type", MEDIA_TYPES)
@@ -222,15 +221,17 @@ def test_halves_hold_every_reading_once() -> None:
     batch = decode_readings(vehicle(), meter(), generic(), meter(), meter())
     halves = batch.halves()
     assert sum(half.size for half in halves) == 5
-    meters = Columns.joined([half.meters for half in halves])
-    vehicles = Columns.joined([half.vehicles for half in halves])
-    assert (meters, vehicles) == (batch.meters, batch.vehicles)
+    for kind in ("meters", "vehicles"):
+        parts = [getattr(half, kind) for half in halves]
+        whole = getattr(batch, kind)
+        assert [index for part in parts for index in part.indexes] == whole.indexes
+        assert [row for part in parts for row in part.rows] == whole.rows
 
 
-def test_columns_of_many_bodies_are_apart_from_one_another() -> None:
+def test_rows_of_many_bodies_are_apart_from_one_another() -> None:
     first, second = decode_readings(meter()), decode_readings(meter())
-    first.vehicles.values[0].append("V")
-    assert second.vehicles.values[0] == []
+    first.vehicles.rows.append(("V",))
+    assert second.vehicles.rows == []
 
 
 def test_decoding_leaves_the_recursion_limit_alone() -> None:

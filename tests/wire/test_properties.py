@@ -105,8 +105,8 @@ def expected_rows(sent: list[Reading]) -> tuple[list[Any], list[Any]]:
 
 def rows(batch: Batch) -> tuple[list[Any], list[Any]]:
     return (
-        list(zip(batch.meters.indexes, *batch.meters.values, strict=True)),
-        list(zip(batch.vehicles.indexes, *batch.vehicles.values, strict=True)),
+        [(i, *row) for i, row in zip(batch.meters.indexes, batch.meters.rows, strict=True)],
+        [(i, *row) for i, row in zip(batch.vehicles.indexes, batch.vehicles.rows, strict=True)],
     )
 
 
@@ -123,8 +123,8 @@ def test_any_readings_in_any_type_and_encoding_become_the_same_columns(
     batch = decode(decompress(compressed, encoding, step=step), media_type)
     assert (batch.size, batch.refused) == (len(sent), [])
     assert rows(batch) == expected_rows(sent)
-    for column in (*batch.meters.values[2:], *batch.vehicles.values[2:]):
-        assert all(value is None or type(value) is float for value in column)
+    for row in (*batch.meters.rows, *batch.vehicles.rows):
+        assert all(value is None or type(value) is float for value in row[2:])
 
 
 def check_any(sent: bytes, media_type: str) -> None:
@@ -140,8 +140,8 @@ def check_any(sent: bytes, media_type: str) -> None:
         assert refused.detail.encode()
         assert "\0" not in refused.detail
         assert len(refused.detail) < 300
-    for column in (*batch.meters.values[2:], *batch.vehicles.values[2:]):
-        assert all(value is None or math.isfinite(value) for value in column)
+    for row in (*batch.meters.rows, *batch.vehicles.rows):
+        assert all(value is None or math.isfinite(value) for value in row[2:])
 
 
 @given(sent=st.binary(), media_type=MEDIA_TYPE)

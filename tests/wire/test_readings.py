@@ -43,8 +43,8 @@ def test_each_form_of_a_meter_reading_becomes_its_row(
 ) -> None:
     batch = decode_readings(sent, media_type=media_type)
     assert (batch.size, batch.refused) == (1, [])
-    assert (batch.meters.indexes, batch.meters.values) == ([0], [[value] for value in row])
-    assert (batch.vehicles.indexes, batch.vehicles.values) == ([], [[]] * 5)
+    assert (batch.meters.indexes, batch.meters.rows) == ([0], [tuple(row)])
+    assert (batch.vehicles.indexes, batch.vehicles.rows) == ([], [])
 
 
 @pytest.mark.parametrize("media_type", MEDIA_TYPES)
@@ -66,8 +66,8 @@ def test_each_form_of_a_vehicle_reading_becomes_its_row(
 ) -> None:
     batch = decode_readings(sent, media_type=media_type)
     assert (batch.size, batch.refused) == (1, [])
-    assert (batch.vehicles.indexes, batch.vehicles.values) == ([0], [[value] for value in row])
-    assert (batch.meters.indexes, batch.meters.values) == ([], [[]] * 4)
+    assert (batch.vehicles.indexes, batch.vehicles.rows) == ([0], [tuple(row)])
+    assert (batch.meters.indexes, batch.meters.rows) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_each_form_of_a_vehicle_reading_becomes_its_row(
 def test_a_time_with_an_offset_or_in_milliseconds_becomes_an_aware_one(
     sent: Any, time: datetime
 ) -> None:
-    [decoded] = decode_readings(meter(timestamp=sent)).meters.values[1]
+    [(_, decoded, *_)] = decode_readings(meter(timestamp=sent)).meters.rows
     assert decoded == time
     assert decoded.utcoffset() is not None
 
@@ -136,7 +136,7 @@ def test_milliseconds_beyond_year_9999_or_before_1970_are_refused(sent: int) -> 
 
 def test_a_time_of_messagepacks_own_type_is_taken() -> None:
     batch = decode_readings(meter(timestamp=NOON), media_type=MSGPACK)
-    assert batch.meters.values[1] == [NOON]
+    assert [row[1] for row in batch.meters.rows] == [NOON]
 
 
 @pytest.mark.parametrize(
@@ -157,9 +157,8 @@ def test_a_time_of_messagepacks_own_type_is_taken() -> None:
 def test_an_id_with_quotes_emoji_or_right_to_left_letters_is_taken(
     device_id: str, media_type: str
 ) -> None:
-    assert decode_readings(meter(meterId=device_id), media_type=media_type).meters.values[0] == [
-        device_id
-    ]
+    batch = decode_readings(meter(meterId=device_id), media_type=media_type)
+    assert [row[0] for row in batch.meters.rows] == [device_id]
 
 
 @pytest.mark.parametrize(
@@ -242,7 +241,8 @@ def test_a_short_nan_of_messagepack_is_refused() -> None:
 
 @pytest.mark.parametrize("energy", [-1, -0.5, 0, 2**63, 2**64, 1e308])
 def test_an_energy_out_of_bounds_is_left_to_the_database(energy: float) -> None:
-    assert decode_readings(meter(kwhConsumedAc=energy)).meters.values[2] == [float(energy)]
+    [row] = decode_readings(meter(kwhConsumedAc=energy)).meters.rows
+    assert row[2] == float(energy)
 
 
 @pytest.mark.parametrize(
