@@ -48,7 +48,7 @@ def main() -> None:
     with (
         stack.database(_SETTINGS) as cluster,
         psycopg.connect(cluster.url(), autocommit=True) as connection,
-        stack.wattledger(cluster.url("wattledger_service"), log) as service,
+        stack.wattledger(cluster.url("wattledger_service"), log, "--workers", "1") as service,
     ):
         connection.execute("CREATE EXTENSION pg_stat_statements")
 

@@ -57,11 +57,10 @@ def database(settings: Mapping[str, str] | None = None) -> Iterator[Cluster]:
 
 
 @contextmanager
-def wattledger(database_url: str, log: Path, workers: int = 1) -> Iterator[Server]:
+def wattledger(database_url: str, log: Path, *options: str) -> Iterator[Server]:
     """The service as users run it, its output in a file."""
-    command = [Path(sys.executable).with_name("wattledger"), "serve"]
-    options = ["--workers", str(workers)]
-    with server([*command, *options], database_url, "/health/ready", log) as started:
+    command = [Path(sys.executable).with_name("wattledger"), "serve", *options]
+    with server(command, database_url, "/health/ready", log) as started:
         yield started
 
 

@@ -15,6 +15,7 @@ from time import perf_counter, time
 from typing import IO, Any
 
 import msgspec
+from litestar import Litestar
 
 # where in the scope a request's note is
 NOTE = "wattledger.note"
@@ -51,7 +52,7 @@ class AccessLog:
 
     def __init__(
         self,
-        app: Any,
+        app: Litestar,
         hot: Mapping[str, Any],
         *,
         as_json: bool,
@@ -63,7 +64,7 @@ class AccessLog:
 
         `write`: false gives requests their ids, and writes nothing.
         """
-        self._app = app
+        self.app = app
         self._hot = hot
         self._slow_seconds = slow_seconds
         self._write = write
@@ -80,41 +81,43 @@ class AccessLog:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Handle a request and note it."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             if scope["type"] == "lifespan":
                 self.close()
             return
         began = perf_counter()
-        note = scope[NOTE] = Note(self._request_id(scope))
+        note = scope[NOTE] = Note(self.request_id(_given_id(scope)))
         path: str = scope["path"]
         hot = self._hot.get(path)
         try:
             if hot is not None:
                 await hot(scope, receive, send)
             else:
-                await self._app(scope, receive, _noting(send, note))
+                await self.app(scope, receive, _noting(send, note))
         finally:
-            if self._write:
-                self._take(scope["method"], path, note, perf_counter() - began)
+            self.take(scope["method"], path, note, perf_counter() - began)
 
     def close(self) -> None:
         """Write what waits, and end."""
         self._ended.set()
         self._thread.join(timeout=5)
 
-    def _take(self, method: str, path: str, note: Note, seconds: float) -> None:
+    def request_id(self, given: bytes | None) -> bytes:
+        """The id that the client gave, if it is harmless, else a new one."""
+        if given is not None and _SAFE_ID.fullmatch(given):
+            return given
+        return b"%s-%x" % (self._prefix, next(self._numbers))
+
+    def take(self, method: str, path: str, note: Note, seconds: float) -> None:
+        """Note a request that is answered."""
+        if not self._write:
+            return
         if len(self._waiting) < _MOST_WAITING:
             self._waiting.append(
                 (time(), method, path, note.status, seconds, note.request_id, note.facts)
             )
         else:
             self._left_out += 1
-
-    def _request_id(self, scope: Any) -> bytes:
-        for name, value in scope["headers"]:
-            if name == b"x-request-id" and _SAFE_ID.fullmatch(value):
-                return value
-        return b"%s-%x" % (self._prefix, next(self._numbers))
 
     def _write_for_ever(self) -> None:
         while not self._ended.wait(_FLUSH_SECONDS):
@@ -158,6 +161,10 @@ class AccessLog:
             "slow": seconds > self._slow_seconds,
         }
         return _encode(document).decode() + "\n"
+
+
+def _given_id(scope: Any) -> bytes | None:
+    return next((value for name, value in scope["headers"] if name == b"x-request-id"), None)
 
 
 def _noting(send: Any, note: Note) -> Any:

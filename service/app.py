@@ -15,7 +15,8 @@ from service import openapi
 from service import settings as environment
 from service.access_log import AccessLog
 from service.database import Database, DatabaseUnavailable, RuleViolation
-from service.ingest import endpoint
+from service.http.server import end_with_supervisor
+from service.ingest import answers, endpoint
 from service.ingest.body import Patience
 from service.ingest.writer import Writer
 from service.problems import HANDLERS as PROBLEM_HANDLERS
@@ -26,7 +27,7 @@ from service.upkeep import Upkeep
 # our own messages, and every exception that becomes a 500; what a client did wrong is no news
 _LOGGING = LoggingConfig(
     root={"level": "WARNING", "handlers": ["queue_listener"]},
-    loggers={"service": {"level": "INFO"}},
+    loggers={"service": {"level": "INFO"}, "uvicorn.error": {"level": "ERROR"}},
     log_exceptions="always",
     disable_stack_trace={*range(400, 500), RuleViolation, DatabaseUnavailable},
 )
@@ -114,7 +115,7 @@ def logged(app: Litestar, settings: Settings, stream: IO[str] | None = None) -> 
 
     return AccessLog(
         app,
-        {endpoint.PATH: ingest},
+        {answers.PATH: ingest},
         as_json=settings.log_format == "json",
         slow_seconds=settings.slow_milliseconds / 1000,
         write=settings.access_log,
@@ -126,6 +127,7 @@ def create_served_app() -> AccessLog:
     """What the server's workers run: the application from the environment, and its access log."""
     settings = environment.load()
     app = logged(create_app(settings=settings), settings)
+    end_with_supervisor()
     # what lives as long as the process need not be looked through for garbage again and again, and
     # a request leaves next to none that only the collector finds
     gc.collect()

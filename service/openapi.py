@@ -18,7 +18,7 @@ from litestar.static_files import (
 )
 from litestar.typing import FieldDefinition
 
-from service.ingest import document, endpoint
+from service.ingest import answers, document
 
 PATH = "/docs"
 _ASSETS = f"{PATH}/assets"
@@ -76,7 +76,7 @@ def complete(app: Litestar) -> None:
         for operation in (item.get, item.put, item.delete):
             if operation and operation.responses and not path.startswith("/health"):
                 _describe_errors(operation.responses)
-    schema.paths = {endpoint.PATH: document.path_item(), **paths}
+    schema.paths = {answers.PATH: document.path_item(), **paths}
     schema.components.schemas.update(document.schemas())
 
 

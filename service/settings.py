@@ -18,12 +18,17 @@ class SettingsError(Exception):
     """A setting in the environment cannot be used; the message names it."""
 
 
+def _workers() -> int:
+    """One for each core, four at most: more than that only who has a large database asks for."""
+    return min(os.cpu_count() or 1, 4)
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of the service; each is read from WATTLEDGER_ and its name in capitals."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535)] = 3000
-    workers: Positive = 1
+    workers: Positive = msgspec.field(default_factory=_workers)
     max_body_bytes: Positive = 8 * 1024 * 1024
     max_readings: Positive = 20_000
     body_timeout_seconds: Seconds = 30.0

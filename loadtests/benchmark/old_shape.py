@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
-from granian import Granian
-from granian.constants import HTTPModes, Interfaces, Loops
 from litestar import Litestar, asgi, get, post
 from litestar.datastructures import State
 from psycopg_pool import AsyncConnectionPool
+
+from service import settings
+from service.http.connection import Connection
+from service.http.server import serve
 
 INGEST_PATH = "/old/ingest"
 NOTHING_PATH = "/old/nothing"
@@ -113,22 +115,12 @@ def create_app() -> Litestar:
 
 
 def main() -> None:
-    """Serve with the options that `wattledger serve` gives granian."""
+    """Serve by the same HTTP server as `wattledger serve`, with as many workers."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
-    Granian(
-        f"{__spec__.name if __spec__ else __name__}:create_app",
-        address="127.0.0.1",
-        port=parser.parse_args().port,
-        interface=Interfaces.ASGI,
-        http=HTTPModes.http1,
-        websockets=False,
-        loop=Loops.uvloop,
-        workers=1,
-        factory=True,
-        backpressure=10_000,
-        backlog=2048,
-    ).serve()
+    factory = f"{__spec__.name if __spec__ else __name__}:create_app"
+    workers = settings.load().workers
+    serve(factory, Connection, host="127.0.0.1", port=parser.parse_args().port, workers=workers)
 
 
 if __name__ == "__main__":

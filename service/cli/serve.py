@@ -6,14 +6,15 @@ from typing import Any
 
 import click
 
-from service import server, settings
+from service import serving, settings
 from service.cli.target import service_url
+from service.http.server import check_address
 
 
 def address_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --host, --port and --workers, which stand for the settings of those names."""
     for name, kind, text in (
-        ("workers", int, "How many processes answer requests. [default: 1]"),
+        ("workers", int, "How many processes answer requests. [default: one a core, 4 at most]"),
         ("port", int, "TCP port to listen on. [default: 3000]"),
         ("host", str, "Address to listen on. [default: 127.0.0.1]"),
     ):
@@ -31,7 +32,7 @@ def apply_address(**given: object) -> settings.Settings:
             os.environ[f"WATTLEDGER_{name.upper()}"] = str(value)
     try:
         loaded = settings.load()
-        server.check_address(loaded)
+        check_address(loaded)
     except settings.SettingsError as error:
         raise click.ClickException(str(error)) from error
     return loaded
@@ -46,4 +47,4 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
     """
     loaded = apply_address(host=host, port=port, workers=workers)
     os.environ["DATABASE_URL"] = service_url()
-    server.run(loaded)
+    serving.run(loaded)

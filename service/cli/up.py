@@ -4,7 +4,7 @@ import os
 
 import click
 
-from service import server, settings
+from service import serving, settings
 from service.cli.serve import address_options, apply_address
 from service.cli.target import migrate_database, service_url
 from service.embedded import Cluster, EmbeddedError, default_directory
@@ -50,4 +50,4 @@ def _migrate_and_serve(loaded: settings.Settings) -> None:
     migrate_database(click.echo)
     os.environ["DATABASE_URL"] = service_url()
     click.echo(_WELCOME.format(base=f"http://{loaded.host}:{loaded.port}"))
-    server.run(loaded)
+    serving.run(loaded)

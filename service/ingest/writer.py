@@ -3,6 +3,8 @@
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
 
 import psycopg
 
@@ -20,15 +22,16 @@ class QueueFull(Exception):
     """More is waiting to be written than may wait; nothing of this request was stored."""
 
 
-class _Waiting:
-    """A batch in the queue, and whom to tell when it is committed."""
+# what became of a batch: committed, or not
+Told = Outcome | Exception
 
-    __slots__ = ("batch", "bytes", "done")
 
-    def __init__(self, batch: Batch, size_bytes: int) -> None:
-        self.batch = batch
-        self.bytes = size_bytes
-        self.done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+class _Waiting(NamedTuple):
+    """A batch in the queue, and whom to tell what became of it."""
+
+    batch: Batch
+    bytes: int
+    tell: Callable[[Told], None]
 
 
 class Writer:
@@ -69,21 +72,44 @@ class Writer:
 
         Raises QueueFull and DatabaseUnavailable.
         """
+        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+        def tell(told: Told) -> None:
+            if done.done():  # who waited is gone
+                return
+            if isinstance(told, Outcome):
+                done.set_result(told)
+            else:
+                done.set_exception(told)
+
+        self.queue(batch, size_bytes, tell)
+        return await done
+
+    def queue(self, batch: Batch, size_bytes: int, tell: Callable[[Told], None]) -> None:
+        """Queue a batch; `tell` is called once, with its outcome or the error.
+
+        Raises QueueFull and DatabaseUnavailable where the batch is not even queued.
+        """
+        self.admit(size_bytes, batch.size)
+        self._queue.append(_Waiting(batch, size_bytes, tell))
+        self._queued_readings += batch.size
+        self._queued_bytes += size_bytes
+        self._arrived.set()
+
+    def admit(self, size_bytes: int, readings: int = 1) -> None:
+        """Raise QueueFull or DatabaseUnavailable where so much could not be queued now.
+
+        Worth asking before a body is read and decoded: under overload that is most of the work.
+        """
         settings = self._settings
         # a batch larger than the whole queue may still go in alone
         if self._queue and (
-            self._queued_readings + batch.size > settings.queue_readings
+            self._queued_readings + readings > settings.queue_readings
             or self._queued_bytes + size_bytes > settings.queue_bytes
         ):
             raise QueueFull
         if not self.connected:
             raise DatabaseUnavailable("the database is away")
-        waiting = _Waiting(batch, size_bytes)
-        self._queue.append(waiting)
-        self._queued_readings += batch.size
-        self._queued_bytes += size_bytes
-        self._arrived.set()
-        return await waiting.done
 
     async def keep(self, refused: list[Quarantined]) -> None:
         """Put refused readings into quarantine. Raises DatabaseUnavailable."""
@@ -99,9 +125,8 @@ class Writer:
             waiting = self._queue.popleft()
             self._queued_readings -= waiting.batch.size
             self._queued_bytes -= waiting.bytes
-            if not waiting.done.done():  # its client has left otherwise
-                group.append(waiting)
-                readings += waiting.batch.size
+            group.append(waiting)
+            readings += waiting.batch.size
         return group
 
     async def _write_for_ever(self, store: Store) -> None:
@@ -147,8 +172,7 @@ class Writer:
             outcomes = await store.ingest([waiting.batch for waiting in group])
         except DatabaseUnavailable as error:
             self.connected = any(other.connected for other in self._stores)
-            for waiting in group:
-                _fail(waiting, error)
+            _tell_all(group, error)
         except psycopg.Error as error:
             if len(group) > 1:
                 middle = len(group) // 2
@@ -160,34 +184,35 @@ class Writer:
         except Exception as error:
             # a defect of ours: its requests get an error, and the writer lives on
             _log.exception("writing a group of readings failed")
-            for waiting in group:
-                _fail(waiting, error)
+            _tell_all(group, error)
         else:
-            for waiting, outcome in zip(group, outcomes, strict=True):
-                if not waiting.done.done():
-                    waiting.done.set_result(outcome)
+            # not now: the next group shall be on its way to the database meanwhile
+            asyncio.get_running_loop().call_soon(_tell_each, group, outcomes)
 
     async def _write_apart(self, store: Store, waiting: _Waiting, error: psycopg.Error) -> None:
         try:
             outcome = await _ingest_split(store, waiting.batch, error)
         except DatabaseUnavailable as away:
-            _fail(waiting, away)
+            waiting.tell(away)
         else:
-            if not waiting.done.done():
-                waiting.done.set_result(outcome)
+            waiting.tell(outcome)
 
     def _refuse_all_unless_connected(self, error: DatabaseUnavailable) -> None:
         self.connected = any(store.connected for store in self._stores)
         if self.connected:
             return
         while self._queue:
-            for waiting in self._take_group():
-                _fail(waiting, error)
+            _tell_all(self._take_group(), error)
 
 
-def _fail(waiting: _Waiting, error: Exception) -> None:
-    if not waiting.done.done():
-        waiting.done.set_exception(error)
+def _tell_each(group: list[_Waiting], outcomes: list[Outcome]) -> None:
+    for waiting, outcome in zip(group, outcomes, strict=True):
+        waiting.tell(outcome)
+
+
+def _tell_all(group: list[_Waiting], error: Exception) -> None:
+    for waiting in group:
+        waiting.tell(error)
 
 
 async def _ingest_split(store: Store, batch: Batch, error: psycopg.Error) -> Outcome:

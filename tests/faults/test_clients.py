@@ -108,7 +108,11 @@ def test_the_queue_over_its_bound_is_503_with_retry_after(
     service_url: str, database_url: str
 ) -> None:
     with serving(
-        service_url, WATTLEDGER_QUEUE_READINGS="5", WATTLEDGER_GROUP_READINGS="1"
+        service_url,
+        "--workers",
+        "1",
+        WATTLEDGER_QUEUE_READINGS="5",
+        WATTLEDGER_GROUP_READINGS="1",
     ) as service:
         answers: list[httpx.Response] = []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 
 import psycopg
 
@@ -62,6 +63,22 @@ def test_a_killed_worker_is_replaced_and_no_acknowledged_reading_is_lost(
     load.stop()
     assert load.missing(cluster.url()) == set()
     assert set(load.statuses) <= {201, 503, 0}
+
+
+def test_workers_end_with_a_killed_supervisor_and_no_acknowledged_reading_is_lost(
+    cluster: Cluster, service: Service, load: Load
+) -> None:
+    load.acknowledge_more(100)
+    workers = service.workers()
+    service.process.kill()
+    service.process.wait()
+    deadline = time.monotonic() + 30
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < deadline, "workers live on without their supervisor"
+        time.sleep(0.05)
+    assert service.status() == 0
+    load.stop()
+    assert load.missing(cluster.url()) == set()
 
 
 def test_a_stop_under_load_answers_what_it_took_and_loses_no_acknowledged_reading(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 
 import psycopg
 import pytest
@@ -13,8 +12,6 @@ from service.embedded import Cluster
 from tests.support.http import wait_until_ready
 from tests.support.load import Load
 from tests.support.process import Service
-
-_WORKER_PAUSE_SECONDS = 7.0
 
 
 def kill_a_backend(cluster: Cluster) -> None:
@@ -32,17 +29,13 @@ def kill_a_backend(cluster: Cluster) -> None:
 def test_twenty_kills_lose_no_acknowledged_reading_and_store_none_twice(
     cluster: Cluster, service: Service, load: Load
 ) -> None:
-    last_worker_kill = 0.0
     for number in range(20):
         load.acknowledge_more(40)
         if number % 2:
             kill_a_backend(cluster)
         else:
-            # the server takes a worker that dies within six seconds of its start for hopeless
-            time.sleep(max(0.0, last_worker_kill + _WORKER_PAUSE_SECONDS - time.monotonic()))
             for pid in service.workers():
                 os.kill(pid, signal.SIGKILL)
-            last_worker_kill = time.monotonic()
     load.acknowledge_more(40)
     wait_until_ready(service.status)
     load.stop()

@@ -1,0 +1,1 @@
+"""The HTTP server: its processes, and what a connection may cost it."""

@@ -1,0 +1,147 @@
+"""An HTTP connection: uvicorn's, with bounds on what a client may make it hold and wait for."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from service.problems import MEDIA_TYPE, RETRY_AFTER_SECONDS, problem
+
+MOST_CONNECTIONS = 10_000
+MOST_HEAD_BYTES = 64 * 1024
+HEAD_SECONDS = 15.0
+# of a body that is still on its way when its request is answered already
+MOST_DRAINED_BYTES = 32 * 1024 * 1024
+DRAIN_SECONDS = 5.0
+
+_STATUS_LINES = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
+}
+
+
+class Connection(HttpToolsProtocol):
+    """A connection that bounds a request's head, and what comes after its answer.
+
+    uvicorn bounds neither in bytes nor in time, nor how long a client may be silent before its
+    first request. A body that nobody wants is read on for a while, since a client that is cut off
+    would miss the answer.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._in_head = True
+        self._in_message = False
+        self._head_bytes = 0
+        self._drained_bytes = 0
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a client in, or turn it away where there are too many."""
+        super().connection_made(transport)
+        if len(self.connections) > MOST_CONNECTIONS:
+            self._turn_away(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "too many connections are open: try again later",
+                b"retry-after: %d\r\n" % RETRY_AFTER_SECONDS,
+            )
+            return
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget what was waited for."""
+        self._forget_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, and see that neither a head nor an unwanted body goes on for ever."""
+        if self._in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if not self._in_message or self.transport.is_closing():
+            return
+        if not self._in_head:
+            if self.cycle.response_complete:
+                self._drained_bytes += len(data)
+                if self._drained_bytes > MOST_DRAINED_BYTES:
+                    self.transport.close()
+        elif self._head_bytes > MOST_HEAD_BYTES:
+            self._turn_away(
+                HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+                f"the request's head is larger than {MOST_HEAD_BYTES} bytes",
+            )
+        elif self._deadline is None:
+            self._deadline = self.loop.call_later(HEAD_SECONDS, self._head_overdue)
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self._in_message = True
+
+    def on_headers_complete(self) -> None:
+        """A request's head is complete."""
+        self._in_head = False
+        self._forget_deadline()
+        if self.parser is not None and self.parser.should_upgrade():
+            # the parser takes what follows for another protocol
+            self._turn_away(
+                HTTPStatus.BAD_REQUEST,
+                "another protocol is not supported: send the request without Upgrade",
+            )
+        else:
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """A request is complete: what comes next is a head."""
+        if self.transport.is_closing():
+            return
+        super().on_message_complete()
+        self._in_head, self._in_message = True, False
+        self._head_bytes = self._drained_bytes = 0
+        self._forget_deadline()
+
+    def on_response_complete(self) -> None:
+        """A request is answered: what is left of its body may still come, for a while."""
+        super().on_response_complete()
+        unwanted = self._in_message and not self._in_head and self.cycle.response_complete
+        if unwanted and not self.transport.is_closing():
+            self._deadline = self.loop.call_later(DRAIN_SECONDS, self.transport.close)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is not HTTP, and hang up."""
+        self._turn_away(HTTPStatus.BAD_REQUEST, "the request is not valid HTTP/1.1")
+
+    def _head_overdue(self) -> None:
+        self._turn_away(
+            HTTPStatus.REQUEST_TIMEOUT,
+            f"the request's head was not complete after {HEAD_SECONDS:g} seconds",
+        )
+
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _turn_away(self, status: HTTPStatus, detail: str, header: bytes = b"") -> None:
+        """Answer without the application, and hang up, unless that was done already."""
+        if self.transport.is_closing():
+            return
+        document = msgspec.json.encode(problem(status, detail))
+        header += b"connection: close\r\n"
+        self.write_answer(status, MEDIA_TYPE.encode(), document, header)
+        self.transport.close()
+
+    def write_answer(
+        self, status: int, media_type: bytes, body: bytes, more_head: bytes = b""
+    ) -> None:
+        """Write a whole answer; `more_head` is header lines, each with its CRLF."""
+        date = b"".join([b"%s: %s\r\n" % header for header in self.server_state.default_headers])
+        self.transport.write(
+            b"%s%scontent-type: %s\r\ncontent-length: %d\r\n%s\r\n%s"
+            % (_STATUS_LINES[status], date, media_type, len(body), more_head, body)
+        )

@@ -1,0 +1,94 @@
+"""The HTTP server: uvicorn with an application in each of its worker processes."""
+
+import logging
+import multiprocessing
+import os
+import resource
+import signal
+import socket
+import sys
+import threading
+from contextlib import closing
+
+from uvicorn.config import STARTUP_FAILURE, Config
+from uvicorn.supervisors import Multiprocess
+
+from service.http.connection import Connection
+from service.settings import Settings, SettingsError
+
+_BACKLOG = 2048
+_IDLE_SECONDS = 75
+# compose and systemd give it some seconds more before they kill
+_STOP_SECONDS = 25
+
+
+def check_address(settings: Settings) -> None:
+    """Raise SettingsError where the address cannot be listened on."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise SettingsError(
+                f"cannot listen on {settings.host}:{settings.port}: {error.strerror};"
+                " choose another with --host and --port"
+            ) from error
+
+
+def serve(
+    factory: str, protocol: type[Connection], *, host: str, port: int, workers: int = 1
+) -> None:
+    """Serve until told to stop the ASGI application that `factory` ("module:function") makes.
+
+    A worker process that dies is replaced. Exits with a status other than 0 where a worker cannot
+    even start.
+    """
+    logging.basicConfig(level=logging.INFO, format="[%(levelname)s] %(message)s")
+    _allow_many_files()
+    config = Config(
+        factory,
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        http=protocol,
+        ws="none",
+        interface="asgi3",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_IDLE_SECONDS,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+        # a machine that swaps, or a long collection of garbage, is no reason to kill a worker
+        timeout_worker_healthcheck=30,
+    )
+    listening = config.bind_socket()
+    # from now on connections wait for a worker, also for one that replaces another
+    listening.listen(_BACKLOG)
+    supervisor = Multiprocess(config, [listening])
+    supervisor.run()
+    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        sys.exit(STARTUP_FAILURE)
+
+
+def end_with_supervisor() -> None:
+    """Stop this worker in good order when the process that supervises it is gone."""
+    supervisor = multiprocessing.parent_process()
+    if supervisor is None:
+        return
+
+    def watch() -> None:
+        supervisor.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="supervisor watch", daemon=True).start()
+
+
+def _allow_many_files() -> None:
+    """Raise the soft limit of open files, of which each connection is one, to the hard one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,94 @@
+"""The heads of requests to ingest readings: what they say, and which are of the usual kind."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import httptools
+import msgspec
+
+from service.settings import Settings
+from service.wire import MEDIA_TYPES
+
+# headers that ask for what the lane does not do
+_UNUSUAL = frozenset({b"content-encoding", b"transfer-encoding", b"expect", b"upgrade"})
+_MOST_KNOWN = 1_000
+_LONGEST_KNOWN = 2_000
+
+
+class Head(msgspec.Struct, frozen=True, gc=False):
+    """What the head of a usual request says."""
+
+    media_type: str
+    length: int
+    given_id: bytes | None
+
+
+class _Headers:
+    """Takes the headers of one request from the parser."""
+
+    def __init__(self) -> None:
+        self.complete = False
+        self.all: list[tuple[bytes, bytes]] = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """The parser's callback."""
+        self.all.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """The parser's callback."""
+        self.complete = True
+
+
+def _parsed(head: bytes, max_body_bytes: int) -> Head | None:
+    """What a head says; null where the request is not of the usual kind."""
+    headers = _Headers()
+    try:
+        httptools.HttpRequestParser(headers).feed_data(head)
+    except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+        return None
+    media_type = "application/json"
+    length = 0
+    given_id = None
+    for name, value in headers.all:
+        if name == b"content-type":
+            media_type = value.partition(b";")[0].strip().lower().decode("latin-1")
+        elif name == b"content-length":
+            length = int(value)
+        elif name == b"x-request-id":
+            given_id = value
+        elif name in _UNUSUAL or (name == b"connection" and value.lower() != b"keep-alive"):
+            return None
+    if not headers.complete or not 0 < length <= max_body_bytes or media_type not in MEDIA_TYPES:
+        return None
+    return Head(media_type, length, given_id)
+
+
+class Heads:
+    """What was said by heads that came before: those of one client are all alike."""
+
+    def __init__(self, max_body_bytes: int) -> None:
+        self._max_body_bytes = max_body_bytes
+        self._known: dict[bytes, Head] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def parsed(self, head: bytes) -> Head | None:
+        """What a head says; null where the request is not of the usual kind."""
+        known = self._known.get(head)
+        if known is not None:
+            return known
+        found = _parsed(head, self._max_body_bytes)
+        # one with an id of its own does not come again
+        if found is not None and found.given_id is None and len(head) <= _LONGEST_KNOWN:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[head] = found
+        return found
+
+
+@lru_cache(maxsize=1)
+def heads_of(settings: Settings) -> Heads:
+    """The heads known to this process."""
+    return Heads(settings.max_body_bytes)
