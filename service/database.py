@@ -51,6 +51,9 @@ async def translated_errors() -> AsyncGenerator[None, None]:
             raise RuleViolation(
                 error.sqlstate, error.diag.message_primary or "", error.diag.message_hint
             ) from error
+        if error.sqlstate and error.sqlstate.startswith("42"):
+            # what a function, a column or a right is missing for, no caller can help
+            raise DatabaseUnavailable("the database is not of this version") from error
         raise
 
 

@@ -35,8 +35,44 @@ DROP TABLE telemetry.meter_energy_hourly;
 DROP TABLE telemetry.meter_energy_daily;
 DROP TABLE telemetry.vehicle_energy_hourly;
 DROP TABLE telemetry.vehicle_energy_daily;
-DROP TABLE telemetry.meter_open_hour;
-DROP TABLE telemetry.vehicle_open_hour;
+DELETE FROM telemetry.meter_state WHERE ts IS NULL;
+ALTER TABLE telemetry.meter_state
+    DROP COLUMN hour,
+    DROP COLUMN hour_energy_mwh,
+    DROP COLUMN hour_samples,
+    DROP COLUMN hour_first_reading_at,
+    DROP COLUMN hour_last_reading_at,
+    DROP COLUMN hour_last_received_at,
+    DROP COLUMN hour_voltage_mv_min,
+    DROP COLUMN hour_voltage_mv_max,
+    DROP COLUMN hour_voltage_mv_sum,
+    DROP COLUMN hour_voltage_samples,
+    ALTER COLUMN ts SET NOT NULL,
+    ALTER COLUMN energy_mwh SET NOT NULL,
+    ALTER COLUMN received_at SET NOT NULL;
+COMMENT ON TABLE telemetry.meter_state IS
+'Each meter''s latest reading: the newest reading time wins, whenever it arrives.';
+DELETE FROM telemetry.vehicle_state WHERE ts IS NULL;
+ALTER TABLE telemetry.vehicle_state
+    DROP COLUMN hour,
+    DROP COLUMN hour_energy_mwh,
+    DROP COLUMN hour_samples,
+    DROP COLUMN hour_first_reading_at,
+    DROP COLUMN hour_last_reading_at,
+    DROP COLUMN hour_last_received_at,
+    DROP COLUMN hour_soc_mpct_min,
+    DROP COLUMN hour_soc_mpct_max,
+    DROP COLUMN hour_soc_mpct_sum,
+    DROP COLUMN hour_soc_samples,
+    DROP COLUMN hour_battery_temp_mc_min,
+    DROP COLUMN hour_battery_temp_mc_max,
+    DROP COLUMN hour_battery_temp_mc_sum,
+    DROP COLUMN hour_battery_temp_samples,
+    ALTER COLUMN ts SET NOT NULL,
+    ALTER COLUMN energy_mwh SET NOT NULL,
+    ALTER COLUMN received_at SET NOT NULL;
+COMMENT ON TABLE telemetry.vehicle_state IS
+'Each vehicle''s latest reading: the newest reading time wins, whenever it arrives.';
 DROP FUNCTION
     telemetry.roll_up_meter_readings(),
     telemetry.roll_up_vehicle_readings(),

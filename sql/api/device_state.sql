@@ -7,7 +7,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT d.meter_id, d.ts, trim_scale(d.energy_mwh * 0.000001), trim_scale(d.voltage_mv * 0.001), d.received_at
     FROM telemetry.meter_state AS d
-    WHERE d.meter_id = $1
+    WHERE d.meter_id = $1 AND d.ts IS NOT NULL
 $$;
 
 COMMENT ON FUNCTION api.meter_state(text) IS
@@ -20,7 +20,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT d.meter_id, d.ts, trim_scale(d.energy_mwh * 0.000001), trim_scale(d.voltage_mv * 0.001), d.received_at
     FROM telemetry.meter_state AS d
-    WHERE d.meter_id > coalesce(meter_states.after, '')
+    WHERE d.meter_id > coalesce(meter_states.after, '') AND d.ts IS NOT NULL
     ORDER BY d.meter_id
     LIMIT meter_states.page_size
 $$;
@@ -48,7 +48,7 @@ AS $$
         trim_scale(d.battery_temp_mc * 0.001),
         d.received_at
     FROM telemetry.vehicle_state AS d
-    WHERE d.vehicle_id = $1
+    WHERE d.vehicle_id = $1 AND d.ts IS NOT NULL
 $$;
 
 COMMENT ON FUNCTION api.vehicle_state(text) IS
@@ -74,7 +74,7 @@ AS $$
         trim_scale(d.battery_temp_mc * 0.001),
         d.received_at
     FROM telemetry.vehicle_state AS d
-    WHERE d.vehicle_id > coalesce(vehicle_states.after, '')
+    WHERE d.vehicle_id > coalesce(vehicle_states.after, '') AND d.ts IS NOT NULL
     ORDER BY d.vehicle_id
     LIMIT vehicle_states.page_size
 $$;

@@ -1,4 +1,4 @@
--- Store vehicle readings once each, and keep every vehicle's latest state.
+-- Store vehicle readings once each; a trigger keeps every vehicle's latest state (sql/rollup).
 
 CREATE OR REPLACE FUNCTION api.ingest_vehicle_readings(
     vehicle_ids text[],
@@ -13,6 +13,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_sent integer := cardinality(vehicle_ids);
+    v_all_new boolean;
     v_stored_ids text[];
     v_stored_ts timestamptz[];
     v_oldest timestamptz;
@@ -32,6 +33,10 @@ BEGIN
             USING ERRCODE = 'WL001', HINT = 'Send one element per reading in every array.';
     END IF;
 
+    IF v_sent = 0 THEN
+        RETURN;
+    END IF;
+
     -- where raw readings were dropped no rollup could count another one
     SELECT greatest(now() - d.keep, d.complete_since), now() + r.clock_skew INTO v_oldest, v_newest
     FROM telemetry.rules AS r
@@ -47,6 +52,41 @@ BEGIN
     INTO v_energy_min, v_energy_max, v_soc_min, v_soc_max, v_temp_min, v_temp_max
     FROM telemetry.limits AS l
     WHERE l.dataset = 'vehicle_reading';
+
+    -- the usual group: every reading is good, and newer than its vehicle's state, so that none can be stored already
+    SELECT
+        bool_and(
+            telemetry.reading_fault(s.vehicle_id, s.ts, s.energy_kwh, v_oldest, v_newest) IS NULL
+            AND s.energy_kwh BETWEEN v_energy_min AND v_energy_max
+            AND (s.soc_percent IS NULL OR s.soc_percent BETWEEN v_soc_min AND v_soc_max)
+            AND (s.battery_temp_c IS NULL OR s.battery_temp_c BETWEEN v_temp_min AND v_temp_max)
+            -- a look by key for each, whatever the planner thinks of the group's size
+            AND s.ts > coalesce((
+                SELECT d.ts
+                FROM telemetry.vehicle_state AS d
+                WHERE d.vehicle_id = s.vehicle_id
+            ), '-infinity')
+        )
+    INTO v_all_new
+    FROM unnest(vehicle_ids, read_at, energies_kwh, socs_percent, battery_temps_c)
+        AS s (vehicle_id, ts, energy_kwh, soc_percent, battery_temp_c);
+    IF v_all_new THEN
+        BEGIN
+            INSERT INTO telemetry.vehicle_reading (vehicle_id, ts, energy_mwh, soc_mpct, battery_temp_mc)
+            SELECT
+                s.vehicle_id,
+                s.ts,
+                (s.energy_kwh * 1000000)::bigint,
+                (s.soc_percent * 1000)::integer,
+                (s.battery_temp_c * 1000)::integer
+            FROM unnest(vehicle_ids, read_at, energies_kwh, socs_percent, battery_temps_c)
+                AS s (vehicle_id, ts, energy_kwh, soc_percent, battery_temp_c)
+            ORDER BY s.ts, s.vehicle_id;
+            RETURN;
+        EXCEPTION WHEN unique_violation THEN
+            NULL;  -- twice in this group, or stored by another one meanwhile: a closer look is needed
+        END;
+    END IF;
 
     WITH stored AS (
         INSERT INTO telemetry.vehicle_reading AS m (vehicle_id, ts, energy_mwh, soc_mpct, battery_temp_mc)
@@ -66,20 +106,7 @@ BEGIN
         -- those who need that chunk, and all must come to it in the same turn
         ORDER BY s.ts, s.vehicle_id, s.place
         ON CONFLICT ON CONSTRAINT vehicle_reading_pkey DO NOTHING
-        RETURNING m.vehicle_id, m.ts, m.energy_mwh, m.soc_mpct, m.battery_temp_mc, m.received_at
-    ),
-    latest AS (
-        INSERT INTO telemetry.vehicle_state AS d (vehicle_id, ts, energy_mwh, soc_mpct, battery_temp_mc, received_at)
-        SELECT DISTINCT ON (s.vehicle_id) s.vehicle_id, s.ts, s.energy_mwh, s.soc_mpct, s.battery_temp_mc, s.received_at
-        FROM stored AS s
-        ORDER BY s.vehicle_id, s.ts DESC
-        ON CONFLICT ON CONSTRAINT vehicle_state_pkey DO UPDATE SET
-            ts = excluded.ts,
-            energy_mwh = excluded.energy_mwh,
-            soc_mpct = excluded.soc_mpct,
-            battery_temp_mc = excluded.battery_temp_mc,
-            received_at = excluded.received_at
-        WHERE excluded.ts > d.ts
+        RETURNING m.vehicle_id, m.ts
     )
     SELECT array_agg(s.vehicle_id), array_agg(s.ts) INTO v_stored_ids, v_stored_ts
     FROM stored AS s;

@@ -230,3 +230,43 @@ def test_a_role_that_may_not_log_in_stays_so_without_a_password(
         assert row == ("wattledger_bi",)
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(conninfo.make_conninfo(empty_url, user="wattledger_dba", password="x"))
+
+
+def test_states_and_open_hours_become_one_row_a_device(empty_url: str, own_files: Path) -> None:
+    with psycopg.connect(empty_url) as connection:
+        if edition.of(connection) == "community":
+            pytest.skip("there is no open hour on the Community edition")
+    later = own_files / "migrations" / "0009.one-row-a-device.sql"
+    kept = later.read_text()
+    later.unlink()
+    (own_files / "sql" / "load_order").write_text("")
+    migrate(empty_url, quietly)
+    with psycopg.connect(empty_url) as connection:
+        connection.execute(
+            "INSERT INTO telemetry.meter_state VALUES"
+            " ('A', '2026-01-01 10:59Z', 5, 230000, '2026-01-01 11:00Z'),"
+            " ('B', '2026-01-01 10:01Z', 6, NULL, '2026-01-01 10:02Z')"
+        )
+        connection.execute(
+            "INSERT INTO telemetry.meter_open_hour"
+            " (meter_id, bucket, energy_mwh, samples, last_received_at) VALUES"
+            " ('A', '2026-01-01 10:00Z', 50, 10, '2026-01-01 11:00Z'),"
+            " ('C', '2026-01-01 09:00Z', 7, 0, '2026-01-01 09:01Z')"
+        )
+    later.write_text(kept)
+    migrate(empty_url, quietly)
+    with psycopg.connect(empty_url) as connection:
+        connection.execute("SET timezone = 'UTC'")
+        rows = connection.execute(
+            "SELECT meter_id, ts::text, energy_mwh, voltage_mv, hour::text, hour_energy_mwh,"
+            " hour_samples, hour_last_received_at::text FROM telemetry.meter_state ORDER BY 1"
+        ).fetchall()
+        assert connection.execute("SELECT to_regclass('telemetry.meter_open_hour')").fetchone() == (
+            None,
+        )
+    ten, eleven, nine = (f"2026-01-01 {hour}:00:00+00" for hour in ("10", "11", "09"))
+    assert rows == [
+        ("A", "2026-01-01 10:59:00+00", 5, 230000, ten, 50, 10, eleven),
+        ("B", "2026-01-01 10:01:00+00", 6, None, ten, 0, 0, None),
+        ("C", None, None, None, nine, 7, 0, "2026-01-01 09:01:00+00"),
+    ]

@@ -20,6 +20,7 @@ from tests.support.readings import (
     VehicleReading,
     ingest_meters,
     ingest_vehicles,
+    meter_states,
 )
 
 HOUR = timedelta(hours=1)
@@ -37,6 +38,12 @@ def apache(connection: Connection) -> None:
     row = connection.execute("SELECT telemetry.has_policies()").fetchone()
     if row == (True,):
         pytest.skip("the Community edition has continuous aggregates instead")
+
+
+def open_hours(connection: Connection) -> list[tuple[datetime, int]]:
+    return connection.execute(
+        "SELECT hour, hour_samples FROM telemetry.meter_state ORDER BY 1"
+    ).fetchall()
 
 
 def stored(connection: Connection, table: str) -> list[tuple[datetime, int]]:
@@ -72,14 +79,14 @@ def test_a_newer_hour_closes_the_open_one_and_older_readings_go_where_they_stay(
     connection: Connection,
 ) -> None:
     ingest_meters(connection, [MeterReading(ts=MIDNIGHT - MINUTE)])
-    assert stored(connection, "meter_open_hour") == [(MIDNIGHT - HOUR, 1)]
+    assert open_hours(connection) == [(MIDNIGHT - HOUR, 1)]
     assert stored(connection, "meter_energy_hourly") == []
     ingest_meters(connection, [MeterReading(ts=MIDNIGHT), MeterReading(ts=MIDNIGHT - 2 * MINUTE)])
-    assert stored(connection, "meter_open_hour") == [(MIDNIGHT, 1)]
+    assert open_hours(connection) == [(MIDNIGHT, 1)]
     assert stored(connection, "meter_energy_hourly") == [(MIDNIGHT - HOUR, 2)]
     assert stored(connection, "meter_energy_daily") == [(MIDNIGHT - 24 * HOUR, 2)]
     ingest_meters(connection, [MeterReading(ts=MIDNIGHT - 3 * MINUTE)])
-    assert stored(connection, "meter_open_hour") == [(MIDNIGHT, 1)]
+    assert open_hours(connection) == [(MIDNIGHT, 1)]
     assert stored(connection, "meter_energy_hourly") == [(MIDNIGHT - HOUR, 3)]
     assert rollups.differences(connection) == []
 
@@ -89,11 +96,12 @@ def test_a_refresh_repairs_stored_and_open_hours(connection: Connection, kind: s
     times = [MIDNIGHT + n * 20 * MINUTE for n in range(-10, 10)]
     ingest_meters(connection, [MeterReading("A", ts) for ts in times])
     ingest_vehicles(connection, [VehicleReading("A", ts) for ts in times])
-    for table in ("open_hour", "energy_hourly", "energy_daily"):
+    for table in ("energy_hourly", "energy_daily"):
         connection.execute(f"UPDATE telemetry.{kind}_{table} SET energy_mwh = 7, samples = 7")
+    connection.execute(f"UPDATE telemetry.{kind}_state SET hour_energy_mwh = 7, hour_samples = 7")
     # and one of a device that no reading tells of
     connection.execute(
-        f"INSERT INTO telemetry.{kind}_open_hour ({kind}_id, bucket, samples, last_received_at)"
+        f"INSERT INTO telemetry.{kind}_state ({kind}_id, hour, hour_samples, hour_last_received_at)"
         " VALUES ('ghost', %s, 3, now())",
         [MIDNIGHT],
     )
@@ -133,4 +141,31 @@ def test_a_writer_whose_snapshot_is_old_fails_and_loses_no_increment(
                 " VALUES ('M-1', %s, 1)",
                 [MIDNIGHT + MINUTE],
             )
+    assert rollups.differences(connection) == []
+
+
+def test_state_and_rollups_are_right_whoever_writes(connection: Connection) -> None:
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(
+            "COPY telemetry.meter_reading (meter_id, ts, entry, energy_mwh, voltage_mv) FROM STDIN"
+        ) as copy,
+    ):
+        for minute, entry, volts in ((0, 0, 1), (61, 0, 2), (59, 0, 3), (62, 1, 4)):
+            copy.write_row(("A", MIDNIGHT + minute * MINUTE, entry, minute, volts))
+    assert meter_states(connection) == [("A", MIDNIGHT + 61 * MINUTE, 61, 2)]
+    assert rollups.differences(connection) == []
+
+
+def test_corrections_alone_are_counted_and_are_no_state(connection: Connection) -> None:
+    correct = "INSERT INTO telemetry.meter_reading (meter_id, ts, entry, energy_mwh) VALUES"
+    connection.execute(f"{correct} ('A', %s, 1, 5)", [MIDNIGHT + 3 * HOUR])
+    states = "SELECT * FROM api.meter_states(NULL, 10)"
+    assert connection.execute(states).fetchall() == []
+    assert connection.execute("SELECT * FROM api.meter_state('A')").fetchall() == []
+    ingest_meters(connection, [MeterReading("A", MIDNIGHT, 1.0)])
+    assert meter_states(connection) == [("A", MIDNIGHT, 1_000_000, 230_000)]
+    ingest_meters(connection, [MeterReading("A", MIDNIGHT + HOUR, 2.0)])
+    connection.execute(f"{correct} ('A', %s, 1, 7)", [MIDNIGHT + 5 * HOUR])
+    assert meter_states(connection) == [("A", MIDNIGHT + HOUR, 2_000_000, 230_000)]
     assert rollups.differences(connection) == []

@@ -33,11 +33,11 @@ def filled_url(database_server: Server) -> Iterator[str]:
                     " generate_series(%s::timestamptz, %s, '10 minutes') AS t",
                     [prefix, DEVICES, NOW - timedelta(days=DAYS), NOW],
                 )
+                # many more devices, of which only the state matters here
                 connection.execute(
-                    f"INSERT INTO telemetry.{prefix and table.split('_')[0]}_state"
-                    f" ({column}, ts, energy_mwh, received_at)"
-                    " SELECT %s || '-' || d, now(), 1, now() FROM generate_series(1, 20000) AS d",
-                    [prefix],
+                    f"INSERT INTO telemetry.{table} ({column}, ts, energy_mwh)"
+                    " SELECT %s || '-' || d, %s, 1000 FROM generate_series(%s, 20000) AS d",
+                    [prefix, NOW - timedelta(days=DAYS + 20), DEVICES + 1],
                 )
             link(connection, "V-1", "M-1", NOW - timedelta(days=30), NOW - timedelta(hours=5))
             link(connection, "V-1", "M-2", NOW - timedelta(hours=5))

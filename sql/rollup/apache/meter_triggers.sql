@@ -1,5 +1,6 @@
--- Rollups on the Apache edition, by every write in its own transaction. The newest hour of each meter is one
--- row, which goes to the hours and days when a newer one begins: a reading that comes in time costs one update.
+-- Rollups on the Apache edition, by every write in its own transaction. The newest hour of each meter stands beside
+-- its latest reading, in one row, and goes to the hours and days when a newer one begins: a reading that comes in
+-- time costs one update.
 
 CREATE OR REPLACE FUNCTION telemetry.roll_up_meter_readings()
 RETURNS trigger
@@ -24,38 +25,52 @@ BEGIN
             min(a.voltage_mv) FILTER (WHERE a.entry = 0) AS voltage_mv_min,
             max(a.voltage_mv) FILTER (WHERE a.entry = 0) AS voltage_mv_max,
             (sum(a.voltage_mv) FILTER (WHERE a.entry = 0))::bigint AS voltage_mv_sum,
-            count(a.voltage_mv) FILTER (WHERE a.entry = 0) AS voltage_samples
+            count(a.voltage_mv) FILTER (WHERE a.entry = 0) AS voltage_samples,
+            public.last(a.energy_mwh, a.ts) FILTER (WHERE a.entry = 0) AS latest_energy_mwh,
+            public.last(a.voltage_mv, a.ts) FILTER (WHERE a.entry = 0) AS latest_voltage_mv,
+            public.last(a.received_at, a.ts) FILTER (WHERE a.entry = 0) AS latest_received_at
         FROM added AS a
         GROUP BY 1, 2
     ),
     opened AS (
-        INSERT INTO telemetry.meter_open_hour AS r (
-            meter_id,
-            bucket,
-            energy_mwh,
-            samples,
-            first_reading_at,
-            last_reading_at,
-            last_received_at,
-            voltage_mv_min,
-            voltage_mv_max,
-            voltage_mv_sum,
-            voltage_samples
+        INSERT INTO telemetry.meter_state AS r (
+            meter_id, hour, hour_energy_mwh, hour_samples, hour_first_reading_at, hour_last_reading_at,
+            hour_last_received_at, hour_voltage_mv_min, hour_voltage_mv_max, hour_voltage_mv_sum,
+            hour_voltage_samples, ts, energy_mwh, voltage_mv, received_at
         )
-        SELECT DISTINCT ON (h.meter_id) h.*
+        SELECT DISTINCT ON (h.meter_id)
+            h.meter_id,
+            h.bucket,
+            h.energy_mwh,
+            h.samples,
+            h.first_reading_at,
+            h.last_reading_at,
+            h.last_received_at,
+            h.voltage_mv_min,
+            h.voltage_mv_max,
+            h.voltage_mv_sum,
+            h.voltage_samples,
+            h.last_reading_at,
+            h.latest_energy_mwh,
+            h.latest_voltage_mv,
+            h.latest_received_at
         FROM hour AS h
         ORDER BY h.meter_id, h.bucket DESC
-        ON CONFLICT ON CONSTRAINT meter_open_hour_pkey DO UPDATE SET
-            energy_mwh = r.energy_mwh + excluded.energy_mwh,
-            samples = r.samples + excluded.samples,
-            first_reading_at = least(r.first_reading_at, excluded.first_reading_at),
-            last_reading_at = greatest(r.last_reading_at, excluded.last_reading_at),
-            last_received_at = greatest(r.last_received_at, excluded.last_received_at),
-            voltage_mv_min = least(r.voltage_mv_min, excluded.voltage_mv_min),
-            voltage_mv_max = greatest(r.voltage_mv_max, excluded.voltage_mv_max),
-            voltage_mv_sum = coalesce(r.voltage_mv_sum + excluded.voltage_mv_sum, r.voltage_mv_sum, excluded.voltage_mv_sum),
-            voltage_samples = r.voltage_samples + excluded.voltage_samples
-        WHERE r.bucket = excluded.bucket
+        ON CONFLICT ON CONSTRAINT meter_state_pkey DO UPDATE SET
+            hour_energy_mwh = r.hour_energy_mwh + excluded.hour_energy_mwh,
+            hour_samples = r.hour_samples + excluded.hour_samples,
+            hour_first_reading_at = least(r.hour_first_reading_at, excluded.hour_first_reading_at),
+            hour_last_reading_at = greatest(r.hour_last_reading_at, excluded.hour_last_reading_at),
+            hour_last_received_at = greatest(r.hour_last_received_at, excluded.hour_last_received_at),
+            hour_voltage_mv_min = least(r.hour_voltage_mv_min, excluded.hour_voltage_mv_min),
+            hour_voltage_mv_max = greatest(r.hour_voltage_mv_max, excluded.hour_voltage_mv_max),
+            hour_voltage_mv_sum = coalesce(r.hour_voltage_mv_sum + excluded.hour_voltage_mv_sum, r.hour_voltage_mv_sum, excluded.hour_voltage_mv_sum),
+            hour_voltage_samples = r.hour_voltage_samples + excluded.hour_voltage_samples,
+            ts = greatest(r.ts, excluded.ts),
+            energy_mwh = CASE WHEN excluded.ts > r.ts OR r.ts IS NULL THEN excluded.energy_mwh ELSE r.energy_mwh END,
+            voltage_mv = CASE WHEN excluded.ts > r.ts OR r.ts IS NULL THEN excluded.voltage_mv ELSE r.voltage_mv END,
+            received_at = CASE WHEN excluded.ts > r.ts OR r.ts IS NULL THEN excluded.received_at ELSE r.received_at END
+        WHERE r.hour = excluded.hour
         RETURNING TRUE
     )
     SELECT (SELECT count(*) FROM hour), (SELECT count(*) FROM opened) INTO v_hours, v_open;
@@ -67,27 +82,27 @@ BEGIN
     WITH newest AS (
         SELECT
             a.meter_id,
-            greatest(o.bucket, max(public.time_bucket('1 hour', a.ts))) AS bucket
+            greatest(o.hour, max(public.time_bucket('1 hour', a.ts))) AS bucket
         FROM added AS a
-        INNER JOIN telemetry.meter_open_hour AS o ON o.meter_id = a.meter_id
-        GROUP BY a.meter_id, o.bucket
+        INNER JOIN telemetry.meter_state AS o ON o.meter_id = a.meter_id
+        GROUP BY a.meter_id, o.hour
     ),
     past AS MATERIALIZED (
         SELECT
             o.meter_id,
-            o.bucket,
-            o.energy_mwh,
-            o.samples,
-            o.first_reading_at,
-            o.last_reading_at,
-            o.last_received_at,
-            o.voltage_mv_min,
-            o.voltage_mv_max,
-            o.voltage_mv_sum,
-            o.voltage_samples
-        FROM telemetry.meter_open_hour AS o
-        INNER JOIN newest AS n ON n.meter_id = o.meter_id AND n.bucket > o.bucket
-        WHERE o.last_received_at IS NOT NULL
+            o.hour AS bucket,
+            o.hour_energy_mwh AS energy_mwh,
+            o.hour_samples AS samples,
+            o.hour_first_reading_at AS first_reading_at,
+            o.hour_last_reading_at AS last_reading_at,
+            o.hour_last_received_at AS last_received_at,
+            o.hour_voltage_mv_min AS voltage_mv_min,
+            o.hour_voltage_mv_max AS voltage_mv_max,
+            o.hour_voltage_mv_sum AS voltage_mv_sum,
+            o.hour_voltage_samples AS voltage_samples
+        FROM telemetry.meter_state AS o
+        INNER JOIN newest AS n ON n.meter_id = o.meter_id AND n.bucket > o.hour
+        WHERE o.hour_last_received_at IS NOT NULL
         UNION ALL
         SELECT
             a.meter_id,
@@ -107,17 +122,8 @@ BEGIN
     ),
     hours AS (
         INSERT INTO telemetry.meter_energy_hourly AS r (
-            meter_id,
-            bucket,
-            energy_mwh,
-            samples,
-            first_reading_at,
-            last_reading_at,
-            last_received_at,
-            voltage_mv_min,
-            voltage_mv_max,
-            voltage_mv_sum,
-            voltage_samples
+            meter_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at,
+            voltage_mv_min, voltage_mv_max, voltage_mv_sum, voltage_samples
         )
         SELECT
             p.meter_id,
@@ -146,17 +152,8 @@ BEGIN
             voltage_samples = r.voltage_samples + excluded.voltage_samples
     )
     INSERT INTO telemetry.meter_energy_daily AS r (
-        meter_id,
-        bucket,
-        energy_mwh,
-        samples,
-        first_reading_at,
-        last_reading_at,
-        last_received_at,
-        voltage_mv_min,
-        voltage_mv_max,
-        voltage_mv_sum,
-        voltage_samples
+        meter_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at, voltage_mv_min,
+        voltage_mv_max, voltage_mv_sum, voltage_samples
     )
     SELECT
         p.meter_id,
@@ -184,18 +181,18 @@ BEGIN
         voltage_mv_sum = coalesce(r.voltage_mv_sum + excluded.voltage_mv_sum, r.voltage_mv_sum, excluded.voltage_mv_sum),
         voltage_samples = r.voltage_samples + excluded.voltage_samples;
 
-    UPDATE telemetry.meter_open_hour AS r
+    UPDATE telemetry.meter_state AS r
     SET
-        bucket = h.bucket,
-        energy_mwh = h.energy_mwh,
-        samples = h.samples,
-        first_reading_at = h.first_reading_at,
-        last_reading_at = h.last_reading_at,
-        last_received_at = h.last_received_at,
-        voltage_mv_min = h.voltage_mv_min,
-        voltage_mv_max = h.voltage_mv_max,
-        voltage_mv_sum = h.voltage_mv_sum,
-        voltage_samples = h.voltage_samples
+        hour = h.bucket,
+        hour_energy_mwh = h.energy_mwh,
+        hour_samples = h.samples,
+        hour_first_reading_at = h.first_reading_at,
+        hour_last_reading_at = h.last_reading_at,
+        hour_last_received_at = h.last_received_at,
+        hour_voltage_mv_min = h.voltage_mv_min,
+        hour_voltage_mv_max = h.voltage_mv_max,
+        hour_voltage_mv_sum = h.voltage_mv_sum,
+        hour_voltage_samples = h.voltage_samples
     FROM (
         SELECT DISTINCT ON (1)
             a.meter_id,
@@ -213,11 +210,30 @@ BEGIN
         GROUP BY 1, 2
         ORDER BY 1, 2 DESC
     ) AS h
-    WHERE h.meter_id = r.meter_id AND h.bucket > r.bucket;
+    WHERE h.meter_id = r.meter_id AND h.bucket > r.hour;
+
+    UPDATE telemetry.meter_state AS r
+    SET
+        ts = l.ts,
+        energy_mwh = l.energy_mwh,
+        voltage_mv = l.voltage_mv,
+        received_at = l.received_at
+    FROM (
+        SELECT DISTINCT ON (a.meter_id)
+            a.meter_id,
+            a.ts,
+            a.energy_mwh,
+            a.voltage_mv,
+            a.received_at
+        FROM added AS a
+        WHERE a.entry = 0
+        ORDER BY a.meter_id, a.ts DESC
+    ) AS l
+    WHERE l.meter_id = r.meter_id AND (l.ts > r.ts OR r.ts IS NULL);
     RETURN NULL;
 END;
 $$;
 
 COMMENT ON FUNCTION telemetry.roll_up_meter_readings() IS
-'Trigger: adds the new rows of telemetry.meter_reading to the hours and days that they belong to.';
+'Trigger: adds the new rows of telemetry.meter_reading to the hours and days that they belong to, and moves the states of their meters forward.';
 REVOKE ALL ON FUNCTION telemetry.roll_up_meter_readings() FROM PUBLIC;

@@ -9,28 +9,38 @@ BEGIN
     -- who writes meanwhile waits, so that each reading is counted either here or by its trigger
     LOCK TABLE ONLY telemetry.meter_reading IN SHARE ROW EXCLUSIVE MODE;
 
-    -- a meter that has no open hour yet gets its newest one
-    INSERT INTO telemetry.meter_open_hour (meter_id, bucket)
-    SELECT
+    -- a meter whose state lacks readings, since no trigger saw them, gets its newest
+    INSERT INTO telemetry.meter_state AS d (meter_id, hour, ts, energy_mwh, voltage_mv, received_at)
+    SELECT DISTINCT ON (a.meter_id)
         a.meter_id,
-        max(public.time_bucket('1 hour', a.ts))
+        public.time_bucket('1 hour', a.ts),
+        a.ts,
+        a.energy_mwh,
+        a.voltage_mv,
+        a.received_at
     FROM telemetry.meter_reading AS a
-    WHERE a.ts >= recompute_meter_rollups.since AND a.ts < recompute_meter_rollups.until
-    GROUP BY 1
-    ON CONFLICT ON CONSTRAINT meter_open_hour_pkey DO NOTHING;
+    WHERE a.entry = 0 AND a.ts >= recompute_meter_rollups.since AND a.ts < recompute_meter_rollups.until
+    ORDER BY a.meter_id, a.ts DESC
+    ON CONFLICT ON CONSTRAINT meter_state_pkey DO UPDATE SET
+        hour = greatest(d.hour, excluded.hour),
+        ts = excluded.ts,
+        energy_mwh = excluded.energy_mwh,
+        voltage_mv = excluded.voltage_mv,
+        received_at = excluded.received_at
+    WHERE excluded.ts > d.ts OR d.ts IS NULL;
 
-    UPDATE telemetry.meter_open_hour AS r
+    UPDATE telemetry.meter_state AS r
     SET
-        energy_mwh = coalesce(h.energy_mwh, 0),
-        samples = coalesce(h.samples, 0),
-        first_reading_at = h.first_reading_at,
-        last_reading_at = h.last_reading_at,
-        last_received_at = h.last_received_at,
-        voltage_mv_min = h.voltage_mv_min,
-        voltage_mv_max = h.voltage_mv_max,
-        voltage_mv_sum = h.voltage_mv_sum,
-        voltage_samples = coalesce(h.voltage_samples, 0)
-    FROM telemetry.meter_open_hour AS o
+        hour_energy_mwh = coalesce(h.energy_mwh, 0),
+        hour_samples = coalesce(h.samples, 0),
+        hour_first_reading_at = h.first_reading_at,
+        hour_last_reading_at = h.last_reading_at,
+        hour_last_received_at = h.last_received_at,
+        hour_voltage_mv_min = h.voltage_mv_min,
+        hour_voltage_mv_max = h.voltage_mv_max,
+        hour_voltage_mv_sum = h.voltage_mv_sum,
+        hour_voltage_samples = coalesce(h.voltage_samples, 0)
+    FROM telemetry.meter_state AS o
     LEFT JOIN (
         SELECT
             a.meter_id,
@@ -45,28 +55,19 @@ BEGIN
             (sum(a.voltage_mv) FILTER (WHERE a.entry = 0))::bigint AS voltage_mv_sum,
             count(a.voltage_mv) FILTER (WHERE a.entry = 0) AS voltage_samples
         FROM telemetry.meter_reading AS a
-        INNER JOIN telemetry.meter_open_hour AS n ON n.meter_id = a.meter_id
-            AND a.ts >= n.bucket AND a.ts < n.bucket + INTERVAL '1 hour'
+        INNER JOIN telemetry.meter_state AS n ON n.meter_id = a.meter_id
+            AND a.ts >= n.hour AND a.ts < n.hour + INTERVAL '1 hour'
         WHERE a.ts >= recompute_meter_rollups.since AND a.ts < recompute_meter_rollups.until
         GROUP BY 1, 2
     ) AS h ON h.meter_id = o.meter_id
     WHERE o.meter_id = r.meter_id
-        AND o.bucket >= recompute_meter_rollups.since AND o.bucket < recompute_meter_rollups.until;
+        AND o.hour >= recompute_meter_rollups.since AND o.hour < recompute_meter_rollups.until;
 
     DELETE FROM telemetry.meter_energy_hourly AS r
     WHERE r.bucket >= recompute_meter_rollups.since AND r.bucket < recompute_meter_rollups.until;
     INSERT INTO telemetry.meter_energy_hourly (
-        meter_id,
-        bucket,
-        energy_mwh,
-        samples,
-        first_reading_at,
-        last_reading_at,
-        last_received_at,
-        voltage_mv_min,
-        voltage_mv_max,
-        voltage_mv_sum,
-        voltage_samples
+        meter_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at, voltage_mv_min,
+        voltage_mv_max, voltage_mv_sum, voltage_samples
     )
     SELECT
         a.meter_id,
@@ -81,25 +82,16 @@ BEGIN
         (sum(a.voltage_mv) FILTER (WHERE a.entry = 0))::bigint,
         count(a.voltage_mv) FILTER (WHERE a.entry = 0)
     FROM telemetry.meter_reading AS a
-    INNER JOIN telemetry.meter_open_hour AS o ON o.meter_id = a.meter_id
-        AND NOT (a.ts >= o.bucket AND a.ts < o.bucket + INTERVAL '1 hour')
+    INNER JOIN telemetry.meter_state AS o ON o.meter_id = a.meter_id
+        AND NOT (a.ts >= o.hour AND a.ts < o.hour + INTERVAL '1 hour')
     WHERE a.ts >= recompute_meter_rollups.since AND a.ts < recompute_meter_rollups.until
     GROUP BY 1, 2;
 
     DELETE FROM telemetry.meter_energy_daily AS r
     WHERE r.bucket >= recompute_meter_rollups.since AND r.bucket < recompute_meter_rollups.until;
     INSERT INTO telemetry.meter_energy_daily (
-        meter_id,
-        bucket,
-        energy_mwh,
-        samples,
-        first_reading_at,
-        last_reading_at,
-        last_received_at,
-        voltage_mv_min,
-        voltage_mv_max,
-        voltage_mv_sum,
-        voltage_samples
+        meter_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at, voltage_mv_min,
+        voltage_mv_max, voltage_mv_sum, voltage_samples
     )
     SELECT
         h.meter_id,
@@ -132,32 +124,44 @@ BEGIN
     -- who writes meanwhile waits, so that each reading is counted either here or by its trigger
     LOCK TABLE ONLY telemetry.vehicle_reading IN SHARE ROW EXCLUSIVE MODE;
 
-    -- a vehicle that has no open hour yet gets its newest one
-    INSERT INTO telemetry.vehicle_open_hour (vehicle_id, bucket)
-    SELECT
+    -- a vehicle whose state lacks readings, since no trigger saw them, gets its newest
+    INSERT INTO telemetry.vehicle_state AS d (vehicle_id, hour, ts, energy_mwh, soc_mpct, battery_temp_mc, received_at)
+    SELECT DISTINCT ON (a.vehicle_id)
         a.vehicle_id,
-        max(public.time_bucket('1 hour', a.ts))
+        public.time_bucket('1 hour', a.ts),
+        a.ts,
+        a.energy_mwh,
+        a.soc_mpct,
+        a.battery_temp_mc,
+        a.received_at
     FROM telemetry.vehicle_reading AS a
-    WHERE a.ts >= recompute_vehicle_rollups.since AND a.ts < recompute_vehicle_rollups.until
-    GROUP BY 1
-    ON CONFLICT ON CONSTRAINT vehicle_open_hour_pkey DO NOTHING;
+    WHERE a.entry = 0 AND a.ts >= recompute_vehicle_rollups.since AND a.ts < recompute_vehicle_rollups.until
+    ORDER BY a.vehicle_id, a.ts DESC
+    ON CONFLICT ON CONSTRAINT vehicle_state_pkey DO UPDATE SET
+        hour = greatest(d.hour, excluded.hour),
+        ts = excluded.ts,
+        energy_mwh = excluded.energy_mwh,
+        soc_mpct = excluded.soc_mpct,
+        battery_temp_mc = excluded.battery_temp_mc,
+        received_at = excluded.received_at
+    WHERE excluded.ts > d.ts OR d.ts IS NULL;
 
-    UPDATE telemetry.vehicle_open_hour AS r
+    UPDATE telemetry.vehicle_state AS r
     SET
-        energy_mwh = coalesce(h.energy_mwh, 0),
-        samples = coalesce(h.samples, 0),
-        first_reading_at = h.first_reading_at,
-        last_reading_at = h.last_reading_at,
-        last_received_at = h.last_received_at,
-        soc_mpct_min = h.soc_mpct_min,
-        soc_mpct_max = h.soc_mpct_max,
-        soc_mpct_sum = h.soc_mpct_sum,
-        soc_samples = coalesce(h.soc_samples, 0),
-        battery_temp_mc_min = h.battery_temp_mc_min,
-        battery_temp_mc_max = h.battery_temp_mc_max,
-        battery_temp_mc_sum = h.battery_temp_mc_sum,
-        battery_temp_samples = coalesce(h.battery_temp_samples, 0)
-    FROM telemetry.vehicle_open_hour AS o
+        hour_energy_mwh = coalesce(h.energy_mwh, 0),
+        hour_samples = coalesce(h.samples, 0),
+        hour_first_reading_at = h.first_reading_at,
+        hour_last_reading_at = h.last_reading_at,
+        hour_last_received_at = h.last_received_at,
+        hour_soc_mpct_min = h.soc_mpct_min,
+        hour_soc_mpct_max = h.soc_mpct_max,
+        hour_soc_mpct_sum = h.soc_mpct_sum,
+        hour_soc_samples = coalesce(h.soc_samples, 0),
+        hour_battery_temp_mc_min = h.battery_temp_mc_min,
+        hour_battery_temp_mc_max = h.battery_temp_mc_max,
+        hour_battery_temp_mc_sum = h.battery_temp_mc_sum,
+        hour_battery_temp_samples = coalesce(h.battery_temp_samples, 0)
+    FROM telemetry.vehicle_state AS o
     LEFT JOIN (
         SELECT
             a.vehicle_id,
@@ -176,31 +180,19 @@ BEGIN
             (sum(a.battery_temp_mc) FILTER (WHERE a.entry = 0))::bigint AS battery_temp_mc_sum,
             count(a.battery_temp_mc) FILTER (WHERE a.entry = 0) AS battery_temp_samples
         FROM telemetry.vehicle_reading AS a
-        INNER JOIN telemetry.vehicle_open_hour AS n ON n.vehicle_id = a.vehicle_id
-            AND a.ts >= n.bucket AND a.ts < n.bucket + INTERVAL '1 hour'
+        INNER JOIN telemetry.vehicle_state AS n ON n.vehicle_id = a.vehicle_id
+            AND a.ts >= n.hour AND a.ts < n.hour + INTERVAL '1 hour'
         WHERE a.ts >= recompute_vehicle_rollups.since AND a.ts < recompute_vehicle_rollups.until
         GROUP BY 1, 2
     ) AS h ON h.vehicle_id = o.vehicle_id
     WHERE o.vehicle_id = r.vehicle_id
-        AND o.bucket >= recompute_vehicle_rollups.since AND o.bucket < recompute_vehicle_rollups.until;
+        AND o.hour >= recompute_vehicle_rollups.since AND o.hour < recompute_vehicle_rollups.until;
 
     DELETE FROM telemetry.vehicle_energy_hourly AS r
     WHERE r.bucket >= recompute_vehicle_rollups.since AND r.bucket < recompute_vehicle_rollups.until;
     INSERT INTO telemetry.vehicle_energy_hourly (
-        vehicle_id,
-        bucket,
-        energy_mwh,
-        samples,
-        first_reading_at,
-        last_reading_at,
-        last_received_at,
-        soc_mpct_min,
-        soc_mpct_max,
-        soc_mpct_sum,
-        soc_samples,
-        battery_temp_mc_min,
-        battery_temp_mc_max,
-        battery_temp_mc_sum,
+        vehicle_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at, soc_mpct_min,
+        soc_mpct_max, soc_mpct_sum, soc_samples, battery_temp_mc_min, battery_temp_mc_max, battery_temp_mc_sum,
         battery_temp_samples
     )
     SELECT
@@ -220,28 +212,16 @@ BEGIN
         (sum(a.battery_temp_mc) FILTER (WHERE a.entry = 0))::bigint,
         count(a.battery_temp_mc) FILTER (WHERE a.entry = 0)
     FROM telemetry.vehicle_reading AS a
-    INNER JOIN telemetry.vehicle_open_hour AS o ON o.vehicle_id = a.vehicle_id
-        AND NOT (a.ts >= o.bucket AND a.ts < o.bucket + INTERVAL '1 hour')
+    INNER JOIN telemetry.vehicle_state AS o ON o.vehicle_id = a.vehicle_id
+        AND NOT (a.ts >= o.hour AND a.ts < o.hour + INTERVAL '1 hour')
     WHERE a.ts >= recompute_vehicle_rollups.since AND a.ts < recompute_vehicle_rollups.until
     GROUP BY 1, 2;
 
     DELETE FROM telemetry.vehicle_energy_daily AS r
     WHERE r.bucket >= recompute_vehicle_rollups.since AND r.bucket < recompute_vehicle_rollups.until;
     INSERT INTO telemetry.vehicle_energy_daily (
-        vehicle_id,
-        bucket,
-        energy_mwh,
-        samples,
-        first_reading_at,
-        last_reading_at,
-        last_received_at,
-        soc_mpct_min,
-        soc_mpct_max,
-        soc_mpct_sum,
-        soc_samples,
-        battery_temp_mc_min,
-        battery_temp_mc_max,
-        battery_temp_mc_sum,
+        vehicle_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at, soc_mpct_min,
+        soc_mpct_max, soc_mpct_sum, soc_samples, battery_temp_mc_min, battery_temp_mc_max, battery_temp_mc_sum,
         battery_temp_samples
     )
     SELECT

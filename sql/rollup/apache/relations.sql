@@ -33,18 +33,18 @@ FROM (
     UNION ALL
     SELECT
         o.meter_id,
-        o.bucket,
-        o.energy_mwh,
-        o.samples,
-        o.first_reading_at,
-        o.last_reading_at,
-        o.last_received_at,
-        o.voltage_mv_min,
-        o.voltage_mv_max,
-        o.voltage_mv_sum,
-        o.voltage_samples
-    FROM telemetry.meter_open_hour AS o
-    WHERE o.last_received_at IS NOT NULL
+        o.hour AS bucket,
+        o.hour_energy_mwh AS energy_mwh,
+        o.hour_samples AS samples,
+        o.hour_first_reading_at AS first_reading_at,
+        o.hour_last_reading_at AS last_reading_at,
+        o.hour_last_received_at AS last_received_at,
+        o.hour_voltage_mv_min AS voltage_mv_min,
+        o.hour_voltage_mv_max AS voltage_mv_max,
+        o.hour_voltage_mv_sum AS voltage_mv_sum,
+        o.hour_voltage_samples AS voltage_samples
+    FROM telemetry.meter_state AS o
+    WHERE o.hour_last_received_at IS NOT NULL
 ) AS r;
 
 CREATE OR REPLACE VIEW bi.meter_energy_daily AS
@@ -67,39 +67,39 @@ FROM (
     SELECT
         d.meter_id,
         d.bucket,
-        d.energy_mwh + coalesce(o.energy_mwh, 0) AS energy_mwh,
-        d.samples + coalesce(o.samples, 0) AS samples,
-        least(d.first_reading_at, o.first_reading_at) AS first_reading_at,
-        greatest(d.last_reading_at, o.last_reading_at) AS last_reading_at,
-        greatest(d.last_received_at, o.last_received_at) AS last_received_at,
-        least(d.voltage_mv_min, o.voltage_mv_min) AS voltage_mv_min,
-        greatest(d.voltage_mv_max, o.voltage_mv_max) AS voltage_mv_max,
+        d.energy_mwh + coalesce(o.hour_energy_mwh, 0) AS energy_mwh,
+        d.samples + coalesce(o.hour_samples, 0) AS samples,
+        least(d.first_reading_at, o.hour_first_reading_at) AS first_reading_at,
+        greatest(d.last_reading_at, o.hour_last_reading_at) AS last_reading_at,
+        greatest(d.last_received_at, o.hour_last_received_at) AS last_received_at,
+        least(d.voltage_mv_min, o.hour_voltage_mv_min) AS voltage_mv_min,
+        greatest(d.voltage_mv_max, o.hour_voltage_mv_max) AS voltage_mv_max,
         coalesce(
-            d.voltage_mv_sum + o.voltage_mv_sum, d.voltage_mv_sum, o.voltage_mv_sum
+            d.voltage_mv_sum + o.hour_voltage_mv_sum, d.voltage_mv_sum, o.hour_voltage_mv_sum
         ) AS voltage_mv_sum,
-        d.voltage_samples + coalesce(o.voltage_samples, 0) AS voltage_samples
+        d.voltage_samples + coalesce(o.hour_voltage_samples, 0) AS voltage_samples
     FROM telemetry.meter_energy_daily AS d
-    LEFT JOIN telemetry.meter_open_hour AS o
-        ON o.meter_id = d.meter_id AND o.bucket >= d.bucket AND o.bucket < d.bucket + INTERVAL '24 hours'
+    LEFT JOIN telemetry.meter_state AS o
+        ON o.meter_id = d.meter_id AND o.hour >= d.bucket AND o.hour < d.bucket + INTERVAL '24 hours'
     UNION ALL
     SELECT
         o.meter_id,
-        public.time_bucket('1 day', o.bucket) AS bucket,
-        o.energy_mwh,
-        o.samples,
-        o.first_reading_at,
-        o.last_reading_at,
-        o.last_received_at,
-        o.voltage_mv_min,
-        o.voltage_mv_max,
-        o.voltage_mv_sum,
-        o.voltage_samples
-    FROM telemetry.meter_open_hour AS o
-    WHERE o.last_received_at IS NOT NULL
+        public.time_bucket('1 day', o.hour) AS bucket,
+        o.hour_energy_mwh AS energy_mwh,
+        o.hour_samples AS samples,
+        o.hour_first_reading_at AS first_reading_at,
+        o.hour_last_reading_at AS last_reading_at,
+        o.hour_last_received_at AS last_received_at,
+        o.hour_voltage_mv_min AS voltage_mv_min,
+        o.hour_voltage_mv_max AS voltage_mv_max,
+        o.hour_voltage_mv_sum AS voltage_mv_sum,
+        o.hour_voltage_samples AS voltage_samples
+    FROM telemetry.meter_state AS o
+    WHERE o.hour_last_received_at IS NOT NULL
         AND NOT EXISTS (
             SELECT
             FROM telemetry.meter_energy_daily AS d
-            WHERE d.meter_id = o.meter_id AND d.bucket = public.time_bucket('1 day', o.bucket)
+            WHERE d.meter_id = o.meter_id AND d.bucket = public.time_bucket('1 day', o.hour)
         )
 ) AS r;
 
@@ -144,22 +144,22 @@ FROM (
     UNION ALL
     SELECT
         o.vehicle_id,
-        o.bucket,
-        o.energy_mwh,
-        o.samples,
-        o.first_reading_at,
-        o.last_reading_at,
-        o.last_received_at,
-        o.soc_mpct_min,
-        o.soc_mpct_max,
-        o.soc_mpct_sum,
-        o.soc_samples,
-        o.battery_temp_mc_min,
-        o.battery_temp_mc_max,
-        o.battery_temp_mc_sum,
-        o.battery_temp_samples
-    FROM telemetry.vehicle_open_hour AS o
-    WHERE o.last_received_at IS NOT NULL
+        o.hour AS bucket,
+        o.hour_energy_mwh AS energy_mwh,
+        o.hour_samples AS samples,
+        o.hour_first_reading_at AS first_reading_at,
+        o.hour_last_reading_at AS last_reading_at,
+        o.hour_last_received_at AS last_received_at,
+        o.hour_soc_mpct_min AS soc_mpct_min,
+        o.hour_soc_mpct_max AS soc_mpct_max,
+        o.hour_soc_mpct_sum AS soc_mpct_sum,
+        o.hour_soc_samples AS soc_samples,
+        o.hour_battery_temp_mc_min AS battery_temp_mc_min,
+        o.hour_battery_temp_mc_max AS battery_temp_mc_max,
+        o.hour_battery_temp_mc_sum AS battery_temp_mc_sum,
+        o.hour_battery_temp_samples AS battery_temp_samples
+    FROM telemetry.vehicle_state AS o
+    WHERE o.hour_last_received_at IS NOT NULL
 ) AS r;
 
 CREATE OR REPLACE VIEW bi.vehicle_energy_daily AS
@@ -187,48 +187,48 @@ FROM (
     SELECT
         d.vehicle_id,
         d.bucket,
-        d.energy_mwh + coalesce(o.energy_mwh, 0) AS energy_mwh,
-        d.samples + coalesce(o.samples, 0) AS samples,
-        least(d.first_reading_at, o.first_reading_at) AS first_reading_at,
-        greatest(d.last_reading_at, o.last_reading_at) AS last_reading_at,
-        greatest(d.last_received_at, o.last_received_at) AS last_received_at,
-        least(d.soc_mpct_min, o.soc_mpct_min) AS soc_mpct_min,
-        greatest(d.soc_mpct_max, o.soc_mpct_max) AS soc_mpct_max,
+        d.energy_mwh + coalesce(o.hour_energy_mwh, 0) AS energy_mwh,
+        d.samples + coalesce(o.hour_samples, 0) AS samples,
+        least(d.first_reading_at, o.hour_first_reading_at) AS first_reading_at,
+        greatest(d.last_reading_at, o.hour_last_reading_at) AS last_reading_at,
+        greatest(d.last_received_at, o.hour_last_received_at) AS last_received_at,
+        least(d.soc_mpct_min, o.hour_soc_mpct_min) AS soc_mpct_min,
+        greatest(d.soc_mpct_max, o.hour_soc_mpct_max) AS soc_mpct_max,
         coalesce(
-            d.soc_mpct_sum + o.soc_mpct_sum, d.soc_mpct_sum, o.soc_mpct_sum
+            d.soc_mpct_sum + o.hour_soc_mpct_sum, d.soc_mpct_sum, o.hour_soc_mpct_sum
         ) AS soc_mpct_sum,
-        d.soc_samples + coalesce(o.soc_samples, 0) AS soc_samples,
-        least(d.battery_temp_mc_min, o.battery_temp_mc_min) AS battery_temp_mc_min,
-        greatest(d.battery_temp_mc_max, o.battery_temp_mc_max) AS battery_temp_mc_max,
+        d.soc_samples + coalesce(o.hour_soc_samples, 0) AS soc_samples,
+        least(d.battery_temp_mc_min, o.hour_battery_temp_mc_min) AS battery_temp_mc_min,
+        greatest(d.battery_temp_mc_max, o.hour_battery_temp_mc_max) AS battery_temp_mc_max,
         coalesce(
-            d.battery_temp_mc_sum + o.battery_temp_mc_sum, d.battery_temp_mc_sum, o.battery_temp_mc_sum
+            d.battery_temp_mc_sum + o.hour_battery_temp_mc_sum, d.battery_temp_mc_sum, o.hour_battery_temp_mc_sum
         ) AS battery_temp_mc_sum,
-        d.battery_temp_samples + coalesce(o.battery_temp_samples, 0) AS battery_temp_samples
+        d.battery_temp_samples + coalesce(o.hour_battery_temp_samples, 0) AS battery_temp_samples
     FROM telemetry.vehicle_energy_daily AS d
-    LEFT JOIN telemetry.vehicle_open_hour AS o
-        ON o.vehicle_id = d.vehicle_id AND o.bucket >= d.bucket AND o.bucket < d.bucket + INTERVAL '24 hours'
+    LEFT JOIN telemetry.vehicle_state AS o
+        ON o.vehicle_id = d.vehicle_id AND o.hour >= d.bucket AND o.hour < d.bucket + INTERVAL '24 hours'
     UNION ALL
     SELECT
         o.vehicle_id,
-        public.time_bucket('1 day', o.bucket) AS bucket,
-        o.energy_mwh,
-        o.samples,
-        o.first_reading_at,
-        o.last_reading_at,
-        o.last_received_at,
-        o.soc_mpct_min,
-        o.soc_mpct_max,
-        o.soc_mpct_sum,
-        o.soc_samples,
-        o.battery_temp_mc_min,
-        o.battery_temp_mc_max,
-        o.battery_temp_mc_sum,
-        o.battery_temp_samples
-    FROM telemetry.vehicle_open_hour AS o
-    WHERE o.last_received_at IS NOT NULL
+        public.time_bucket('1 day', o.hour) AS bucket,
+        o.hour_energy_mwh AS energy_mwh,
+        o.hour_samples AS samples,
+        o.hour_first_reading_at AS first_reading_at,
+        o.hour_last_reading_at AS last_reading_at,
+        o.hour_last_received_at AS last_received_at,
+        o.hour_soc_mpct_min AS soc_mpct_min,
+        o.hour_soc_mpct_max AS soc_mpct_max,
+        o.hour_soc_mpct_sum AS soc_mpct_sum,
+        o.hour_soc_samples AS soc_samples,
+        o.hour_battery_temp_mc_min AS battery_temp_mc_min,
+        o.hour_battery_temp_mc_max AS battery_temp_mc_max,
+        o.hour_battery_temp_mc_sum AS battery_temp_mc_sum,
+        o.hour_battery_temp_samples AS battery_temp_samples
+    FROM telemetry.vehicle_state AS o
+    WHERE o.hour_last_received_at IS NOT NULL
         AND NOT EXISTS (
             SELECT
             FROM telemetry.vehicle_energy_daily AS d
-            WHERE d.vehicle_id = o.vehicle_id AND d.bucket = public.time_bucket('1 day', o.bucket)
+            WHERE d.vehicle_id = o.vehicle_id AND d.bucket = public.time_bucket('1 day', o.hour)
         )
 ) AS r;

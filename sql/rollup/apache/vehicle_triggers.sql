@@ -1,5 +1,6 @@
--- Rollups on the Apache edition, by every write in its own transaction. The newest hour of each vehicle is one
--- row, which goes to the hours and days when a newer one begins: a reading that comes in time costs one update.
+-- Rollups on the Apache edition, by every write in its own transaction. The newest hour of each vehicle stands beside
+-- its latest reading, in one row, and goes to the hours and days when a newer one begins: a reading that comes in
+-- time costs one update.
 
 CREATE OR REPLACE FUNCTION telemetry.roll_up_vehicle_readings()
 RETURNS trigger
@@ -28,46 +29,64 @@ BEGIN
             min(a.battery_temp_mc) FILTER (WHERE a.entry = 0) AS battery_temp_mc_min,
             max(a.battery_temp_mc) FILTER (WHERE a.entry = 0) AS battery_temp_mc_max,
             (sum(a.battery_temp_mc) FILTER (WHERE a.entry = 0))::bigint AS battery_temp_mc_sum,
-            count(a.battery_temp_mc) FILTER (WHERE a.entry = 0) AS battery_temp_samples
+            count(a.battery_temp_mc) FILTER (WHERE a.entry = 0) AS battery_temp_samples,
+            public.last(a.energy_mwh, a.ts) FILTER (WHERE a.entry = 0) AS latest_energy_mwh,
+            public.last(a.soc_mpct, a.ts) FILTER (WHERE a.entry = 0) AS latest_soc_mpct,
+            public.last(a.battery_temp_mc, a.ts) FILTER (WHERE a.entry = 0) AS latest_battery_temp_mc,
+            public.last(a.received_at, a.ts) FILTER (WHERE a.entry = 0) AS latest_received_at
         FROM added AS a
         GROUP BY 1, 2
     ),
     opened AS (
-        INSERT INTO telemetry.vehicle_open_hour AS r (
-            vehicle_id,
-            bucket,
-            energy_mwh,
-            samples,
-            first_reading_at,
-            last_reading_at,
-            last_received_at,
-            soc_mpct_min,
-            soc_mpct_max,
-            soc_mpct_sum,
-            soc_samples,
-            battery_temp_mc_min,
-            battery_temp_mc_max,
-            battery_temp_mc_sum,
-            battery_temp_samples
+        INSERT INTO telemetry.vehicle_state AS r (
+            vehicle_id, hour, hour_energy_mwh, hour_samples, hour_first_reading_at, hour_last_reading_at,
+            hour_last_received_at, hour_soc_mpct_min, hour_soc_mpct_max, hour_soc_mpct_sum, hour_soc_samples,
+            hour_battery_temp_mc_min, hour_battery_temp_mc_max, hour_battery_temp_mc_sum, hour_battery_temp_samples,
+            ts, energy_mwh, soc_mpct, battery_temp_mc, received_at
         )
-        SELECT DISTINCT ON (h.vehicle_id) h.*
+        SELECT DISTINCT ON (h.vehicle_id)
+            h.vehicle_id,
+            h.bucket,
+            h.energy_mwh,
+            h.samples,
+            h.first_reading_at,
+            h.last_reading_at,
+            h.last_received_at,
+            h.soc_mpct_min,
+            h.soc_mpct_max,
+            h.soc_mpct_sum,
+            h.soc_samples,
+            h.battery_temp_mc_min,
+            h.battery_temp_mc_max,
+            h.battery_temp_mc_sum,
+            h.battery_temp_samples,
+            h.last_reading_at,
+            h.latest_energy_mwh,
+            h.latest_soc_mpct,
+            h.latest_battery_temp_mc,
+            h.latest_received_at
         FROM hour AS h
         ORDER BY h.vehicle_id, h.bucket DESC
-        ON CONFLICT ON CONSTRAINT vehicle_open_hour_pkey DO UPDATE SET
-            energy_mwh = r.energy_mwh + excluded.energy_mwh,
-            samples = r.samples + excluded.samples,
-            first_reading_at = least(r.first_reading_at, excluded.first_reading_at),
-            last_reading_at = greatest(r.last_reading_at, excluded.last_reading_at),
-            last_received_at = greatest(r.last_received_at, excluded.last_received_at),
-            soc_mpct_min = least(r.soc_mpct_min, excluded.soc_mpct_min),
-            soc_mpct_max = greatest(r.soc_mpct_max, excluded.soc_mpct_max),
-            soc_mpct_sum = coalesce(r.soc_mpct_sum + excluded.soc_mpct_sum, r.soc_mpct_sum, excluded.soc_mpct_sum),
-            soc_samples = r.soc_samples + excluded.soc_samples,
-            battery_temp_mc_min = least(r.battery_temp_mc_min, excluded.battery_temp_mc_min),
-            battery_temp_mc_max = greatest(r.battery_temp_mc_max, excluded.battery_temp_mc_max),
-            battery_temp_mc_sum = coalesce(r.battery_temp_mc_sum + excluded.battery_temp_mc_sum, r.battery_temp_mc_sum, excluded.battery_temp_mc_sum),
-            battery_temp_samples = r.battery_temp_samples + excluded.battery_temp_samples
-        WHERE r.bucket = excluded.bucket
+        ON CONFLICT ON CONSTRAINT vehicle_state_pkey DO UPDATE SET
+            hour_energy_mwh = r.hour_energy_mwh + excluded.hour_energy_mwh,
+            hour_samples = r.hour_samples + excluded.hour_samples,
+            hour_first_reading_at = least(r.hour_first_reading_at, excluded.hour_first_reading_at),
+            hour_last_reading_at = greatest(r.hour_last_reading_at, excluded.hour_last_reading_at),
+            hour_last_received_at = greatest(r.hour_last_received_at, excluded.hour_last_received_at),
+            hour_soc_mpct_min = least(r.hour_soc_mpct_min, excluded.hour_soc_mpct_min),
+            hour_soc_mpct_max = greatest(r.hour_soc_mpct_max, excluded.hour_soc_mpct_max),
+            hour_soc_mpct_sum = coalesce(r.hour_soc_mpct_sum + excluded.hour_soc_mpct_sum, r.hour_soc_mpct_sum, excluded.hour_soc_mpct_sum),
+            hour_soc_samples = r.hour_soc_samples + excluded.hour_soc_samples,
+            hour_battery_temp_mc_min = least(r.hour_battery_temp_mc_min, excluded.hour_battery_temp_mc_min),
+            hour_battery_temp_mc_max = greatest(r.hour_battery_temp_mc_max, excluded.hour_battery_temp_mc_max),
+            hour_battery_temp_mc_sum = coalesce(r.hour_battery_temp_mc_sum + excluded.hour_battery_temp_mc_sum, r.hour_battery_temp_mc_sum, excluded.hour_battery_temp_mc_sum),
+            hour_battery_temp_samples = r.hour_battery_temp_samples + excluded.hour_battery_temp_samples,
+            ts = greatest(r.ts, excluded.ts),
+            energy_mwh = CASE WHEN excluded.ts > r.ts OR r.ts IS NULL THEN excluded.energy_mwh ELSE r.energy_mwh END,
+            soc_mpct = CASE WHEN excluded.ts > r.ts OR r.ts IS NULL THEN excluded.soc_mpct ELSE r.soc_mpct END,
+            battery_temp_mc = CASE WHEN excluded.ts > r.ts OR r.ts IS NULL THEN excluded.battery_temp_mc ELSE r.battery_temp_mc END,
+            received_at = CASE WHEN excluded.ts > r.ts OR r.ts IS NULL THEN excluded.received_at ELSE r.received_at END
+        WHERE r.hour = excluded.hour
         RETURNING TRUE
     )
     SELECT (SELECT count(*) FROM hour), (SELECT count(*) FROM opened) INTO v_hours, v_open;
@@ -79,31 +98,31 @@ BEGIN
     WITH newest AS (
         SELECT
             a.vehicle_id,
-            greatest(o.bucket, max(public.time_bucket('1 hour', a.ts))) AS bucket
+            greatest(o.hour, max(public.time_bucket('1 hour', a.ts))) AS bucket
         FROM added AS a
-        INNER JOIN telemetry.vehicle_open_hour AS o ON o.vehicle_id = a.vehicle_id
-        GROUP BY a.vehicle_id, o.bucket
+        INNER JOIN telemetry.vehicle_state AS o ON o.vehicle_id = a.vehicle_id
+        GROUP BY a.vehicle_id, o.hour
     ),
     past AS MATERIALIZED (
         SELECT
             o.vehicle_id,
-            o.bucket,
-            o.energy_mwh,
-            o.samples,
-            o.first_reading_at,
-            o.last_reading_at,
-            o.last_received_at,
-            o.soc_mpct_min,
-            o.soc_mpct_max,
-            o.soc_mpct_sum,
-            o.soc_samples,
-            o.battery_temp_mc_min,
-            o.battery_temp_mc_max,
-            o.battery_temp_mc_sum,
-            o.battery_temp_samples
-        FROM telemetry.vehicle_open_hour AS o
-        INNER JOIN newest AS n ON n.vehicle_id = o.vehicle_id AND n.bucket > o.bucket
-        WHERE o.last_received_at IS NOT NULL
+            o.hour AS bucket,
+            o.hour_energy_mwh AS energy_mwh,
+            o.hour_samples AS samples,
+            o.hour_first_reading_at AS first_reading_at,
+            o.hour_last_reading_at AS last_reading_at,
+            o.hour_last_received_at AS last_received_at,
+            o.hour_soc_mpct_min AS soc_mpct_min,
+            o.hour_soc_mpct_max AS soc_mpct_max,
+            o.hour_soc_mpct_sum AS soc_mpct_sum,
+            o.hour_soc_samples AS soc_samples,
+            o.hour_battery_temp_mc_min AS battery_temp_mc_min,
+            o.hour_battery_temp_mc_max AS battery_temp_mc_max,
+            o.hour_battery_temp_mc_sum AS battery_temp_mc_sum,
+            o.hour_battery_temp_samples AS battery_temp_samples
+        FROM telemetry.vehicle_state AS o
+        INNER JOIN newest AS n ON n.vehicle_id = o.vehicle_id AND n.bucket > o.hour
+        WHERE o.hour_last_received_at IS NOT NULL
         UNION ALL
         SELECT
             a.vehicle_id,
@@ -127,21 +146,9 @@ BEGIN
     ),
     hours AS (
         INSERT INTO telemetry.vehicle_energy_hourly AS r (
-            vehicle_id,
-            bucket,
-            energy_mwh,
-            samples,
-            first_reading_at,
-            last_reading_at,
-            last_received_at,
-            soc_mpct_min,
-            soc_mpct_max,
-            soc_mpct_sum,
-            soc_samples,
-            battery_temp_mc_min,
-            battery_temp_mc_max,
-            battery_temp_mc_sum,
-            battery_temp_samples
+            vehicle_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at,
+            soc_mpct_min, soc_mpct_max, soc_mpct_sum, soc_samples, battery_temp_mc_min, battery_temp_mc_max,
+            battery_temp_mc_sum, battery_temp_samples
         )
         SELECT
             p.vehicle_id,
@@ -178,20 +185,8 @@ BEGIN
             battery_temp_samples = r.battery_temp_samples + excluded.battery_temp_samples
     )
     INSERT INTO telemetry.vehicle_energy_daily AS r (
-        vehicle_id,
-        bucket,
-        energy_mwh,
-        samples,
-        first_reading_at,
-        last_reading_at,
-        last_received_at,
-        soc_mpct_min,
-        soc_mpct_max,
-        soc_mpct_sum,
-        soc_samples,
-        battery_temp_mc_min,
-        battery_temp_mc_max,
-        battery_temp_mc_sum,
+        vehicle_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at, soc_mpct_min,
+        soc_mpct_max, soc_mpct_sum, soc_samples, battery_temp_mc_min, battery_temp_mc_max, battery_temp_mc_sum,
         battery_temp_samples
     )
     SELECT
@@ -228,22 +223,22 @@ BEGIN
         battery_temp_mc_sum = coalesce(r.battery_temp_mc_sum + excluded.battery_temp_mc_sum, r.battery_temp_mc_sum, excluded.battery_temp_mc_sum),
         battery_temp_samples = r.battery_temp_samples + excluded.battery_temp_samples;
 
-    UPDATE telemetry.vehicle_open_hour AS r
+    UPDATE telemetry.vehicle_state AS r
     SET
-        bucket = h.bucket,
-        energy_mwh = h.energy_mwh,
-        samples = h.samples,
-        first_reading_at = h.first_reading_at,
-        last_reading_at = h.last_reading_at,
-        last_received_at = h.last_received_at,
-        soc_mpct_min = h.soc_mpct_min,
-        soc_mpct_max = h.soc_mpct_max,
-        soc_mpct_sum = h.soc_mpct_sum,
-        soc_samples = h.soc_samples,
-        battery_temp_mc_min = h.battery_temp_mc_min,
-        battery_temp_mc_max = h.battery_temp_mc_max,
-        battery_temp_mc_sum = h.battery_temp_mc_sum,
-        battery_temp_samples = h.battery_temp_samples
+        hour = h.bucket,
+        hour_energy_mwh = h.energy_mwh,
+        hour_samples = h.samples,
+        hour_first_reading_at = h.first_reading_at,
+        hour_last_reading_at = h.last_reading_at,
+        hour_last_received_at = h.last_received_at,
+        hour_soc_mpct_min = h.soc_mpct_min,
+        hour_soc_mpct_max = h.soc_mpct_max,
+        hour_soc_mpct_sum = h.soc_mpct_sum,
+        hour_soc_samples = h.soc_samples,
+        hour_battery_temp_mc_min = h.battery_temp_mc_min,
+        hour_battery_temp_mc_max = h.battery_temp_mc_max,
+        hour_battery_temp_mc_sum = h.battery_temp_mc_sum,
+        hour_battery_temp_samples = h.battery_temp_samples
     FROM (
         SELECT DISTINCT ON (1)
             a.vehicle_id,
@@ -265,11 +260,32 @@ BEGIN
         GROUP BY 1, 2
         ORDER BY 1, 2 DESC
     ) AS h
-    WHERE h.vehicle_id = r.vehicle_id AND h.bucket > r.bucket;
+    WHERE h.vehicle_id = r.vehicle_id AND h.bucket > r.hour;
+
+    UPDATE telemetry.vehicle_state AS r
+    SET
+        ts = l.ts,
+        energy_mwh = l.energy_mwh,
+        soc_mpct = l.soc_mpct,
+        battery_temp_mc = l.battery_temp_mc,
+        received_at = l.received_at
+    FROM (
+        SELECT DISTINCT ON (a.vehicle_id)
+            a.vehicle_id,
+            a.ts,
+            a.energy_mwh,
+            a.soc_mpct,
+            a.battery_temp_mc,
+            a.received_at
+        FROM added AS a
+        WHERE a.entry = 0
+        ORDER BY a.vehicle_id, a.ts DESC
+    ) AS l
+    WHERE l.vehicle_id = r.vehicle_id AND (l.ts > r.ts OR r.ts IS NULL);
     RETURN NULL;
 END;
 $$;
 
 COMMENT ON FUNCTION telemetry.roll_up_vehicle_readings() IS
-'Trigger: adds the new rows of telemetry.vehicle_reading to the hours and days that they belong to.';
+'Trigger: adds the new rows of telemetry.vehicle_reading to the hours and days that they belong to, and moves the states of their vehicles forward.';
 REVOKE ALL ON FUNCTION telemetry.roll_up_vehicle_readings() FROM PUBLIC;

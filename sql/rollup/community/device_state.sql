@@ -1,0 +1,68 @@
+-- Device state on the Community edition, kept by every write in its own transaction, whoever writes.
+
+CREATE OR REPLACE FUNCTION telemetry.keep_meter_state()
+RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO telemetry.meter_state AS d (meter_id, ts, energy_mwh, voltage_mv, received_at)
+    SELECT DISTINCT ON (a.meter_id) a.meter_id, a.ts, a.energy_mwh, a.voltage_mv, a.received_at
+    FROM added AS a
+    WHERE a.entry = 0
+    -- in one order for all writers: no deadlock
+    ORDER BY a.meter_id, a.ts DESC
+    ON CONFLICT ON CONSTRAINT meter_state_pkey DO UPDATE SET
+        ts = excluded.ts,
+        energy_mwh = excluded.energy_mwh,
+        voltage_mv = excluded.voltage_mv,
+        received_at = excluded.received_at
+    WHERE excluded.ts > d.ts;
+    RETURN NULL;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.keep_meter_state() IS
+'Trigger: moves the states of the meters forward that the new rows of telemetry.meter_reading are of.';
+REVOKE ALL ON FUNCTION telemetry.keep_meter_state() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION telemetry.keep_vehicle_state()
+RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO telemetry.vehicle_state AS d (vehicle_id, ts, energy_mwh, soc_mpct, battery_temp_mc, received_at)
+    SELECT DISTINCT ON (a.vehicle_id) a.vehicle_id, a.ts, a.energy_mwh, a.soc_mpct, a.battery_temp_mc, a.received_at
+    FROM added AS a
+    WHERE a.entry = 0
+    -- in one order for all writers: no deadlock
+    ORDER BY a.vehicle_id, a.ts DESC
+    ON CONFLICT ON CONSTRAINT vehicle_state_pkey DO UPDATE SET
+        ts = excluded.ts,
+        energy_mwh = excluded.energy_mwh,
+        soc_mpct = excluded.soc_mpct,
+        battery_temp_mc = excluded.battery_temp_mc,
+        received_at = excluded.received_at
+    WHERE excluded.ts > d.ts;
+    RETURN NULL;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.keep_vehicle_state() IS
+'Trigger: moves the states of the vehicles forward that the new rows of telemetry.vehicle_reading are of.';
+REVOKE ALL ON FUNCTION telemetry.keep_vehicle_state() FROM PUBLIC;
+
+DO $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_trigger AS t
+        WHERE t.tgrelid = 'telemetry.meter_reading'::regclass AND t.tgname = 'keep_state'
+    ) THEN
+        CREATE TRIGGER keep_state AFTER INSERT ON telemetry.meter_reading REFERENCING NEW TABLE AS added
+        FOR EACH STATEMENT EXECUTE FUNCTION telemetry.keep_meter_state();
+        CREATE TRIGGER keep_state AFTER INSERT ON telemetry.vehicle_reading REFERENCING NEW TABLE AS added
+        FOR EACH STATEMENT EXECUTE FUNCTION telemetry.keep_vehicle_state();
+    END IF;
+END;
+$$;
