@@ -44,7 +44,12 @@ def main() -> None:
     """Rewrite states for some minutes; print sizes every minute; end with how much they grew."""
     parser = argparse.ArgumentParser(prog="python -m loadtests.bloat", description=__doc__)
     parser.add_argument("--minutes", type=float, default=60)
-    minutes = parser.parse_args().minutes
+    parser.add_argument(
+        "--rounds-a-minute", type=int, help="readings of each device; as many as can be unless set"
+    )
+    options = parser.parse_args()
+    minutes = options.minutes
+    pause = 60 / options.rounds_a_minute if options.rounds_a_minute else 0
     console = Console(width=max(120, Console().width))
     with stack.database() as cluster, psycopg.connect(cluster.url(), autocommit=True) as connection:
         # half of the devices are meters, half are vehicles
@@ -60,8 +65,9 @@ def main() -> None:
                 minute += 1
                 if elapsed >= minutes:
                     break
+            time.sleep(max(0.0, began + rounds * pause - time.monotonic()))
             _rewrite(connection, ids, ts)
-            ts += timedelta(milliseconds=10)
+            ts += timedelta(seconds=pause or 0.01)
             rounds += 1
         for name, size in sizes[-1].items():
             console.print(f"{name}: {size / sizes[0][name]:.2f} times its size at the first look")

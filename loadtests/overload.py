@@ -1,0 +1,99 @@
+"""Whether the service's memory stays bounded while more is sent than it can store, for minutes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import threading
+import time
+from pathlib import Path
+
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+from loadtests import stack
+from loadtests.benchmark import wrk
+from loadtests.benchmark.steps import INGEST_PATH
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_LOOK_SECONDS = 10.0
+
+
+def main() -> None:
+    """Send batches without mercy while the database stalls now and then; print memory."""
+    parser = argparse.ArgumentParser(prog="python -m loadtests.overload", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--connections", type=int, default=1_000)
+    parser.add_argument("--readings", type=int, default=1_000, help="a request")
+    options = parser.parse_args()
+    console = Console(width=max(120, Console().width))
+    seconds = options.minutes * 60
+    with (
+        stack.database() as cluster,
+        stack.wattledger(cluster.url("wattledger_service"), stack.OUT / "service.log") as service,
+    ):
+        url = service.url + INGEST_PATH
+        wrk.run(url, "json", 1, wrk.Times().take(), 300, 2)
+        ended = threading.Event()
+        stalling = threading.Thread(target=_stall, args=(cluster.url(), ended))
+        stalling.start()
+        sizes: list[tuple[float, float]] = []
+        looking = threading.Thread(target=_look, args=(service.pid, ended, sizes, console))
+        looking.start()
+        try:
+            result = wrk.run(
+                url, "json", options.readings, wrk.Times().take(), options.connections, seconds
+            )
+        finally:
+            ended.set()
+            stalling.join()
+            looking.join()
+    _show(sizes, result, seconds, console)
+
+
+def _stall(database_url: str, ended: threading.Event) -> None:
+    """Hold the hot table for five seconds of every ten."""
+    while not ended.wait(5):
+        with psycopg.connect(database_url) as connection:
+            connection.execute("LOCK TABLE telemetry.meter_state IN ACCESS EXCLUSIVE MODE")
+            ended.wait(5)
+
+
+def _look(
+    supervisor: int, ended: threading.Event, sizes: list[tuple[float, float]], console: Console
+) -> None:
+    began = time.monotonic()
+    while not ended.wait(_LOOK_SECONDS):
+        sizes.append((time.monotonic() - began, _resident_mb(supervisor)))
+        console.print(f"after {sizes[-1][0]:4.0f} s: {sizes[-1][1]:,.0f} MB")
+
+
+def _resident_mb(supervisor: int) -> float:
+    """Resident memory of a process and its children, in MB."""
+    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+    pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in children]
+    return sum(pages) * _PAGE / 1e6
+
+
+def _show(
+    sizes: list[tuple[float, float]], result: wrk.Result, seconds: float, console: Console
+) -> None:
+    table = Table(title=f"{seconds:,.0f} s of overload")
+    table.add_column("requests answered with 503, or not in 30 s, by wrk's count", justify="right")
+    table.add_column("answered with 201", justify="right")
+    table.add_column("MB in the first third, at most", justify="right")
+    table.add_column("in the last third, at most", justify="right")
+    third = len(sizes) // 3
+    answered = result.requests_per_second * seconds
+    table.add_row(
+        f"{result.errors:,}",
+        f"{answered - result.errors:,.0f}",
+        f"{max(size for _, size in sizes[: third + 1]):,.0f}",
+        f"{max(size for _, size in sizes[-third - 1 :]):,.0f}",
+    )
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()
