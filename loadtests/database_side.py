@@ -28,33 +28,23 @@ _ARRAYS = (
     "SELECT * FROM api.ingest_meter_readings("
     "%b::text[], %b::timestamptz[], %b::float8[], %b::float8[])"
 )
-# what the function does where all is well, from another source; without its checks, in their favour
+# what the function does to a group of new readings, from another source; triggers do the rest
 _WRITE = """
-WITH stored AS (
-    INSERT INTO telemetry.meter_reading AS m (meter_id, ts, energy_mwh, voltage_mv)
-    SELECT s.meter_id, s.ts, (s.energy_kwh * 1000000)::bigint, (s.voltage_v * 1000)::integer
-    FROM {source}
-    ORDER BY s.ts, s.meter_id
-    ON CONFLICT ON CONSTRAINT meter_reading_pkey DO NOTHING
-    RETURNING m.meter_id, m.ts, m.energy_mwh, m.voltage_mv, m.received_at
-)
-INSERT INTO telemetry.meter_state AS d (meter_id, ts, energy_mwh, voltage_mv, received_at)
-SELECT DISTINCT ON (s.meter_id) s.meter_id, s.ts, s.energy_mwh, s.voltage_mv, s.received_at
-FROM stored AS s
-ORDER BY s.meter_id, s.ts DESC
-ON CONFLICT ON CONSTRAINT meter_state_pkey DO UPDATE SET
-    ts = excluded.ts,
-    energy_mwh = excluded.energy_mwh,
-    voltage_mv = excluded.voltage_mv,
-    received_at = excluded.received_at
-WHERE excluded.ts > d.ts
+INSERT INTO telemetry.meter_reading (meter_id, ts, energy_mwh, voltage_mv)
+SELECT s.meter_id, s.ts, (s.energy_kwh * 1000000)::bigint, (s.voltage_v * 1000)::integer
+FROM {source}
+ORDER BY s.ts, s.meter_id
+{conflict}
 """
+_LOOK = "ON CONFLICT ON CONSTRAINT meter_reading_pkey DO NOTHING"
 _COLUMNS = "meter_id text, ts timestamptz, energy_kwh float8, voltage_v float8"
-_FROM_STAGING = _WRITE.format(source="staging AS s")
-_FROM_ARRAYS = _WRITE.format(
-    source="unnest(%b::text[], %b::timestamptz[], %b::float8[], %b::float8[])"
+_SENT = (
+    "unnest(%b::text[], %b::timestamptz[], %b::float8[], %b::float8[])"
     " AS s (meter_id, ts, energy_kwh, voltage_v)"
 )
+_FROM_STAGING = _WRITE.format(source="staging AS s", conflict="")
+_FROM_ARRAYS = _WRITE.format(source=_SENT, conflict="")
+_FROM_ARRAYS_LOOKING = _WRITE.format(source=_SENT, conflict=_LOOK)
 
 
 def from_function(connection: Connection, group: Group) -> None:
@@ -63,8 +53,13 @@ def from_function(connection: Connection, group: Group) -> None:
 
 
 def from_arrays(connection: Connection, group: Group) -> None:
-    """The same arrays straight into the two statements, without our checks."""
+    """The same arrays straight into the table, without our checks."""
     connection.execute(_FROM_ARRAYS, group, prepare=True, binary=True)
+
+
+def from_arrays_looking(connection: Connection, group: Group) -> None:
+    """Likewise, with a look for a duplicate of each."""
+    connection.execute(_FROM_ARRAYS_LOOKING, group, prepare=True, binary=True)
 
 
 def from_staging(connection: Connection, group: Group) -> None:
@@ -79,7 +74,8 @@ def from_staging(connection: Connection, group: Group) -> None:
 
 def from_json(kind: str) -> Callable[[Connection, Group], None]:
     """One parameter of type json or jsonb, taken apart in SQL."""
-    statement = _WRITE.format(source=f"{kind}_to_recordset(%s::{kind}) AS s ({_COLUMNS})")
+    source = f"{kind}_to_recordset(%s::{kind}) AS s ({_COLUMNS})"
+    statement = _WRITE.format(source=source, conflict="")
 
     def write(connection: Connection, group: Group) -> None:
         rows = [
@@ -94,6 +90,7 @@ def from_json(kind: str) -> Callable[[Connection, Group], None]:
 WAYS: dict[str, Callable[[Connection, Group], None]] = {
     "our function, arrays": from_function,
     "arrays without our checks": from_arrays,
+    "… and with ON CONFLICT": from_arrays_looking,
     "COPY into staging, INSERT": from_staging,
     "json_to_recordset": from_json("json"),
     "jsonb_to_recordset": from_json("jsonb"),
