@@ -38,6 +38,8 @@ class Connection(HttpToolsProtocol):
         self._head_bytes = 0
         self._drained_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
+        # after the answer, since the client asked for that
+        self._hangs_up = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a client in, or turn it away where there are too many."""
@@ -93,8 +95,12 @@ class Connection(HttpToolsProtocol):
                 HTTPStatus.BAD_REQUEST,
                 "another protocol is not supported: send the request without Upgrade",
             )
-        else:
-            super().on_headers_complete()
+            return
+        super().on_headers_complete()
+        if not self.cycle.keep_alive:
+            # uvicorn would hang up with the answer, which a client that still sends would miss
+            self.cycle.keep_alive = True
+            self._hangs_up = True
 
     def on_message_complete(self) -> None:
         """A request is complete: what comes next is a head."""
@@ -104,13 +110,18 @@ class Connection(HttpToolsProtocol):
         self._in_head, self._in_message = True, False
         self._head_bytes = self._drained_bytes = 0
         self._forget_deadline()
+        if self._hangs_up and self.cycle.response_complete:
+            self.transport.close()
 
     def on_response_complete(self) -> None:
         """A request is answered: what is left of its body may still come, for a while."""
         super().on_response_complete()
-        unwanted = self._in_message and not self._in_head and self.cycle.response_complete
-        if unwanted and not self.transport.is_closing():
+        if not self.cycle.response_complete or self.transport.is_closing():
+            return
+        if self._in_message and not self._in_head:
             self._deadline = self.loop.call_later(DRAIN_SECONDS, self.transport.close)
+        elif self._hangs_up:
+            self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP, and hang up."""

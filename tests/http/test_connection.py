@@ -111,6 +111,26 @@ def test_an_answered_request_may_end_and_another_follow(peer: Peer) -> None:
     assert peer.answer()[0] == 200
 
 
+@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+def test_who_asks_to_hang_up_gets_the_answer_even_to_a_body_that_is_not_read(
+    peer: Peer, version: bytes
+) -> None:
+    head = b"POST / HTTP/%s\r\nHost: x\r\nConnection: close\r\nContent-Length: 9000000\r\n\r\n"
+    peer.send(head % version)
+    time.sleep(0.1)
+    assert peer.sends_all([b" " * 100_000] * 90)
+    assert peer.answer()[0] == 200
+    assert peer.is_hung_up()
+
+
+def test_who_asks_to_hang_up_is_hung_up_on_at_once(peer: Peer) -> None:
+    began = time.monotonic()
+    peer.send(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert peer.answer()[0] == 200
+    assert peer.is_hung_up()
+    assert time.monotonic() - began < 1
+
+
 def test_the_rest_of_an_answered_request_is_not_read_for_ever(peer: Peer, bound: Any) -> None:
     bound("MOST_DRAINED_BYTES", 1_000_000)
     peer.send(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
