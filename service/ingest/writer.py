@@ -16,6 +16,8 @@ from service.wire import Batch, Refusal
 
 _log = logging.getLogger(__name__)
 _RECONNECT_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
+# a group of so many readings is worth a writer of its own, and too long to wait for
+_LARGE_GROUP = 500
 
 
 class QueueFull(Exception):
@@ -37,7 +39,9 @@ class _Waiting(NamedTuple):
 class Writer:
     """A bounded queue of batches, and the tasks that write it.
 
-    A group is what came while the one before was being written: no timer waits for more.
+    A group is what came while the one before was being written: no timer waits for more. Groups
+    are the cheaper a reading the larger they are, so that a second one begins beside another only
+    where it is large itself, or would have to wait for a large one.
     """
 
     def __init__(self, conninfo: str, settings: Settings) -> None:
@@ -51,6 +55,8 @@ class Writer:
         self._kept = Store(conninfo, settings)
         self._keeping = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
+        # sizes of the groups that are being written
+        self._under_way: list[int] = []
         self._stopping = False
         # whether at least one writer has a working connection; looked at by every request
         self.connected = False
@@ -94,7 +100,8 @@ class Writer:
         self._queue.append(_Waiting(batch, size_bytes, tell))
         self._queued_readings += batch.size
         self._queued_bytes += size_bytes
-        self._arrived.set()
+        if self._is_worth_a_group():
+            self._arrived.set()
 
     def admit(self, size_bytes: int, readings: int = 1) -> None:
         """Raise QueueFull or DatabaseUnavailable where so much could not be queued now.
@@ -116,6 +123,15 @@ class Writer:
         async with self._keeping:
             await self._kept.quarantine(refused)
 
+    def _is_worth_a_group(self) -> bool:
+        """Whether what is queued should be written now, by one more writer."""
+        return (
+            not self._under_way
+            or self._stopping
+            or self._queued_readings >= _LARGE_GROUP
+            or min(self._under_way) >= _LARGE_GROUP
+        )
+
     def _take_group(self) -> list[_Waiting]:
         group: list[_Waiting] = []
         readings = 0
@@ -133,6 +149,7 @@ class Writer:
         attempt = 0
         while not (self._stopping and not self._queue):
             if not store.connected:
+                self._arrived.set()  # another one may have to write what this one would have
                 if not await self._connect(store, attempt):
                     if self._stopping:
                         break
@@ -140,13 +157,20 @@ class Writer:
                     attempt += 1
                     continue
                 attempt = 0
-            group = self._take_group()
+            group = self._take_group() if self._is_worth_a_group() else []
             if not group:
                 self._arrived.clear()
                 if not self._stopping:
                     await self._arrived.wait()
                 continue
-            await self._write(store, group)
+            readings = sum(waiting.batch.size for waiting in group)
+            self._under_way.append(readings)
+            if self._queue and self._is_worth_a_group():
+                self._arrived.set()
+            try:
+                await self._write(store, group)
+            finally:
+                self._under_way.remove(readings)
         await store.close()
 
     async def _connect(self, store: Store, attempt: int) -> bool:

@@ -30,6 +30,8 @@ from tests.support.readings import (
 )
 from tests.support.server import Server, as_service
 
+MINUTE = timedelta(minutes=1)
+
 
 def batch_of(*readings: dict[str, Any]) -> Batch:
     return decode(json.dumps(readings).encode(), "application/json", 20_000)
@@ -190,6 +192,48 @@ def test_a_queue_is_bounded_in_bytes_too(service_url: str, database_url: str) ->
         await asyncio.gather(first, second)
 
     with_writer(service_url, use, Settings(queue_bytes=1000, writers=1))
+
+
+def locking(database_url: str, meter_id: str) -> psycopg.Connection[Any]:
+    """A session that holds the row of a meter's state."""
+    blocker = psycopg.connect(database_url)
+    blocker.execute("SELECT FROM telemetry.meter_state WHERE meter_id = %s FOR UPDATE", [meter_id])
+    return blocker
+
+
+def test_nobody_waits_for_a_large_group_of_others(service_url: str, database_url: str) -> None:
+    async def use(writer: Writer) -> None:
+        await writer.submit(batch_of(meter("held")), 100)
+        with locking(database_url, "held"):
+            readings = [meter("held" if n == 0 else f"L-{n}", NOW + MINUTE) for n in range(600)]
+            large = asyncio.create_task(writer.submit(batch_of(*readings), 60_000))
+            await asyncio.sleep(0.2)
+            for number in range(3):
+                await asyncio.wait_for(writer.submit(batch_of(meter(f"S-{number}")), 100), 5)
+            assert not large.done()
+        assert (await large).refused == []
+
+    with_writer(service_url, use, Settings(writers=2))
+
+
+def test_behind_a_small_group_readings_gather_until_they_are_a_large_one(
+    service_url: str, database_url: str
+) -> None:
+    async def use(writer: Writer) -> None:
+        await writer.submit(batch_of(meter("held")), 100)
+        with locking(database_url, "held"):
+            small = asyncio.create_task(writer.submit(batch_of(meter("held", NOW + MINUTE)), 100))
+            await asyncio.sleep(0.2)
+            first = asyncio.create_task(writer.submit(batch_of(meter("S-1")), 100))
+            await asyncio.sleep(0.2)
+            assert not first.done()
+            readings = [meter(f"L-{n}") for n in range(600)]
+            await asyncio.wait_for(writer.submit(batch_of(*readings), 60_000), 5)
+            assert first.done()
+            assert not small.done()
+        assert (await small).refused == []
+
+    with_writer(service_url, use, Settings(writers=2))
 
 
 def test_stopping_writes_what_is_queued(service_url: str, connection: Connection) -> None:
