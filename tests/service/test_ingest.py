@@ -295,3 +295,16 @@ def test_a_lock_on_the_hot_table_ends_in_503_not_in_a_hanging_request(
     problem_of(answer, 503)
     assert answer.headers["retry-after"].isdecimal()
     assert post(meter()).status_code == 201
+
+
+def test_a_schema_of_another_version_is_503_and_no_fault_of_the_reading(
+    post: Any, connection: Connection
+) -> None:
+    rename = "ALTER FUNCTION api.{}(text[], timestamptz[], float8[], float8[]) RENAME TO {}"
+    connection.execute(rename.format("ingest_meter_readings", "away"))
+    answer = post(meter())
+    problem_of(answer, 503)
+    assert answer.headers["retry-after"].isdecimal()
+    assert connection.execute("SELECT count(*) FROM ops.quarantine").fetchone() == (0,)
+    connection.execute(rename.format("away", "ingest_meter_readings"))
+    assert post(meter()).status_code == 201
