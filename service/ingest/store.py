@@ -145,3 +145,21 @@ class Store:
             if connection.closed:
                 self._connection = None
             raise
+
+
+async def ingest_split(store: Store, batch: Batch, error: psycopg.Error) -> Outcome:
+    """Store the readings of a batch that fails as a whole, all but those that fail alone."""
+    if len(batch.meters.indexes) + len(batch.vehicles.indexes) <= 1:
+        index = (*batch.meters.indexes, *batch.vehicles.indexes)[0]
+        detail = f"the database cannot store it: {error.diag.message_primary or error}"
+        return Outcome(0, [*batch.refused, Refusal(index, "malformed", detail)], {})
+    total = Outcome(0, list(batch.refused), {})
+    for half in batch.halves():
+        try:
+            outcome = (await store.ingest([half]))[0]
+        except psycopg.Error as fault:
+            outcome = await ingest_split(store, half, fault)
+        total.duplicates += outcome.duplicates
+        total.refused += outcome.refused
+        total.decoded |= outcome.decoded
+    return total

@@ -10,9 +10,9 @@ import psycopg
 
 from service.database import DatabaseUnavailable
 from service.ingest.quarantine import Quarantined
-from service.ingest.store import Outcome, Store
+from service.ingest.store import Outcome, Store, ingest_split
 from service.settings import Settings
-from service.wire import Batch, Refusal
+from service.wire import Batch
 
 _log = logging.getLogger(__name__)
 _RECONNECT_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
@@ -215,7 +215,7 @@ class Writer:
 
     async def _write_apart(self, store: Store, waiting: _Waiting, error: psycopg.Error) -> None:
         try:
-            outcome = await _ingest_split(store, waiting.batch, error)
+            outcome = await ingest_split(store, waiting.batch, error)
         except DatabaseUnavailable as away:
             waiting.tell(away)
         else:
@@ -237,21 +237,3 @@ def _tell_each(group: list[_Waiting], outcomes: list[Outcome]) -> None:
 def _tell_all(group: list[_Waiting], error: Exception) -> None:
     for waiting in group:
         waiting.tell(error)
-
-
-async def _ingest_split(store: Store, batch: Batch, error: psycopg.Error) -> Outcome:
-    """Store the readings of a batch that fails as a whole, all but those that fail alone."""
-    if len(batch.meters.indexes) + len(batch.vehicles.indexes) <= 1:
-        index = (*batch.meters.indexes, *batch.vehicles.indexes)[0]
-        detail = f"the database cannot store it: {error.diag.message_primary or error}"
-        return Outcome(0, [*batch.refused, Refusal(index, "malformed", detail)], {})
-    total = Outcome(0, list(batch.refused), {})
-    for half in batch.halves():
-        try:
-            outcome = (await store.ingest([half]))[0]
-        except psycopg.Error as fault:
-            outcome = await _ingest_split(store, half, fault)
-        total.duplicates += outcome.duplicates
-        total.refused += outcome.refused
-        total.decoded |= outcome.decoded
-    return total
