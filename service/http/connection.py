@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from http import HTTPStatus
 from typing import Any
 
@@ -17,6 +18,8 @@ HEAD_SECONDS = 15.0
 # of a body that is still on its way when its request is answered already
 MOST_DRAINED_BYTES = 32 * 1024 * 1024
 DRAIN_SECONDS = 5.0
+# in which a client may read nothing of what is written to it
+UNREAD_SECONDS = 30.0
 
 _STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
@@ -27,8 +30,8 @@ class Connection(HttpToolsProtocol):
     """A connection that bounds a request's head, and what comes after its answer.
 
     uvicorn bounds neither in bytes nor in time, nor how long a client may be silent before its
-    first request. A body that nobody wants is read on for a while, since a client that is cut off
-    would miss the answer.
+    first request, or not read an answer. A body that nobody wants is read on for a while, since a
+    client that is cut off would miss the answer.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -38,6 +41,7 @@ class Connection(HttpToolsProtocol):
         self._head_bytes = 0
         self._drained_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
         # after the answer, since the client asked for that
         self._hangs_up = False
 
@@ -58,6 +62,8 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget what was waited for."""
         self._forget_deadline()
+        if self._unread is not None:
+            self._unread.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -122,6 +128,25 @@ class Connection(HttpToolsProtocol):
             self._deadline = self.loop.call_later(DRAIN_SECONDS, self.transport.close)
         elif self._hangs_up:
             self.transport.close()
+
+    def pause_writing(self) -> None:
+        """More is written than the client reads: it has some time to go on."""
+        super().pause_writing()
+        self._look_again_at_unread()
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
+
+    def _look_again_at_unread(self, before: float = math.inf) -> None:
+        """Hang up where no more of what waits to be read was read since the last look."""
+        waiting = self.transport.get_write_buffer_size()
+        if waiting >= before:
+            self.transport.abort()
+        else:
+            self._unread = self.loop.call_later(UNREAD_SECONDS, self._look_again_at_unread, waiting)
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP, and hang up."""

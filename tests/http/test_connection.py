@@ -14,6 +14,8 @@ from service.http import connection
 from service.http.connection import Connection
 from tests.support.in_process import Peer, listening
 
+LARGE = 10_000_000
+
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
     """Answers at once, whatever body may follow."""
@@ -23,9 +25,10 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         await receive()
         await send({"type": "lifespan.shutdown.complete"})
         return
-    headers = [(b"content-type", b"text/plain"), (b"content-length", b"2")]
+    body = b"ok" if scope["path"] == "/" else b"z" * LARGE
+    headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": b"ok"})
+    await send({"type": "http.response.body", "body": body})
 
 
 @pytest.fixture
@@ -166,3 +169,20 @@ def test_another_protocol_is_refused(peer: Peer) -> None:
         b"POST / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\n{}"
     )
     assert "without Upgrade" in assert_turned_away(peer, 400)
+
+
+def test_who_does_not_read_an_answer_is_cut_off(peer: Peer, bound: Any) -> None:
+    bound("UNREAD_SECONDS", 0.5)
+    peer.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+    time.sleep(1.5)
+    with pytest.raises((AssertionError, ConnectionResetError)):
+        peer.answer()
+
+
+def test_who_reads_an_answer_slowly_gets_it(peer: Peer, bound: Any) -> None:
+    bound("UNREAD_SECONDS", 0.5)
+    peer.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+    read = 0
+    while read < LARGE:
+        read += peer.read(1_000_000)
+        time.sleep(0.15)

@@ -104,7 +104,13 @@ class Peer:
         except ConnectionResetError:
             return True
 
+    def read(self, most: int) -> int:
+        """Read some bytes and forget them; return how many."""
+        received = self._socket.recv(most)
+        assert received, "the server hung up"
+        return len(received)
+
     def _more(self) -> None:
         received = self._socket.recv(65536)
-        assert received, f"the server hung up after {self._read!r}"
+        assert received, f"the server hung up after {self._read[:500]!r}"
         self._read += received
