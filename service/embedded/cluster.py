@@ -13,7 +13,7 @@ from urllib.parse import quote
 import psycopg
 
 from service.embedded import places, postmaster, secrets
-from service.embedded.errors import EmbeddedError
+from service.embedded.errors import EmbeddedError, NotRunning
 from service.embedded.launch import launch
 from service.embedded.postmaster import Postmaster
 from service.embedded.programs import find_programs
@@ -67,7 +67,7 @@ class Cluster:
                     postmaster.wait_until_ready(self._data)
                     # also where it ran: a first start may have been killed before it came so far
                     self._create_database()
-                except (psycopg.OperationalError, postmaster.Ended) as error:
+                except (psycopg.OperationalError, postmaster.Ended, NotRunning) as error:
                     # what ran a moment ago may have been on its way down
                     if time.monotonic() > deadline:
                         raise EmbeddedError(f"the embedded database fails: {error}") from error
@@ -145,9 +145,7 @@ class Cluster:
     def _postmaster(self) -> Postmaster:
         if found := postmaster.running(self._data):
             return found
-        raise EmbeddedError(
-            "the embedded database does not run: start it with `wattledger db start`"
-        )
+        raise NotRunning("the embedded database does not run: start it with `wattledger db start`")
 
     def _exists(self) -> bool:
         try:
