@@ -121,6 +121,12 @@ def test_what_was_stored_before_there_were_rollups_is_in_them_after_the_migratio
     times = [MIDNIGHT + n * 7 * MINUTE for n in range(-30, 30)]
     ingest_meters(connection, [MeterReading(one, ts) for ts in times for one in "AB"])
     ingest_vehicles(connection, [VehicleReading("A", ts) for ts in times])
+    for kind in ("meter", "vehicle"):
+        connection.execute(
+            f"INSERT INTO telemetry.{kind}_reading ({kind}_id, ts, entry, energy_mwh)"
+            " VALUES ('corrected', %s, 1, 5)",
+            [MIDNIGHT],
+        )
     connection.execute("UPDATE migration.definitions SET sha256 = 'of an earlier version'")
     migrate(database_url, lambda _: None)
     assert rollups.differences(connection) == []

@@ -29,6 +29,16 @@ BEGIN
         received_at = excluded.received_at
     WHERE excluded.ts > d.ts OR d.ts IS NULL;
 
+    -- one that has corrections alone has no state, but an hour that they are counted in
+    INSERT INTO telemetry.meter_state (meter_id, hour)
+    SELECT
+        a.meter_id,
+        max(public.time_bucket('1 hour', a.ts))
+    FROM telemetry.meter_reading AS a
+    WHERE a.ts >= recompute_meter_rollups.since AND a.ts < recompute_meter_rollups.until
+    GROUP BY 1
+    ON CONFLICT ON CONSTRAINT meter_state_pkey DO NOTHING;
+
     UPDATE telemetry.meter_state AS r
     SET
         hour_energy_mwh = coalesce(h.energy_mwh, 0),
@@ -145,6 +155,16 @@ BEGIN
         battery_temp_mc = excluded.battery_temp_mc,
         received_at = excluded.received_at
     WHERE excluded.ts > d.ts OR d.ts IS NULL;
+
+    -- one that has corrections alone has no state, but an hour that they are counted in
+    INSERT INTO telemetry.vehicle_state (vehicle_id, hour)
+    SELECT
+        a.vehicle_id,
+        max(public.time_bucket('1 hour', a.ts))
+    FROM telemetry.vehicle_reading AS a
+    WHERE a.ts >= recompute_vehicle_rollups.since AND a.ts < recompute_vehicle_rollups.until
+    GROUP BY 1
+    ON CONFLICT ON CONSTRAINT vehicle_state_pkey DO NOTHING;
 
     UPDATE telemetry.vehicle_state AS r
     SET
