@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from contextlib import closing
+from typing import Any
 
 from uvicorn.config import STARTUP_FAILURE, Config
 from uvicorn.supervisors import Multiprocess
@@ -36,6 +37,26 @@ def check_address(settings: Settings) -> None:
             ) from error
 
 
+def configuration(app: Any, protocol: type[Connection], **options: Any) -> Config:
+    """How an ASGI application is served, in this process or in workers; `options` are uvicorn's."""
+    chosen: dict[str, Any] = {
+        "http": protocol,
+        "ws": "none",
+        "interface": "asgi3",
+        "lifespan": "on",
+        "log_config": None,
+        "access_log": False,
+        "proxy_headers": False,
+        "server_header": False,
+        "backlog": _BACKLOG,
+        "timeout_keep_alive": _IDLE_SECONDS,
+        "timeout_graceful_shutdown": _STOP_SECONDS,
+        # a machine that swaps, or a long collection of garbage, is no reason to kill a worker
+        "timeout_worker_healthcheck": 30,
+    }
+    return Config(app, **(chosen | options))
+
+
 def serve(
     factory: str, protocol: type[Connection], *, host: str, port: int, workers: int = 1
 ) -> None:
@@ -46,26 +67,7 @@ def serve(
     """
     logging.basicConfig(level=logging.INFO, format="[%(levelname)s] %(message)s")
     _allow_many_files()
-    config = Config(
-        factory,
-        factory=True,
-        host=host,
-        port=port,
-        workers=workers,
-        http=protocol,
-        ws="none",
-        interface="asgi3",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        backlog=_BACKLOG,
-        timeout_keep_alive=_IDLE_SECONDS,
-        timeout_graceful_shutdown=_STOP_SECONDS,
-        # a machine that swaps, or a long collection of garbage, is no reason to kill a worker
-        timeout_worker_healthcheck=30,
-    )
+    config = configuration(factory, protocol, factory=True, host=host, port=port, workers=workers)
     listening = config.bind_socket()
     # from now on connections wait for a worker, also for one that replaces another
     listening.listen(_BACKLOG)

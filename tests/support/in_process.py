@@ -12,25 +12,14 @@ from typing import Any
 import uvicorn
 
 from service.http.connection import Connection
+from service.http.server import configuration
 from tests.support.process import free_port
 
 
 @contextmanager
 def listening(app: Any, protocol: type[Connection], **options: Any) -> Iterator[int]:
     """Serve an ASGI application; give the port, and stop in good order at the end."""
-    config = uvicorn.Config(
-        app,
-        port=free_port(),
-        http=protocol,
-        ws="none",
-        interface="asgi3",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=10,
-        **options,
-    )
+    config = configuration(app, protocol, port=free_port(), **options)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
