@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -52,7 +53,7 @@ class Connection(HttpToolsProtocol):
             self._turn_away(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "too many connections are open: try again later",
-                b"retry-after: %d\r\n" % RETRY_AFTER_SECONDS,
+                (b"retry-after", b"%d" % RETRY_AFTER_SECONDS),
             )
             return
         self.timeout_keep_alive_task = self.loop.call_later(
@@ -163,21 +164,29 @@ class Connection(HttpToolsProtocol):
             self._deadline.cancel()
             self._deadline = None
 
-    def _turn_away(self, status: HTTPStatus, detail: str, header: bytes = b"") -> None:
+    def _turn_away(self, status: HTTPStatus, detail: str, *headers: tuple[bytes, bytes]) -> None:
         """Answer without the application, and hang up, unless that was done already."""
         if self.transport.is_closing():
             return
         document = msgspec.json.encode(problem(status, detail))
-        header += b"connection: close\r\n"
-        self.write_answer(status, MEDIA_TYPE.encode(), document, header)
+        headers = (*headers, (b"connection", b"close"))
+        self.write_answer(status, MEDIA_TYPE.encode(), document, headers)
         self.transport.close()
 
     def write_answer(
-        self, status: int, media_type: bytes, body: bytes, more_head: bytes = b""
+        self, status: int, media_type: bytes, body: bytes, headers: Iterable[tuple[bytes, bytes]]
     ) -> None:
-        """Write a whole answer; `more_head` is header lines, each with its CRLF."""
-        date = b"".join([b"%s: %s\r\n" % header for header in self.server_state.default_headers])
+        """Write a whole answer, with `headers` beside those that every answer has."""
+        lines = [b"%s: %s\r\n" % header for header in self.server_state.default_headers]
+        more = [b"%s: %s\r\n" % header for header in headers]
         self.transport.write(
             b"%s%scontent-type: %s\r\ncontent-length: %d\r\n%s\r\n%s"
-            % (_STATUS_LINES[status], date, media_type, len(body), more_head, body)
+            % (
+                _STATUS_LINES[status],
+                b"".join(lines),
+                media_type,
+                len(body),
+                b"".join(more),
+                body,
+            )
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
 
 import msgspec
 
@@ -128,8 +127,3 @@ def failure(error: BaseException) -> Answer:
         "an error of the service: the readings may not be stored",
         hint="Send the same request again later; the service's log says more.",
     )
-
-
-def header_lines(headers: Sequence[tuple[Any, Any]]) -> bytes:
-    """Headers as they stand on the wire."""
-    return b"".join([b"%s: %s\r\n" % header for header in headers])

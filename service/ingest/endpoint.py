@@ -21,6 +21,7 @@ from service.wire import (
     TooManyReadings,
     UnknownEncoding,
     decode,
+    media_type_of,
 )
 
 
@@ -39,7 +40,7 @@ def _announced(scope: Any, settings: Settings) -> tuple[int | None, Decoder | No
     length = None
     for name, value in scope["headers"]:
         if name == b"content-type":
-            media_type = value.partition(b";")[0].strip().lower().decode("latin-1")
+            media_type = media_type_of(value)
         elif name == b"content-encoding":
             encoding = value.strip().lower()
         elif name == b"content-length":

@@ -8,7 +8,7 @@ import httptools
 import msgspec
 
 from service.settings import Settings
-from service.wire import MEDIA_TYPES
+from service.wire import MEDIA_TYPES, media_type_of
 
 # headers that ask for what the lane does not do
 _UNUSUAL = frozenset({b"content-encoding", b"transfer-encoding", b"expect", b"upgrade"})
@@ -52,11 +52,11 @@ def _parsed(head: bytes, max_body_bytes: int) -> Head | None:
     given_id = None
     for name, value in headers.all:
         if name == b"content-type":
-            media_type = value.partition(b";")[0].strip().lower().decode("latin-1")
+            media_type = media_type_of(value)
         elif name == b"content-length":
             length = int(value)
         elif name == b"x-request-id":
-            given_id = value
+            given_id = given_id or value  # the first, as the access log takes it
         elif name in _UNUSUAL or (name == b"connection" and value.lower() != b"keep-alive"):
             return None
     if not headers.complete or not 0 < length <= max_body_bytes or media_type not in MEDIA_TYPES:

@@ -17,7 +17,6 @@ from service.ingest.answers import (
     Answer,
     encode,
     failure,
-    header_lines,
     receipt,
     with_refused,
 )
@@ -160,12 +159,10 @@ class Lane(Connection):
         self._log.take("POST", PATH, note, self._answered - self._began)
         if self._lost or self.transport.is_closing():
             return
-        more_head = b"x-request-id: %s\r\n" % note.request_id
-        if answer.headers:
-            more_head += header_lines(answer.headers)
+        headers = [(b"x-request-id", note.request_id), *answer.headers]
         if self._stopping:
-            more_head += b"connection: close\r\n"
-        self.write_answer(answer.status, answer.media_type, encode(answer.document), more_head)
+            headers.append((b"connection", b"close"))
+        self.write_answer(answer.status, answer.media_type, encode(answer.document), headers)
         self.server_state.total_requests += 1
         if self._stopping:
             self.transport.close()

@@ -1,7 +1,7 @@
 """The wire format: bodies of bytes in, rows for the ingest functions out."""
 
 from service.wire.batch import Batch, Refusal, Rows, decode, raw_readings
-from service.wire.bodies import MEDIA_TYPES
+from service.wire.bodies import MEDIA_TYPES, media_type_of
 from service.wire.encodings import Decoder
 from service.wire.errors import (
     BodyTooLarge,
@@ -23,5 +23,6 @@ __all__ = [
     "UnknownEncoding",
     "WireError",
     "decode",
+    "media_type_of",
     "raw_readings",
 ]

@@ -29,6 +29,11 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 _ARRAY_HEADERS = {0xDC: 2, 0xDD: 4}
 
 
+def media_type_of(content_type: bytes) -> str:
+    """The media type that a Content-Type header names, without its parameters."""
+    return content_type.partition(b";")[0].strip().lower().decode("latin-1")
+
+
 def split(body: bytes, media_type: str, max_readings: int) -> list[bytes]:
     """Return the bytes of each reading. Raises MalformedBody and TooManyReadings."""
     if not body or (media_type != MSGPACK and body.isspace()):
