@@ -25,7 +25,7 @@ _MOST_WAITING = 200_000
 _SAFE_ID = re.compile(rb"[A-Za-z0-9._:@/+=-]{1,128}")
 _encode = msgspec.json.Encoder().encode
 
-Line = tuple[float, str, str, int, float, bytes, dict[str, int]]
+Line = tuple[float, str, str, int, float, bytes, dict[str, int | str]]
 
 
 class Note:
@@ -40,7 +40,7 @@ class Note:
     def __init__(self, request_id: bytes) -> None:
         self.request_id = request_id
         self.status = 500
-        self.facts: dict[str, int] = {}
+        self.facts: dict[str, int | str] = {}
 
 
 class AccessLog:

@@ -19,6 +19,8 @@ from service.http.server import end_with_supervisor
 from service.ingest import answers, endpoint
 from service.ingest.body import Patience
 from service.ingest.writer import Writer
+from service.keys.guard import guard
+from service.keys.keyring import Keyring
 from service.problems import HANDLERS as PROBLEM_HANDLERS
 from service.routes import analytics, devices, health, links
 from service.settings import Settings, SettingsError
@@ -64,18 +66,31 @@ def create_app(
     async def lifespan(app: Litestar) -> AsyncGenerator[None, None]:
         database = Database(read_url, settings)
         writer = Writer(write_url, settings)
+        # not of the replica for reads: a key that was revoked shall not live on there
+        key_database = Database(write_url, settings, connections=1)
+        keyring = Keyring(key_database, settings.key_cache_seconds)
         await database.open()
+        await key_database.open()
         await writer.start()
         upkeep = Upkeep(write_url, settings.maintenance_minutes * 60)
         upkeep.start()
         patience = Patience(settings.body_timeout_seconds)
-        app.state.update({"database": database, "writer": writer, "patience": patience})
+        app.state.update(
+            {
+                "database": database,
+                "writer": writer,
+                "patience": patience,
+                "keyring": keyring if settings.keys == "required" else None,
+            }
+        )
         try:
             yield
         finally:
             await upkeep.stop()
             patience.stop()
             await writer.stop()
+            await keyring.stop()
+            await key_database.close()
             await database.close()
 
     def provide_database(state: State) -> Database:
@@ -90,6 +105,7 @@ def create_app(
             *analytics.HANDLERS,
             *health.HANDLERS,
         ],
+        guards=[guard],
         dependencies={"database": Provide(provide_database, sync_to_thread=False)},
         exception_handlers=PROBLEM_HANDLERS,
         lifespan=[lifespan],

@@ -67,7 +67,8 @@ async def prepare_connection(connection: psycopg.AsyncConnection[Any]) -> None:
 class Database:
     """A pool of connections on which each call is a transaction of its own."""
 
-    def __init__(self, conninfo: str, settings: Settings) -> None:
+    def __init__(self, conninfo: str, settings: Settings, connections: int | None = None) -> None:
+        """`connections`: how many at most, in place of what the settings say."""
         timeout_ms = round(settings.read_timeout_seconds * 1000)
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             conninfo,
@@ -76,7 +77,7 @@ class Database:
                 "application_name": "wattledger",
             },
             min_size=1,
-            max_size=settings.read_connections,
+            max_size=connections or settings.read_connections,
             timeout=_PATIENCE_SECONDS,
             configure=prepare_connection,
             check=AsyncConnectionPool.check_connection,

@@ -10,7 +10,15 @@ from litestar import Litestar, Router
 from litestar._openapi.schema_generation import SchemaCreator
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin
-from litestar.openapi.spec import License, OpenAPIResponse, Reference, Schema, Tag
+from litestar.openapi.spec import (
+    Components,
+    License,
+    OpenAPIResponse,
+    Reference,
+    Schema,
+    SecurityScheme,
+    Tag,
+)
 from litestar.openapi.spec.enums import OpenAPIType
 from litestar.plugins import OpenAPISchemaPlugin
 from litestar.static_files import (
@@ -19,6 +27,7 @@ from litestar.static_files import (
 from litestar.typing import FieldDefinition
 
 from service.ingest import answers, document
+from service.keys.guard import OPEN
 
 PATH = "/docs"
 _ASSETS = f"{PATH}/assets"
@@ -38,6 +47,19 @@ def config() -> OpenAPIConfig:
         " reached the battery, and what was lost between. Errors are RFC 9457 problem documents.",
         license=License(name="Apache-2.0", identifier="Apache-2.0"),
         path=PATH,
+        openapi_router=Router(
+            PATH, route_handlers=[], include_in_schema=False, dto=None, return_dto=None, opt=OPEN
+        ),
+        components=Components(
+            security_schemes={
+                "key": SecurityScheme(
+                    type="http",
+                    scheme="bearer",
+                    description="An API key: `wattledger key create` makes one.",
+                )
+            }
+        ),
+        security=[{"key": []}],
         tags=[
             Tag("ingest", "Devices and their gateways post readings."),
             Tag("state", "The latest reading of each device."),
@@ -64,7 +86,7 @@ def assets() -> Router:
     locations = found.submodule_search_locations if found else None
     directory = Path(next(iter(locations or []))) / "static"
     return create_static_files_router(
-        path=_ASSETS, directories=[directory], include_in_schema=False, tags=[]
+        path=_ASSETS, directories=[directory], include_in_schema=False, tags=[], opt=OPEN
     )
 
 

@@ -8,6 +8,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
 from service.database import DatabaseUnavailable, RuleViolation
+from service.keys.grant import Denied
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 1
@@ -67,7 +68,13 @@ def _on_away(_: Request[Any, Any, Any], error: DatabaseUnavailable) -> Response[
     )
 
 
+def _on_denied(_: Request[Any, Any, Any], error: Denied) -> Response[Problem]:
+    headers = {name.decode(): value.decode() for name, value in error.headers}
+    return _respond(problem(error.status, error.detail, error.hint), headers)
+
+
 HANDLERS: dict[Any, Any] = {
+    Denied: _on_denied,
     HTTPException: _on_http,
     ValidationException: _on_validation,
     RuleViolation: _on_rule,

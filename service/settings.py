@@ -1,6 +1,7 @@
 """What can be set from the environment, with its defaults."""
 
 import os
+from ipaddress import ip_address
 from typing import Annotated, Literal
 
 import msgspec
@@ -40,6 +41,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     read_connections: Positive = 4
     read_timeout_seconds: Seconds = 15.0
     maintenance_minutes: Minutes = 60.0
+    keys: Literal["required", "off"] = "required"
+    key_cache_seconds: Seconds = 5.0
     access_log: bool = True
     log_format: Literal["text", "json"] = "text"
     slow_milliseconds: Milliseconds = 1000.0
@@ -60,6 +63,22 @@ def load() -> Settings:
         raise SettingsError(
             f"{_PREFIX}{name.upper()}={given.get(name, '')!r} cannot be used: {text}"
         ) from error
+
+
+def check_keys(settings: Settings) -> None:
+    """Raise SettingsError where whoever reaches this machine could do without a key."""
+    if settings.keys == "off" and not _is_loopback(settings.host):
+        raise SettingsError(
+            f"{_PREFIX}KEYS=off lets everyone in who can reach {settings.host}: without keys the"
+            " service listens on 127.0.0.1 only"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def database_url() -> str | None:

@@ -32,6 +32,7 @@ def apply_address(**given: object) -> settings.Settings:
             os.environ[f"WATTLEDGER_{name.upper()}"] = str(value)
     try:
         loaded = settings.load()
+        settings.check_keys(loaded)
         check_address(loaded)
     except settings.SettingsError as error:
         raise click.ClickException(str(error)) from error
@@ -43,7 +44,8 @@ def apply_address(**given: object) -> settings.Settings:
 def serve(host: str | None, port: int | None, workers: int | None) -> None:
     """Serve the HTTP API on the database at DATABASE_URL, or on the embedded one.
 
-    The database must have been migrated; /health/ready says if it was not.
+    The database must have been migrated; /health/ready says if it was not. Requests need a key:
+    `wattledger key create` makes one.
     """
     loaded = apply_address(host=host, port=port, workers=workers)
     os.environ["DATABASE_URL"] = service_url()

@@ -3,21 +3,34 @@
 import os
 
 import click
+import psycopg
 
 from service import serving, settings
 from service.cli.serve import address_options, apply_address
-from service.cli.target import migrate_database, service_url
+from service.cli.target import admin_url, migrate_database, service_url
 from service.embedded import Cluster, EmbeddedError, default_directory
 
 _WELCOME = """
 Wattledger listens on {base}
 
-  post a reading   curl {base}/v1/ingest -H 'Content-Type: application/json' \\
+{keys}
+  post a reading   curl {base}/v1/ingest -H "Authorization: Bearer $KEY" \\
+                     -H 'Content-Type: application/json' \\
                      -d '{{"meterId":"M-1","kwhConsumedAc":0.42,"timestamp":'$(date +%s)000'}}'
-  see its state    curl {base}/v1/meters/M-1
+  see its state    curl {base}/v1/meters/M-1 -H "Authorization: Bearer $KEY"
   all routes       {base}/docs
 
 Ctrl-C stops it.
+"""
+
+_NEW_KEY = """  your key, shown this once; in the terminal that you post from:
+
+                   export KEY={key}
+
+  others           wattledger key create --scope ingest --device M-1
+"""
+_KEPT_KEYS = """  your keys        wattledger key list
+  a new one        export KEY=$(wattledger key create --scope admin)
 """
 
 
@@ -48,6 +61,21 @@ def up(host: str | None, port: int | None, workers: int | None) -> None:
 
 def _migrate_and_serve(loaded: settings.Settings) -> None:
     migrate_database(click.echo)
+    keys = _keys() if loaded.keys == "required" else ""
     os.environ["DATABASE_URL"] = service_url()
-    click.echo(_WELCOME.format(base=f"http://{loaded.host}:{loaded.port}"))
+    click.echo(_WELCOME.format(base=f"http://{loaded.host}:{loaded.port}", keys=keys))
     serving.run(loaded)
+
+
+def _keys() -> str:
+    """What to say of keys, after making one that may do everything where there is none yet."""
+    with psycopg.connect(admin_url(), autocommit=True, connect_timeout=10) as connection:
+        if connection.execute(
+            "SELECT FROM ops.keys AS k WHERE k.status = 'valid' AND 'admin' = ANY (k.scopes)"
+        ).rowcount:
+            return _KEPT_KEYS
+        row = connection.execute(
+            "SELECT c.key FROM ops.create_key(ARRAY['admin'], note => 'made by wattledger up') AS c"
+        ).fetchone()
+    assert row is not None  # noqa: S101  the function returns one row
+    return _NEW_KEY.format(key=row[0])

@@ -12,6 +12,7 @@ from service.database import DatabaseUnavailable
 from service.ingest.quarantine import Quarantined
 from service.ingest.store import Outcome
 from service.ingest.writer import QueueFull, Writer
+from service.keys.grant import Denied
 from service.problems import MEDIA_TYPE, RETRY_AFTER_SECONDS, Problem, problem
 from service.wire import Batch, Refusal, raw_readings
 
@@ -62,7 +63,7 @@ def refusal(status: int, detail: str, *headers: Header, hint: str | None = None)
     return Answer(status, problem(status, detail, hint), _PROBLEM, headers)
 
 
-def receipt(batch: Batch, outcome: Outcome, facts: dict[str, int]) -> Answer:
+def receipt(batch: Batch, outcome: Outcome, facts: dict[str, int | str]) -> Answer:
     """The answer where no reading was refused; counts in `facts`."""
     accepted = facts["accepted"] = batch.size - outcome.duplicates
     if outcome.duplicates:
@@ -76,7 +77,7 @@ async def with_refused(
     outcome: Outcome,
     body: bytes,
     media_type: str,
-    facts: dict[str, int],
+    facts: dict[str, int | str],
 ) -> Answer:
     """Put the refused readings of a body into quarantine; return the answer, count in `facts`.
 
@@ -107,6 +108,8 @@ async def with_refused(
 
 def failure(error: BaseException) -> Answer:
     """The answer where storing failed with an error."""
+    if isinstance(error, Denied):
+        return refusal(error.status, error.detail, *error.headers, hint=error.hint)
     if isinstance(error, QueueFull):
         return refusal(
             HTTPStatus.SERVICE_UNAVAILABLE,

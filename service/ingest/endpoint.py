@@ -11,6 +11,9 @@ from service.ingest.body import BodyTimeout, ClientGone, Patience
 from service.ingest.quarantine import Quarantined
 from service.ingest.store import Outcome
 from service.ingest.writer import Writer
+from service.keys.grant import Grant
+from service.keys.guard import OPEN
+from service.keys.keyring import Keyring
 from service.settings import Settings
 from service.wire import (
     MEDIA_TYPES,
@@ -101,9 +104,14 @@ async def _decode(
 
 
 async def _answer(scope: Any, receive: Any, note: Note) -> Answer:
-    """Read, decode and store a request. Raises ClientGone, and what storing raises."""
+    """Read, decode and store a request. Raises ClientGone, Denied, and what storing raises."""
     state = scope["litestar_app"].state
     writer: Writer = state.writer
+    keyring: Keyring | None = state.keyring
+    grant: Grant | None = None
+    if keyring is not None:
+        grant = await keyring.admit(scope["headers"], "ingest")
+        note.facts["key"] = grant.key_id
     if scope["method"] != "POST":
         return refusal(
             HTTPStatus.METHOD_NOT_ALLOWED, "readings are sent by POST", (b"allow", b"POST")
@@ -114,6 +122,9 @@ async def _answer(scope: Any, receive: Any, note: Note) -> Answer:
         )
     except _Refused as refused:
         return refused.answer
+    if keyring is not None and grant is not None:
+        await keyring.check_devices(grant, batch.device_ids())
+        grant.charge(batch.size)
     if len(batch.refused) == batch.size:
         outcome = Outcome(0, batch.refused, {})
     else:
@@ -149,4 +160,5 @@ async def ingest(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-route = asgi(PATH, copy_scope=False)(ingest)
+# it asks for a key by itself
+route = asgi(PATH, copy_scope=False, opt=OPEN)(ingest)

@@ -7,6 +7,7 @@ from functools import lru_cache
 import httptools
 import msgspec
 
+from service.keys.credential import Credential, credential
 from service.settings import Settings
 from service.wire import MEDIA_TYPES, media_type_of
 
@@ -22,6 +23,7 @@ class Head(msgspec.Struct, frozen=True, gc=False):
     media_type: str
     length: int
     given_id: bytes | None
+    credential: Credential | None
 
 
 class _Headers:
@@ -50,6 +52,7 @@ def _parsed(head: bytes, max_body_bytes: int) -> Head | None:
     media_type = "application/json"
     length = 0
     given_id = None
+    key = None
     for name, value in headers.all:
         if name == b"content-type":
             media_type = media_type_of(value)
@@ -57,11 +60,15 @@ def _parsed(head: bytes, max_body_bytes: int) -> Head | None:
             length = int(value)
         elif name == b"x-request-id":
             given_id = given_id or value  # the first, as the access log takes it
+        elif name == b"authorization":
+            if key is not None:
+                return None
+            key = credential(value)
         elif name in _UNUSUAL or (name == b"connection" and value.lower() != b"keep-alive"):
             return None
     if not headers.complete or not 0 < length <= max_body_bytes or media_type not in MEDIA_TYPES:
         return None
-    return Head(media_type, length, given_id)
+    return Head(media_type, length, given_id, key)
 
 
 class Heads:

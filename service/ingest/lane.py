@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import Any, cast
 
 from service.access_log import AccessLog, Note
+from service.database import DatabaseUnavailable
 from service.http.connection import Connection
 from service.ingest.answers import (
     PATH,
@@ -23,6 +24,9 @@ from service.ingest.answers import (
 from service.ingest.heads import heads_of
 from service.ingest.store import Outcome
 from service.ingest.writer import Writer
+from service.keys.credential import Credential
+from service.keys.grant import Grant
+from service.keys.keyring import Keyring
 from service.settings import Settings
 from service.wire import Batch, WireError, decode
 
@@ -50,6 +54,8 @@ class Lane(Connection):
         # when the newest answer was written
         self._answered = 0.0
         self._ahead = b""
+        # the request whose key is being looked up, if any
+        self._asking: bytes | None = None
         self._stopping = self._lost = False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -59,7 +65,7 @@ class Lane(Connection):
 
     def data_received(self, data: bytes) -> None:
         """Take a usual request, or give what came to the application."""
-        if self._note is not None:
+        if self._note is not None or self._asking is not None:
             self._ahead += data
             if len(self._ahead) > _MOST_AHEAD_BYTES:
                 self.flow.pause_reading()
@@ -69,7 +75,7 @@ class Lane(Connection):
     def timeout_keep_alive_handler(self) -> None:
         """Hang up where nothing came for long; usual requests, which are many, leave the timer."""
         silent = perf_counter() - self._answered
-        if self._note is not None:
+        if self._note is not None or self._asking is not None:
             silent = 0.0
         if silent >= self.timeout_keep_alive:
             super().timeout_keep_alive_handler()
@@ -80,7 +86,7 @@ class Lane(Connection):
 
     def shutdown(self) -> None:
         """Stop in good order: after the answer that is due, if one is."""
-        if self._note is None:
+        if self._note is None and self._asking is None:
             super().shutdown()
         else:
             self._stopping = True
@@ -94,13 +100,23 @@ class Lane(Connection):
             and not self.transport.is_closing()
         )
 
-    def _take(self, data: bytes) -> bool:
+    def _take(self, data: bytes, *, may_ask: bool = True) -> bool:
         """Begin to store a request; false where it is not of the usual kind."""
         began = perf_counter()
         end = data.find(_END_OF_HEAD) + len(_END_OF_HEAD)
         head = self._heads.parsed(data[:end])
         if head is None or len(data) - end != head.length:
             return False
+        keyring: Keyring | None = self._state.keyring
+        grant: Grant | None = None
+        if keyring is not None:
+            if head.credential is None:
+                return False
+            grant = keyring.known(head.credential)
+            if grant is None:
+                return may_ask and self._ask(keyring, head.credential, data)
+            if grant.denial("ingest") is not None:
+                return False
         body = data[end:]
         writer: Writer = self._state.writer
         batch = None
@@ -110,6 +126,10 @@ class Lane(Connection):
             batch = decode(body, head.media_type, self._settings.max_readings)
             if batch.refused:
                 return False
+            if grant is not None:
+                if not (grant.every_device or batch.device_ids() <= grant.devices):
+                    return False
+                grant.charge(batch.size)
             writer.queue(batch, len(body), self._stored)
         except WireError:
             return False
@@ -117,10 +137,34 @@ class Lane(Connection):
             # not the error itself: this frame and its body would live on in its traceback
             answer = failure(error)
         self._note = Note(self._log.request_id(head.given_id))
+        if grant is not None:
+            self._note.facts["key"] = grant.key_id
         self._batch, self._body, self._media_type, self._began = batch, body, head.media_type, began
         if answer is not None:
             self._respond(answer)
         return True
+
+    def _ask(self, keyring: Keyring, credential: Credential, data: bytes) -> bool:
+        """Put a request off until it is known what its key may do."""
+        self._asking = data
+        try:
+            keyring.ask(credential, self._known)
+        except DatabaseUnavailable:
+            self._asking = None
+            return False
+        return True
+
+    def _known(self, _: Grant | Exception) -> None:
+        data, self._asking = self._asking, None
+        assert data is not None  # noqa: S101  see _ask
+        if self._lost or self.transport.is_closing():
+            return
+        if not self._take(data, may_ask=False):
+            super().data_received(data)
+            if self._stopping:
+                super().shutdown()
+        if self._note is None and self._ahead:
+            self._go_on()
 
     def _stored(self, told: Outcome | Exception) -> None:
         assert self._note is not None and self._batch is not None  # noqa: S101, PT018  see _take
@@ -167,6 +211,10 @@ class Lane(Connection):
         if self._stopping:
             self.transport.close()
         elif self._ahead:
-            self.flow.resume_reading()
-            data, self._ahead = self._ahead, b""
-            self.data_received(data)
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Take what was sent ahead."""
+        self.flow.resume_reading()
+        data, self._ahead = self._ahead, b""
+        self.data_received(data)

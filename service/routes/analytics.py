@@ -8,6 +8,7 @@ import msgspec
 from litestar import get
 from litestar.params import QueryParameter
 
+from service.keys.guard import READ
 from service.routes.parameters import (
     DeviceId,
     FromDatabase,
@@ -128,7 +129,7 @@ class Fleet(msgspec.Struct, rename="camel"):
     next: str | None
 
 
-@get("/v1/analytics/performance/{vehicle_id:str}", tags=["analytics"])
+@get("/v1/analytics/performance/{vehicle_id:str}", tags=["analytics"], opt=READ)
 async def performance(
     database: FromDatabase, vehicle_id: DeviceId, since: Since = None, until: Until = None
 ) -> Performance:
@@ -146,7 +147,7 @@ async def performance(
     return found
 
 
-@get("/v1/analytics/performance/{vehicle_id:str}/hourly", tags=["analytics"])
+@get("/v1/analytics/performance/{vehicle_id:str}/hourly", tags=["analytics"], opt=READ)
 async def performance_by_hour(
     database: FromDatabase, vehicle_id: DeviceId, since: Since = None, until: Until = None
 ) -> PerformanceByHour:
@@ -162,7 +163,7 @@ async def performance_by_hour(
     return PerformanceByHour(vehicle_id, hours)
 
 
-@get("/v1/analytics/fleet", tags=["analytics"])
+@get("/v1/analytics/fleet", tags=["analytics"], opt=READ)
 async def fleet(
     database: FromDatabase,
     since: Since = None,

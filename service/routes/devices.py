@@ -9,6 +9,7 @@ from litestar import get
 from litestar.exceptions import NotFoundException
 from litestar.params import QueryParameter
 
+from service.keys.guard import READ
 from service.routes.parameters import DeviceId, FromDatabase, PageSize
 
 After = Annotated[
@@ -70,7 +71,7 @@ class VehiclePage(msgspec.Struct):
     next: str | None
 
 
-@get("/v1/meters/{meter_id:str}", tags=["state"], raises=[NotFoundException])
+@get("/v1/meters/{meter_id:str}", tags=["state"], opt=READ, raises=[NotFoundException])
 async def meter(database: FromDatabase, meter_id: DeviceId) -> MeterState:
     """One meter's latest reading."""
     found = await database.one(
@@ -81,7 +82,7 @@ async def meter(database: FromDatabase, meter_id: DeviceId) -> MeterState:
     return found
 
 
-@get("/v1/vehicles/{vehicle_id:str}", tags=["state"], raises=[NotFoundException])
+@get("/v1/vehicles/{vehicle_id:str}", tags=["state"], opt=READ, raises=[NotFoundException])
 async def vehicle(database: FromDatabase, vehicle_id: DeviceId) -> VehicleState:
     """One vehicle's latest reading."""
     found = await database.one(
@@ -92,7 +93,7 @@ async def vehicle(database: FromDatabase, vehicle_id: DeviceId) -> VehicleState:
     return found
 
 
-@get("/v1/meters", tags=["state"])
+@get("/v1/meters", tags=["state"], opt=READ)
 async def meters(database: FromDatabase, after: After = None, limit: PageSize = 100) -> MeterPage:
     """Meters by id, a page at a time, each with its latest reading."""
     found = await database.all(
@@ -104,7 +105,7 @@ async def meters(database: FromDatabase, after: After = None, limit: PageSize = 
     return MeterPage(found, found[-1].meter_id if len(found) == limit else None)
 
 
-@get("/v1/vehicles", tags=["state"])
+@get("/v1/vehicles", tags=["state"], opt=READ)
 async def vehicles(
     database: FromDatabase, after: After = None, limit: PageSize = 100
 ) -> VehiclePage:

@@ -7,6 +7,7 @@ from litestar import Response, get
 from litestar.datastructures import State
 
 from service.database import DatabaseUnavailable
+from service.keys.guard import OPEN
 from service.migrate.edition import Edition
 from service.migrate.files import definitions_hash, migration_hashes
 from service.routes.parameters import FromDatabase
@@ -31,13 +32,13 @@ def _shipped(edition: Edition) -> tuple[str, str]:
     return max(migration_hashes(edition)), definitions_hash(edition)
 
 
-@get("/health/live", tags=["health"], sync_to_thread=False)
+@get("/health/live", tags=["health"], opt=OPEN, security=[{}], sync_to_thread=False)
 def live() -> Health:
     """The process answers."""
     return Health("ok")
 
 
-@get("/health/ready", tags=["health"])
+@get("/health/ready", tags=["health"], opt=OPEN, security=[{}])
 async def ready(database: FromDatabase, state: State) -> Response[Health]:
     """The database answers, its schema is this version's, and readings can be written."""
     problems: list[str] = []

@@ -8,6 +8,7 @@ from litestar import Response, delete, get, put
 from litestar.exceptions import NotFoundException
 from litestar.params import JSONBody, QueryParameter
 
+from service.keys.guard import READ
 from service.routes.parameters import (
     DeviceId,
     FromDatabase,
@@ -73,7 +74,7 @@ async def put_link(
     return Response(link, status_code=201 if outcome and outcome.created else 200)
 
 
-@get("/v1/links", tags=["links"])
+@get("/v1/links", tags=["links"], opt=READ)
 async def links(
     database: FromDatabase,
     vehicle: Annotated[str | None, QueryParameter(name="vehicleId")] = None,

@@ -65,6 +65,10 @@ class Batch(msgspec.Struct, gc=False):
     vehicles: Rows
     refused: list[Refusal]
 
+    def device_ids(self) -> set[str]:
+        """Whose readings these are, of meters and of vehicles."""
+        return {row[0] for row in self.meters.rows} | {row[0] for row in self.vehicles.rows}
+
     def halves(self) -> tuple[Batch, Batch]:
         """The readings that were not refused, in two parts."""
         middle_m, middle_v = (len(self.meters) + 1) // 2, len(self.vehicles) // 2

@@ -19,6 +19,7 @@ import psycopg
 import pytest
 
 from tests.support.http import wait_until_ready
+from tests.support.keys import bearer
 from tests.support.process import COMMAND, Service, free_port, serving
 from tests.support.readings import MeterReading, ingest_meters
 from tests.support.server import Server
@@ -43,7 +44,23 @@ def blocks_of_readme() -> list[str]:
 
 @pytest.mark.parametrize(
     "command",
-    ["", "up", "serve", "migrate", "maintain", "config", "db", "db start", "db psql", "db destroy"],
+    [
+        "",
+        "up",
+        "serve",
+        "migrate",
+        "maintain",
+        "config",
+        "key",
+        "key create",
+        "key list",
+        "key revoke",
+        "key rotate",
+        "db",
+        "db start",
+        "db psql",
+        "db destroy",
+    ],
 )
 def test_help_says_what_a_command_does(command: str) -> None:
     answer = run(*command.split(), "--help")
@@ -143,12 +160,14 @@ def test_the_embedded_database_is_started_migrated_and_served_by_commands_of_the
     home.chmod(0o755)
     place = {"WATTLEDGER_HOME": str(home), "WATTLEDGER_DB_PORT": "0"}
     try:
-        for command in ("db start", "migrate"):
-            assert run(*command.split(), DATABASE_URL="", **place).returncode == 0
+        for command in ("db start", "migrate", "key create --scope ingest"):
+            done = run(*command.split(), DATABASE_URL="", **place)
+            assert done.returncode == 0
         with serving("", **place) as service:
             answer = httpx.post(
                 f"{service.url}/v1/ingest",
                 json={"meterId": "M-1", "kwhConsumedAc": 1, "timestamp": round(time.time() * 1000)},
+                headers=bearer(done.stdout.strip()),
             )
             assert answer.status_code == 201
     finally:
@@ -156,8 +175,16 @@ def test_the_embedded_database_is_started_migrated_and_served_by_commands_of_the
         shutil.rmtree(home, ignore_errors=True)
 
 
+class Upped(Service):
+    """What `wattledger up` started, and the database that it was given."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, database_url: str) -> None:
+        super().__init__(process, port)
+        self.database_url = database_url
+
+
 @pytest.fixture
-def upped(database_server: Server) -> Iterator[Service]:
+def upped(database_server: Server) -> Iterator[Upped]:
     """`wattledger up` on an empty database, its output in a file beside."""
     port = free_port()
     with database_server.empty() as url:
@@ -167,7 +194,7 @@ def upped(database_server: Server) -> Iterator[Service]:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        service = Service(process, port)
+        service = Upped(process, port, url)
         try:
             wait_until_ready(service.status, seconds=30)
             yield service
@@ -176,25 +203,52 @@ def upped(database_server: Server) -> Iterator[Service]:
             process.communicate(timeout=30)
 
 
-def test_up_migrates_serves_and_says_what_to_try(upped: Service) -> None:
-    # with the superuser's login, the service still has no more rights than its role
-    answer = httpx.post(
-        f"{upped.url}/v1/ingest",
-        json={"meterId": "M-1", "kwhConsumedAc": 1, "timestamp": 1},
-    )
-    assert answer.json()["rejected"][0]["reason"] == "too_old"
+def test_up_migrates_serves_prints_a_key_once_and_says_what_to_try(upped: Upped) -> None:
+    assert httpx.get(f"{upped.url}/v1/meters").status_code == 401
     upped.process.send_signal(signal.SIGINT)
     assert upped.process.wait(30) == 0
     assert upped.process.stdout is not None
     output = upped.process.stdout.read().decode()
     assert "applied migration 0001.schemas-and-roles" in output
     assert f"curl {upped.url}/v1/ingest" in output
+    (key,) = re.findall(r"export KEY=(wl_\w+)", output)
+
+    again = subprocess.Popen(
+        [COMMAND, "up", "--port", str(free_port())],
+        env={**os.environ, "DATABASE_URL": upped.database_url, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert again.stdout is not None
+    with again:
+        told = ""
+        while "Ctrl-C" not in told:
+            told += again.stdout.readline().decode()
+        port = re.search(r"listens on http://127.0.0.1:(\d+)", told)
+        assert port is not None
+        service = Service(again, int(port[1]))
+        wait_until_ready(service.status, seconds=30)
+        # with the superuser's login, the service still has no more rights than its role
+        answer = httpx.post(
+            f"{service.url}/v1/ingest",
+            json={"meterId": "M-1", "kwhConsumedAc": 1, "timestamp": 1},
+            headers=bearer(key),
+        )
+        again.send_signal(signal.SIGINT)
+    assert answer.json()["rejected"][0]["reason"] == "too_old"
+    assert "wl_" not in told
+    assert "wattledger key list" in told
 
 
-def test_the_readmes_curl_works_as_it_stands(upped: Service) -> None:
+def test_the_readmes_curl_works_as_it_stands(upped: Upped) -> None:
     commands = blocks_of_readme()[2].replace("localhost:3000", upped.url.removeprefix("http://"))
     answer = subprocess.run(
-        ["sh", "-euc", commands], capture_output=True, text=True, check=True, timeout=30
+        ["sh", "-euc", commands.replace(".venv/bin/wattledger", str(COMMAND))],
+        env={**os.environ, "DATABASE_URL": upped.database_url},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
     )
     receipt, state, link, performance = answer.stdout.splitlines()
     assert receipt == '{"accepted":2,"duplicates":0}'

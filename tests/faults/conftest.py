@@ -11,6 +11,7 @@ import pytest
 
 from service.embedded import Cluster
 from service.migrate import migrate
+from tests.support.keys import make_key
 from tests.support.load import Load
 from tests.support.process import Service, serving
 
@@ -38,9 +39,9 @@ def service(cluster: Cluster) -> Iterator[Service]:
 
 
 @pytest.fixture
-def load(service: Service) -> Iterator[Load]:
+def load(cluster: Cluster, service: Service) -> Iterator[Load]:
     """Devices posting to the service from now on."""
-    started = Load(service.url)
+    started = Load(service.url, make_key(cluster.url(), "ingest"))
     started.start()
     yield started
     started.stop()

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from tests.support.http import meter
+from tests.support.keys import bearer
 from tests.support.process import Service, serving
 
 
@@ -31,7 +32,8 @@ def impatient(service_url: str) -> Iterator[Service]:
 def connect(service: Service, head: str) -> socket.socket:
     host, port = service.url.removeprefix("http://").split(":")
     opened = socket.create_connection((host, int(port)), timeout=15)
-    opened.sendall(f"POST /v1/ingest HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n".encode())
+    key = f"Authorization: {bearer()['Authorization']}"
+    opened.sendall(f"POST /v1/ingest HTTP/1.1\r\nHost: x\r\n{key}\r\n{head}\r\n\r\n".encode())
     return opened
 
 
@@ -84,7 +86,7 @@ def test_a_client_that_trickles_is_cut_off_and_others_are_served(impatient: Serv
     thread = threading.Thread(target=trickle)
     thread.start()
     try:
-        answer = httpx.post(f"{impatient.url}/v1/ingest", json=meter(), timeout=5)
+        answer = httpx.post(f"{impatient.url}/v1/ingest", json=meter(), headers=bearer(), timeout=5)
         assert answer.status_code == 201
         for client in clients:
             assert client.recv(1000).startswith(b"HTTP/1.1 408")
@@ -99,7 +101,7 @@ def test_clients_that_leave_before_the_answer_harm_nobody(impatient: Service) ->
     for number in range(100):
         with connect(impatient, "Content-Length: 1000") as client:
             client.sendall(b"x" * (number * 7))
-    answer = httpx.post(f"{impatient.url}/v1/ingest", json=meter(), timeout=5)
+    answer = httpx.post(f"{impatient.url}/v1/ingest", json=meter(), headers=bearer(), timeout=5)
     assert answer.status_code == 201
     assert impatient.status() == 200
 
@@ -118,7 +120,12 @@ def test_the_queue_over_its_bound_is_503_with_retry_after(
 
         def post(number: int) -> None:
             answers.append(
-                httpx.post(f"{service.url}/v1/ingest", json=meter(f"M-{number}"), timeout=20)
+                httpx.post(
+                    f"{service.url}/v1/ingest",
+                    json=meter(f"M-{number}"),
+                    headers=bearer(),
+                    timeout=20,
+                )
             )
 
         with psycopg.connect(database_url) as blocker:

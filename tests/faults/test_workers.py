@@ -11,6 +11,7 @@ import httpx
 import psycopg
 
 from tests.support.http import meter, vehicle
+from tests.support.keys import bearer
 from tests.support.process import serving
 from tests.support.readings import NOW
 
@@ -33,7 +34,12 @@ def test_workers_that_write_the_same_devices_do_not_deadlock_and_store_each_once
         if seed % 2:
             shuffled.sort(key=lambda reading: reading["timestamp"], reverse=seed % 4 == 1)
         for start in range(0, len(shuffled), 40):
-            answer = httpx.post(f"{url}/v1/ingest", json=shuffled[start : start + 40], timeout=30)
+            answer = httpx.post(
+                f"{url}/v1/ingest",
+                json=shuffled[start : start + 40],
+                headers=bearer(),
+                timeout=30,
+            )
             if answer.status_code == 201:
                 accepted.append(answer.json()["accepted"])
             else:

@@ -29,6 +29,7 @@ from service.ingest.lane import Lane
 from service.settings import Settings
 from tests.support.http import meter, vehicle
 from tests.support.in_process import Peer, listening
+from tests.support.keys import bearer, key_id, the_key
 from tests.support.readings import NOW, Connection, meter_history
 from tests.support.server import Server, as_service
 
@@ -70,6 +71,7 @@ def request(body: bytes, *headers: str, content_type: str = "application/json") 
         "Host: x",
         f"Content-Type: {content_type}",
         f"Content-Length: {len(body)}",
+        f"Authorization: {bearer()['Authorization']}",
         *headers,
     ]
     return "\r\n".join([*lines, "", ""]).encode() + body
@@ -156,8 +158,8 @@ def test_a_request_id_is_kept_and_each_request_is_a_line_of_the_log(running: Run
         peer.send(request(GOOD))
         given = peer.answer()[1]["x-request-id"]
     first, second = running.lines()
-    assert re.search(r"POST /v1/ingest 201 \d+\.\dms accepted=1 id=mine-1$", first)
-    assert second.endswith(f"ms accepted=0 duplicates=1 id={given}")
+    assert re.search(r"POST /v1/ingest 201 \d+\.\dms key=\w+ accepted=1 id=mine-1$", first)
+    assert second.endswith(f"ms key={key_id(the_key())} accepted=0 duplicates=1 id={given}")
     assert running.asked == []
 
 

@@ -12,6 +12,7 @@ from litestar.testing import TestClient
 from service.app import create_app
 from service.settings import Settings
 from tests.support.http import wait_until_ready
+from tests.support.keys import bearer
 
 Client = TestClient[Litestar]
 
@@ -24,8 +25,9 @@ def settings() -> Settings:
 
 @pytest.fixture
 def client(service_url: str, settings: Settings) -> Iterator[Client]:
-    """A client of the application."""
+    """A client of the application, with a key for everything."""
     with TestClient(create_app(service_url, settings)) as opened:
+        opened.headers.update(bearer())
         wait_until_ready(lambda: opened.get("/health/ready").status_code)
         yield opened
 

@@ -13,6 +13,7 @@ from litestar.testing import TestClient
 from service.app import create_app, logged
 from service.settings import Settings
 from tests.support.http import meter, wait_until_ready
+from tests.support.keys import bearer, key_id, the_key
 
 
 @pytest.fixture
@@ -23,6 +24,7 @@ def requested(service_url: str) -> Any:
         stream = io.StringIO()
         app = logged(create_app(service_url), Settings(**options), stream)
         with TestClient(app) as client:
+            client.headers.update(bearer())
             wait_until_ready(lambda: client.get("/health/ready").status_code)
             answers = [client.request(method, path, **more) for method, path, more in requests]
         lines = [line for line in stream.getvalue().splitlines() if "/health/ready" not in line]
@@ -38,7 +40,7 @@ def test_a_request_is_one_line_with_status_duration_counts_and_id(requested: Any
     (line,), (answer,) = requested([INGEST])
     assert re.fullmatch(
         r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z POST /v1/ingest 207 \d+\.\dms"
-        r" accepted=1 duplicates=1 rejected=1 id=\S+",
+        rf" key={key_id(the_key())} accepted=1 duplicates=1 rejected=1 id=\S+",
         line,
     )
     assert line.endswith(f"id={answer.headers['x-request-id']}")

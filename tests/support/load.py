@@ -10,17 +10,19 @@ import httpx
 import psycopg
 
 from tests.support.http import meter
+from tests.support.keys import bearer
 from tests.support.readings import NOW
 
 
 class Load:
     """Threads that each post one meter's readings, one a request, and again after a failure."""
 
-    def __init__(self, url: str, devices: int = 8) -> None:
+    def __init__(self, url: str, key: str, devices: int = 8) -> None:
         self.acknowledged: set[tuple[str, float]] = set()
         self.statuses: dict[int, int] = {}
         self.without_retry_after = 0
         self._url = url
+        self._key = key
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._threads = [
@@ -60,7 +62,9 @@ class Load:
         number = 0
         while not self._stopping.is_set():
             try:
-                with httpx.Client(base_url=self._url, timeout=20) as client:
+                with httpx.Client(
+                    base_url=self._url, headers=bearer(self._key), timeout=20
+                ) as client:
                     while not self._stopping.is_set():
                         ts = NOW - timedelta(milliseconds=number)
                         answer = client.post("/v1/ingest", json=meter(meter_id, ts))

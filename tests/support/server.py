@@ -16,6 +16,7 @@ from psycopg import conninfo, sql
 
 from service.embedded import Cluster
 from service.migrate import migrate
+from tests.support import keys
 
 URL_VARIABLE = "WATTLEDGER_TESTS_SERVER"
 SERVICE_PASSWORD = "only-for-tests"
@@ -76,6 +77,7 @@ def start() -> StartedServer:
     os.environ["WATTLEDGER_SERVICE_PASSWORD"] = SERVICE_PASSWORD
     migrate(at_database(url, template), lambda _: None)
     del os.environ["WATTLEDGER_SERVICE_PASSWORD"]
+    keys.put_into_template(at_database(url, template))
     _close_to_all(url, template)
     os.environ[URL_VARIABLE] = url
     os.environ[_TEMPLATE_VARIABLE] = template

@@ -1,0 +1,128 @@
+"""What a key may do, and what a request hears that it may not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from http import HTTPStatus
+from time import monotonic
+
+import msgspec
+
+CHALLENGE = (b"www-authenticate", b"Bearer")
+
+_UNKNOWN = {
+    "unknown": "the API key is not known",
+    "revoked": "the API key was revoked",
+    "expired": "the API key has expired",
+}
+
+
+class Denied(Exception):
+    """A request that its key does not allow; `status` is 401, 403 or 429."""
+
+    def __init__(
+        self, status: HTTPStatus, detail: str, hint: str, *headers: tuple[bytes, bytes]
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.hint = hint
+        self.headers = headers
+
+
+class Bucket:
+    """A token bucket: a reading, or another request, takes a token. It may go below zero.
+
+    A batch is as large as it is only once it is decoded: it goes through where there is a token
+    left, and those after it wait the longer.
+    """
+
+    def __init__(self, per_second: float, burst: float) -> None:
+        self.per_second = per_second
+        self.burst = burst
+        self._tokens = burst
+        self._at = monotonic()
+
+    def wait_seconds(self) -> float:
+        """How long until there is a token; 0 where there is one."""
+        now = monotonic()
+        self._tokens = min(self.burst, self._tokens + (now - self._at) * self.per_second)
+        self._at = now
+        return 0.0 if self._tokens >= 1 else (1 - self._tokens) / self.per_second
+
+    def take(self, tokens: int) -> None:
+        """Take so many."""
+        self._tokens -= tokens
+
+
+class Grant(msgspec.Struct):
+    """What a key may do; `refusal` is why it may do nothing, `until` how long that is known."""
+
+    key_id: str
+    refusal: str | None
+    scopes: frozenset[str]
+    every_device: bool
+    # devices that it may speak for, as far as was asked
+    devices: set[str]
+    bucket: Bucket | None
+    until: float
+
+    def denial(self, scope: str) -> Denied | None:
+        """What to answer instead of doing what needs `scope`; null where it may be done."""
+        if self.refusal is not None:
+            return Denied(
+                HTTPStatus.UNAUTHORIZED,
+                _UNKNOWN[self.refusal],
+                "Ask for a key: `wattledger key create` makes one.",
+                CHALLENGE,
+            )
+        if scope not in self.scopes:
+            return Denied(
+                HTTPStatus.FORBIDDEN,
+                f'this needs a key with the scope "{scope}"',
+                f"This key has: {', '.join(sorted(self.scopes))}.",
+            )
+        if self.bucket is not None and (wait := self.bucket.wait_seconds()):
+            return Denied(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                f"this key may send {self.bucket.per_second:g} readings or other requests a second;"
+                " nothing of this request was done",
+                "Send it again later.",
+                (b"retry-after", b"%d" % max(1, math.ceil(wait))),
+            )
+        return None
+
+    def charge(self, tokens: int) -> None:
+        """Count what was asked for against the key's rate."""
+        if self.bucket is not None:
+            self.bucket.take(tokens)
+
+
+def no_key() -> Denied:
+    """What a request without a key hears."""
+    return Denied(
+        HTTPStatus.UNAUTHORIZED,
+        "an API key is missing, or is not of the form wl_<id>_<secret>",
+        "Send the header Authorization: Bearer and the key.",
+        CHALLENGE,
+    )
+
+
+def another_device(device_ids: Iterable[str]) -> Denied:
+    """What a request for devices hears that its key does not cover."""
+    first = min(device_ids)
+    return Denied(
+        HTTPStatus.FORBIDDEN,
+        f'this key may not speak for the device "{first}"; nothing of this request was done',
+        "Use the key of that device, or one that covers it.",
+    )
+
+
+def all_devices() -> Denied:
+    """What a request for the whole fleet hears from a key for some devices."""
+    return Denied(
+        HTTPStatus.FORBIDDEN,
+        "this key is for some devices only, and this answers for all",
+        "Ask for one device by its id, or use a key without such a limit.",
+    )

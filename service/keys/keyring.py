@@ -1,0 +1,183 @@
+"""The keys that are known to this process, and the question to the database about all others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from time import monotonic
+
+import msgspec
+
+from service.database import Database, DatabaseUnavailable
+from service.keys.credential import Credential, credential_of
+from service.keys.grant import Bucket, Grant, another_device, no_key
+
+# a device's own key comes once a minute: more are not worth keeping for seconds
+_MOST_KNOWN = 100_000
+# who guesses keys shall not push out those that are good
+_MOST_REFUSED = 10_000
+_MOST_ASKED = 1_000
+_MOST_WAITING = 20_000
+
+Told = Grant | Exception
+
+
+class _Authenticated(msgspec.Struct):
+    """A row of api.authenticate."""
+
+    place: int
+    refusal: str | None
+    scopes: list[str] | None
+    every_device: bool | None
+    devices: list[str] | None
+    expires_in_seconds: float | None
+    readings_per_second: float | None
+    burst_readings: float | None
+
+
+class _Device(msgspec.Struct):
+    device_id: str
+
+
+class Keyring:
+    """Asks the database about keys, many at once, and remembers the answers for seconds."""
+
+    def __init__(self, database: Database, cache_seconds: float) -> None:
+        self._database = database
+        self._cache_seconds = cache_seconds
+        self._known: dict[Credential, Grant] = {}
+        self._refused: dict[Credential, Grant] = {}
+        # by key, since the same key is asked about again and again
+        self._buckets: dict[str, Bucket] = {}
+        self._waiting: dict[Credential, list[Callable[[Told], None]]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    async def stop(self) -> None:
+        """End; who still waits is told that the database is away."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        self._tell(DatabaseUnavailable("the service is stopping"))
+
+    def known(self, given: Credential) -> Grant | None:
+        """What the key may do, where that was asked within the last seconds."""
+        grant = self._known.get(given) or self._refused.get(given)
+        return grant if grant is not None and monotonic() < grant.until else None
+
+    def ask(self, given: Credential, tell: Callable[[Told], None]) -> None:
+        """Find out what a key may do; `tell` is called once with that, or with the error.
+
+        Raises DatabaseUnavailable where too many wait already.
+        """
+        if given not in self._waiting and len(self._waiting) >= _MOST_WAITING:
+            raise DatabaseUnavailable("too many keys are being looked up")
+        self._waiting.setdefault(given, []).append(tell)
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._look_up_all())
+
+    async def grant(self, given: Credential | None) -> Grant:
+        """What a request's key may do. Raises Denied without a key, DatabaseUnavailable."""
+        if given is None:
+            raise no_key()
+        if (grant := self.known(given)) is not None:
+            return grant
+        answer: asyncio.Future[Grant] = asyncio.get_running_loop().create_future()
+
+        def tell(told: Told) -> None:
+            if answer.done():  # who waited is gone
+                return
+            if isinstance(told, Grant):
+                answer.set_result(told)
+            else:
+                answer.set_exception(told)
+
+        self.ask(given, tell)
+        return await answer
+
+    async def admit(self, headers: Iterable[tuple[bytes, bytes]], scope: str) -> Grant:
+        """The grant of the key among a request's headers, if it has the scope.
+
+        Raises Denied, DatabaseUnavailable.
+        """
+        grant = await self.grant(credential_of(headers))
+        if (denied := grant.denial(scope)) is not None:
+            raise denied
+        return grant
+
+    async def check_devices(self, grant: Grant, device_ids: set[str]) -> None:
+        """See that a key may speak for devices. Raises Denied, DatabaseUnavailable."""
+        if grant.every_device or not (asked := device_ids - grant.devices):
+            return
+        found = await self._database.all(
+            _Device,
+            "SELECT d AS device_id FROM api.permitted_devices("
+            "key_id => %s::text, device_ids => %s::text[]) AS d",
+            grant.key_id,
+            list(asked),
+        )
+        grant.devices |= {row.device_id for row in found}
+        if others := asked - grant.devices:
+            raise another_device(others)
+
+    async def _look_up_all(self) -> None:
+        while self._waiting:
+            asked = list(self._waiting)[:_MOST_ASKED]
+            try:
+                found = await self._database.all(
+                    _Authenticated,
+                    "SELECT * FROM api.authenticate("
+                    "key_ids => %s::text[], secrets_sha256 => %s::bytea[])",
+                    [given.key_id for given in asked],
+                    [given.secret_sha256 for given in asked],
+                )
+            except Exception as error:
+                self._tell(error)
+                return
+            for row in found:
+                given = asked[row.place]
+                grant = self._grant(given, row)
+                self._remember(given, grant)
+                for tell in self._waiting.pop(given):
+                    tell(grant)
+
+    def _remember(self, given: Credential, grant: Grant) -> None:
+        if grant.refusal is None:
+            self._refused.pop(given, None)
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+                self._buckets.clear()
+            self._known[given] = grant
+        else:
+            self._known.pop(given, None)
+            if len(self._refused) >= _MOST_REFUSED:
+                self._refused.clear()
+            self._refused[given] = grant
+
+    def _grant(self, given: Credential, row: _Authenticated) -> Grant:
+        known_seconds = min(self._cache_seconds, row.expires_in_seconds or self._cache_seconds)
+        return Grant(
+            key_id=given.key_id,
+            refusal=row.refusal,
+            scopes=frozenset(row.scopes or ()),
+            every_device=bool(row.every_device),
+            devices=set(row.devices or ()),
+            bucket=None if row.refusal else self._bucket(given.key_id, row),
+            until=monotonic() + known_seconds,
+        )
+
+    def _bucket(self, key_id: str, row: _Authenticated) -> Bucket | None:
+        if row.readings_per_second is None or row.burst_readings is None:
+            return None
+        bucket = self._buckets.get(key_id)
+        if bucket is None:
+            bucket = Bucket(row.readings_per_second, row.burst_readings)
+            self._buckets[key_id] = bucket
+        return bucket
+
+    def _tell(self, error: Exception) -> None:
+        waiting, self._waiting = self._waiting, {}
+        for tells in waiting.values():
+            for tell in tells:
+                tell(error)

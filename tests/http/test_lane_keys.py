@@ -1,0 +1,177 @@
+"""Keys in the lane of the usual request: it asks, waits, remembers, and leaves refusals to ASGI."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from service.app import create_app, logged
+from service.ingest import endpoint
+from service.ingest.lane import Lane
+from service.settings import Settings
+from tests.support.http import meter
+from tests.support.in_process import Peer, listening
+from tests.support.keys import bearer, key_id, make_key
+from tests.support.readings import NOW, Connection, meter_history
+
+CACHE_SECONDS = 0.4
+
+
+class Running:
+    """A service in this process: its port, its log, and how often ASGI was asked to ingest."""
+
+    def __init__(self, port: int, log: io.StringIO, asked: list[str]) -> None:
+        self.port = port
+        self.log = log
+        self.asked = asked
+
+
+@contextmanager
+def running(service_url: str, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Iterator[Running]:
+    asked: list[str] = []
+    ingest = endpoint.ingest
+
+    async def counted(scope: Any, receive: Any, send: Any) -> None:
+        asked.append(scope["path"])
+        await ingest(scope, receive, send)
+
+    monkeypatch.setattr(endpoint, "ingest", counted)
+    stream = io.StringIO()
+    settings = Settings(**{"key_cache_seconds": CACHE_SECONDS, **options})
+    with listening(logged(create_app(service_url, settings), settings, stream), Lane) as port:
+        yield Running(port, stream, asked)
+
+
+@pytest.fixture
+def service(service_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    with running(service_url, monkeypatch) as started:
+        yield started
+
+
+def request(key: str | None, *readings: dict[str, Any]) -> bytes:
+    body = json.dumps(readings[0] if len(readings) == 1 else readings).encode()
+    lines = ["POST /v1/ingest HTTP/1.1", "Host: x", f"Content-Length: {len(body)}"]
+    if key is not None:
+        lines.append(f"Authorization: {bearer(key)['Authorization']}")
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def readings(count: int) -> list[dict[str, Any]]:
+    return [meter(ts=NOW - timedelta(minutes=n)) for n in range(count)]
+
+
+def test_a_key_is_looked_up_without_leaving_the_lane(service: Running, database_url: str) -> None:
+    key = make_key(database_url, "ingest")
+    with Peer(service.port) as peer:
+        for reading in readings(3):
+            peer.send(request(key, reading))
+            assert peer.answer()[0] == 201
+    assert service.asked == []
+
+
+def test_what_is_sent_ahead_while_a_key_is_looked_up_is_answered_in_order(
+    service: Running, database_url: str, connection: Connection
+) -> None:
+    key = make_key(database_url, "ingest")
+    with Peer(service.port) as peer:
+        peer.send(request(key, readings(1)[0]))
+        # in the same moment, and by pieces
+        whole = b"".join(request(key, reading) for reading in readings(30)[1:])
+        for start in range(0, len(whole), 700):
+            peer.send(whole[start : start + 700])
+        assert [peer.answer()[0] for _ in range(30)] == [201] * 30
+    assert len(meter_history(connection)) == 30
+
+
+def test_a_client_that_leaves_while_its_key_is_looked_up_harms_nobody(
+    service: Running, database_url: str
+) -> None:
+    for _ in range(10):
+        with Peer(service.port) as peer:
+            peer.send(request(make_key(database_url, "ingest"), meter()))
+    with Peer(service.port) as peer:
+        peer.send(request(make_key(database_url, "ingest"), meter()))
+        assert peer.answer()[0] == 201
+
+
+def test_a_revoked_key_is_refused_within_the_stated_time_on_the_same_connection(
+    service: Running, database_url: str, connection: Connection
+) -> None:
+    key = make_key(database_url, "ingest")
+    with Peer(service.port) as peer:
+        peer.send(request(key, meter()))
+        assert peer.answer()[0] == 201
+        connection.execute("SELECT ops.revoke_key(%s)", [key_id(key)])
+        time.sleep(CACHE_SECONDS)
+        peer.send(request(key, meter("M-2")))
+        status, headers, body = peer.answer()
+        assert (status, headers["www-authenticate"]) == (401, "Bearer")
+        assert json.loads(body)["detail"] == "the API key was revoked"
+    assert len(meter_history(connection)) == 1
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_device_key_uses_the_lane_for_its_own_device_and_is_refused_for_others(
+    service: Running, database_url: str, connection: Connection, batch: int
+) -> None:
+    key = make_key(database_url, "ingest", devices=["M-1"])
+    with Peer(service.port) as peer:
+        peer.send(request(key, *readings(batch)))
+        assert peer.answer()[0] == 201
+        assert service.asked == []
+        peer.send(request(key, *readings(batch - 1), meter("M-2")))
+        assert peer.answer()[0] == 403
+    assert len(meter_history(connection)) == batch
+
+
+def test_the_lane_counts_every_reading_against_a_keys_rate(
+    service: Running, database_url: str
+) -> None:
+    key = make_key(database_url, "ingest", readings_per_second=0.5, burst_readings=3.0)
+    with Peer(service.port) as peer:
+        peer.send(request(key, *readings(3)))
+        assert peer.answer()[0] == 201
+        peer.send(request(key, readings(4)[3]))
+        status, headers, _ = peer.answer()
+        assert (status, headers["retry-after"]) == (429, "2")
+
+
+@pytest.mark.parametrize("scope", ["read", None])
+def test_who_may_not_post_is_refused(
+    service: Running, database_url: str, connection: Connection, scope: str | None
+) -> None:
+    with Peer(service.port) as peer:
+        peer.send(request(make_key(database_url, scope) if scope else None, meter()))
+        assert peer.answer()[0] == (403 if scope else 401)
+    assert meter_history(connection) == []
+
+
+def test_without_keys_nobody_needs_one(service_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(service_url, monkeypatch, keys="off") as service, Peer(service.port) as peer:
+        peer.send(request(None, meter()))
+        assert peer.answer()[0] == 201
+        assert service.asked == []
+
+
+def test_logs_and_answers_name_the_key_by_its_id_and_never_hold_the_secret(
+    service: Running, database_url: str
+) -> None:
+    keys = [make_key(database_url, scope) for scope in ("ingest", "read")]
+    answers: list[Any] = []
+    with Peer(service.port) as peer:
+        for key in keys:
+            for reading in (meter(), meter(kwhConsumedAc=-1), {"x": 1}):
+                peer.send(request(key, reading))
+                answers.append(peer.answer())
+    time.sleep(0.5)
+    told = service.log.getvalue() + str(answers)
+    assert f"key={key_id(keys[0])}" in told
+    for key in keys:
+        assert key.split("_")[2] not in told
