@@ -29,7 +29,10 @@ def main() -> None:
     """Start what is to be loaded unless told where it is, run locust, exit as it does."""
     parser = argparse.ArgumentParser(prog="python -m loadtests.load", description=__doc__)
     parser.add_argument("scenario", choices=_SCENARIOS)
-    parser.add_argument("--host", help="a service that runs already, such as http://host:3000")
+    parser.add_argument(
+        "--host",
+        help="a service that runs already, such as http://host:3000; WATTLEDGER_KEY is its key",
+    )
     parser.add_argument("--processes", type=int, default=2, help="of locust")
     parser.add_argument("--run-time", help="such as 20s, for dual-stream: instead of 60s")
     parser.add_argument("--output", type=Path, default=stack.OUT)

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from loadtests import keys
 from service.embedded import Cluster
 from service.embedded.ports import free_port
 from service.migrate import migrate
@@ -39,19 +40,18 @@ class Server:
 
 @contextmanager
 def database(settings: Mapping[str, str] | None = None) -> Iterator[Cluster]:
-    """A migrated embedded database with the durable settings that users get."""
+    """A migrated embedded database with the durable settings that users get, and a key in it."""
     parent = Path(tempfile.mkdtemp(prefix="wattledger-load-"))
     parent.chmod(0o755)
     cluster = Cluster(parent / "cluster", port=0, settings=settings)
     try:
         cluster.start()
-        os.environ["WATTLEDGER_SERVICE_PASSWORD"] = cluster.password_of("wattledger_service")
-        try:
-            migrate(cluster.url(), lambda _: None)
-        finally:
-            del os.environ["WATTLEDGER_SERVICE_PASSWORD"]
+        passwords = {"wattledger_service": cluster.password_of("wattledger_service")}
+        migrate(cluster.url(), lambda _: None, passwords)
+        os.environ[keys.VARIABLE] = keys.make_key(cluster.url())
         yield cluster
     finally:
+        os.environ.pop(keys.VARIABLE, None)
         cluster.stop()
         shutil.rmtree(parent, ignore_errors=True)
 

@@ -86,8 +86,9 @@ function init(arguments)
         before[#before + 1], after[#after + 1] = around(device, (device % 97 + 1) / 100)
     end
     turn, milliseconds, last_text = 0, first, time_text(first)
-    head = string.format("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\nContent-Length: ",
-        wrk.path, wrk.headers["Host"], media_type)
+    local key = os.getenv("WATTLEDGER_KEY")
+    head = string.format("POST %s HTTP/1.1\r\nHost: %s\r\n%sContent-Type: %s\r\nContent-Length: ",
+        wrk.path, wrk.headers["Host"], key and "Authorization: Bearer " .. key .. "\r\n" or "", media_type)
     failed = 0
 end
 

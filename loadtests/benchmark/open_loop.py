@@ -16,6 +16,7 @@ from typing import cast
 
 import uvloop
 
+from loadtests import keys
 from loadtests.benchmark.figures import Latency
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -183,7 +184,9 @@ def run(
 def requests(path: str, shape: str, devices: int, first_ms: int) -> Callable[[], bytes]:
     """A maker of HTTP requests with one reading each, in the form `shape` (json or generic)."""
     around = [_around(shape, device) for device in range(devices)]
-    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    lines = ["Host: 127.0.0.1", "Content-Type: application/json"]
+    lines += [f"{name}: {value}" for name, value in keys.headers().items()]
+    head = "\r\n".join([f"POST {path} HTTP/1.1", *lines, ""])
     heads = [f"{head}Content-Length: {len(text) + 14}\r\n\r\n{text}".encode() for text in around]
     turn = 0
 

@@ -11,6 +11,8 @@ from typing import Any
 
 from locust import FastHttpUser, events
 
+from loadtests import keys
+
 _PROCESSES = int(os.environ.get("LOADTEST_PROCESSES", "1"))
 
 
@@ -63,7 +65,11 @@ class Device(FastHttpUser):
     def post(self, fleet: Fleet, name: str) -> None:
         """Post one reading; anything but its being stored is a failure."""
         with self.client.post(
-            "/v1/ingest", json=fleet.reading(), name=name, catch_response=True
+            "/v1/ingest",
+            json=fleet.reading(),
+            headers=keys.headers(),
+            name=name,
+            catch_response=True,
         ) as response:
             if response.status_code != 201:
                 response.failure(f"{response.status_code}: {(response.text or '')[:200]}")
