@@ -72,6 +72,10 @@ bench *arguments: _development
 bench-rollups *arguments: _development
     @cd "{{justfile_directory()}}" && "{{bin}}/python" -m loadtests.rollups "$@"
 
+# cause faults under load, for an hour, and see that nothing is lost (--help: how long, which ones)
+chaos *arguments: _development
+    @cd "{{justfile_directory()}}" && "{{bin}}/python" -m loadtests.chaos "$@"
+
 # run a load scenario of the old system in locust: dual-stream or vehicle-ingestion
 load scenario *arguments: _development
     @cd "{{justfile_directory()}}" && "{{bin}}/python" -m loadtests.load "$@"

@@ -1,0 +1,79 @@
+"""Faults in turn, under load, on an installation of its own: is anything lost?"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import sys
+import time
+from pathlib import Path
+
+import uvloop
+from rich.console import Console
+
+from loadtests import stack
+from loadtests.chaos import report
+from loadtests.chaos.faults import ALL
+from loadtests.chaos.fleet import Fleet
+from loadtests.chaos.installation import Installation
+from loadtests.chaos.run import Run
+from loadtests.keys import make_key
+
+_DISK_BYTES = 8 << 30
+
+
+def main() -> None:
+    """Run, print the report and write it to a file; exit with 1 where anything is amiss."""
+    names = [fault.name for fault in ALL]
+    parser = argparse.ArgumentParser(
+        prog="just chaos",
+        description=__doc__,
+        epilog=f"Faults: {', '.join(names)}. Without root there is no disk to fill.",
+    )
+    parser.add_argument("--minutes", type=float, default=60, help="[60]")
+    parser.add_argument("--every", type=float, default=60, help="seconds from fault to fault [60]")
+    parser.add_argument("--share", type=float, default=0.5, help="of the highest rate [0.5]")
+    parser.add_argument(
+        "--fault", action="append", choices=names, help="only this one; may be repeated"
+    )
+    parser.add_argument("--write-timeout", type=float, default=8, help="of the service [8 s]")
+    parser.add_argument("--devices", type=int, default=2_000, help="300 at least [2000]")
+    parser.add_argument("--clients", type=int, default=200, help="[200]")
+    parser.add_argument("--report", type=Path, default=stack.OUT / "chaos.md")
+    options = parser.parse_args()
+    sys.exit(0 if uvloop.run(_run(options)) else 1)
+
+
+async def _run(options: argparse.Namespace) -> bool:
+    console = Console(width=max(120, Console().width))
+    chosen = [fault for fault in ALL if not options.fault or fault.name in options.fault]
+    count = max(1, round(options.minutes * 60 / options.every))
+    faults = list(itertools.islice(itertools.cycle(chosen), count))
+    log = stack.OUT / "chaos-service.log"
+
+    def tell(line: str) -> None:
+        console.print(f"{time.strftime('%H:%M:%S')} {line}", markup=False, highlight=False)
+
+    tell(f"starting a database and a service; its log is {log}")
+    with Installation(options.write_timeout, _DISK_BYTES, log) as installation:
+        key = make_key(installation.admin_url)
+        fleet = Fleet(installation.port, key, options.devices, options.clients)
+        run = Run(installation, fleet, tell)
+        began = time.monotonic()
+        fleet.start()
+        await run.measure(options.share)
+        await run.cause(faults, options.every)
+        await run.conclude()
+        minutes = (time.monotonic() - began) / 60
+        found = report.text(run, fleet, minutes, installation.restarts)
+        await asyncio.sleep(0)
+    options.report.parent.mkdir(parents=True, exist_ok=True)
+    options.report.write_text(found)
+    console.print(found, markup=False, highlight=False)
+    console.print(f"{options.report} has this too")
+    return report.is_good(run)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""A fleet that posts without pause, sends again what was not acknowledged, and keeps the count.
+
+Of each device only the number of readings and the sum of their energy is kept: that is what must
+be stored in the end, to the milliwatt-hour.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+from loadtests.chaos.client import Client, Lost
+
+_METERS_AND_VEHICLES = 2
+# of a client's requests, in hundredths: batches, and reads; the rest are single readings
+_BATCHES, _READS = 10, 3
+_BATCH_READINGS = 40
+_AGAIN_SECONDS = 0.1
+
+
+class Device:
+    """A meter or a vehicle: what of it is acknowledged, and how far its clock is off."""
+
+    def __init__(self, number: int) -> None:
+        self.is_meter = number % _METERS_AND_VEHICLES == 0
+        self.id = f"{'M' if self.is_meter else 'V'}-{number}"
+        self.readings = 0
+        self.energy_mwh = 0
+        self.clock_off_ms = 0
+        self._last_ms = 0
+        self._sent = 0
+        # readings may be of one moment where clocks jump: none twice
+        self._taken_while_off: set[int] = set()
+
+    def next(self) -> tuple[int, int]:
+        """The next reading: its time in epoch milliseconds and its energy in milliwatt-hours."""
+        now = int(time.time() * 1000)
+        if self.clock_off_ms:
+            at = now + self.clock_off_ms
+            while at in self._taken_while_off:
+                at += 1
+            self._taken_while_off.add(at)
+        else:
+            at = self._last_ms = max(now, self._last_ms + 1)
+        self._sent += 1
+        return at, (self._sent % 97 + 1) * 1000
+
+    def document(self, at: int, energy_mwh: int) -> dict[str, object]:
+        """A reading as it goes over the wire."""
+        kwh = energy_mwh / 1_000_000
+        if self.is_meter:
+            return {"meterId": self.id, "kwhConsumedAc": kwh, "voltage": 230.5, "timestamp": at}
+        return {"vehicleId": self.id, "kwhDeliveredDc": kwh, "soc": 50, "timestamp": at}
+
+    def acknowledge(self, energy_mwh: int) -> None:
+        """Count a reading that the service says is stored."""
+        self.readings += 1
+        self.energy_mwh += energy_mwh
+
+
+class Fleet:
+    """Clients that each post for some devices, at a rate in all, until told to stop or pause."""
+
+    def __init__(self, port: int, key: str, devices: int, clients: int) -> None:
+        self.devices = [Device(number) for number in range(devices)]
+        self.answers: Counter[str] = Counter()
+        self.acknowledged_at = 0.0
+        # the first acknowledgement after the last failure; null while requests fail
+        self.well_since: float | None = None
+        # readings a second in all; null: as fast as they are acknowledged
+        self.rate: float | None = None
+        self._port = port
+        self._key = key
+        self._clients = clients
+        self._running = asyncio.Event()
+        self._busy = 0
+        self._idle = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def readings(self) -> int:
+        """How many are acknowledged."""
+        return sum(device.readings for device in self.devices)
+
+    def start(self) -> None:
+        """Begin to post."""
+        self._running.set()
+        for number in range(self._clients):
+            mine = self.devices[number :: self._clients]
+            self._tasks.append(asyncio.create_task(self._post_for_ever(mine, number)))
+
+    async def pause(self) -> None:
+        """Post nothing new; return when all that was sent is acknowledged."""
+        self._running.clear()
+        while self._busy:
+            self._idle.clear()
+            await self._idle.wait()
+
+    def go_on(self) -> None:
+        """Post again."""
+        self._running.set()
+
+    async def stop(self) -> None:
+        """End."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # in which closed connections go
+        await asyncio.sleep(0.1)
+
+    async def _post_for_ever(self, devices: list[Device], number: int) -> None:
+        client = Client(self._port, self._key)
+        try:
+            await self._post_by(client, devices, number)
+        finally:
+            client.close()
+
+    async def _post_by(self, client: Client, devices: list[Device], number: int) -> None:
+        turns = _turns(devices)
+        chance = random.Random(number)
+        due = time.monotonic() + chance.random()
+        while True:
+            await self._running.wait()
+            kind = chance.randrange(100)
+            size = _BATCH_READINGS if kind < _BATCHES else 1
+            if self.rate is not None:
+                now = time.monotonic()
+                # what a fault held up is not sent all at once
+                due = max(due + size * self._clients / self.rate, now - 1)
+                if due > now:
+                    await asyncio.sleep(due - now)
+                    await self._running.wait()
+            self._busy += 1
+            try:
+                if kind >= 100 - _READS:
+                    await self._read(client, next(turns))
+                else:
+                    await self._post(client, [next(turns) for _ in range(size)])
+            finally:
+                self._busy -= 1
+                if not self._busy:
+                    self._idle.set()
+
+    async def _read(self, client: Client, device: Device) -> None:
+        path = f"/v1/{'meters' if device.is_meter else 'vehicles'}/{device.id}"
+        try:
+            status, _ = await client.request("GET", path, b"")
+        except Lost:
+            status = 0
+        self.answers[f"GET {status}"] += 1
+
+    async def _post(self, client: Client, devices: list[Device]) -> None:
+        """Send a reading of each device, again and again until the service has decided on all."""
+        taken = [(device, *device.next()) for device in devices]
+        documents = [device.document(at, energy) for device, at, energy in taken]
+        body = json.dumps(documents if len(documents) > 1 else documents[0]).encode()
+        while True:
+            try:
+                status, answer = await client.request("POST", "/v1/ingest", body)
+            except Lost:
+                status, answer = 0, b""
+            self.answers[f"POST {status}"] += 1
+            if status in (201, 207, 400):
+                break
+            self.well_since = None
+            await asyncio.sleep(_AGAIN_SECONDS)
+        refused = {entry["index"]: entry["reason"] for entry in _rejected(status, answer)}
+        for place, (device, _, energy) in enumerate(taken):
+            if place not in refused:
+                device.acknowledge(energy)
+            else:
+                self.answers[f"refused as {refused[place]}"] += 1
+        self.acknowledged_at = time.monotonic()
+        if self.well_since is None:
+            self.well_since = self.acknowledged_at
+
+
+def _turns(devices: list[Device]) -> Iterator[Device]:
+    while True:
+        yield from devices
+
+
+def _rejected(status: int, answer: bytes) -> list[dict[str, object]]:
+    return [] if status == 201 else json.loads(answer)["rejected"]

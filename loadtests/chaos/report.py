@@ -1,0 +1,77 @@
+"""What a run found, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from statistics import median
+
+from loadtests.chaos.fleet import Fleet
+from loadtests.chaos.run import Event, Run
+
+
+def text(run: Run, fleet: Fleet, minutes: float, restarts: int) -> str:
+    """The whole report."""
+    last = run.last
+    assert last is not None
+    rate = f"{fleet.rate:,.0f}" if fleet.rate is not None else "all"
+    answers = ", ".join(f"{name}: {count:,}" for name, count in sorted(fleet.answers.items()))
+    parts = [
+        f"{minutes:.0f} minutes, {len(run.events)} faults, {rate} readings/s of"
+        f" {run.full_rate:,.0f} at most. {last.acknowledged:,} readings acknowledged,"
+        f" {last.lost} lost, {last.duplicates} stored twice, {last.energy_off_mwh} mWh off;"
+        f" `ops.verify` over everything: {last.differences} differences.",
+        _faults(run.events),
+        _memory(run.memory),
+        f"Answers: {answers}. Whole services started again by their supervisor: {restarts}.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def is_good(run: Run) -> bool:
+    """Whether nothing was lost or stored twice, all agrees, and each fault was recovered from."""
+    caused = [event for event in run.events if event.unavailable is None]
+    return (
+        run.last is not None
+        and run.last.is_good
+        and all(event.finding is not None and event.finding.is_good for event in caused)
+    )
+
+
+def _faults(events: Iterable[Event]) -> str:
+    by_name: dict[str, list[Event]] = {}
+    for event in events:
+        by_name.setdefault(event.fault.name, []).append(event)
+    rows = [
+        ("fault", "what is done", "times", "lost", "twice", "lasts", "then well after", "at most"),
+        ("---", "---", *["---:"] * 6),
+    ]
+    for name, group in by_name.items():
+        found = [event.finding for event in group if event.finding is not None]
+        took = [e.recovered_seconds for e in group if e.recovered_seconds is not None]
+        if group[0].unavailable:
+            cells = ("0", "", "", "", group[0].unavailable, "")
+        elif len(took) < len(group):
+            cells = (str(len(group)), "", "", "", "not within the time", "")
+        else:
+            cells = (
+                str(len(group)),
+                str(sum(finding.lost for finding in found)),
+                str(sum(finding.duplicates for finding in found)),
+                f"{median(event.lasted_seconds for event in group):.1f} s",
+                f"{median(took):.1f} s",
+                f"{max(took):.1f} s",
+            )
+        rows.append((name, group[0].fault.what, *cells))
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _memory(samples: list[tuple[float, float]]) -> str:
+    """The service's memory by sixths of the run."""
+    if not samples:
+        return "Memory was not seen."
+    end = samples[-1][0]
+    sixths: list[list[float]] = [[] for _ in range(6)]
+    for at, size in samples:
+        sixths[min(5, int(6 * at / end))].append(size)
+    shown = ", ".join(f"{max(sixth):.0f}" for sixth in sixths if sixth)
+    return f"Memory of the service in MB, the most in each sixth of the run: {shown}."
