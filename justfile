@@ -47,6 +47,18 @@ lock: _development
         --no-annotate --no-header pyproject.toml --group dev --constraint requirements.lock \
         --output-file requirements-dev.lock
 
+# look up the known vulnerabilities of every locked package at PyPI; one that cannot be looked up is a failure too
+audit: _development
+    cd "{{justfile_directory()}}" && for lock in requirements.lock requirements-dev.lock; do \
+        "{{bin}}/pip-audit" --strict --disable-pip --require-hashes --progress-spinner off --requirement "$lock" \
+            || exit 1; done
+
+# write what the service is made of as a CycloneDX document, checked against its schema
+sbom file="build/wattledger.cdx.json": _development
+    cd "{{justfile_directory()}}" && mkdir -p "$(dirname "$1")" && "{{bin}}/cyclonedx-py" requirements \
+        --pyproject pyproject.toml --output-reproducible --output-format JSON --validate --output-file "$1" \
+        requirements.lock
+
 _runtime: (_install "requirements.lock")
 
 _development: (_install "requirements-dev.lock")
