@@ -97,13 +97,30 @@ def test_port_is_open_to_this_host_alone(name: str):
     assert [port for port in SERVICES[name].get("ports", []) if port[:10] != "127.0.0.1:"] == []
 
 
-@pytest.mark.parametrize("name", ["migrate", "service"])
-def test_our_containers_can_write_nothing_and_gain_nothing(name: str):
+@each_service
+def test_container_can_write_nothing_but_its_volumes_and_memory(name: str):
     service = SERVICES[name]
     assert service["read_only"] is True
-    assert service["tmpfs"] == ["/tmp"]
+    assert all(mount.startswith(("/tmp", "/var/run/")) for mount in service["tmpfs"])
+    # a named volume of this file, never a directory of the host or Docker's socket
+    for volume in service.get("volumes", []):
+        assert volume.split(":")[0] in COMPOSE["volumes"]
+
+
+@each_service
+def test_container_can_gain_nothing(name: str):
+    service = SERVICES[name]
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
+    for much in ("privileged", "user", "pid", "ipc", "network_mode", "devices", "userns_mode"):
+        assert much not in service, much
+
+
+def test_database_alone_starts_as_root_with_what_becoming_its_user_takes():
+    becoming = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"]
+    assert {
+        name: service["cap_add"] for name, service in SERVICES.items() if "cap_add" in service
+    } == {"database": becoming}
 
 
 def test_database_keeps_acknowledged_readings():

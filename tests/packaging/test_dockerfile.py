@@ -57,6 +57,27 @@ def test_dependencies_are_installed_by_hash_alone():
     assert "--no-deps --no-index" in ours
 
 
+def test_files_of_the_image_belong_to_root_alone():
+    for copied in [*arguments("COPY"), *arguments("ADD")]:
+        assert "--chown" not in copied
+        assert "--chmod" not in copied
+    # what is fetched is fetched by pip, with its hash
+    assert arguments("ADD") == []
+
+
+def test_last_stage_runs_nothing_and_ends_as_the_unprivileged_user():
+    assert arguments("RUN", LAST_STAGE) == []
+    names = [name for name, _ in LAST_STAGE]
+    assert names.index("USER") < names.index("ENTRYPOINT")
+    assert names.count("USER") == 1
+
+
+def test_no_secret_is_built_in():
+    named = [*arguments("ENV"), *arguments("ARG")]
+    assert named
+    assert [one for one in named if re.search("PASSWORD|SECRET|TOKEN|DATABASE_URL", one)] == []
+
+
 @pytest.mark.parametrize("name", ["ENTRYPOINT", "CMD"])
 def test_process_is_started_without_a_shell(name: str):
     [argument] = arguments(name, LAST_STAGE)
