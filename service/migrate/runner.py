@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import psycopg
 from psycopg import sql
@@ -12,6 +13,8 @@ from service.migrate.preflight import check_server
 
 # any number will do, as long as nobody else takes it in the same database
 _LOCK = 0x77617474
+
+_ACCESS = Path(__file__).with_name("access.sql")
 
 LOGIN_PASSWORDS = {
     "wattledger_service": "WATTLEDGER_SERVICE_PASSWORD",
@@ -53,6 +56,7 @@ def migrate(
                 "this server's licence allows continuous aggregates:"
                 " move to them with `wattledger migrate --to-community`"
             )
+        connection.execute(_ACCESS.read_bytes())
         for role in _set_passwords(connection, passwords or {}):
             report(f"role {role} can log in with the password given")
 

@@ -10,10 +10,10 @@ import pandas as pd
 import psycopg
 import pytest
 import sqlalchemy as sa
-from psycopg import conninfo, sql
 
 from tests.editions.test_efficiency import DAY, fill
 from tests.support.readings import Connection, link
+from tests.support.server import as_role
 
 RELATIONS = [
     "charging_efficiency_daily",
@@ -31,7 +31,6 @@ FUNCTIONS = [
     "meter_energy_local_daily",
     "vehicle_energy_local_daily",
 ]
-PASSWORD = "an analyst's"
 
 
 @pytest.fixture
@@ -54,10 +53,7 @@ def login_url(connection: Connection, database_url: str) -> str:
     """The URL of a login as that role, on the native engine, with some data."""
     link(connection)
     fill(connection, DAY, 120)
-    connection.execute(
-        sql.SQL("ALTER ROLE wattledger_bi LOGIN PASSWORD {}").format(sql.Literal(PASSWORD))
-    )
-    return conninfo.make_conninfo(database_url, user="wattledger_bi", password=PASSWORD)
+    return as_role(database_url, "wattledger_bi")
 
 
 @pytest.fixture

@@ -19,7 +19,12 @@ from service.migrate import migrate
 from tests.support import keys
 
 URL_VARIABLE = "WATTLEDGER_TESTS_SERVER"
-SERVICE_PASSWORD = "only-for-tests"
+# roles belong to the whole server, so that all tests must agree on these
+PASSWORDS = {
+    "wattledger_service": "only-for-tests",
+    "wattledger_bi": "a password with 'quotes' & %",
+    "wattledger_dba": "only-for-tests",
+}
 _TEMPLATE_VARIABLE = "WATTLEDGER_TESTS_TEMPLATE"
 
 # speed, for data that no test needs after a power cut; no background workers, which would hold
@@ -74,9 +79,7 @@ def start() -> StartedServer:
     template = f"wattledger_template_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(template)))
-    os.environ["WATTLEDGER_SERVICE_PASSWORD"] = SERVICE_PASSWORD
-    migrate(at_database(url, template), lambda _: None)
-    del os.environ["WATTLEDGER_SERVICE_PASSWORD"]
+    migrate(at_database(url, template), lambda _: None, PASSWORDS)
     keys.put_into_template(at_database(url, template))
     _close_to_all(url, template)
     os.environ[URL_VARIABLE] = url
@@ -145,7 +148,12 @@ def at_database(url: str, name: str) -> str:
 
 def as_service(url: str) -> str:
     """The same database, as the login that the service has."""
-    return conninfo.make_conninfo(url, user="wattledger_service", password=SERVICE_PASSWORD)
+    return as_role(url, "wattledger_service")
+
+
+def as_role(url: str, role: str) -> str:
+    """The same database, as the login of one of our roles."""
+    return conninfo.make_conninfo(url, user=role, password=PASSWORDS[role])
 
 
 def describe(url: str) -> str:

@@ -1,0 +1,37 @@
+-- Closes the database to everybody who has no role of ours. At every migration, since neither CREATE DATABASE nor
+-- pg_restore brings rights on a database along; left alone where the migrating login does not own the database.
+DO $$
+DECLARE
+    v_type record;
+BEGIN
+    -- PostgreSQL lets everybody connect to a new database and make temporary tables in it
+    IF EXISTS (
+        SELECT
+        FROM pg_catalog.pg_database AS d
+        WHERE d.datname = current_database()
+            AND pg_has_role(d.datdba, 'USAGE')
+            AND NOT d.datistemplate  -- whose rights no copy gets
+    ) THEN
+        EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+        -- TimescaleDB's jobs connect as the owner
+        EXECUTE format(
+            'GRANT CONNECT ON DATABASE %I TO wattledger_owner, wattledger_service, wattledger_bi, wattledger_dba',
+            current_database()
+        );
+        EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO wattledger_owner', current_database());
+    END IF;
+    -- the row type of a relation is open to all, whatever the default privileges say, and a column of that type
+    -- anywhere hinders a change of the relation
+    FOR v_type IN
+        SELECT n.nspname, t.typname
+        FROM pg_catalog.pg_type AS t
+        INNER JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace
+        WHERE n.nspname IN ('telemetry', 'api', 'bi', 'ops', 'migration')
+            AND t.typcategory <> 'A'  -- an array goes with its element
+            AND pg_has_role(t.typowner, 'USAGE')
+            AND has_type_privilege('public', t.oid, 'USAGE')
+    LOOP
+        EXECUTE format('REVOKE ALL ON TYPE %I.%I FROM PUBLIC', v_type.nspname, v_type.typname);
+    END LOOP;
+END;
+$$;
