@@ -1,8 +1,10 @@
--- Closes the database to everybody who has no role of ours. At every migration, since neither CREATE DATABASE nor
--- pg_restore brings rights on a database along; left alone where the migrating login does not own the database.
+-- Closes the database to everybody who has no role of ours, at every migration: neither CREATE DATABASE nor pg_restore
+-- brings rights on a database along, and an update of an extension may bring its functions' own back. What the migrating
+-- login does not own is left alone.
 DO $$
 DECLARE
     v_type record;
+    v_function regprocedure;
 BEGIN
     -- PostgreSQL lets everybody connect to a new database and make temporary tables in it
     IF EXISTS (
@@ -20,6 +22,7 @@ BEGIN
         );
         EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO wattledger_owner', current_database());
     END IF;
+
     -- the row type of a relation is open to all, whatever the default privileges say, and a column of that type
     -- anywhere hinders a change of the relation
     FOR v_type IN
@@ -32,6 +35,24 @@ BEGIN
             AND has_type_privilege('public', t.oid, 'USAGE')
     LOOP
         EXECUTE format('REVOKE ALL ON TYPE %I.%I FROM PUBLIC', v_type.nspname, v_type.typname);
+    END LOOP;
+
+    -- internal functions of TimescaleDB that until August 2026 did not ask who calls: with drop_chunk any login could
+    -- remove a day of anybody's readings
+    FOR v_function IN
+        SELECT p.oid
+        FROM pg_catalog.pg_proc AS p
+        INNER JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+        WHERE n.nspname IN ('_timescaledb_functions', '_timescaledb_internal')
+            AND p.proname IN (
+                'drop_chunk', 'drop_osm_chunk', 'create_compressed_chunk', 'freeze_chunk', 'unfreeze_chunk',
+                'hypertable_osm_range_update', 'lock_osm_chunk_dimension_slice'
+            )
+            AND pg_has_role(p.proowner, 'USAGE')
+    LOOP
+        -- a regprocedure is written quoted, with its arguments
+        EXECUTE 'REVOKE ALL ON FUNCTION ' || v_function || ' FROM PUBLIC';
+        EXECUTE 'GRANT EXECUTE ON FUNCTION ' || v_function || ' TO wattledger_owner';
     END LOOP;
 END;
 $$;

@@ -1,0 +1,1 @@
+"""What each role must not be able to do, tried as that role."""
