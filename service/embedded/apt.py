@@ -59,15 +59,13 @@ class Apt:
         ours = "".join(f'{key} "{value}";\n' for key, value in settings.items())
         self._config.write_text(_host_connection() + ours)
 
-    def download(self, package: str) -> list[Path]:
-        """Fetch a package and all that it needs, verified; show the progress on stderr.
+    def download(self, package: str, what: str, *, alone: bool = False) -> list[Path]:
+        """Fetch a package and, unless `alone`, all that it needs, verified.
 
-        Raises EmbeddedError.
+        Tells on stderr that it fetches `what`, and shows the progress. Raises EmbeddedError.
         """
         console = Console(stderr=True)
-        console.print(
-            "Fetching PostgreSQL with TimescaleDB from Debian, once for this user (100 MB)"
-        )
+        console.print(f"Fetching {what} from Debian, once for this user")
         with Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -77,7 +75,8 @@ class Apt:
             disable=not sys.stderr.isatty(),
         ) as progress:
             self._run("package lists", progress, ["update"])
-            self._run("packages", progress, ["install", "--yes", "--download-only", package])
+            install = ["install", "--yes", "--download-only", package]
+            self._run("packages", progress, ["download", package] if alone else install)
         return sorted((self._directory / "archives").glob("*.deb"))
 
     def _run(self, label: str, progress: Progress, arguments: list[str]) -> None:
@@ -87,6 +86,7 @@ class Apt:
             process = subprocess.Popen(
                 ["apt-get", "--quiet=2", "--option", f"APT::Status-Fd={write_end}", *arguments],
                 env={**os.environ, "APT_CONFIG": str(self._config), "LC_ALL": "C.UTF-8"},
+                cwd=self._directory / "archives",  # where `download` writes
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -18,7 +18,7 @@ from service.embedded.apt import Apt
 from service.embedded.errors import EmbeddedError
 
 POSTGRESQL_MAJOR = 17
-_SUITE = "trixie"
+SUITE = "trixie"
 _PACKAGE = "postgresql-17-timescaledb"
 _BIN = f"usr/lib/postgresql/{POSTGRESQL_MAJOR}/bin"
 # PostgreSQL reads the host's, whatever its packages bring
@@ -43,17 +43,17 @@ def unpacked_programs() -> Path:
     """
     cache = places.cache_directory()
     # another layout takes another name: servers may still run from the old one
-    root = cache / f"debian-{_SUITE}-{_PACKAGE}"
+    root = cache / f"debian-{SUITE}-{_PACKAGE}"
     if not (root / "complete").exists():
         places.make_directory(cache)
-        with _only_one(cache / "lock"):
+        with only_one(cache / "lock"):
             if not (root / "complete").exists():
                 _fetch(root)
     return root / "bin"
 
 
 @contextmanager
-def _only_one(lock: Path) -> Generator[None]:
+def only_one(lock: Path) -> Generator[None]:
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -80,8 +80,8 @@ def _fetch(root: Path) -> None:
 
 def _unpack(staging: Path) -> None:
     places.make_directory(staging / "root")
-    apt = Apt(staging / "apt", _SUITE, _INSTEAD)
-    for package in apt.download(_PACKAGE):
+    apt = Apt(staging / "apt", SUITE, _INSTEAD)
+    for package in apt.download(_PACKAGE, "PostgreSQL with TimescaleDB (100 MB)"):
         done = subprocess.run(
             ["dpkg-deb", "--extract", package, staging / "root"],
             capture_output=True,

@@ -43,7 +43,7 @@ DECLARE
     v_cutoff timestamptz := now() - telemetry.drop_after(set_retention.keep);
     v_before telemetry.dataset;
     v_relation regclass;
-    v_chunks integer;
+    v_chunks bigint;
     v_first timestamptz;
     v_finer interval;
     v_coarser interval;

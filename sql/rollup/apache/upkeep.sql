@@ -72,7 +72,8 @@ REVOKE ALL ON FUNCTION
     telemetry.drop_expired()
 FROM PUBLIC;
 
--- procedures with transactions of their own: no pinned path, so every name is qualified
+-- procedures with transactions of their own cannot pin their path, so they set it, again after each commit: whatever is
+-- first in the caller's path would run as the owner
 
 CREATE OR REPLACE PROCEDURE ops.refresh(since timestamptz, until timestamptz)
 LANGUAGE plpgsql
@@ -82,6 +83,7 @@ DECLARE
     v_end timestamptz;
 BEGIN
     SET LOCAL ROLE wattledger_owner;
+    SET LOCAL search_path = pg_catalog, pg_temp;
     SELECT w.since, w.until INTO v_day, v_end
     FROM telemetry.refresh_window(refresh.since, refresh.until) AS w;
     WHILE v_day < v_end LOOP
@@ -89,10 +91,12 @@ BEGIN
         -- readings wait for one side's day at most
         COMMIT;
         SET LOCAL ROLE wattledger_owner;
+        SET LOCAL search_path = pg_catalog, pg_temp;
         PERFORM telemetry.recompute_vehicle_rollups(v_day, v_day + INTERVAL '24 hours');
         RAISE NOTICE 'recomputed % UTC', pg_catalog.to_char(v_day AT TIME ZONE 'UTC', 'YYYY-MM-DD');
         COMMIT;
         SET LOCAL ROLE wattledger_owner;
+        SET LOCAL search_path = pg_catalog, pg_temp;
         v_day := v_day + INTERVAL '24 hours';
     END LOOP;
 END;
@@ -105,6 +109,7 @@ DECLARE
     v_chunk record;
 BEGIN
     SET LOCAL ROLE wattledger_owner;
+    SET LOCAL search_path = pg_catalog, pg_temp;
     FOR v_chunk IN SELECT e.dataset, e.chunk FROM telemetry.drop_expired() AS e LOOP
         RAISE NOTICE 'dropped % of %', v_chunk.chunk, v_chunk.dataset;
     END LOOP;

@@ -82,8 +82,9 @@ FROM PUBLIC;
 -- views of ops call them with the rights of whoever asks
 GRANT EXECUTE ON FUNCTION telemetry.pending_change(), telemetry.watermark() TO wattledger_dba;
 
--- procedures with transactions of their own: no pinned path, so every name is qualified. The role is changed for the
--- session, since a refresh goes on after a commit, which would end SET LOCAL; and put back as it was
+-- procedures with transactions of their own cannot pin their path, so they set it, again after each commit: whatever is
+-- first in the caller's path would run as the owner. The role is changed for the session, since a refresh goes on after
+-- a commit, which would end SET LOCAL; and put back as it was
 
 CREATE OR REPLACE PROCEDURE ops.refresh(since timestamptz, until timestamptz)
 LANGUAGE plpgsql
@@ -95,6 +96,7 @@ DECLARE
     v_relation regclass;
 BEGIN
     SET ROLE wattledger_owner;
+    SET LOCAL search_path = pg_catalog, pg_temp;
     SELECT w.since, w.until INTO v_since, v_until
     FROM telemetry.refresh_window(refresh.since, refresh.until) AS w;
     -- hours first, since days are built on them. Never past the last whole bucket: a watermark in the future would
@@ -103,6 +105,7 @@ BEGIN
         CALL public.refresh_continuous_aggregate(
             v_relation, v_since, least(v_until, telemetry.floor_hour(pg_catalog.now()))
         );
+        SET LOCAL search_path = pg_catalog, pg_temp;
         RAISE NOTICE 'refreshed %', v_relation;
     END LOOP;
     IF v_since < telemetry.floor_day(pg_catalog.now()) THEN
@@ -110,6 +113,7 @@ BEGIN
             CALL public.refresh_continuous_aggregate(
                 v_relation, v_since, least(v_until, telemetry.floor_day(pg_catalog.now()))
             );
+            SET LOCAL search_path = pg_catalog, pg_temp;
             RAISE NOTICE 'refreshed %', v_relation;
         END LOOP;
     END IF;
@@ -125,6 +129,7 @@ DECLARE
     v_job record;
 BEGIN
     SET ROLE wattledger_owner;
+    SET LOCAL search_path = pg_catalog, pg_temp;
     FOR v_job IN
         SELECT j.job_id, j.dataset, j.proc_name
         FROM telemetry.timescaledb_job() AS j
@@ -139,6 +144,7 @@ BEGIN
     LOOP
         RAISE NOTICE 'running overdue job % (% of %)', v_job.job_id, v_job.proc_name, v_job.dataset;
         CALL public.run_job(v_job.job_id);
+        SET LOCAL search_path = pg_catalog, pg_temp;
     END LOOP;
     PERFORM pg_catalog.set_config('role', v_role, FALSE);
 END;
