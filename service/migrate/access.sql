@@ -4,7 +4,7 @@
 DO $$
 DECLARE
     v_type record;
-    v_function regprocedure;
+    v_function record;
 BEGIN
     -- PostgreSQL lets everybody connect to a new database and make temporary tables in it
     IF EXISTS (
@@ -40,7 +40,7 @@ BEGIN
     -- internal functions of TimescaleDB that until August 2026 did not ask who calls: with drop_chunk any login could
     -- remove a day of anybody's readings
     FOR v_function IN
-        SELECT p.oid
+        SELECT n.nspname, p.proname, pg_get_function_identity_arguments(p.oid) AS arguments
         FROM pg_catalog.pg_proc AS p
         INNER JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
         WHERE n.nspname IN ('_timescaledb_functions', '_timescaledb_internal')
@@ -50,9 +50,13 @@ BEGIN
             )
             AND pg_has_role(p.proowner, 'USAGE')
     LOOP
-        -- a regprocedure is written quoted, with its arguments
-        EXECUTE 'REVOKE ALL ON FUNCTION ' || v_function || ' FROM PUBLIC';
-        EXECUTE 'GRANT EXECUTE ON FUNCTION ' || v_function || ' TO wattledger_owner';
+        EXECUTE format(
+            'REVOKE ALL ON FUNCTION %I.%I(%s) FROM PUBLIC', v_function.nspname, v_function.proname, v_function.arguments
+        );
+        EXECUTE format(
+            'GRANT EXECUTE ON FUNCTION %I.%I(%s) TO wattledger_owner',
+            v_function.nspname, v_function.proname, v_function.arguments
+        );
     END LOOP;
 END;
 $$;

@@ -54,19 +54,63 @@ def test_every_schema_table_column_and_function_has_a_comment(catalog: Connectio
     assert lacking == []
 
 
-def test_every_security_definer_function_pins_its_search_path_with_temp_last(
-    catalog: Connection,
-) -> None:
-    unpinned = names(
+def test_every_path_is_pinned_to_postgresql_with_temp_last(catalog: Connection) -> None:
+    """Of functions and procedures that run as the owner, and of whatever else sets its path."""
+    other_path = names(
         catalog,
         """
         SELECT p.oid::regprocedure::text FROM pg_proc AS p
         JOIN pg_namespace AS n ON n.oid = p.pronamespace
-        WHERE n.nspname = ANY(%(schemas)s) AND p.prosecdef
-            AND NOT coalesce(p.proconfig, '{}') @> ARRAY['search_path=pg_catalog, pg_temp']
+        LEFT JOIN LATERAL unnest(p.proconfig) AS c (setting) ON c.setting LIKE 'search_path=%%'
+        WHERE n.nspname = ANY(%(schemas)s) AND (p.prosecdef OR c.setting IS NOT NULL)
+            AND c.setting IS DISTINCT FROM 'search_path=pg_catalog, pg_temp'
         """,
     )
-    assert unpinned == []
+    assert other_path == []
+
+
+def test_every_procedure_sets_its_path_right_after_its_role(catalog: Connection) -> None:
+    """Those that commit can pin none, and would run whatever is first in the caller's path."""
+    rows = catalog.execute(
+        "SELECT p.oid::regprocedure::text, p.prosrc FROM pg_proc AS p"
+        " WHERE p.pronamespace::regnamespace::text = ANY(%s) AND p.prokind = 'p'"
+        " AND p.proconfig IS NULL",
+        [SCHEMAS],
+    ).fetchall()
+    assert rows
+    for name, body in rows:
+        lines = [line.strip() for line in body.splitlines()]
+        roles = [i for i, line in enumerate(lines) if line.endswith("ROLE wattledger_owner;")]
+        assert roles, name
+        for i in roles:
+            assert lines[i + 1] == "SET LOCAL search_path = pg_catalog, pg_temp;", name
+
+
+def test_no_function_puts_a_statement_together_from_text(catalog: Connection) -> None:
+    dynamic = names(
+        catalog,
+        r"""
+        SELECT p.oid::regprocedure::text FROM pg_proc AS p
+        JOIN pg_namespace AS n ON n.oid = p.pronamespace
+        WHERE n.nspname = ANY(%(schemas)s) AND p.prosrc ~* '\m(EXECUTE|query_to_xml)\M'
+        """,
+    )
+    assert dynamic == []
+
+
+def test_every_view_reads_with_the_rights_of_the_owner(catalog: Connection) -> None:
+    """Else its readers would need rights on tables. None hides rows from some of its readers, so
+    none needs security_barrier."""
+    views = names(
+        catalog,
+        """
+        SELECT c.oid::regclass::text FROM pg_class AS c
+        JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspname IN ('telemetry', 'bi', 'ops') AND c.relkind = 'v'
+            AND (c.relowner <> 'wattledger_owner'::regrole OR c.reloptions IS NOT NULL)
+        """,
+    )
+    assert views == []
 
 
 def test_every_api_function_runs_with_the_rights_of_the_owner(catalog: Connection) -> None:
@@ -85,20 +129,65 @@ def test_public_has_no_right_on_anything_of_ours(catalog: Connection) -> None:
     open_to_all = names(
         catalog,
         """
-        SELECT 'schema ' || n.nspname FROM pg_namespace AS n, aclexplode(n.nspacl) AS a
-        WHERE n.nspname = ANY(%(schemas)s) AND a.grantee = 0
-        UNION ALL
-        SELECT 'relation ' || c.oid::regclass FROM pg_class AS c
-        JOIN pg_namespace AS n ON n.oid = c.relnamespace, aclexplode(c.relacl) AS a
-        WHERE n.nspname = ANY(%(schemas)s) AND a.grantee = 0
-        UNION ALL
-        SELECT 'function ' || p.oid::regprocedure FROM pg_proc AS p
-        JOIN pg_namespace AS n ON n.oid = p.pronamespace,
-            aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a
-        WHERE n.nspname = ANY(%(schemas)s) AND a.grantee = 0
+        WITH ours AS (SELECT n.* FROM pg_namespace AS n WHERE n.nspname = ANY(%(schemas)s)),
+        relation AS (  -- those of our schemas, and chunks, which are in one that is open to all
+            SELECT c.* FROM pg_class AS c LEFT JOIN ours AS n ON n.oid = c.relnamespace
+            WHERE n.oid IS NOT NULL OR c.relowner = 'wattledger_owner'::regrole
+        ),
+        granted (object, acl) AS (
+            SELECT 'schema ' || n.nspname, coalesce(n.nspacl, acldefault('n', n.nspowner))
+            FROM ours AS n
+            UNION ALL
+            SELECT 'relation ' || c.oid::regclass, coalesce(
+                c.relacl,
+                acldefault(CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", c.relowner)
+            )
+            FROM relation AS c
+            UNION ALL
+            SELECT 'column ' || c.oid::regclass || '.' || a.attname, a.attacl
+            FROM relation AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
+            UNION ALL
+            SELECT 'function ' || p.oid::regprocedure,
+                coalesce(p.proacl, acldefault('f', p.proowner))
+            FROM pg_proc AS p LEFT JOIN ours AS n ON n.oid = p.pronamespace
+            WHERE n.oid IS NOT NULL OR p.proowner = 'wattledger_owner'::regrole
+            UNION ALL
+            SELECT 'type ' || t.oid::regtype, coalesce(t.typacl, acldefault('T', t.typowner))
+            FROM pg_type AS t JOIN ours AS n ON n.oid = t.typnamespace
+            WHERE t.typcategory <> 'A'  -- an array goes with its element
+            UNION ALL
+            SELECT 'language ' || l.lanname, coalesce(l.lanacl, acldefault('l', l.lanowner))
+            FROM pg_language AS l WHERE NOT l.lanpltrusted
+            UNION ALL
+            SELECT 'default for ' || d.defaclobjtype::text, d.defaclacl FROM pg_default_acl AS d
+        )
+        SELECT g.object FROM granted AS g, aclexplode(g.acl) AS a
+        -- PostgreSQL's own, in C, which a superuser alone may use to make a function
+        WHERE a.grantee = 0 AND g.object NOT IN ('language c', 'language internal')
         """,
     )
     assert open_to_all == []
+
+
+def test_public_creates_nothing_in_any_schema_and_drops_no_chunk(catalog: Connection) -> None:
+    assert (
+        names(
+            catalog,
+            "SELECT n.nspname FROM pg_namespace AS n WHERE n.nspname !~ '^pg_(temp|toast_temp)_'"
+            " AND has_schema_privilege('public', n.oid, 'CREATE')",
+        )
+        == []
+    )
+    unguarded = (
+        "SELECT p.oid::regprocedure::text FROM pg_proc AS p"
+        " WHERE p.pronamespace::regnamespace::text IN"
+        " ('_timescaledb_functions', '_timescaledb_internal')"
+        " AND p.proname IN ('drop_chunk', 'freeze_chunk', 'create_compressed_chunk')"
+    )
+    assert names(catalog, unguarded) != []
+    for role in ("public", "wattledger_service", "wattledger_bi", "wattledger_dba"):
+        may = f" AND has_function_privilege('{role}', p.oid, 'EXECUTE')"
+        assert names(catalog, unguarded + may) == [], role
 
 
 def test_the_service_may_execute_api_and_has_no_right_on_any_relation(catalog: Connection) -> None:
