@@ -18,6 +18,7 @@ BEGIN
             USING ERRCODE = 'WL002', HINT = 'Send a "to" that is later than "from", or leave it out.';
     END IF;
 
+    PERFORM telemetry.commit_durably();
     UPDATE telemetry.charging_link AS l
     SET during = tstzrange(put_charging_link.since, put_charging_link.until)
     WHERE l.vehicle_id = put_charging_link.vehicle_id
@@ -66,6 +67,7 @@ AS $$
 DECLARE
     v_ended_at timestamptz := coalesce(end_charging_link.ended_at, now());
 BEGIN
+    PERFORM telemetry.commit_durably();
     -- an end at the very beginning would leave an empty link, which `@>` and the strict comparison rule out
     RETURN QUERY
     UPDATE telemetry.charging_link AS l

@@ -33,6 +33,7 @@ BEGIN
     IF v_sent = 0 THEN
         RETURN;
     END IF;
+    PERFORM telemetry.commit_durably();
 
     -- where raw readings were dropped no rollup could count another one
     SELECT greatest(now() - d.keep, d.complete_since), now() + r.clock_skew INTO v_oldest, v_newest

@@ -23,6 +23,7 @@ DECLARE
     v_kept integer;
     v_removed bigint;
 BEGIN
+    PERFORM telemetry.commit_durably();
     -- this row's lock makes all who add and remove take turns: no deadlock between them
     UPDATE telemetry.quarantine_bounds AS b
     SET kept_bytes = b.kept_bytes + (SELECT coalesce(sum(length(r.raw)), 0) FROM unnest(raws) AS r (raw))

@@ -36,23 +36,40 @@ LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_dropped integer;
+    v_expired record;
+    v_dropped integer := 0;
+    v_rows integer;
 BEGIN
     -- another service or a DBA is at it
     IF NOT pg_try_advisory_xact_lock(hashtextextended('telemetry.drop_expired', 0)) THEN
         RETURN;
     END IF;
-    -- a reader of an old chunk is waited for, but not so long that readings queue up behind
-    PERFORM set_config('lock_timeout', '5s', TRUE);
+    -- a reader of an old chunk may itself wait for what is locked here, and then one of the two has to give way: the
+    -- drop, long before PostgreSQL finds the deadlock and ends the reader
+    PERFORM set_config(
+        'lock_timeout',
+        greatest(10, extract(EPOCH FROM current_setting('deadlock_timeout')::interval) * 100)::integer::text,
+        TRUE
+    );
 
-    RETURN QUERY
-    SELECT d.dataset, c.chunk
-    FROM telemetry.dataset AS d
-    CROSS JOIN LATERAL public.drop_chunks(
-        ('telemetry.' || d.dataset)::regclass, older_than => now() - telemetry.drop_after(d.keep)
-    ) AS c (chunk)
-    WHERE d.keep IS NOT NULL;
-    GET DIAGNOSTICS v_dropped = ROW_COUNT;
+    FOR v_expired IN
+        SELECT d.dataset, now() - telemetry.drop_after(d.keep) AS older_than
+        FROM telemetry.dataset AS d
+        WHERE d.keep IS NOT NULL
+        ORDER BY d.dataset
+    LOOP
+        BEGIN
+            RETURN QUERY
+            SELECT v_expired.dataset, c.chunk
+            FROM public.drop_chunks(
+                ('telemetry.' || v_expired.dataset)::regclass, older_than => v_expired.older_than
+            ) AS c (chunk);
+            GET DIAGNOSTICS v_rows = ROW_COUNT;
+            v_dropped := v_dropped + v_rows;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+            RAISE WARNING 'expired chunks of % are being read: they are dropped at the next run', v_expired.dataset;
+        END;
+    END LOOP;
 
     UPDATE telemetry.maintenance AS m
     SET last_run_at = now(),
@@ -63,7 +80,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.drop_expired() IS
-'Drops the chunks that telemetry.dataset says are to be kept no longer. Takes nothing. Returns a row for each. Does nothing while another session does it.';
+'Drops the chunks that telemetry.dataset says are to be kept no longer. Takes nothing. Returns a row for each. Does nothing while another session does it. What is being read stays until the next run, with a warning.';
 
 REVOKE ALL ON FUNCTION
     telemetry.has_policies(),

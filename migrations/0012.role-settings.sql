@@ -1,0 +1,51 @@
+-- What each login may wait for and hold, kept with the login itself: it counts also where a pooler shares sessions.
+
+-- roles belong to the whole cluster: what a DBA or another database's migration has set stands
+DO $$
+DECLARE
+    v_setting record;
+BEGIN
+    FOR v_setting IN
+        SELECT d.*
+        FROM (VALUES
+            -- an answer of 201 promises it, and times are sent in UTC
+            ('wattledger_service', 'synchronous_commit', 'on'),
+            ('wattledger_service', 'timezone', 'UTC'),
+            -- the service gives up sooner by itself (WATTLEDGER_READ_TIMEOUT_SECONDS, _WRITE_): this ends what a service
+            -- left behind that is gone
+            ('wattledger_service', 'statement_timeout', '60s'),
+            ('wattledger_service', 'lock_timeout', '10s'),
+            ('wattledger_service', 'idle_in_transaction_session_timeout', '30s'),
+            -- while a query waits for a lock, readings may wait behind it
+            ('wattledger_bi', 'lock_timeout', '10s'),
+            -- a DBA's statement may take long; a lock that it cannot get, or keeps while nobody types, stops readings
+            ('wattledger_dba', 'lock_timeout', '10s'),
+            ('wattledger_dba', 'idle_in_transaction_session_timeout', '5min'),
+            -- TimescaleDB's jobs, which run again by themselves
+            ('wattledger_owner', 'lock_timeout', '30s'),
+            ('wattledger_owner', 'idle_in_transaction_session_timeout', '5min')
+        ) AS d (login, name, value)
+    LOOP
+        CONTINUE WHEN EXISTS (
+            SELECT
+            FROM pg_catalog.pg_db_role_setting AS s
+            CROSS JOIN unnest(s.setconfig) AS c (setting)
+            WHERE s.setrole = v_setting.login::regrole
+                AND s.setdatabase = 0
+                -- PostgreSQL spells this one TimeZone
+                AND lower(split_part(c.setting, '=', 1)) = lower(v_setting.name)
+        );
+        FOR v_attempt IN 1..10 LOOP
+            BEGIN
+                EXECUTE format('ALTER ROLE %I SET %s = %L', v_setting.login, v_setting.name, v_setting.value);
+                EXIT;
+            -- "tuple concurrently updated": another database's migration is at it, and has committed by now
+            EXCEPTION WHEN unique_violation OR internal_error THEN
+                IF v_attempt = 10 THEN
+                    RAISE;
+                END IF;
+            END;
+        END LOOP;
+    END LOOP;
+END;
+$$;

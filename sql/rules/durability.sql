@@ -1,0 +1,17 @@
+-- What an acknowledgement promises, whoever calls and through whichever connection.
+
+CREATE OR REPLACE FUNCTION telemetry.commit_durably()
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $$
+BEGIN
+    -- until the transaction ends, so also at its commit: a setting of the function that calls would end with that
+    IF pg_catalog.current_setting('synchronous_commit') NOT IN ('on', 'remote_apply') THEN
+        PERFORM pg_catalog.set_config('synchronous_commit', 'on', TRUE);
+    END IF;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.commit_durably() IS
+'Makes this transaction''s commit wait until it is flushed to disk, whatever the session, the login or the server has set. Takes and returns nothing.';
+REVOKE ALL ON FUNCTION telemetry.commit_durably() FROM PUBLIC;
