@@ -1,0 +1,45 @@
+"""Real programs of Debian for tests, such as PgBouncer, unpacked beside the host's own."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from filelock import FileLock
+
+from service.embedded import places
+from service.embedded.apt import Apt
+
+_SUITE = "trixie"
+
+
+def command(package: str, program: str) -> list[str]:
+    """How to call a program of a package, such as `usr/sbin/nginx`, fetched where it is not here.
+
+    It runs through its own dynamic loader, since the host's C library may be older than its own.
+    Raises EmbeddedError where Debian's archive cannot be used.
+    """
+    tree = _unpacked(package)
+    loader = next(tree.glob("usr/lib*/ld-linux-*.so.*"))
+    libraries = next(path.parent for path in sorted(tree.glob("usr/lib/*/libc.so.6")))
+    real = tree / program
+    words = [loader, "--argv0", real, "--library-path", libraries, real]
+    return [str(word) for word in words]
+
+
+def _unpacked(package: str) -> Path:
+    cache = places.cache_directory()
+    root = cache / f"tests-{_SUITE}-{package}"
+    places.make_directory(cache)
+    # the workers of xdist come here at once
+    with FileLock(cache / f"tests-{package}.lock"):
+        if not (root / "complete").exists():
+            shutil.rmtree(root, ignore_errors=True)
+            places.make_directory(root)
+            apt = Apt(root / "apt", _SUITE, f"leave out the tests that need {package}")
+            for archive in apt.download(package, f"{package} for the tests"):
+                subprocess.run(["dpkg-deb", "--extract", archive, root], check=True)
+            shutil.rmtree(root / "apt")
+            (root / "complete").touch()
+    return root
