@@ -8,6 +8,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from service import settings
+from service.conninfo import completed, reason
 from service.embedded import Cluster, EmbeddedError, default_directory
 
 # libpq's variables that are not named after their keyword
@@ -121,7 +122,7 @@ def destroy(yes: bool) -> None:
 def _variables(url: str) -> dict[str, str]:
     """libpq's variables for a URL: arguments would be seen by every user of the machine."""
     try:
-        parameters = conninfo_to_dict(url)
+        parameters = conninfo_to_dict(completed(url))
     except psycopg.Error as error:
         raise click.ClickException(f"DATABASE_URL cannot be read: {error}") from error
     return {
@@ -133,7 +134,7 @@ def _variables(url: str) -> dict[str, str]:
 def _report(url: str) -> None:
     """Say whether the database at DATABASE_URL answers; exit with 3 if it does not."""
     try:
-        with psycopg.connect(url, connect_timeout=5) as connection:
+        with psycopg.connect(completed(url), connect_timeout=5) as connection:
             info = connection.info
             version = info.parameter_status("server_version")
             click.echo(
@@ -141,5 +142,5 @@ def _report(url: str) -> None:
                 f" PostgreSQL {version}"
             )
     except psycopg.Error as error:
-        click.echo(f"stopped: the database at DATABASE_URL does not answer: {error}".strip())
+        click.echo(f"stopped: the database at DATABASE_URL does not answer: {reason(error)}")
         sys.exit(3)

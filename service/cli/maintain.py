@@ -4,6 +4,7 @@ import click
 import psycopg
 
 from service.cli.target import admin_url
+from service.conninfo import completed, reason
 
 
 @click.command()
@@ -13,14 +14,17 @@ def maintain() -> None:
     Works on DATABASE_URL or the embedded database, as a superuser or wattledger_dba. The service
     and TimescaleDB do this by themselves; this is for cron, and for looking at what happens.
     """
+    url = completed(admin_url())
     try:
-        with psycopg.connect(admin_url(), autocommit=True, connect_timeout=10) as connection:
+        with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
             connection.add_notice_handler(
                 lambda notice: (
-                    click.echo(notice.message_primary) if notice.severity == "NOTICE" else None
+                    click.echo(notice.message_primary)
+                    if notice.severity_nonlocalized in ("NOTICE", "WARNING")
+                    else None
                 )
             )
             connection.execute("CALL ops.maintain()")
     except psycopg.Error as error:
-        raise click.ClickException(f"the maintenance failed: {error}") from error
+        raise click.ClickException(f"the maintenance failed: {reason(error)}") from error
     click.echo("history is in shape")

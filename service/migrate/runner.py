@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from service.conninfo import completed, reason
 from service.migrate import definitions, edition, files, history, move
 from service.migrate.errors import MigrationError
 from service.migrate.preflight import check_server
@@ -78,9 +79,9 @@ def differences(conninfo: str) -> list[str]:
 
 def _connect(conninfo: str) -> psycopg.Connection[tuple[object, ...]]:
     try:
-        return psycopg.connect(conninfo, autocommit=True, connect_timeout=10)
-    except psycopg.OperationalError as error:
-        raise MigrationError(f"cannot connect to the database: {error}") from error
+        return psycopg.connect(completed(conninfo), autocommit=True, connect_timeout=10)
+    except psycopg.Error as error:
+        raise MigrationError(f"cannot connect to the database: {reason(error)}") from error
 
 
 def _set_passwords(

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
+from psycopg.conninfo import conninfo_to_dict
 
+from service.conninfo import completed
 from service.migrate.preflight import POSTGRESQL_MINIMUM, TIMESCALEDB_MINIMUM
 from service.migrate.runner import LOGIN_PASSWORDS
 from service.routes.health import ready
@@ -142,6 +144,12 @@ def test_service_logs_in_with_the_password_that_migrate_gave_it():
     environment = SERVICES["service"]["environment"]
     assert environment["PGPASSWORD"] == given
     assert "//wattledger_service@database:" in environment["DATABASE_URL"]
+
+
+@pytest.mark.parametrize("name", ["migrate", "service"])
+def test_database_of_the_private_network_is_reached_without_the_tls_that_it_lacks(name: str):
+    url = SERVICES[name]["environment"]["DATABASE_URL"]
+    assert conninfo_to_dict(completed(url))["sslmode"] == "disable"
 
 
 def test_service_is_healthy_when_it_is_ready():
