@@ -1,5 +1,6 @@
 """The one door to the database for reads: calls of SQL functions in, structs out."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString, TypeVar
@@ -8,6 +9,8 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from service.conninfo import completed
+from service.session import prepare_connection
 from service.settings import Settings
 
 Row = TypeVar("Row")
@@ -15,6 +18,8 @@ Connection = psycopg.AsyncConnection[Any]
 
 # how long a request waits for a connection before it is told that the database is away
 _PATIENCE_SECONDS = 2.0
+# so that a login's new settings, or a database that moved, are found without a restart
+_LIFETIME_SECONDS = 30 * 60
 
 
 class DatabaseError(Exception):
@@ -42,7 +47,7 @@ async def translated_errors() -> AsyncGenerator[None, None]:
         yield
     except PoolTimeout as error:
         raise DatabaseUnavailable("no database connection became free in time") from error
-    except psycopg.errors.QueryCanceled as error:
+    except (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable) as error:
         raise DatabaseUnavailable("the database did not answer in time") from error
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable("the database is away") from error
@@ -57,28 +62,19 @@ async def translated_errors() -> AsyncGenerator[None, None]:
         raise
 
 
-async def prepare_connection(connection: psycopg.AsyncConnection[Any]) -> None:
-    """Leave a login that may do more than the service with the service's rights alone."""
-    await connection.set_autocommit(True)
-    if connection.info.user != "wattledger_service":
-        await connection.execute("SET ROLE wattledger_service")
-
-
 class Database:
     """A pool of connections on which each call is a transaction of its own."""
 
     def __init__(self, conninfo: str, settings: Settings, connections: int | None = None) -> None:
         """`connections`: how many at most, in place of what the settings say."""
-        timeout_ms = round(settings.read_timeout_seconds * 1000)
+        self._timeout_seconds = settings.read_timeout_seconds
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-            conninfo,
-            kwargs={
-                "options": f"-c statement_timeout={timeout_ms} -c timezone=UTC",
-                "application_name": "wattledger",
-            },
+            completed(conninfo),
+            kwargs={"application_name": "wattledger", "connect_timeout": 5},
             min_size=1,
             max_size=connections or settings.read_connections,
             timeout=_PATIENCE_SECONDS,
+            max_lifetime=_LIFETIME_SECONDS,
             configure=prepare_connection,
             check=AsyncConnectionPool.check_connection,
             open=False,
@@ -100,11 +96,17 @@ class Database:
         try:
             async with (
                 translated_errors(),
+                # on this side, since a database that is stuck does not watch its own clock; the
+                # first one is for the pool, which looks whether a connection still works
+                asyncio.timeout(_PATIENCE_SECONDS + self._timeout_seconds),
                 self._pool.connection() as connection,
+                asyncio.timeout(self._timeout_seconds),
                 connection.cursor(row_factory=class_row(row)) as cursor,
             ):
                 await cursor.execute(query, parameters)
                 return await cursor.fetchall()
+        except TimeoutError as error:
+            raise DatabaseUnavailable("the database did not answer in time") from error
         except psycopg.DataError as error:
             # what no column can hold, such as a NUL or a time beyond PostgreSQL's years
             message = f"a value cannot be stored: {error.diag.message_primary or error}"

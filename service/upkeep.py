@@ -7,19 +7,23 @@ from contextlib import suppress
 
 import psycopg
 
-from service.database import DatabaseError, prepare_connection, translated_errors
+from service.conninfo import completed, reason
+from service.database import DatabaseError, translated_errors
+from service.session import prepare_connection
 
 _log = logging.getLogger(__name__)
 
 # the first run comes soon after a start, so that a service that is restarted daily does it too
 _FIRST_SECONDS = 60.0
+# more than any other call may take, and not for the whole session, which a pooler may share
+_PATIENCE = "SET LOCAL statement_timeout = '10min'"
 
 
 class Upkeep:
     """Calls api.maintain every so often, on a connection of its own; of several services one."""
 
     def __init__(self, conninfo: str, every_seconds: float) -> None:
-        self._conninfo = conninfo
+        self._conninfo = completed(conninfo)
         self._every_seconds = every_seconds
         self._task: asyncio.Task[None] | None = None
 
@@ -45,8 +49,11 @@ class Upkeep:
             )
             async with connection:
                 await prepare_connection(connection)
-                cursor = await connection.execute("SELECT count(*) FROM api.maintain()")
-                row = await cursor.fetchone()
+                connection.add_notice_handler(_log_warning)
+                async with connection.transaction():
+                    await connection.execute(_PATIENCE)
+                    cursor = await connection.execute("SELECT count(*) FROM api.maintain()")
+                    row = await cursor.fetchone()
         return row[0] if row else 0
 
     async def _run(self) -> None:
@@ -59,5 +66,10 @@ class Upkeep:
                 if dropped := await self.maintain():
                     _log.info("dropped %d chunk(s) that retention keeps no longer", dropped)
             except (DatabaseError, psycopg.Error) as error:
-                reason = error.__cause__ or error
-                _log.warning("the upkeep of history failed, and is tried again: %s", reason)
+                _log.warning("the upkeep of history failed, and is tried again: %s", reason(error))
+
+
+def _log_warning(notice: psycopg.errors.Diagnostic) -> None:
+    """Pass on what the database has to say, such as what it could not drop today."""
+    if notice.severity_nonlocalized == "WARNING":
+        _log.warning("the upkeep of history: %s", notice.message_primary)

@@ -7,7 +7,8 @@ from typing import Any, LiteralString
 import msgspec
 import psycopg
 
-from service.database import DatabaseUnavailable, prepare_connection, translated_errors
+from service.conninfo import completed
+from service.database import DatabaseUnavailable, translated_errors
 from service.ingest.arrays import METER, VEHICLE, adapt, columns
 from service.ingest.quarantine import (
     STATEMENT,
@@ -17,6 +18,7 @@ from service.ingest.quarantine import (
     decoded_vehicle,
     parameters,
 )
+from service.session import may_prepare, prepare_connection
 from service.settings import Settings
 from service.wire import Batch, Refusal
 
@@ -56,7 +58,7 @@ class Store:
     """Calls the ingest functions on a connection of its own; not for use by two tasks at once."""
 
     def __init__(self, conninfo: str, settings: Settings) -> None:
-        self._conninfo = conninfo
+        self._conninfo = completed(conninfo)
         self._timeout_seconds = settings.write_timeout_seconds
         self._connection: psycopg.AsyncConnection[Any] | None = None
 
@@ -69,16 +71,12 @@ class Store:
         """Connect unless connected. Raises DatabaseUnavailable."""
         if self.connected:
             return
-        timeout_ms = round(self._timeout_seconds * 1000)
         async with translated_errors():
             connection = await psycopg.AsyncConnection.connect(
                 self._conninfo,
                 autocommit=True,
                 connect_timeout=5,
                 application_name="wattledger ingest",
-                # synchronous_commit is said here, since an answer of 201 promises it
-                options=f"-c statement_timeout={timeout_ms} -c synchronous_commit=on"
-                " -c timezone=UTC",
             )
             try:
                 await prepare_connection(connection)
@@ -134,9 +132,9 @@ class Store:
         connection = self._connection
         assert connection is not None  # noqa: S101  connect() raises where there is none
         try:
-            async with translated_errors(), asyncio.timeout(self._timeout_seconds + 1):
+            async with translated_errors(), asyncio.timeout(self._timeout_seconds):
                 cursor = connection.cursor(binary=True)
-                await cursor.execute(query, values, prepare=True)
+                await cursor.execute(query, values, prepare=may_prepare(connection))
                 return await cursor.fetchall()
         except TimeoutError as error:
             await self.close()

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import psycopg
 
+from service.conninfo import reason
 from service.database import DatabaseUnavailable
 from service.ingest.quarantine import Quarantined
 from service.ingest.store import Outcome, Store, ingest_split
@@ -179,7 +180,7 @@ class Writer:
             await store.connect()
         except (DatabaseUnavailable, psycopg.Error) as error:
             if attempt == 0:
-                _log.warning("cannot connect to write readings, trying on: %s", error)
+                _log.warning("cannot connect to write readings, trying on: %s", reason(error))
             self._refuse_all_unless_connected(DatabaseUnavailable("the database is away"))
             return False
         else:

@@ -1,0 +1,75 @@
+"""What a new connection of the service needs, directly or through a pooler such as PgBouncer.
+
+A pooler in transaction mode gives each transaction another session of the database. So nothing
+here is kept in a session that must hold there: the login's own settings say it (migration 0012),
+or the function that is called (telemetry.commit_durably).
+"""
+
+import asyncio
+from typing import Any
+
+import psycopg
+
+_ROLE = "wattledger_service"
+_PATIENCE_SECONDS = 5.0
+
+# the settings that a login as the service would have come with
+_SETTINGS = f"""
+SELECT set_config(
+    split_part(c.setting, '=', 1), substr(c.setting, strpos(c.setting, '=') + 1), FALSE
+)
+FROM pg_catalog.pg_db_role_setting AS s
+CROSS JOIN unnest(s.setconfig) AS c (setting)
+WHERE s.setrole = '{_ROLE}'::regrole
+    AND s.setdatabase IN (
+        0, (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = current_database())
+    )
+ORDER BY s.setdatabase
+"""  # noqa: S608  a name of ours
+
+
+class LoginRefused(psycopg.OperationalError):
+    """This login cannot be served behind a connection pooler."""
+
+
+async def prepare_connection(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Leave a login that may do more than the service with the service's rights and settings.
+
+    Raises LoginRefused for such a login behind a pooler, psycopg.Error.
+    """
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            await _prepare(connection)
+    except TimeoutError as error:
+        raise psycopg.errors.ConnectionTimeout(
+            "the database lets in, and does not answer"
+        ) from error
+
+
+async def _prepare(connection: psycopg.AsyncConnection[Any]) -> None:
+    await connection.set_autocommit(True)
+    if await _is_pooled(connection):
+        # another session may know that name for another statement, or not at all
+        connection.prepare_threshold = None
+        if connection.info.user != _ROLE:
+            raise LoginRefused(
+                f"behind a connection pooler the service must log in as {_ROLE}, not as"
+                f" {connection.info.user}: what is set for a session there may be another's"
+            )
+    elif connection.info.user != _ROLE:
+        await connection.execute(_SETTINGS)
+        await connection.execute(f"SET ROLE {_ROLE}")
+    if connection.info.parameter_status("TimeZone") != "UTC":
+        # poolers keep this one apart for each client, since the server reports it
+        await connection.execute("SET timezone = 'UTC'")
+
+
+def may_prepare(connection: psycopg.AsyncConnection[Any]) -> bool | None:
+    """Whether a statement is prepared at its first use: true, or null for never."""
+    return True if connection.prepare_threshold is not None else None
+
+
+async def _is_pooled(connection: psycopg.AsyncConnection[Any]) -> bool:
+    """Whether somebody between us and the database answers in its name."""
+    cursor = await connection.execute("SELECT pg_backend_pid()")
+    return await cursor.fetchone() != (connection.info.backend_pid,)
