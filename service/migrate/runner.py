@@ -38,6 +38,7 @@ def migrate(
     edition to continuous aggregates. Raises MigrationError.
     """
     with _connect(conninfo) as connection:
+        _refuse_pooler(connection)
         check_server(connection)
         locked = connection.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK]).fetchone()
         if locked != (True,):
@@ -82,6 +83,16 @@ def _connect(conninfo: str) -> psycopg.Connection[tuple[object, ...]]:
         return psycopg.connect(completed(conninfo), autocommit=True, connect_timeout=10)
     except psycopg.Error as error:
         raise MigrationError(f"cannot connect to the database: {reason(error)}") from error
+
+
+def _refuse_pooler(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    """The migrators' lock belongs to a session, which a pooler may give to somebody else."""
+    row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    if row != (connection.info.backend_pid,):
+        raise MigrationError(
+            "this is a connection pooler, such as PgBouncer: migrate with a DATABASE_URL that"
+            " names PostgreSQL itself"
+        )
 
 
 def _set_passwords(
