@@ -17,6 +17,8 @@ from typing import IO, Any
 import msgspec
 from litestar import Litestar
 
+from service.http.proxy import Proxies
+
 # where in the scope a request's note is
 NOTE = "wattledger.note"
 
@@ -59,6 +61,7 @@ class AccessLog:
         slow_seconds: float,
         write: bool = True,
         stream: IO[str] | None = None,
+        proxies: Proxies | None = None,
     ) -> None:
         """`hot`: applications by path that keep their note themselves, called past `app`.
 
@@ -66,6 +69,7 @@ class AccessLog:
         """
         self.app = app
         self._hot = hot
+        self._proxies = proxies or Proxies(app)
         self._slow_seconds = slow_seconds
         self._write = write
         self._format = self._json if as_json else self._text
@@ -87,13 +91,13 @@ class AccessLog:
             return
         began = perf_counter()
         note = scope[NOTE] = Note(self.request_id(_given_id(scope)))
-        path: str = scope["path"]
+        path = self._proxies.place(scope)
         hot = self._hot.get(path)
         try:
             if hot is not None:
                 await hot(scope, receive, send)
             else:
-                await self.app(scope, receive, _noting(send, note))
+                await self._proxies(scope, receive, _noting(send, note))
         finally:
             self.take(scope["method"], path, note, perf_counter() - began)
 

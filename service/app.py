@@ -15,6 +15,7 @@ from service import openapi
 from service import settings as environment
 from service.access_log import AccessLog
 from service.database import Database, DatabaseUnavailable, RuleViolation
+from service.http.proxy import Proxies
 from service.http.server import end_with_supervisor
 from service.ingest import answers, endpoint
 from service.ingest.body import Patience
@@ -136,6 +137,7 @@ def logged(app: Litestar, settings: Settings, stream: IO[str] | None = None) -> 
         slow_seconds=settings.slow_milliseconds / 1000,
         write=settings.access_log,
         stream=stream,
+        proxies=Proxies(app, settings.root_path, settings.trusted_proxies),
     )
 
 

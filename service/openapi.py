@@ -5,6 +5,7 @@ from http import HTTPStatus
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from litestar import Litestar, Router
 from litestar._openapi.schema_generation import SchemaCreator
@@ -38,6 +39,35 @@ _ICON = (
 )
 
 
+def _root(request: Any) -> str:
+    """The path prefix below which a reader reaches the service; empty for none."""
+    return request.scope.get("root_path", "")
+
+
+def _placed(request: Any, schema: dict[str, Any]) -> dict[str, Any]:
+    """The document for that reader."""
+    return {**schema, "servers": [{"url": _root(request) or "/"}]}
+
+
+class _Document(JsonRenderPlugin):
+    """The document, whose paths are below the prefix of the request."""
+
+    def render(self, request: Any, openapi_schema: dict[str, Any]) -> bytes:
+        """The document as JSON."""
+        placed = _placed(request, openapi_schema)
+        return self.render_json(request, placed)  # pyright: ignore[reportUnknownMemberType]
+
+
+class _Page(SwaggerRenderPlugin):
+    """The page, whose assets are below the prefix of the request too."""
+
+    def render(self, request: Any, openapi_schema: dict[str, Any]) -> bytes:
+        """The page as HTML."""
+        placed = _placed(request, openapi_schema)
+        page = super().render(request, placed)  # pyright: ignore[reportUnknownMemberType]
+        return page.replace(f'="{_ASSETS}/'.encode(), f'="{_root(request)}{_ASSETS}/'.encode())
+
+
 def config() -> OpenAPIConfig:
     """The document's head, and its page with assets that we serve ourselves."""
     return OpenAPIConfig(
@@ -68,14 +98,14 @@ def config() -> OpenAPIConfig:
             Tag("health", "Is it alive, is it ready."),
         ],
         render_plugins=[
-            SwaggerRenderPlugin(
+            _Page(
                 js_url=f"{_ASSETS}/swagger-ui-bundle.js",
                 standalone_preset_js_url=f"{_ASSETS}/swagger-ui-standalone-preset.js",
                 css_url=f"{_ASSETS}/swagger-ui.css",
                 favicon=_ICON,
                 path="/",
             ),
-            JsonRenderPlugin(path="/openapi.json"),
+            _Document(path="/openapi.json"),
         ],
     )
 

@@ -29,6 +29,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535)] = 3000
+    root_path: str = ""
+    trusted_proxies: str = ""
     workers: Positive = msgspec.field(default_factory=_workers)
     max_body_bytes: Positive = 8 * 1024 * 1024
     max_readings: Positive = 20_000

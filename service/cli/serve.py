@@ -8,6 +8,7 @@ import click
 
 from service import serving, settings
 from service.cli.target import service_url
+from service.http.proxy import check_proxies
 from service.http.server import check_address
 
 
@@ -34,6 +35,7 @@ def apply_address(**given: object) -> settings.Settings:
         loaded = settings.load()
         settings.check_keys(loaded)
         check_address(loaded)
+        check_proxies(loaded)
     except settings.SettingsError as error:
         raise click.ClickException(str(error)) from error
     return loaded
