@@ -17,6 +17,7 @@ from typing import IO, Any
 import msgspec
 from litestar import Litestar
 
+from service.http import target
 from service.http.proxy import Proxies
 
 # where in the scope a request's note is
@@ -47,6 +48,8 @@ class Note:
 
 class AccessLog:
     """An ASGI application around another, which notes each request and writes the lines aside.
+
+    It refuses what no application behind it should see: service.http.target.
 
     A request only appends a tuple: formatting and writing are done by a thread, some times a
     second. Where the reader of the log does not keep up, lines are left out, and counted.
@@ -93,8 +96,11 @@ class AccessLog:
         note = scope[NOTE] = Note(self.request_id(_given_id(scope)))
         path = self._proxies.place(scope)
         hot = self._hot.get(path)
+        found = target.fault(scope["raw_path"], scope["query_string"])
         try:
-            if hot is not None:
+            if found is not None:
+                await target.refuse(found, _noting(send, note))
+            elif hot is not None:
                 await hot(scope, receive, send)
             else:
                 await self._proxies(scope, receive, _noting(send, note))

@@ -1,7 +1,6 @@
 """The OpenAPI document and its page, which works without the internet."""
 
 from decimal import Decimal
-from http import HTTPStatus
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,8 +13,12 @@ from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin
 from litestar.openapi.spec import (
     Components,
     License,
-    OpenAPIResponse,
+    OpenAPIMediaType,
+    Operation,
+    Parameter,
+    PathItem,
     Reference,
+    RequestBody,
     Schema,
     SecurityScheme,
     Tag,
@@ -27,6 +30,7 @@ from litestar.static_files import (
 )
 from litestar.typing import FieldDefinition
 
+from service import documented
 from service.ingest import answers, document
 from service.keys.guard import OPEN
 
@@ -121,21 +125,80 @@ def assets() -> Router:
 
 
 def complete(app: Litestar) -> None:
-    """Add what Litestar cannot know: the hot path, and that errors are problem documents."""
+    """Add what Litestar cannot know: the hot path, errors, and what our own code reads."""
     schema = app.openapi_schema
     paths = schema.paths or {}
     for path, item in paths.items():
-        for operation in (item.get, item.put, item.delete):
-            if operation and operation.responses and not path.startswith("/health"):
-                _describe_errors(operation.responses)
+        for method in ("get", "put", "delete"):
+            operation: Operation | None = getattr(item, method)
+            if operation is not None:
+                documented.complete(path, operation, **_ANSWERS.get((method, path), {}))
+                _plain_parameters(operation)
+    _describe_link(paths["/v1/links/{vehicle_id}"], schema.components.schemas)
+    _describe_readiness(paths["/health/ready"])
     schema.paths = {answers.PATH: document.path_item(), **paths}
-    schema.components.schemas.update(document.schemas())
+    schema.components.schemas.update(documented.schemas() | document.schemas())
 
 
-def _describe_errors(responses: dict[str, OpenAPIResponse | Reference]) -> None:
-    for status in [status for status in responses if int(status) >= 400]:
-        responses[status] = document.problem_response(HTTPStatus(int(status)).phrase)
-    responses["503"] = document.problem_response("The database is away: try again.", retry=True)
+_ANSWERS = {
+    ("put", "/v1/links/{vehicle_id}"): {
+        "_408": "The request's head, or its body, did not come in time.",
+        "_409": "The vehicle or the meter is linked elsewhere in that time.",
+        "_413": "The body is too large.",
+        "_415": "The content type, its charset or the content encoding is not known.",
+    },
+    ("get", "/health/live"): {"_503": "Too many connections are open: try again."},
+}
+
+
+def _plain_parameters(operation: Operation) -> None:
+    """Let parameters that may be left out be what they are where they are not, never null."""
+    for parameter in operation.parameters or []:
+        if not isinstance(parameter, Parameter) or not isinstance(parameter.schema, Schema):
+            continue
+        found = parameter.schema
+        if documented.MOMENT_WORDS in (parameter.description or ""):
+            parameter.schema = documented.reference(documented.MOMENT)
+        elif found.pattern is not None:
+            parameter.schema = documented.reference(documented.DEVICE_ID)
+        parameter.description = parameter.description or found.description
+
+
+def _describe_link(item: PathItem, schemas: dict[str, Schema]) -> None:
+    """The body of a new link, which a function of ours reads, and both of its good answers."""
+    assert item.put is not None  # noqa: S101  see service.routes.links
+    moment = documented.reference(documented.MOMENT)
+    ends: dict[str, Schema | Reference] = {
+        name: Schema(any_of=[moment, Schema(type=OpenAPIType.NULL)]) for name in ("from", "to")
+    }
+    schemas["NewLink"] = Schema(
+        type=OpenAPIType.OBJECT,
+        description="Without `from` since ever, without `to` until further notice.",
+        required=["meterId"],
+        properties={"meterId": documented.reference(documented.DEVICE_ID), **ends},
+        additional_properties=False,
+    )
+    item.put.request_body = RequestBody(
+        required=True,
+        content={"application/json": OpenAPIMediaType(schema=documented.reference("NewLink"))},
+    )
+    good = {
+        "200": documented.answer("The link was there: only its end was moved.", "Link"),
+        "201": documented.answer("The link is new.", "Link"),
+    }
+    item.put.responses = {**good, **(item.put.responses or {}), **good}
+
+
+def _describe_readiness(item: PathItem) -> None:
+    """503 says what is not ready, unless the connection itself is one too many."""
+    assert item.get is not None  # noqa: S101  see service.routes.health
+    responses = item.get.responses or {}
+    busy = documented.problem_response("503", "It is not ready, or too many connections are open.")
+    assert busy.content is not None  # noqa: S101  a problem document
+    busy.content["application/json"] = OpenAPIMediaType(schema=documented.reference("Health"))
+    assert busy.headers is not None  # noqa: S101  Retry-After, which not being ready has not
+    busy.headers.pop("Retry-After")
+    responses["503"] = busy
 
 
 class DecimalSchemaPlugin(OpenAPISchemaPlugin):

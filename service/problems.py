@@ -5,10 +5,11 @@ from typing import Any, cast
 
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException, MethodNotAllowedException, ValidationException
 
 from service.database import DatabaseUnavailable, RuleViolation
 from service.keys.grant import Denied
+from service.wire.readings import ID_PATTERN, ID_RULE
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 1
@@ -18,6 +19,9 @@ _RULE_STATUS = {
     "WL003": HTTPStatus.CONFLICT,
     "WL004": HTTPStatus.BAD_REQUEST,
 }
+
+
+encode = msgspec.json.Encoder().encode
 
 
 class Problem(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -41,19 +45,42 @@ def _respond(document: Problem, headers: dict[str, str] | None = None) -> Respon
     )
 
 
-def _on_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
-    return _respond(problem(error.status_code, error.detail), error.headers)
+def _on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+    detail = error.detail
+    if isinstance(error, MethodNotAllowedException):
+        headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+        allowed = headers.get("allow", "others")
+        detail = f"{request.method} does nothing here: {allowed} do"
+    elif detail == HTTPStatus.NOT_FOUND.phrase:
+        detail = "nothing is there: /docs lists what is"
+    return _respond(problem(error.status_code, detail), error.headers)
+
+
+def _on_any(_: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    return _respond(
+        problem(
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            "an error of the service",
+            hint="Send the same request again later; the service's log says more.",
+        )
+    )
 
 
 def _on_validation(_: Request[Any, Any, Any], error: ValidationException) -> Response[Problem]:
     faults = cast("list[dict[str, str]]", error.extra or [])
-    sentences = [f"{_place(fault)}: {fault.get('message', 'is not valid')}" for fault in faults]
+    sentences = [f"{_place(fault)}: {_sentence(fault)}" for fault in faults]
     return _respond(problem(error.status_code, "; ".join(sentences) or error.detail))
 
 
 def _place(fault: dict[str, str]) -> str:
     key = fault.get("key", "data")
     return "the body" if key == "data" else f'"{key}"'
+
+
+def _sentence(fault: dict[str, str]) -> str:
+    message = fault.get("message", "is not valid")
+    # the only pattern that there is; who has to fix an id wants to read no regular expression
+    return ID_RULE if repr(ID_PATTERN) in message else message
 
 
 def _on_rule(_: Request[Any, Any, Any], error: RuleViolation) -> Response[Problem]:
@@ -75,6 +102,7 @@ def _on_denied(_: Request[Any, Any, Any], error: Denied) -> Response[Problem]:
 
 HANDLERS: dict[Any, Any] = {
     Denied: _on_denied,
+    Exception: _on_any,
     HTTPException: _on_http,
     ValidationException: _on_validation,
     RuleViolation: _on_rule,

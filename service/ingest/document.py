@@ -4,9 +4,7 @@ from typing import Any
 
 from litestar.openapi.spec import (
     Example,
-    OpenAPIHeader,
     OpenAPIMediaType,
-    OpenAPIResponse,
     Operation,
     PathItem,
     Reference,
@@ -15,8 +13,9 @@ from litestar.openapi.spec import (
 )
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 
-from service.problems import MEDIA_TYPE
-from service.wire.readings import LAST_MILLISECOND, LONGEST_ID
+from service.documented import DEVICE_ID, answer, complete, problem_response, reference
+from service.ingest.answers import PATH
+from service.wire.readings import LAST_MILLISECOND
 
 _TIMESTAMP = Schema(
     description="When the device took the reading.",
@@ -30,13 +29,7 @@ _TIMESTAMP = Schema(
         ),
     ],
 )
-_ID = Schema(
-    type=OpenAPIType.STRING,
-    min_length=1,
-    max_length=LONGEST_ID,
-    pattern=r"^(?!\.{1,2}$)[^\x00-\x1f\x7f-\x9f/]+$",
-    description='No control characters, no "/", not "." or "..".',
-)
+_ID = reference(DEVICE_ID)
 
 
 def _number(description: str, minimum: float, maximum: float, *, nullable: bool = False) -> Schema:
@@ -48,7 +41,10 @@ def _number(description: str, minimum: float, maximum: float, *, nullable: bool 
 
 
 def _form(
-    description: str, required: list[str], properties: dict[str, Schema], example: dict[str, Any]
+    description: str,
+    required: list[str],
+    properties: dict[str, Schema | Reference],
+    example: dict[str, Any],
 ) -> Schema:
     return Schema(
         type=OpenAPIType.OBJECT,
@@ -86,29 +82,17 @@ _GENERIC_EXAMPLE = {
 
 def schemas() -> dict[str, Schema]:
     """The readings and receipts, by name."""
-    refusal = Schema(
-        type=OpenAPIType.OBJECT,
-        required=["index", "reason", "detail"],
-        properties={
-            "index": Schema(type=OpenAPIType.INTEGER, minimum=0, description="Place in the body."),
-            "reason": Schema(
-                type=OpenAPIType.STRING,
-                enum=["future", "too_old", "out_of_range", "conflict", "malformed"],
-            ),
-            "detail": Schema(type=OpenAPIType.STRING, description="What to fix."),
-        },
-    )
     counts: dict[str, Schema | Reference] = {
         "accepted": Schema(type=OpenAPIType.INTEGER, minimum=0),
         "duplicates": Schema(type=OpenAPIType.INTEGER, minimum=0),
     }
-    rejected = Schema(type=OpenAPIType.ARRAY, items=Reference("#/components/schemas/Refusal"))
+    rejected = Schema(type=OpenAPIType.ARRAY, items=reference("Refusal"), min_items=1)
     return {
         "MeterReading": _form(
             "AC energy that a meter drew since its previous reading.",
             ["meterId", "kwhConsumedAc", "timestamp"],
             {
-                "type": Schema(const="meter"),
+                "type": Schema(enum=["meter", None]),
                 "meterId": _ID,
                 "kwhConsumedAc": _number("kWh", 0, 1000),
                 "voltage": _number("V", 0, 1000, nullable=True),
@@ -119,7 +103,7 @@ def schemas() -> dict[str, Schema]:
             "DC energy that reached a vehicle's battery since its previous reading.",
             ["vehicleId", "kwhDeliveredDc", "timestamp"],
             {
-                "type": Schema(const="vehicle"),
+                "type": Schema(enum=["vehicle", None]),
                 "vehicleId": _ID,
                 "kwhDeliveredDc": _number("kWh", 0, 1000),
                 "soc": _number("State of charge in percent", 0, 100, nullable=True),
@@ -141,22 +125,23 @@ def schemas() -> dict[str, Schema]:
         ),
         "Reading": Schema(
             one_of=[
-                Reference("#/components/schemas/MeterReading"),
-                Reference("#/components/schemas/VehicleReading"),
-                Reference("#/components/schemas/GenericReading"),
+                reference("MeterReading"),
+                reference("VehicleReading"),
+                reference("GenericReading"),
             ]
         ),
-        "Refusal": refusal,
         "Receipt": Schema(
             type=OpenAPIType.OBJECT,
             required=["accepted", "duplicates"],
             properties=counts,
+            additional_properties=False,
             examples=[{"accepted": 3, "duplicates": 0}],
         ),
         "PartialReceipt": Schema(
             type=OpenAPIType.OBJECT,
             required=["accepted", "duplicates", "rejected"],
             properties={**counts, "rejected": rejected},
+            additional_properties=False,
             examples=[
                 {
                     "accepted": 1,
@@ -171,76 +156,61 @@ def schemas() -> dict[str, Schema]:
                 }
             ],
         ),
-        "Problem": Schema(
-            type=OpenAPIType.OBJECT,
-            required=["title", "status", "detail"],
-            properties={
-                "title": Schema(type=OpenAPIType.STRING),
-                "status": Schema(type=OpenAPIType.INTEGER),
-                "detail": Schema(type=OpenAPIType.STRING, description="What is wrong."),
-                "hint": Schema(type=OpenAPIType.STRING, description="What to do about it."),
-                "rejected": rejected,
-            },
-        ),
     }
-
-
-def problem_response(description: str, *, retry: bool = False) -> OpenAPIResponse:
-    """An answer that is a problem document, with Retry-After where it may be sent again."""
-    seconds = OpenAPIHeader(schema=Schema(type=OpenAPIType.INTEGER), description="Seconds to wait.")
-    return OpenAPIResponse(
-        description=description,
-        headers={"Retry-After": seconds} if retry else None,
-        content={MEDIA_TYPE: OpenAPIMediaType(schema=Reference("#/components/schemas/Problem"))},
-    )
-
-
-def _answer(description: str, schema: str) -> OpenAPIResponse:
-    reference = Reference(f"#/components/schemas/{schema}")
-    return OpenAPIResponse(
-        description=description, content={"application/json": OpenAPIMediaType(schema=reference)}
-    )
 
 
 def path_item() -> PathItem:
     """The operation: what it takes, and each answer."""
-    reading = Reference("#/components/schemas/Reading")
+    reading = reference("Reading")
     body = Schema(one_of=[reading, Schema(type=OpenAPIType.ARRAY, items=reading, min_items=1)])
     examples: dict[str, Example | Reference] = {
         "meter": Example(summary="one reading of a meter", value=_METER_EXAMPLE),
         "both": Example(summary="several readings", value=[_METER_EXAMPLE, _VEHICLE_EXAMPLE]),
         "generic": Example(summary="the generic form", value=_GENERIC_EXAMPLE),
     }
-    return PathItem(
-        post=Operation(
-            tags=["ingest"],
-            operation_id="Ingest",
-            summary="Post readings",
-            description="One reading or many; the answer comes when they are committed and"
-            " flushed to disk. Energy is what flowed since the device's previous reading."
-            " Sending a reading again is safe. `Content-Encoding` may be gzip or zstd.",
-            request_body=RequestBody(
-                required=True,
-                content={
-                    "application/json": OpenAPIMediaType(schema=body, examples=examples),
-                    "application/msgpack": OpenAPIMediaType(schema=body),
-                    "application/x-ndjson": OpenAPIMediaType(
-                        schema=Schema(type=OpenAPIType.STRING, description="One reading a line.")
-                    ),
-                },
-            ),
-            responses={
-                "201": _answer("Every reading is stored, or was already.", "Receipt"),
-                "207": _answer(
-                    "Some were refused and are in quarantine; the rest is stored.", "PartialReceipt"
-                ),
-                "400": problem_response("The body is malformed, or every reading was refused."),
-                "408": problem_response("The body did not come in time."),
-                "413": problem_response("The body, or the number of readings, is too large."),
-                "415": problem_response("The content type or encoding is not known."),
-                "503": problem_response(
-                    "The queue is full or the database away: send again.", retry=True
+    operation = Operation(
+        tags=["ingest"],
+        operation_id="Ingest",
+        summary="Post readings",
+        description="One reading or many; the answer comes when they are committed and"
+        " flushed to disk. Energy is what flowed since the device's previous reading."
+        " Sending a reading again is safe. `Content-Encoding` may be gzip or zstd.",
+        request_body=RequestBody(
+            required=True,
+            content={
+                "application/json": OpenAPIMediaType(schema=body, examples=examples),
+                "application/msgpack": OpenAPIMediaType(schema=body),
+                "application/x-ndjson": OpenAPIMediaType(
+                    schema=Schema(
+                        type=OpenAPIType.ARRAY,
+                        items=reading,
+                        min_items=1,
+                        description="One reading a line.",
+                    )
                 ),
             },
-        )
+        ),
+        responses={
+            "201": answer("Every reading is stored, or was already.", "Receipt"),
+            "207": answer(
+                "Some were refused and are in quarantine; the rest is stored.", "PartialReceipt"
+            ),
+        },
     )
+    complete(
+        PATH,
+        operation,
+        _408="The request's head, or its body, did not come in time.",
+        _413="The body, or the number of readings, is too large.",
+        _415="The content type, its charset or the content encoding is not known.",
+        _500="An error of the service: the readings may not be stored, send them again.",
+        _503="The queue is full, the database away, or too many connections are open: send again.",
+    )
+    assert operation.responses is not None  # noqa: S101  complete() gives it some
+    operation.responses["400"] = problem_response(
+        "400",
+        "The body is malformed, every reading was refused, or the request is not HTTP/1.1.",
+        "Problem",
+        "AllRefused",
+    )
+    return PathItem(post=operation)

@@ -23,6 +23,7 @@ from service.wire import (
     MalformedBody,
     TooManyReadings,
     UnknownEncoding,
+    charset_fault,
     decode,
     media_type_of,
 )
@@ -44,6 +45,8 @@ def _announced(scope: Any, settings: Settings) -> tuple[int | None, Decoder | No
     for name, value in scope["headers"]:
         if name == b"content-type":
             media_type = media_type_of(value)
+            if fault := charset_fault(value):
+                raise _Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, fault)
         elif name == b"content-encoding":
             encoding = value.strip().lower()
         elif name == b"content-length":

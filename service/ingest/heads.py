@@ -9,7 +9,7 @@ import msgspec
 
 from service.keys.credential import Credential, credential
 from service.settings import Settings
-from service.wire import MEDIA_TYPES, media_type_of
+from service.wire import MEDIA_TYPES, charset_fault, media_type_of
 
 # headers that ask for what the lane does not do
 _UNUSUAL = frozenset({b"content-encoding", b"transfer-encoding", b"expect", b"upgrade"})
@@ -55,6 +55,8 @@ def _parsed(head: bytes, max_body_bytes: int) -> Head | None:
     key = None
     for name, value in headers.all:
         if name == b"content-type":
+            if charset_fault(value):
+                return None
             media_type = media_type_of(value)
         elif name == b"content-length":
             length = int(value)

@@ -13,10 +13,10 @@ from service.routes.parameters import (
     DeviceId,
     FromDatabase,
     PageSize,
+    id_parameter,
     moment,
     moment_parameter,
 )
-from service.wire.readings import LONGEST_ID
 
 Verdict = Literal["healthy", "degraded", "insufficient", "impossible"]
 Status = Literal[Verdict, "no_data", "unlinked"]
@@ -179,10 +179,8 @@ async def fleet(
     limit: PageSize = 100,
     after: Annotated[
         str | None,
-        QueryParameter(
-            name="after",
-            max_length=LONGEST_ID,
-            description="`next` of the page before; keep `from` and `to` as its total has them.",
+        id_parameter(
+            "after", "`next` of the page before; keep `from` and `to` as its total has them."
         ),
     ] = None,
 ) -> Fleet:

@@ -7,14 +7,11 @@ from typing import Annotated
 import msgspec
 from litestar import get
 from litestar.exceptions import NotFoundException
-from litestar.params import QueryParameter
 
 from service.keys.guard import READ
-from service.routes.parameters import DeviceId, FromDatabase, PageSize
+from service.routes.parameters import DeviceId, FromDatabase, PageSize, id_parameter
 
-After = Annotated[
-    str | None, QueryParameter(name="after", description="The `next` of the page before.")
-]
+After = Annotated[str | None, id_parameter("after", "The `next` of the page before.")]
 
 
 class MeterState(

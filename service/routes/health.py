@@ -1,6 +1,7 @@
 """Liveness and readiness."""
 
 from functools import cache
+from typing import Literal
 
 import msgspec
 from litestar import Response, get
@@ -16,7 +17,7 @@ from service.routes.parameters import FromDatabase
 class Health(msgspec.Struct, omit_defaults=True):
     """Whether all is well, and what is not."""
 
-    status: str
+    status: Literal["ok", "unavailable"]
     problems: list[str] = []
 
 

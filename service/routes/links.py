@@ -1,33 +1,34 @@
 """Charging links: which meter feeds which vehicle, and when."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
-from litestar import Response, delete, get, put
+from litestar import Request, Response, delete, get, put, route
 from litestar.exceptions import NotFoundException
-from litestar.params import JSONBody, QueryParameter
 
 from service.keys.guard import READ
+from service.routes.bodies import read
 from service.routes.parameters import (
     DeviceId,
     FromDatabase,
-    Moment,
     PageSize,
+    id_parameter,
     moment,
     moment_parameter,
 )
-from service.wire.readings import LONGEST_ID
+from service.wire.readings import ID_PATTERN, LONGEST_ID
 
-_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_ID)]
+_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_ID, pattern=ID_PATTERN)]
+_PATH = "/v1/links/{vehicle_id:str}"
 
 
 class NewLink(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """What to link a vehicle to; without `from` since ever, without `to` until further notice."""
 
     meter_id: _Id
-    since: Moment | None = msgspec.field(default=None, name="from")
-    until: Moment | None = msgspec.field(default=None, name="to")
+    since: str | int | None = msgspec.field(default=None, name="from")
+    until: str | int | None = msgspec.field(default=None, name="to")
 
 
 class Link(msgspec.Struct, rename="camel"):
@@ -56,34 +57,40 @@ class _Ended(msgspec.Struct):
     until: datetime
 
 
-@put("/v1/links/{vehicle_id:str}", tags=["links"])
+# before the others of its path: Litestar's own names but the first of them
+@route(_PATH, http_method="OPTIONS", include_in_schema=False, sync_to_thread=False)
+def options_of_link() -> Response[None]:
+    """What can be done with a vehicle's link."""
+    return Response(None, status_code=204, headers={"Allow": "DELETE, OPTIONS, PUT"})
+
+
+@put(_PATH, tags=["links"])
 async def put_link(
-    database: FromDatabase, vehicle_id: DeviceId, data: JSONBody[NewLink]
+    database: FromDatabase, vehicle_id: DeviceId, request: Request[Any, Any, Any]
 ) -> Response[Link]:
     """Link a vehicle to the meter that feeds it; 201 if new, 200 if only its end was moved."""
+    data = await read(request, NewLink)
+    since, until = moment("from", data.since), moment("to", data.until)
     outcome = await database.one(
         _Created,
         "SELECT api.put_charging_link(vehicle_id => %s::text, meter_id => %s::text,"
         " since => %s::timestamptz, until => %s::timestamptz) AS created",
         vehicle_id,
         data.meter_id,
-        data.since,
-        data.until,
+        since,
+        until,
     )
-    link = Link(vehicle_id, data.meter_id, data.since, data.until)
+    link = Link(vehicle_id, data.meter_id, since, until)
     return Response(link, status_code=201 if outcome and outcome.created else 200)
 
 
 @get("/v1/links", tags=["links"], opt=READ)
 async def links(
     database: FromDatabase,
-    vehicle: Annotated[str | None, QueryParameter(name="vehicleId")] = None,
-    meter: Annotated[str | None, QueryParameter(name="meterId")] = None,
+    vehicle: Annotated[str | None, id_parameter("vehicleId", "Of this vehicle alone.")] = None,
+    meter: Annotated[str | None, id_parameter("meterId", "Of this meter alone.")] = None,
     after: Annotated[
-        str | None,
-        QueryParameter(
-            name="after", description="The vehicle of the last link of the page before."
-        ),
+        str | None, id_parameter("after", "The vehicle of the last link of the page before.")
     ] = None,
     after_from: Annotated[
         str | None,
@@ -105,7 +112,7 @@ async def links(
     return LinkPage(found[:limit], len(found) > limit)
 
 
-@delete("/v1/links/{vehicle_id:str}", tags=["links"], status_code=200, raises=[NotFoundException])
+@delete(_PATH, tags=["links"], status_code=200, raises=[NotFoundException])
 async def end_link(
     database: FromDatabase,
     vehicle_id: DeviceId,
@@ -125,4 +132,4 @@ async def end_link(
     return Link(vehicle_id, ended.meter_id, ended.since, ended.until)
 
 
-HANDLERS = [put_link, links, end_link]
+HANDLERS = [options_of_link, put_link, links, end_link]

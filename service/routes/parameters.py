@@ -1,6 +1,7 @@
 """Path and query parameters that several routes take."""
 
-from datetime import datetime
+import re
+from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
@@ -10,41 +11,59 @@ from litestar.openapi.spec import Example
 from litestar.params import PathParameter, QueryParameter
 
 from service.database import Database
-from service.wire.readings import LONGEST_ID
+from service.wire.readings import ID_PATTERN, LONGEST_ID
 
 FromDatabase = NamedDependency[Database]
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
-DeviceId = Annotated[str, PathParameter(min_length=1, max_length=LONGEST_ID)]
+DeviceId = Annotated[str, PathParameter(min_length=1, max_length=LONGEST_ID, pattern=ID_PATTERN)]
 PageSize = Annotated[
     int, QueryParameter(name="limit", ge=1, le=1000, description="How many to return at most.")
 ]
+
+
+# what the OpenAPI document calls a moment: see service.openapi
+MOMENT_WORDS = "RFC 3339 with an offset, or epoch milliseconds."
+_MILLISECONDS = re.compile(r"-?[0-9]{1,15}")
+
+
+def id_parameter(name: str, description: str) -> object:
+    """Declare an optional query parameter that is a device's id."""
+    return QueryParameter(
+        name=name,
+        description=description,
+        min_length=1,
+        max_length=LONGEST_ID,
+        pattern=ID_PATTERN,
+    )
 
 
 def moment_parameter(name: str, description: str) -> object:
     """Declare an optional query parameter that `moment` reads."""
     return QueryParameter(
         name=name,
-        description=f"{description} RFC 3339 with an offset, or epoch milliseconds.",
+        description=f"{description} {MOMENT_WORDS}",
         examples=[Example(summary="RFC 3339", value="2026-01-31T12:00:00Z")],
     )
 
 
-def moment(name: str, text: str | None) -> datetime | None:
-    """Read a point in time: RFC 3339 with an offset, or epoch milliseconds.
+def moment(name: str, given: str | int | None) -> datetime | None:
+    """Read a point in time, in UTC: RFC 3339 with an offset, or epoch milliseconds.
 
     Raises ValidationException, naming the parameter.
     """
-    if text is None:
+    if given is None:
         return None
-    # an unescaped + of an offset arrives as a space, and no RFC 3339 time has one there otherwise
-    text = text[:19] + text[19:].replace(" ", "+")
     try:
-        if text.removeprefix("-").isdecimal():
-            return msgspec.convert(int(text) / 1000, Moment, strict=False)
-        return msgspec.convert(text, Moment)
+        if isinstance(given, int) or _MILLISECONDS.fullmatch(given):
+            found = msgspec.convert(int(given) / 1000, _Moment, strict=False)
+        else:
+            # an unescaped + of an offset arrives as a space, and no RFC 3339 time has one there
+            found = msgspec.convert(given[:19] + given[19:].replace(" ", "+"), _Moment)
+        # in UTC it may be of a year that has no number, which nobody could read back
+        return found.astimezone(UTC)
     except (msgspec.ValidationError, ValueError, OverflowError) as error:
         raise ValidationException(
             f'"{name}" must be a time with an offset, such as 2026-01-31T12:00:00Z,'
-            " or epoch milliseconds"
+            " or epoch milliseconds, of the years 1 to 9999"
         ) from error

@@ -2,6 +2,8 @@
 
 import json
 import re
+from codecs import BOM_UTF8
+from email.message import Message
 
 import msgspec
 
@@ -15,6 +17,8 @@ MEDIA_TYPES = frozenset({JSON, NDJSON, MSGPACK})
 _NAMES = {JSON: "JSON", NDJSON: "NDJSON", MSGPACK: "MessagePack"}
 # more commas than this a reading mean that most elements are no readings
 _COMMAS = 16
+
+_SHOWN_CHARACTERS = 64
 
 _json_raw = msgspec.json.Decoder(msgspec.Raw).decode
 _json_raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -34,6 +38,34 @@ def media_type_of(content_type: bytes) -> str:
     return content_type.partition(b";")[0].strip().lower().decode("latin-1")
 
 
+def charset_fault(content_type: bytes) -> str | None:
+    """What is wrong with the charset that a Content-Type header names; null where nothing is."""
+    if b"charset" not in content_type.lower():
+        return None
+    named = Message()
+    named["Content-Type"] = content_type.decode("latin-1")
+    charset = str(named.get_param("charset") or "utf-8").lower()
+    # every body of ASCII is one of UTF-8
+    if charset in ("utf-8", "utf8", "us-ascii", "ascii"):
+        return None
+    return f'the charset "{printable(charset)}" is not known: send UTF-8'
+
+
+def encoding_fault(body: bytes) -> str | None:
+    """Which encoding of text, if not UTF-8, a body of JSON is in by the look of its first bytes."""
+    if body.startswith((b"\xff\xfe", b"\xfe\xff")) or 0 in body[:4]:
+        return "it is UTF-16 or UTF-32: send UTF-8"
+    if body.startswith(BOM_UTF8):
+        return "it begins with a byte order mark: send UTF-8 without one"
+    return None
+
+
+def printable(text: str) -> str:
+    """The text, short, and without what a message or a database cannot hold."""
+    cut = text[:_SHOWN_CHARACTERS]
+    return "".join(character if character.isprintable() else "\ufffd" for character in cut)
+
+
 def split(body: bytes, media_type: str, max_readings: int) -> list[bytes]:
     """Return the bytes of each reading. Raises MalformedBody and TooManyReadings."""
     if not body or (media_type != MSGPACK and body.isspace()):
@@ -50,7 +82,8 @@ def split(body: bytes, media_type: str, max_readings: int) -> list[bytes]:
     except RecursionError as error:
         raise MalformedBody("the body is nested too deeply") from error
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
-        detail = syntax_fault(error)
+        found = None if media_type == MSGPACK else encoding_fault(body)
+        detail = found or syntax_fault(error)
         raise MalformedBody(f"the body is not valid {_NAMES[media_type]}: {detail}") from error
     if not raws:
         raise MalformedBody("the body holds no reading: send at least one")
@@ -93,7 +126,8 @@ def reading_syntax_fault(raw: bytes, media_type: str) -> str:
     try:
         (_msgpack_raw if media_type == MSGPACK else _json_raw)(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return f"the reading is not valid {name}: {syntax_fault(error)}"
+        found = None if media_type == MSGPACK else encoding_fault(raw)
+        return f"the reading is not valid {name}: {found or syntax_fault(error)}"
     except RecursionError:
         return "the reading is nested too deeply"
     return f"the reading cannot be read as {name}"

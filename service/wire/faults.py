@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from service.wire.bodies import printable
 from service.wire.readings import LAST_MILLISECOND, LONGEST_ID, WireReading, is_id
 
 _FIELDS = {field.encode_name: field.name for field in msgspec.structs.fields(WireReading)}
@@ -29,7 +30,6 @@ _TIME = (
     "an RFC 3339 time with an offset, such as 2026-01-31T12:00:00Z, or integer epoch milliseconds"
 )
 _json_time = msgspec.json.Decoder(datetime)
-_SHOWN_CHARACTERS = 64
 
 _Pairs = list[tuple[Any, Any]]
 
@@ -91,7 +91,7 @@ def _fault(pairs: _Pairs) -> str | None:
         if not isinstance(name, str):
             return f"the name of a field must be a string, not {_kind(name)}"
         if name not in _FIELDS:
-            return f'"{_shown(name)}" is not a field of a reading: {", ".join(_FIELDS)}'
+            return f'"{printable(name)}" is not a field of a reading: {", ".join(_FIELDS)}'
         if name in values:
             return f'field "{name}" is given twice'
         values[name] = value
@@ -151,7 +151,7 @@ def _number_fault(value: Any) -> str | None:
 def _type_fault(value: Any) -> str | None:
     if value in ("meter", "vehicle"):
         return None
-    shown = f'"{_shown(value)}"' if isinstance(value, str) else _kind(value)
+    shown = f'"{printable(value)}"' if isinstance(value, str) else _kind(value)
     return f'be "meter" or "vehicle", not {shown}'
 
 
@@ -192,9 +192,3 @@ def _kind(value: Any) -> str:
     if value is None:
         return "null"
     return next((name for kind, name in _KINDS if isinstance(value, kind)), "an extension type")
-
-
-def _shown(text: str) -> str:
-    """The text, short, and without what a message or a database cannot hold."""
-    cut = text[:_SHOWN_CHARACTERS]
-    return "".join(character if character.isprintable() else "\ufffd" for character in cut)

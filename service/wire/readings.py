@@ -12,6 +12,13 @@ from msgspec.structs import astuple
 LONGEST_ID = 128
 LAST_MILLISECOND = 253_402_300_799_999  # of the year 9999
 
+# is_id and the right length, as schemas have it
+ID_PATTERN = r"^(?!\.{1,2}$)[^\x00-\x1f\x7f-\x9f/]+(?!\n)$"
+ID_RULE = (
+    f'an id has 1 to {LONGEST_ID} characters, without control characters or "/", and is not "."'
+    ' or ".."'
+)
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _Id = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID)] | UnsetType
 # bounds that only infinity is beyond; NaN, which MessagePack has too, is within none

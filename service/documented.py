@@ -1,0 +1,183 @@
+"""What the OpenAPI document says of all routes alike: errors, headers, ids, and times."""
+
+from http import HTTPStatus
+
+from litestar.openapi.spec import (
+    OpenAPIHeader,
+    OpenAPIMediaType,
+    OpenAPIResponse,
+    Operation,
+    Reference,
+    Schema,
+)
+from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
+
+from service.http.target import MOST_PARAMETERS, MOST_TARGET_BYTES
+from service.problems import MEDIA_TYPE
+from service.routes.parameters import MOMENT_WORDS
+from service.wire.readings import ID_PATTERN, ID_RULE, LAST_MILLISECOND, LONGEST_ID
+
+_FIRST_MILLISECOND = -62_135_596_800_000  # of the year 1
+
+DEVICE_ID = "DeviceId"
+MOMENT = "Moment"
+_PROBLEM = "Problem"
+_REASONS = ["future", "too_old", "out_of_range", "conflict", "malformed"]
+
+# by status: what every route may answer, mostly before it is asked
+_OF_ALL = {
+    "400": "The request is not HTTP/1.1, a parameter is wrong, there are more than"
+    f" {MOST_PARAMETERS} of them, or the path or query is badly escaped.",
+    "405": "The path is right and the method is not.",
+    "408": "The request's head did not come in time.",
+    "414": f"The path and the query together are longer than {MOST_TARGET_BYTES} bytes.",
+    "431": "The request's head is too large.",
+    "500": "An error of the service.",
+    "503": "The database is away, or too many connections are open: try again.",
+}
+# of those that need a key
+_OF_CLOSED = {
+    "401": "The API key is missing, malformed, not known, revoked or expired.",
+    "403": "The API key lacks the scope, or may not speak for the device.",
+    "429": "The API key is over its rate: nothing was done, try again.",
+}
+_NOT_FOUND = 'The path is of no route, as where an id holds a "/".'
+
+_REQUEST_ID = OpenAPIHeader(
+    schema=Schema(type=OpenAPIType.STRING, pattern=r"^[A-Za-z0-9._:@/+=-]{1,128}$"),
+    description="The X-Request-Id that was sent, if it is harmless, else a new one; the service's"
+    " log has it too.",
+    required=True,
+)
+# an answer of the connection itself, which no application sees, has none
+_PERHAPS_REQUEST_ID = OpenAPIHeader(
+    schema=_REQUEST_ID.schema, description=_REQUEST_ID.description, required=False
+)
+_RETRY_AFTER = OpenAPIHeader(
+    schema=Schema(type=OpenAPIType.INTEGER, minimum=1),
+    description="Seconds to wait.",
+    required=True,
+)
+_HEADERS = {
+    "405": (
+        "Allow",
+        OpenAPIHeader(
+            schema=Schema(type=OpenAPIType.STRING), description="Which do.", required=True
+        ),
+    ),
+    "401": (
+        "WWW-Authenticate",
+        OpenAPIHeader(
+            schema=Schema(type=OpenAPIType.STRING, const="Bearer"),
+            description="How a key is sent.",
+            required=True,
+        ),
+    ),
+    "429": ("Retry-After", _RETRY_AFTER),
+    "503": ("Retry-After", _RETRY_AFTER),
+}
+
+
+def reference(name: str) -> Reference:
+    """A schema of the document, by name."""
+    return Reference(f"#/components/schemas/{name}")
+
+
+def schemas() -> dict[str, Schema]:
+    """Ids, points in time and problem documents, by name."""
+    problem: dict[str, Schema | Reference] = {
+        "title": Schema(type=OpenAPIType.STRING),
+        "status": Schema(type=OpenAPIType.INTEGER, minimum=400, maximum=599),
+        "detail": Schema(type=OpenAPIType.STRING, description="What is wrong."),
+        "hint": Schema(type=OpenAPIType.STRING, description="What to do about it."),
+    }
+    required = ["title", "status", "detail"]
+    rejected = Schema(type=OpenAPIType.ARRAY, items=reference("Refusal"), min_items=1)
+    return {
+        DEVICE_ID: Schema(
+            type=OpenAPIType.STRING,
+            min_length=1,
+            max_length=LONGEST_ID,
+            pattern=ID_PATTERN,
+            description=f"{ID_RULE[0].upper()}{ID_RULE[1:]}.",
+        ),
+        MOMENT: Schema(
+            description=MOMENT_WORDS,
+            any_of=[
+                Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.DATE_TIME),
+                Schema(
+                    type=OpenAPIType.INTEGER, minimum=_FIRST_MILLISECOND, maximum=LAST_MILLISECOND
+                ),
+            ],
+        ),
+        _PROBLEM: Schema(
+            type=OpenAPIType.OBJECT,
+            required=required,
+            properties=problem,
+            additional_properties=False,
+        ),
+        "Refusal": Schema(
+            type=OpenAPIType.OBJECT,
+            required=["index", "reason", "detail"],
+            properties={
+                "index": Schema(
+                    type=OpenAPIType.INTEGER, minimum=0, description="Place in the body."
+                ),
+                "reason": Schema(type=OpenAPIType.STRING, enum=_REASONS),
+                "detail": Schema(type=OpenAPIType.STRING, description="What to fix."),
+            },
+            additional_properties=False,
+        ),
+        "AllRefused": Schema(
+            type=OpenAPIType.OBJECT,
+            description="A problem document where every reading was refused.",
+            required=[*required, "rejected"],
+            properties={**problem, "rejected": rejected},
+            additional_properties=False,
+        ),
+    }
+
+
+def answer(description: str, schema: str) -> OpenAPIResponse:
+    """An answer that is a document of a schema."""
+    return OpenAPIResponse(
+        description=description,
+        headers={"X-Request-Id": _REQUEST_ID},
+        content={"application/json": OpenAPIMediaType(schema=reference(schema))},
+    )
+
+
+def problem_response(status: str, description: str, *schemas: str) -> OpenAPIResponse:
+    """An answer that is a problem document; of one of `schemas` where they are given."""
+    found = [reference(name) for name in schemas or (_PROBLEM,)]
+    schema = found[0] if len(found) == 1 else Schema(any_of=found)
+    headers: dict[str, OpenAPIHeader | Reference] = {"X-Request-Id": _PERHAPS_REQUEST_ID}
+    if status in _HEADERS:
+        name, header = _HEADERS[status]
+        headers[name] = header
+    return OpenAPIResponse(
+        description=description,
+        headers=headers,
+        content={MEDIA_TYPE: OpenAPIMediaType(schema=schema)},
+    )
+
+
+def complete(path: str, operation: Operation, **more: str) -> None:
+    """Give an operation the answers that every route has, and `more`: descriptions by status."""
+    responses = operation.responses = operation.responses or {}
+    for status, response in responses.items():
+        if isinstance(response, OpenAPIResponse) and not response.headers:
+            response.headers = {"X-Request-Id": _REQUEST_ID}
+            response.description = HTTPStatus(int(status)).phrase
+    described = dict(_OF_ALL)
+    # a requirement of nothing is how an operation says that it is open
+    if operation.security != [{}]:
+        described |= _OF_CLOSED
+    if "{" in path:
+        described["404"] = _NOT_FOUND
+    if "404" in responses:
+        described["404"] = f"It is not known. {_NOT_FOUND}"
+    described |= {name.removeprefix("_"): text for name, text in more.items()}
+    for status, description in described.items():
+        responses[status] = problem_response(status, description)
+    operation.responses = dict(sorted(responses.items()))
