@@ -91,3 +91,11 @@ chaos *arguments: _development
 # run a load scenario of the old system in locust: dual-stream or vehicle-ingestion
 load scenario *arguments: _development
     @cd "{{justfile_directory()}}" && "{{bin}}/python" -m loadtests.load "$@"
+
+# call all routes in many ways and look for answers that the OpenAPI document does not have; arguments go to schemathesis
+schemathesis *arguments: _development
+    @cd "{{justfile_directory()}}" && "{{bin}}/python" -m tests.contract "$@"
+
+# fuzz the decoder of bodies, guided by the code that they reach, and tell how far it comes (--minutes)
+fuzz *arguments: _development
+    @cd "{{justfile_directory()}}" && "{{bin}}/python" -m tests.fuzz "$@"

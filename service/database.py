@@ -108,6 +108,13 @@ class Database:
         except TimeoutError as error:
             raise DatabaseUnavailable("the database did not answer in time") from error
         except psycopg.DataError as error:
+            if error.sqlstate is None and "year" in str(error):
+                # the driver's: PostgreSQL counts years that Python does not
+                raise RuleViolation(
+                    "22008",
+                    "the answer has a time that is not of the years 1 to 9999",
+                    "Ask for times that are further from either.",
+                ) from error
             # what no column can hold, such as a NUL or a time beyond PostgreSQL's years
             message = f"a value cannot be stored: {error.diag.message_primary or error}"
             raise RuleViolation(error.sqlstate or "22000", message, None) from error

@@ -102,7 +102,7 @@ def schemas() -> dict[str, Schema]:
             description=f"{ID_RULE[0].upper()}{ID_RULE[1:]}.",
         ),
         MOMENT: Schema(
-            description=MOMENT_WORDS,
+            description=f"{MOMENT_WORDS} Integers have no fraction, not even .0, and no exponent.",
             any_of=[
                 Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.DATE_TIME),
                 Schema(

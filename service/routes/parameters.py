@@ -1,7 +1,7 @@
 """Path and query parameters that several routes take."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import msgspec
@@ -24,6 +24,7 @@ PageSize = Annotated[
 
 # what the OpenAPI document calls a moment: see service.openapi
 MOMENT_WORDS = "RFC 3339 with an offset, or epoch milliseconds."
+_BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECONDS = re.compile(r"-?[0-9]{1,15}")
 
 
@@ -55,8 +56,8 @@ def moment(name: str, given: str | int | None) -> datetime | None:
     if given is None:
         return None
     try:
-        if isinstance(given, int) or _MILLISECONDS.fullmatch(given):
-            found = msgspec.convert(int(given) / 1000, _Moment, strict=False)
+        if not isinstance(given, str) or _MILLISECONDS.fullmatch(given):
+            found = _BEGIN + timedelta(milliseconds=int(given))
         else:
             # an unescaped + of an offset arrives as a space, and no RFC 3339 time has one there
             found = msgspec.convert(given[:19] + given[19:].replace(" ", "+"), _Moment)

@@ -1,0 +1,1 @@
+"""What the OpenAPI document promises, held against the real service by schemathesis."""
