@@ -41,7 +41,7 @@ _OF_CLOSED = {
     "403": "The API key lacks the scope, or may not speak for the device.",
     "429": "The API key is over its rate: nothing was done, try again.",
 }
-_NOT_FOUND = 'The path is of no route, as where an id holds a "/".'
+_NOT_FOUND = "The path is of no route."
 
 _REQUEST_ID = OpenAPIHeader(
     schema=Schema(type=OpenAPIType.STRING, pattern=r"^[A-Za-z0-9._:@/+=-]{1,128}$"),

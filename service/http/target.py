@@ -48,6 +48,9 @@ def fault(path: bytes, query: bytes) -> Problem | None:
                 f"the {name} is not UTF-8 when it is unescaped",
                 hint="Escape the bytes of its UTF-8, each as % and two hexadecimal digits.",
             )
+    if b"%2f" in path.lower():
+        # unescaped it parts the path, which then is another route's
+        return problem(HTTPStatus.BAD_REQUEST, 'the path has an escaped "/", which no id may hold')
     return None
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from service.wire.bodies import printable
+from service.wire.bodies import encoding_fault, printable
 from service.wire.readings import LAST_MILLISECOND, LONGEST_ID, WireReading, is_id
 
 _FIELDS = {field.encode_name: field.name for field in msgspec.structs.fields(WireReading)}
@@ -29,6 +29,7 @@ _OTHER_TYPE = {"meterId": "vehicle", "vehicleId": "meter"}
 _TIME = (
     "an RFC 3339 time with an offset, such as 2026-01-31T12:00:00Z, or integer epoch milliseconds"
 )
+_NOT_UTF_8 = "the reading is not valid UTF-8"
 _json_time = msgspec.json.Decoder(datetime)
 
 _Pairs = list[tuple[Any, Any]]
@@ -43,7 +44,8 @@ def json_fault(raw: bytes) -> str | None:
     try:
         value = _decode_json(raw.decode())
     except UnicodeDecodeError:
-        return "the reading is not valid UTF-8"
+        found = encoding_fault(raw)
+        return f"the reading is not valid JSON: {found}" if found else _NOT_UTF_8
     except RecursionError:
         return "the reading is nested too deeply"
     except ValueError:
@@ -67,7 +69,7 @@ def msgpack_fault(raw: bytes) -> str | None:
         # the same bytes under an array's header are its names and values, the repeated ones too
         items = msgspec.msgpack.decode(b"\xdd" + (2 * entries).to_bytes(4, "big") + rest)
     except UnicodeDecodeError:
-        return "the reading is not valid UTF-8"
+        return _NOT_UTF_8
     except RecursionError:
         return "the reading is nested too deeply"
     except (msgspec.MsgspecError, TypeError, ValueError):

@@ -111,7 +111,9 @@ def test_a_scalar_is_malformed(scalar: Any, media_type: str) -> None:
     [
         (b"hello", "invalid character (byte 0)"),
         (b"\xff", "invalid character (byte 0)"),
-        (b"\xef\xbb\xbf" + GOOD, "invalid character (byte 0)"),
+        (b"\xef\xbb\xbf" + GOOD, "it begins with a byte order mark: send UTF-8 without one"),
+        (GOOD.decode().encode("utf-16"), "it is UTF-16 or UTF-32: send UTF-8"),
+        (GOOD.decode().encode("utf-32-be"), "it is UTF-16 or UTF-32: send UTF-8"),
         (GOOD + GOOD, "trailing characters (byte "),
         (b"[" + GOOD + b",]", f"trailing comma in array (byte {len(GOOD) + 2})"),
         (GOOD[:-1], "it is cut short"),
