@@ -1,7 +1,7 @@
 """What a new connection of the service needs, directly or through a pooler such as PgBouncer.
 
 A pooler in transaction mode gives each transaction another session of the database. So nothing
-here is kept in a session that must hold there: the login's own settings say it (migration 0012),
+here is kept in a session that must hold there: the login's own settings say it (migration 0011),
 or the function that is called (telemetry.commit_durably).
 """
 

@@ -93,7 +93,7 @@ def test_another_login_takes_the_services_settings_with_its_rights(database_url:
 
 
 def test_a_choice_of_a_dba_is_left_alone_by_the_migration(connection: Connection) -> None:
-    statement = (files.MIGRATIONS / "0012.role-settings.sql").read_bytes()
+    statement = (files.MIGRATIONS / "0011.role-settings.sql").read_bytes()
     with connection.transaction(force_rollback=True):
         connection.execute("ALTER ROLE wattledger_service SET lock_timeout = '3s'")
         connection.execute("ALTER ROLE wattledger_service RESET statement_timeout")
