@@ -10,8 +10,7 @@ from filelock import FileLock
 
 from service.embedded import places
 from service.embedded.apt import Apt
-
-_SUITE = "trixie"
+from service.embedded.debian import SUITE
 
 
 def command(package: str, program: str) -> list[str]:
@@ -20,7 +19,7 @@ def command(package: str, program: str) -> list[str]:
     It runs through its own dynamic loader, since the host's C library may be older than its own.
     Raises EmbeddedError where Debian's archive cannot be used.
     """
-    tree = _unpacked(package)
+    tree = unpacked(package)
     loader = next(tree.glob("usr/lib*/ld-linux-*.so.*"))
     libraries = next(path.parent for path in sorted(tree.glob("usr/lib/*/libc.so.6")))
     real = tree / program
@@ -28,17 +27,21 @@ def command(package: str, program: str) -> list[str]:
     return [str(word) for word in words]
 
 
-def _unpacked(package: str) -> Path:
+def unpacked(package: str, *, alone: bool = False) -> Path:
+    """The directory of a package and, unless `alone`, all that it needs, fetched the first time.
+
+    Raises EmbeddedError where Debian's archive cannot be used.
+    """
     cache = places.cache_directory()
-    root = cache / f"tests-{_SUITE}-{package}"
+    root = cache / f"tests-{SUITE}-{package}"
     places.make_directory(cache)
     # the workers of xdist come here at once
     with FileLock(cache / f"tests-{package}.lock"):
         if not (root / "complete").exists():
             shutil.rmtree(root, ignore_errors=True)
             places.make_directory(root)
-            apt = Apt(root / "apt", _SUITE, f"leave out the tests that need {package}")
-            for archive in apt.download(package, f"{package} for the tests"):
+            apt = Apt(root / "apt", SUITE, f"leave out the tests that need {package}")
+            for archive in apt.download(package, f"{package} for the tests", alone=alone):
                 subprocess.run(["dpkg-deb", "--extract", archive, root], check=True)
             shutil.rmtree(root / "apt")
             (root / "complete").touch()

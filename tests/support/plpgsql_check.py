@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from service.embedded import EmbeddedError, places
-from service.embedded.apt import Apt
-from service.embedded.debian import POSTGRESQL_MAJOR, SUITE, only_one
+from service.embedded import EmbeddedError
+from service.embedded.debian import POSTGRESQL_MAJOR
+from tests.support.packages import unpacked
 from tests.support.readings import Connection
 
 _SCHEMA = "plpgsql_check"
@@ -38,7 +35,7 @@ def create_plpgsql_check(superuser: Connection, *, embedded: bool) -> None:
     if superuser.info.server_version // 10000 != POSTGRESQL_MAJOR:
         pytest.skip(f"Debian's plpgsql_check is for PostgreSQL {POSTGRESQL_MAJOR}")
     try:
-        root = _unpacked()
+        root = unpacked(_PACKAGE, alone=True)
     except EmbeddedError as error:
         pytest.skip(f"plpgsql_check cannot be fetched: {error}")
     [control] = root.glob("usr/share/postgresql/*/extension/plpgsql_check.control")
@@ -68,21 +65,3 @@ def create_plpgsql_check(superuser: Connection, *, embedded: bool) -> None:
         ).fetchall()
         for (function,) in functions:
             superuser.execute(sql.SQL(f"ALTER EXTENSION {_SCHEMA} ADD FUNCTION {function}"))
-
-
-def _unpacked() -> Path:
-    """The directory of the unpacked package, fetched at the first call on this machine."""
-    cache = places.cache_directory()
-    root = cache / f"debian-{SUITE}-{_PACKAGE}"
-    places.make_directory(cache)
-    with only_one(cache / "lock"):
-        if not root.exists():
-            staging = root.with_name(root.name + ".staging")
-            shutil.rmtree(staging, ignore_errors=True)
-            places.make_directory(staging)
-            apt = Apt(staging / "apt", SUITE, "set TEST_DATABASE_URL to a server that has it")
-            [package] = apt.download(_PACKAGE, "plpgsql_check", alone=True)
-            subprocess.run(["dpkg-deb", "--extract", package, staging], check=True)
-            shutil.rmtree(staging / "apt")
-            staging.rename(root)
-    return root
