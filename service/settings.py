@@ -69,10 +69,17 @@ def load() -> Settings:
 
 def check_keys(settings: Settings) -> None:
     """Raise SettingsError where whoever reaches this machine could do without a key."""
-    if settings.keys == "off" and not _is_loopback(settings.host):
+    if settings.keys == "required":
+        return
+    if not _is_loopback(settings.host):
         raise SettingsError(
             f"{_PREFIX}KEYS=off lets everyone in who can reach {settings.host}: without keys the"
             " service listens on 127.0.0.1 only"
+        )
+    if settings.root_path or settings.trusted_proxies:
+        raise SettingsError(
+            f"{_PREFIX}KEYS=off lets everyone in who can reach the proxy: without keys there must"
+            " be none"
         )
 
 

@@ -12,6 +12,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from service.cli.target import admin_url
+from service.conninfo import completed
 
 _LIST_COLUMNS = (
     "key_id",
@@ -30,7 +31,9 @@ def _cursor() -> Generator[psycopg.Cursor[dict[str, Any]]]:
     """A cursor as a DBA's. Raises click.ClickException for what goes wrong on it."""
     try:
         with (
-            psycopg.connect(admin_url(), autocommit=True, connect_timeout=10) as connection,
+            psycopg.connect(
+                completed(admin_url()), autocommit=True, connect_timeout=10
+            ) as connection,
             connection.cursor(row_factory=dict_row) as cursor,
         ):
             yield cursor

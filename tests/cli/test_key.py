@@ -87,5 +87,10 @@ def test_without_keys_the_service_listens_on_this_machine_only_and_says_so(
     answer = run("serve", "--host", "::", DATABASE_URL=service_url, WATTLEDGER_KEYS="off")
     assert answer.returncode == 1
     assert "WATTLEDGER_KEYS=off lets everyone in" in answer.stderr
+    proxied = run(
+        "serve", DATABASE_URL=service_url, WATTLEDGER_KEYS="off", WATTLEDGER_ROOT_PATH="/wattledger"
+    )
+    assert proxied.returncode == 1
+    assert "reach the proxy" in proxied.stderr
     with serving(service_url, WATTLEDGER_KEYS="off") as service:
         assert service.status("/v1/meters") == 200
