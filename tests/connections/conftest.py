@@ -15,6 +15,7 @@ import pytest
 
 from service.embedded import Cluster
 from service.migrate import migrate
+from tests.support.keys import put_the_key
 from tests.support.packages import command
 
 _SMALL = {"shared_buffers": "64MB", "max_wal_size": "256MB"}
@@ -29,6 +30,7 @@ def migrated(parent: Path, **settings: str) -> Iterator[Cluster]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("WATTLEDGER_SERVICE_PASSWORD", made.password_of("wattledger_service"))
             migrate(made.url(), lambda _: None)
+        put_the_key(made.url())
         yield made
     finally:
         made.stop()

@@ -24,6 +24,7 @@ from service.settings import Settings
 from service.upkeep import Upkeep
 from tests.connections.conftest import migrated
 from tests.support.http import meter, vehicle, wait_until_ready
+from tests.support.keys import bearer, the_key
 from tests.support.load import Load
 from tests.support.pgbouncer import PgBouncer, pooling
 from tests.support.process import Service, serving
@@ -68,7 +69,7 @@ def test_sessions_are_shared_as_the_pooler_has_them(cluster: Cluster, service: S
 
 @pytest.mark.slow
 def test_readings_sent_at_once_are_all_stored_once(cluster: Cluster, service: Service) -> None:
-    load = Load(service.url, devices=16)
+    load = Load(service.url, the_key(), devices=16)
     load.start()
     load.acknowledge_more(2_000)
     load.stop()
@@ -77,7 +78,7 @@ def test_readings_sent_at_once_are_all_stored_once(cluster: Cluster, service: Se
 
 
 def test_reads_links_and_quarantine_work(cluster: Cluster, service: Service) -> None:
-    with httpx.Client(base_url=service.url, timeout=20) as client:
+    with httpx.Client(base_url=service.url, headers=bearer(), timeout=20) as client:
         # more often than it takes psycopg to prepare a statement
         for number in range(12):
             ts = NOW - timedelta(minutes=number)
@@ -162,7 +163,7 @@ def test_upkeep_works_and_leaves_the_sessions_limits_as_they_were(
 def test_restarts_of_the_pooler_lose_no_acknowledged_reading(
     cluster: Cluster, pooler: PgBouncer, service: Service
 ) -> None:
-    load = Load(service.url)
+    load = Load(service.url, the_key())
     load.start()
     try:
         for how in (signal.SIGKILL, signal.SIGINT, signal.SIGKILL):

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from service.cli import main
 from service.http.proxy import Proxies
 from tests.support.http import meter
+from tests.support.keys import bearer
 from tests.support.nginx import location, proxying
 from tests.support.process import Service, serving
 
@@ -59,7 +60,7 @@ def client(setup: tuple[str, dict[str, str]], service_url: str) -> Iterator[http
     with (
         serving(service_url, "--workers", "1", **environment) as service,
         proxying(port(service), text) as url,
-        httpx.Client(base_url=url, timeout=20) as opened,
+        httpx.Client(base_url=url, headers=bearer(), timeout=20) as opened,
     ):
         yield opened
 
@@ -108,7 +109,7 @@ def test_without_a_proxy_all_is_at_the_root_and_nobody_is_believed(service_url: 
     headers = {"X-Forwarded-Prefix": "/evil", "X-Forwarded-For": "198.51.100.7"}
     with (
         serving(service_url, "--workers", "1") as service,
-        httpx.Client(base_url=service.url, headers=headers, timeout=20) as client,
+        httpx.Client(base_url=service.url, headers=headers | bearer(), timeout=20) as client,
     ):
         check_page(client, "")
         assert client.post("/v1/ingest", json=meter()).status_code == 201
@@ -118,7 +119,7 @@ def test_without_a_proxy_all_is_at_the_root_and_nobody_is_believed(service_url: 
 def test_a_prefix_that_would_change_the_page_is_not_believed_of_anybody(service_url: str) -> None:
     with (
         serving(service_url, "--workers", "1", **TRUSTING) as service,
-        httpx.Client(base_url=service.url, timeout=20) as client,
+        httpx.Client(base_url=service.url, headers=bearer(), timeout=20) as client,
     ):
         for prefix in ('/"><script>', "//evil.example", "https://evil.example", "/a b", "/x" * 99):
             client.headers["X-Forwarded-Prefix"] = prefix

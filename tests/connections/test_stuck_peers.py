@@ -24,6 +24,7 @@ from service.ingest.store import Store
 from service.session import prepare_connection
 from service.settings import Settings
 from tests.support.http import meter, wait_until_ready
+from tests.support.keys import bearer
 from tests.support.process import Service, serving
 
 IMPATIENT = {
@@ -81,11 +82,13 @@ def proxy(cluster: Cluster) -> Iterator[Swallowing]:
 
 
 def post(service: Service, meter_id: str) -> int:
-    return httpx.post(f"{service.url}/v1/ingest", json=meter(meter_id), timeout=60).status_code
+    url = f"{service.url}/v1/ingest"
+    return httpx.post(url, json=meter(meter_id), headers=bearer(), timeout=60).status_code
 
 
 def get(service: Service, meter_id: str) -> int:
-    return httpx.get(f"{service.url}/v1/meters/{meter_id}", timeout=60).status_code
+    url = f"{service.url}/v1/meters/{meter_id}"
+    return httpx.get(url, headers=bearer(), timeout=60).status_code
 
 
 def stored(cluster: Cluster, meter_id: str) -> int:

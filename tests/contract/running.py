@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from tests.support.http import meter, vehicle
+from tests.support.keys import bearer
 from tests.support.readings import NOW
 
 _CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
@@ -25,10 +26,10 @@ def seed(url: str) -> None:
         for number in (1, 2)
         for minute in range(60)
     ]
-    httpx.post(f"{url}/v1/ingest", json=readings).raise_for_status()
+    httpx.post(f"{url}/v1/ingest", json=readings, headers=bearer()).raise_for_status()
     for number in (1, 2):
         link = {"meterId": f"M-{number}"}
-        httpx.put(f"{url}/v1/links/V-{number}", json=link).raise_for_status()
+        httpx.put(f"{url}/v1/links/V-{number}", json=link, headers=bearer()).raise_for_status()
 
 
 def schemathesis(url: str, *options: str, seconds: float | None = None) -> tuple[int, str]:
@@ -55,5 +56,7 @@ def command(url: str, *options: str) -> Sequence[str]:
         str(_CONFIGURATION),
         "run",
         f"{url}/docs/openapi.json",
+        "--header",
+        f"Authorization: {bearer()['Authorization']}",
         *options,
     ]

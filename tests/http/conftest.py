@@ -13,6 +13,7 @@ from service.ingest.lane import Lane
 from service.settings import Settings
 from tests.support.http import wait_until_ready
 from tests.support.in_process import Peer, listening
+from tests.support.keys import bearer
 from tests.support.server import Server, as_service
 
 SETTINGS = Settings(max_body_bytes=1 << 20, body_timeout_seconds=1.0)
@@ -38,6 +39,7 @@ def service_peer(service_port: int) -> Iterator[Peer]:
 
 @pytest.fixture(scope="module")
 def http(service_port: int) -> Iterator[httpx.Client]:
-    """A client of the service."""
-    with httpx.Client(base_url=f"http://127.0.0.1:{service_port}", timeout=30) as opened:
+    """A client of the service, with a key for everything."""
+    url = f"http://127.0.0.1:{service_port}"
+    with httpx.Client(base_url=url, headers=bearer(), timeout=30) as opened:
         yield opened

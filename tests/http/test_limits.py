@@ -12,15 +12,18 @@ import pytest
 from service.http.target import MOST_PARAMETERS, MOST_TARGET_BYTES
 from tests.support.http import meter
 from tests.support.in_process import Peer
+from tests.support.keys import bearer
+
+KEY = f"Authorization: {bearer()['Authorization']}"
 
 
 def get(target: str) -> bytes:
-    return f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    return f"GET {target} HTTP/1.1\r\nHost: x\r\n{KEY}\r\n\r\n".encode()
 
 
 def post(target: str, body: bytes, content_type: str = "application/json") -> bytes:
     head = (
-        f"POST {target} HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\n"
+        f"POST {target} HTTP/1.1\r\nHost: x\r\n{KEY}\r\nContent-Type: {content_type}\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
@@ -143,8 +146,8 @@ def test_a_link_that_is_too_large_is_413(http: httpx.Client) -> None:
 def test_a_link_that_trickles_is_408(service_peer: Peer) -> None:
     began = time.monotonic()
     service_peer.send(
-        b"PUT /v1/links/V-1 HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-        b"Content-Length: 1000\r\n\r\n{"
+        b"PUT /v1/links/V-1 HTTP/1.1\r\nHost: x\r\n%s\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 1000\r\n\r\n{" % KEY.encode()
     )
     assert "after 1 seconds" in assert_refused(service_peer, 408)
     assert time.monotonic() - began < 6

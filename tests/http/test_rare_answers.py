@@ -19,6 +19,7 @@ from service.ingest.lane import Lane
 from service.settings import Settings
 from tests.support.http import meter, wait_until_ready
 from tests.support.in_process import Peer, listening
+from tests.support.keys import bearer
 from tests.support.readings import Connection
 from tests.support.server import Server
 
@@ -33,14 +34,17 @@ RETURNS TABLE (
 LANGUAGE sql SECURITY DEFINER
 AS $$ SELECT '', now(), 1.0, 1.0, now() WHERE telemetry.broken() $$;
 """
-EVERYWHERE = {"400", "405", "408", "414", "431", "500", "503"}
+EVERYWHERE = {"400", "401", "403", "405", "408", "414", "429", "431", "500", "503"}
 
 
 @contextmanager
 def service(url: str, **chosen: Any) -> Iterator[tuple[int, httpx.Client]]:
     settings = Settings(**chosen)
     app = logged(create_app(url, settings), settings, io.StringIO())
-    with listening(app, Lane) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+    with (
+        listening(app, Lane) as port,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=bearer()) as client,
+    ):
         wait_until_ready(lambda: client.get("/health/ready").status_code)
         yield port, client
 

@@ -30,6 +30,17 @@ def put_into_template(database_url: str) -> None:
     os.environ[_VARIABLE] = make_key(database_url)
 
 
+def put_the_key(database_url: str) -> None:
+    """Give a database that is no copy of the template the same key."""
+    _, public, secret = the_key().split("_")
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO telemetry.api_key (key_id, secret_sha256, scopes)"
+            " VALUES (%s, sha256(convert_to(%s, 'UTF8')), ARRAY['admin'])",
+            [public, secret],
+        )
+
+
 def the_key() -> str:
     """The key that every test's database has."""
     return os.environ[_VARIABLE]
