@@ -93,30 +93,31 @@ DECLARE
     v_role text := pg_catalog.current_setting('role');
     v_since timestamptz;
     v_until timestamptz;
+    v_end timestamptz;
     v_relation regclass;
 BEGIN
     SET ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
     SELECT w.since, w.until INTO v_since, v_until
     FROM telemetry.refresh_window(refresh.since, refresh.until) AS w;
-    -- hours first, since days are built on them. Never past the last whole bucket: a watermark in the future would
-    -- hide readings that come after it
-    FOREACH v_relation IN ARRAY ARRAY['bi.meter_energy_hourly', 'bi.vehicle_energy_hourly']::regclass[] LOOP
-        CALL public.refresh_continuous_aggregate(
-            v_relation, v_since, least(v_until, telemetry.floor_hour(pg_catalog.now()))
-        );
+    -- hours first, since days are built on them. No further than the policies go: what is later is computed when it is
+    -- asked for, and once it is stored, nothing but the policies would bring late readings in
+    FOREACH v_relation IN ARRAY ARRAY[
+        'bi.meter_energy_hourly', 'bi.vehicle_energy_hourly', 'bi.meter_energy_daily', 'bi.vehicle_energy_daily'
+    ]::regclass[] LOOP
+        SELECT CASE
+            WHEN d.dataset LIKE '%daily' THEN telemetry.floor_day(pg_catalog.now() - d.refresh_lag)
+            ELSE telemetry.floor_hour(pg_catalog.now() - d.refresh_lag)
+        END INTO v_end
+        FROM telemetry.dataset AS d
+        INNER JOIN pg_catalog.pg_class AS c ON c.relname = d.dataset
+        WHERE c.oid = v_relation;
+        v_end := least(v_until, v_end);
+        CONTINUE WHEN v_since >= v_end;
+        CALL public.refresh_continuous_aggregate(v_relation, v_since, v_end);
         SET LOCAL search_path = pg_catalog, pg_temp;
         RAISE NOTICE 'refreshed %', v_relation;
     END LOOP;
-    IF v_since < telemetry.floor_day(pg_catalog.now()) THEN
-        FOREACH v_relation IN ARRAY ARRAY['bi.meter_energy_daily', 'bi.vehicle_energy_daily']::regclass[] LOOP
-            CALL public.refresh_continuous_aggregate(
-                v_relation, v_since, least(v_until, telemetry.floor_day(pg_catalog.now()))
-            );
-            SET LOCAL search_path = pg_catalog, pg_temp;
-            RAISE NOTICE 'refreshed %', v_relation;
-        END LOOP;
-    END IF;
     PERFORM pg_catalog.set_config('role', v_role, FALSE);
 END;
 $$;
