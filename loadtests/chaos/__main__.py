@@ -20,8 +20,6 @@ from loadtests.chaos.installation import Installation
 from loadtests.chaos.run import Run
 from loadtests.keys import make_key
 
-_DISK_BYTES = 8 << 30
-
 
 def main() -> None:
     """Run, print the report and write it to a file; exit with 1 where anything is amiss."""
@@ -40,6 +38,9 @@ def main() -> None:
     parser.add_argument("--write-timeout", type=float, default=8, help="of the service [8 s]")
     parser.add_argument("--devices", type=int, default=2_000, help="300 at least [2000]")
     parser.add_argument("--clients", type=int, default=200, help="[200]")
+    parser.add_argument(
+        "--disk", type=float, default=8, help="GB that the database may fill, in memory [8]"
+    )
     parser.add_argument("--report", type=Path, default=stack.OUT / "chaos.md")
     options = parser.parse_args()
     sys.exit(0 if uvloop.run(_run(options)) else 1)
@@ -56,7 +57,7 @@ async def _run(options: argparse.Namespace) -> bool:
         console.print(f"{time.strftime('%H:%M:%S')} {line}", markup=False, highlight=False)
 
     tell(f"starting a database and a service; its log is {log}")
-    with Installation(options.write_timeout, _DISK_BYTES, log) as installation:
+    with Installation(options.write_timeout, round(options.disk * 2**30), log) as installation:
         key = make_key(installation.admin_url)
         fleet = Fleet(installation.port, key, options.devices, options.clients)
         run = Run(installation, fleet, tell)
