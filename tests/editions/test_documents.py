@@ -30,7 +30,7 @@ def run(db: Connection, block: Block) -> psycopg.Cursor | None:
 
 
 def test_every_block_is_run_by_a_test_below() -> None:
-    assert {block.document for block in BLOCKS} == {"bi.md", "dba.md", "operations.md"}
+    assert {block.document for block in BLOCKS} == {"bi.md", "dba.md", "keys.md", "operations.md"}
     assert len([block for block in of("bi.md") if block.result]) == 10
 
 
@@ -63,3 +63,11 @@ def test_the_guide_for_dbas_works_from_top_to_bottom(db: Connection) -> None:
 def test_the_guide_for_operators_works(db: Connection) -> None:
     for block in of("operations.md"):
         run(db, block)
+
+
+def test_the_guide_to_keys_works(db: Connection) -> None:
+    db.execute("SET SESSION AUTHORIZATION wattledger_dba")
+    for block in of("keys.md"):
+        cursor = run(db, block)
+        assert cursor is not None
+        assert cursor.fetchall() == [("north", ["N-*", "V-17"])]
