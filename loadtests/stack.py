@@ -57,16 +57,20 @@ def database(settings: Mapping[str, str] | None = None) -> Iterator[Cluster]:
 
 
 @contextmanager
-def wattledger(database_url: str, log: Path, *options: str) -> Iterator[Server]:
-    """The service as users run it, its output in a file."""
+def wattledger(database_url: str, log: Path, *options: str, **environment: str) -> Iterator[Server]:
+    """The service as users run it, its output in a file; `environment` is added to this one."""
     command = [Path(sys.executable).with_name("wattledger"), "serve", *options]
-    with server(command, database_url, "/health/ready", log) as started:
+    with server(command, database_url, "/health/ready", log, environment) as started:
         yield started
 
 
 @contextmanager
 def server(
-    command: Sequence[str | Path], database_url: str, ready_path: str, log: Path
+    command: Sequence[str | Path],
+    database_url: str,
+    ready_path: str,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
     """A server started by a command that takes --port, stopped at the end.
 
@@ -78,7 +82,7 @@ def server(
         process = subprocess.Popen(
             [*command, "--port", str(port)],
             cwd=_ROOT,
-            env={**os.environ, "DATABASE_URL": database_url},
+            env={**os.environ, "DATABASE_URL": database_url, **(environment or {})},
             stdout=output,
             stderr=subprocess.STDOUT,
         )

@@ -1,4 +1,5 @@
 -- Readings for wrk to post: no two alike in device and time, whatever the number of threads.
+-- WATTLEDGER_KEY is the API key; WATTLEDGER_KEYS_FILE has one for each device instead, a line each
 -- arguments: shape (json, ndjson, msgpack, generic), readings a request, first time in epoch ms, devices, threads
 
 local ffi = require("ffi")
@@ -86,9 +87,23 @@ function init(arguments)
         before[#before + 1], after[#after + 1] = around(device, (device % 97 + 1) / 100)
     end
     turn, milliseconds, last_text = 0, first, time_text(first)
-    local key = os.getenv("WATTLEDGER_KEY")
-    head = string.format("POST %s HTTP/1.1\r\nHost: %s\r\n%sContent-Type: %s\r\nContent-Length: ",
-        wrk.path, wrk.headers["Host"], key and "Authorization: Bearer " .. key .. "\r\n" or "", media_type)
+    local function head_with(key)
+        return string.format("POST %s HTTP/1.1\r\nHost: %s\r\n%sContent-Type: %s\r\nContent-Length: ",
+            wrk.path, wrk.headers["Host"], key and "Authorization: Bearer " .. key .. "\r\n" or "", media_type)
+    end
+    head = head_with(os.getenv("WATTLEDGER_KEY"))
+    heads = nil
+    local file = os.getenv("WATTLEDGER_KEYS_FILE")
+    if file then
+        heads = {}
+        local device = 0
+        for key in io.lines(file) do
+            if device % threads == number then
+                heads[#heads + 1] = head_with(key)
+            end
+            device = device + 1
+        end
+    end
     failed = 0
 end
 
@@ -113,7 +128,7 @@ function request()
         end
         body = opening .. table.concat(readings, separator) .. closing
     end
-    return head .. #body .. "\r\n\r\n" .. body
+    return (heads and heads[turn] or head) .. #body .. "\r\n\r\n" .. body
 end
 
 function response(status, _, body)
