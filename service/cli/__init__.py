@@ -9,6 +9,7 @@ from service.cli.maintain import maintain
 from service.cli.migrate import migrate
 from service.cli.serve import serve
 from service.cli.up import up
+from service.cli.verify import verify
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -17,5 +18,5 @@ def main() -> None:
     """The ledger of a charging fleet's energy: grid AC in, battery DC out, and what was lost."""
 
 
-for command in (up, serve, migrate, key, maintain, db, config):
+for command in (up, serve, migrate, key, maintain, verify, db, config):
     main.add_command(command)

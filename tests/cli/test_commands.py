@@ -50,6 +50,7 @@ def blocks_of_readme() -> list[str]:
         "serve",
         "migrate",
         "maintain",
+        "verify",
         "config",
         "key",
         "key create",
@@ -116,6 +117,21 @@ def test_maintain_says_what_it_dropped(database_url: str) -> None:
     )
     again = run("maintain", DATABASE_URL=database_url)
     assert (again.returncode, again.stdout) == (0, "history is in shape\n")
+
+
+def test_verify_says_what_differs_and_exits_with_1_only_then(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        ingest_meters(connection, [MeterReading()])
+        answer = run("verify", DATABASE_URL=database_url)
+        assert (answer.returncode, answer.stdout) == (0, "all agrees\n")
+        connection.execute("UPDATE telemetry.meter_state SET energy_mwh = 7")
+    for since in ("1 day", "infinity"):
+        answer = run("verify", "--since", since, DATABASE_URL=database_url)
+        assert answer.returncode == 1
+        assert re.match(r"meter_state M-1: is \(.*,7,.*\), should be \(.*,420000,", answer.stdout)
+        assert "1 differences" in answer.stderr
+    answer = run("verify", "--since", "soon", DATABASE_URL=database_url)
+    assert (answer.returncode, "nothing was compared" in answer.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,40 @@
+"""`wattledger verify`: compare states, hours and days with the raw readings."""
+
+import click
+import psycopg
+
+from service.cli.target import admin_url
+from service.conninfo import completed, reason
+
+_MOST_SHOWN = 100
+
+
+@click.command()
+@click.option(
+    "--since", default="1 day", show_default=True, help="How far back to look, or 'infinity'."
+)
+def verify(since: str) -> None:
+    """Recompute every state, hour and day from the raw readings, and show what differs.
+
+    Works on DATABASE_URL or the embedded database, as a superuser or wattledger_dba, while readings
+    come. Exits with 1 where anything differs; `CALL ops.refresh(since, until)` then builds the
+    hours and days anew.
+    """
+    query = (
+        "SELECT v.* FROM ops.verify("
+        "CASE WHEN %(since)s = 'infinity' THEN '-infinity'"
+        " ELSE now() - nullif(%(since)s, 'infinity')::interval END) AS v"
+    )
+    try:
+        with psycopg.connect(
+            completed(admin_url()), autocommit=True, connect_timeout=10
+        ) as connection:
+            rows = connection.execute(query, {"since": since}).fetchall()
+    except psycopg.Error as error:
+        raise click.ClickException(f"nothing was compared: {reason(error)}") from error
+    for dataset, device_id, bucket, stored, computed in rows[:_MOST_SHOWN]:
+        when = f" {bucket:%Y-%m-%d %H:%M}" if bucket else ""
+        click.echo(f"{dataset} {device_id}{when}: is {stored}, should be {computed}")
+    if rows:
+        raise click.ClickException(f"{len(rows)} differences")
+    click.echo("all agrees")
