@@ -9,10 +9,11 @@ import socket
 import sys
 import threading
 from contextlib import closing
+from multiprocessing.connection import wait
 from typing import Any
 
 from uvicorn.config import STARTUP_FAILURE, Config
-from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors import multiprocess
 
 from service.http.connection import Connection
 from service.settings import Settings, SettingsError
@@ -71,10 +72,29 @@ def serve(
     listening = config.bind_socket()
     # from now on connections wait for a worker, also for one that replaces another
     listening.listen(_BACKLOG)
-    supervisor = Multiprocess(config, [listening])
+    multiprocess.Process = _Worker
+    supervisor = multiprocess.Multiprocess(config, [listening])
     supervisor.run()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
         sys.exit(STARTUP_FAILURE)
+
+
+class _Worker(multiprocess.Process):
+    """A worker as its supervisor sees it, which asks it now and then whether it is well."""
+
+    def _healthcheck(self, timeout: float) -> bool | None:
+        """Ask; null where no answer comes in time, or none can come any more.
+
+        uvicorn waits for the whole time where a worker dies between question and answer, since it
+        holds that end of the pipe open itself; meanwhile it replaces no other, either.
+        """
+        try:
+            self.parent_conn.send(b"ping")
+            if self.parent_conn in wait([self.parent_conn, self.process.sentinel], timeout):
+                return bool(self.parent_conn.recv())
+        except (OSError, EOFError):
+            pass
+        return None
 
 
 def end_with_supervisor() -> None:

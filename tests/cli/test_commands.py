@@ -212,7 +212,7 @@ def upped(database_server: Server) -> Iterator[Upped]:
         )
         service = Upped(process, port, url)
         try:
-            wait_until_ready(service.status, seconds=30)
+            wait_until_ready(service.status, seconds=60)
             yield service
         finally:
             process.send_signal(signal.SIGINT)
@@ -243,7 +243,7 @@ def test_up_migrates_serves_prints_a_key_once_and_says_what_to_try(upped: Upped)
         port = re.search(r"listens on http://127.0.0.1:(\d+)", told)
         assert port is not None
         service = Service(again, int(port[1]))
-        wait_until_ready(service.status, seconds=30)
+        wait_until_ready(service.status, seconds=60)
         # with the superuser's login, the service still has no more rights than its role
         answer = httpx.post(
             f"{service.url}/v1/ingest",

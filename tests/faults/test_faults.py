@@ -65,6 +65,25 @@ def test_a_killed_worker_is_replaced_and_no_acknowledged_reading_is_lost(
     assert set(load.statuses) <= {201, 503, 0}
 
 
+def test_workers_killed_while_they_are_asked_how_they_are_are_replaced_at_once(
+    cluster: Cluster, service: Service, load: Load
+) -> None:
+    load.acknowledge_more(50)
+    workers = service.workers()
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(2)  # in which the supervisor asks, and gets no answer
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    began = time.monotonic()
+    wait_until_ready(service.status, seconds=25)
+    load.acknowledge_more(50, seconds=25)
+    # it waits for an answer for 30 seconds
+    assert time.monotonic() - began < 25
+    load.stop()
+    assert load.missing(cluster.url()) == set()
+
+
 def test_workers_end_with_a_killed_supervisor_and_no_acknowledged_reading_is_lost(
     cluster: Cluster, service: Service, load: Load
 ) -> None:
