@@ -7,14 +7,12 @@ import os
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from statistics import median
 from typing import NamedTuple
 
 import psycopg
 from rich.console import Console
-from rich.table import Table
 
-from loadtests import stack
+from loadtests import ratios, stack
 from loadtests.benchmark import wrk
 from loadtests.benchmark.steps import INGEST_PATH
 from loadtests.cpu import Stopwatch
@@ -83,7 +81,7 @@ def main() -> None:
                     core = watch.cores()["service"] / rate * 1e6
                     taken[variant.name].append((rate, result.latency.p99, core))
         of_devices.unlink()
-    _show(taken, console)
+    console.print(ratios.table("keys", "service", taken))
 
 
 def _keys_of_devices(cluster: Cluster) -> Path:
@@ -98,18 +96,6 @@ def _keys_of_devices(cluster: Cluster) -> Path:
     with tempfile.NamedTemporaryFile("w", suffix=".keys", delete=False) as file:
         file.writelines(f"{key}\n" for (key,) in rows)
     return Path(file.name)
-
-
-def _show(taken: dict[str, list[tuple[float, float, float]]], console: Console) -> None:
-    table = Table(title="single readings, medians")
-    table.add_column("keys")
-    for column in ("readings/s", "to none", "p99 ms", "service µs a reading"):
-        table.add_column(column, justify="right")
-    first = median(rate for rate, _, _ in next(iter(taken.values())))
-    for name, samples in taken.items():
-        rate, p99, core = (median(column) for column in zip(*samples, strict=True))
-        table.add_row(name, f"{rate:,.0f}", f"{rate / first:.2f}", f"{p99:.0f}", f"{core:.0f}")
-    console.print(table)
 
 
 if __name__ == "__main__":

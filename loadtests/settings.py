@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from statistics import median
 
 import psycopg
 from psycopg import sql
 from rich.console import Console
-from rich.table import Table
 
-from loadtests import stack
+from loadtests import ratios, stack
 from loadtests.benchmark import wrk
 from loadtests.benchmark.steps import INGEST_PATH
 from loadtests.cpu import Stopwatch
@@ -60,7 +58,7 @@ def main() -> None:
                 console.print(f"round {turn + 1}/{options.rounds}: {name}")
                 _set(connection, settings)
                 taken[name].append(load(options.seconds))
-    _show(taken, console)
+    console.print(ratios.table("setting", "database", taken))
 
 
 def _set(connection: psycopg.Connection, settings: dict[str, str]) -> None:
@@ -71,18 +69,6 @@ def _set(connection: psycopg.Connection, settings: dict[str, str]) -> None:
             sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), sql.Literal(value))
         )
     connection.execute("SELECT pg_reload_conf()")
-
-
-def _show(taken: dict[str, list[tuple[float, float, float]]], console: Console) -> None:
-    table = Table(title="single readings, medians")
-    table.add_column("setting")
-    for column in ("readings/s", "to the first", "p99 ms", "database µs a reading"):
-        table.add_column(column, justify="right")
-    first = median(rate for rate, _, _ in next(iter(taken.values())))
-    for name, samples in taken.items():
-        rate, p99, core = (median(column) for column in zip(*samples, strict=True))
-        table.add_row(name, f"{rate:,.0f}", f"{rate / first:.2f}", f"{p99:.0f}", f"{core:.0f}")
-    console.print(table)
 
 
 if __name__ == "__main__":

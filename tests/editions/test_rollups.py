@@ -51,6 +51,7 @@ def test_readings_in_any_order_and_batches_give_the_rollups_that_raw_readings_gi
         for batch in batches(random, [VehicleReading(*k, *v) for k, v in vehicles.items()]):
             ingest_vehicles(db, batch)
         assert rollups.differences(db) == []
+        assert db.execute("SELECT * FROM ops.verify('-infinity', 'infinity')").fetchall() == []
 
 
 @settings(
