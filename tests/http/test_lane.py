@@ -21,12 +21,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.access_log import AccessLog
 from service.app import create_app, logged
-from service.ingest import endpoint
 from service.ingest.heads import Heads
 from service.ingest.lane import Lane
 from service.settings import Settings
+from tests.http.running import Running, running
 from tests.support.http import meter, vehicle
 from tests.support.in_process import Peer, listening
 from tests.support.keys import bearer, key_id, the_key
@@ -34,35 +33,10 @@ from tests.support.readings import NOW, Connection, meter_history
 from tests.support.server import Server, as_service
 
 
-class Running:
-    """A service in this process: its port, its log's lines, and how often ASGI was asked."""
-
-    def __init__(self, port: int, log: io.StringIO, asked: list[str]) -> None:
-        self.port = port
-        self.asked = asked
-        self._log = log
-
-    def lines(self) -> list[str]:
-        """What the access log holds by now."""
-        time.sleep(0.5)
-        return self._log.getvalue().splitlines()
-
-
-@pytest.fixture
-def running(service_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    asked: list[str] = []
-    ingest = endpoint.ingest
-
-    async def counted(scope: Any, receive: Any, send: Any) -> None:
-        asked.append(scope["path"])
-        await ingest(scope, receive, send)
-
-    monkeypatch.setattr(endpoint, "ingest", counted)
-    stream = io.StringIO()
-    options = Settings(max_readings=50, max_body_bytes=20_000)
-    app: AccessLog = logged(create_app(service_url, options), options, stream)
-    with listening(app, Lane) as port:
-        yield Running(port, stream, asked)
+@pytest.fixture(name="running")
+def _running(service_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    with running(service_url, monkeypatch, max_readings=50, max_body_bytes=20_000) as started:
+        yield started
 
 
 def request(body: bytes, *headers: str, content_type: str = "application/json") -> bytes:

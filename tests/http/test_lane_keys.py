@@ -2,56 +2,26 @@
 
 from __future__ import annotations
 
-import io
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from service.app import create_app, logged
-from service.ingest import endpoint
-from service.ingest.lane import Lane
-from service.settings import Settings
+from tests.http.running import Running, running
 from tests.support.http import meter
-from tests.support.in_process import Peer, listening
+from tests.support.in_process import Peer
 from tests.support.keys import bearer, key_id, make_key
 from tests.support.readings import NOW, Connection, meter_history
 
 CACHE_SECONDS = 0.4
 
 
-class Running:
-    """A service in this process: its port, its log, and how often ASGI was asked to ingest."""
-
-    def __init__(self, port: int, log: io.StringIO, asked: list[str]) -> None:
-        self.port = port
-        self.log = log
-        self.asked = asked
-
-
-@contextmanager
-def running(service_url: str, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Iterator[Running]:
-    asked: list[str] = []
-    ingest = endpoint.ingest
-
-    async def counted(scope: Any, receive: Any, send: Any) -> None:
-        asked.append(scope["path"])
-        await ingest(scope, receive, send)
-
-    monkeypatch.setattr(endpoint, "ingest", counted)
-    stream = io.StringIO()
-    settings = Settings(**{"key_cache_seconds": CACHE_SECONDS, **options})
-    with listening(logged(create_app(service_url, settings), settings, stream), Lane) as port:
-        yield Running(port, stream, asked)
-
-
 @pytest.fixture
 def service(service_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    with running(service_url, monkeypatch) as started:
+    with running(service_url, monkeypatch, key_cache_seconds=CACHE_SECONDS) as started:
         yield started
 
 
@@ -170,8 +140,7 @@ def test_logs_and_answers_name_the_key_by_its_id_and_never_hold_the_secret(
             for reading in (meter(), meter(kwhConsumedAc=-1), {"x": 1}):
                 peer.send(request(key, reading))
                 answers.append(peer.answer())
-    time.sleep(0.5)
-    told = service.log.getvalue() + str(answers)
+    told = "".join(service.lines()) + str(answers)
     assert f"key={key_id(keys[0])}" in told
     for key in keys:
         assert key.split("_")[2] not in told
