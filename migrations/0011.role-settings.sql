@@ -37,7 +37,7 @@ BEGIN
         );
         FOR v_attempt IN 1..10 LOOP
             BEGIN
-                EXECUTE format('ALTER ROLE %I SET %s = %L', v_setting.login, v_setting.name, v_setting.value);
+                EXECUTE format('ALTER ROLE %I SET %I = %L', v_setting.login, v_setting.name, v_setting.value);
                 EXIT;
             -- "tuple concurrently updated": another database's migration is at it, and has committed by now
             EXCEPTION WHEN unique_violation OR internal_error THEN
