@@ -13,7 +13,8 @@ from service.wire import MEDIA_TYPES, charset_fault, media_type_of
 
 # headers that ask for what the lane does not do
 _UNUSUAL = frozenset({b"content-encoding", b"transfer-encoding", b"expect", b"upgrade"})
-_MOST_KNOWN = 1_000
+# a device with a key of its own has a head of its own
+_MOST_KNOWN = 10_000
 _LONGEST_KNOWN = 2_000
 
 
