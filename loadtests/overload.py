@@ -85,10 +85,9 @@ def _show(
     table.add_column("MB in the first third, at most", justify="right")
     table.add_column("in the last third, at most", justify="right")
     third = len(sizes) // 3
-    answered = result.requests_per_second * seconds
     table.add_row(
         f"{result.errors:,}",
-        f"{answered - result.errors:,.0f}",
+        f"{result.right:,}",
         f"{max(size for _, size in sizes[: third + 1]):,.0f}",
         f"{max(size for _, size in sizes[-third - 1 :]):,.0f}",
     )

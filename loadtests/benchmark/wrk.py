@@ -35,11 +35,12 @@ class Times:
 
 
 class Result:
-    """What wrk saw: requests a second, their latency, and how many went wrong."""
+    """What wrk saw: requests a second, their latency, how many went wrong, and how many right."""
 
     def __init__(self, raw: dict[str, float]) -> None:
         self.requests_per_second = raw["requests"] / (raw["microseconds"] / 1e6)
         self.errors = int(raw["wrong"] + raw["broken"])
+        self.right = int(raw["requests"] - raw["wrong"])
         self.latency = Latency(*(raw[name] / 1000 for name in ("p50", "p95", "p99", "p999")))
 
 
