@@ -11,8 +11,7 @@ import click
 import psycopg
 from psycopg.rows import dict_row
 
-from service.cli.target import admin_url
-from service.conninfo import completed
+from service.cli.target import connect_as_admin
 
 _LIST_COLUMNS = (
     "key_id",
@@ -31,9 +30,7 @@ def _cursor() -> Generator[psycopg.Cursor[dict[str, Any]]]:
     """A cursor as a DBA's. Raises click.ClickException for what goes wrong on it."""
     try:
         with (
-            psycopg.connect(
-                completed(admin_url()), autocommit=True, connect_timeout=10
-            ) as connection,
+            connect_as_admin() as connection,
             connection.cursor(row_factory=dict_row) as cursor,
         ):
             yield cursor

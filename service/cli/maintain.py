@@ -3,8 +3,8 @@
 import click
 import psycopg
 
-from service.cli.target import admin_url
-from service.conninfo import completed, reason
+from service.cli.target import connect_as_admin
+from service.conninfo import reason
 
 
 @click.command()
@@ -14,9 +14,8 @@ def maintain() -> None:
     Works on DATABASE_URL or the embedded database, as a superuser or wattledger_dba. The service
     and TimescaleDB do this by themselves; this is for cron, and for looking at what happens.
     """
-    url = completed(admin_url())
     try:
-        with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+        with connect_as_admin() as connection:
             connection.add_notice_handler(
                 lambda notice: (
                     click.echo(notice.message_primary)

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 
 import click
+import psycopg
 
 from service import migrate as schema
 from service import settings
+from service.conninfo import completed
 from service.embedded import Cluster, EmbeddedError, default_directory
 
 _SERVICE = "wattledger_service"
@@ -17,6 +19,11 @@ def admin_url() -> str:
     Raises click.ClickException where neither is there.
     """
     return settings.database_url() or _embedded_url("postgres")
+
+
+def connect_as_admin() -> psycopg.Connection[tuple[object, ...]]:
+    """A connection to it, in autocommit mode. Raises click.ClickException, psycopg.Error."""
+    return psycopg.connect(completed(admin_url()), autocommit=True, connect_timeout=10)
 
 
 def service_url() -> str:

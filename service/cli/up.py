@@ -3,12 +3,10 @@
 import os
 
 import click
-import psycopg
 
 from service import serving, settings
 from service.cli.serve import address_options, apply_address
-from service.cli.target import admin_url, migrate_database, service_url
-from service.conninfo import completed
+from service.cli.target import connect_as_admin, migrate_database, service_url
 from service.embedded import Cluster, EmbeddedError, default_directory
 
 _WELCOME = """
@@ -70,7 +68,7 @@ def _migrate_and_serve(loaded: settings.Settings) -> None:
 
 def _keys() -> str:
     """What to say of keys, after making one that may do everything where there is none yet."""
-    with psycopg.connect(completed(admin_url()), autocommit=True, connect_timeout=10) as connection:
+    with connect_as_admin() as connection:
         if connection.execute(
             "SELECT FROM ops.keys AS k WHERE k.status = 'valid' AND 'admin' = ANY (k.scopes)"
         ).rowcount:

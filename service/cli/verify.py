@@ -3,8 +3,8 @@
 import click
 import psycopg
 
-from service.cli.target import admin_url
-from service.conninfo import completed, reason
+from service.cli.target import connect_as_admin
+from service.conninfo import reason
 
 _MOST_SHOWN = 100
 
@@ -22,14 +22,11 @@ def verify(since: str) -> None:
     """
     query = (
         "SELECT v.* FROM ops.verify("
-        "CASE WHEN %(since)s = 'infinity' THEN '-infinity'"
-        " ELSE now() - nullif(%(since)s, 'infinity')::interval END) AS v"
+        "coalesce(now() - nullif(%s, 'infinity')::interval, '-infinity')) AS v"
     )
     try:
-        with psycopg.connect(
-            completed(admin_url()), autocommit=True, connect_timeout=10
-        ) as connection:
-            rows = connection.execute(query, {"since": since}).fetchall()
+        with connect_as_admin() as connection:
+            rows = connection.execute(query, [since]).fetchall()
     except psycopg.Error as error:
         raise click.ClickException(f"nothing was compared: {reason(error)}") from error
     for dataset, device_id, bucket, stored, computed in rows[:_MOST_SHOWN]:
