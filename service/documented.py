@@ -1,5 +1,6 @@
 """What the OpenAPI document says of all routes alike: errors, headers, ids, and times."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from litestar.openapi.spec import (
@@ -162,7 +163,7 @@ def problem_response(status: str, description: str, *schemas: str) -> OpenAPIRes
     )
 
 
-def complete(path: str, operation: Operation, **more: str) -> None:
+def complete(path: str, operation: Operation, more: Mapping[str, str]) -> None:
     """Give an operation the answers that every route has, and `more`: descriptions by status."""
     responses = operation.responses = operation.responses or {}
     for status, response in responses.items():
@@ -177,7 +178,7 @@ def complete(path: str, operation: Operation, **more: str) -> None:
         described["404"] = _NOT_FOUND
     if "404" in responses:
         described["404"] = f"It is not known. {_NOT_FOUND}"
-    described |= {name.removeprefix("_"): text for name, text in more.items()}
+    described |= more
     for status, description in described.items():
         responses[status] = problem_response(status, description)
     operation.responses = dict(sorted(responses.items()))

@@ -132,7 +132,7 @@ def complete(app: Litestar) -> None:
         for method in ("get", "put", "delete"):
             operation: Operation | None = getattr(item, method)
             if operation is not None:
-                documented.complete(path, operation, **_ANSWERS.get((method, path), {}))
+                documented.complete(path, operation, _ANSWERS.get((method, path), {}))
                 _plain_parameters(operation)
     _describe_link(paths["/v1/links/{vehicle_id}"], schema.components.schemas)
     _describe_readiness(paths["/health/ready"])
@@ -142,12 +142,12 @@ def complete(app: Litestar) -> None:
 
 _ANSWERS = {
     ("put", "/v1/links/{vehicle_id}"): {
-        "_408": "The request's head, or its body, did not come in time.",
-        "_409": "The vehicle or the meter is linked elsewhere in that time.",
-        "_413": "The body is too large.",
-        "_415": "The content type, its charset or the content encoding is not known.",
+        "408": "The request's head, or its body, did not come in time.",
+        "409": "The vehicle or the meter is linked elsewhere in that time.",
+        "413": "The body is too large.",
+        "415": "The content type, its charset or the content encoding is not known.",
     },
-    ("get", "/health/live"): {"_503": "Too many connections are open: try again."},
+    ("get", "/health/live"): {"503": "Too many connections are open: try again."},
 }
 
 

@@ -200,11 +200,14 @@ def path_item() -> PathItem:
     complete(
         PATH,
         operation,
-        _408="The request's head, or its body, did not come in time.",
-        _413="The body, or the number of readings, is too large.",
-        _415="The content type, its charset or the content encoding is not known.",
-        _500="An error of the service: the readings may not be stored, send them again.",
-        _503="The queue is full, the database away, or too many connections are open: send again.",
+        {
+            "408": "The request's head, or its body, did not come in time.",
+            "413": "The body, or the number of readings, is too large.",
+            "415": "The content type, its charset or the content encoding is not known.",
+            "500": "An error of the service: the readings may not be stored, send them again.",
+            "503": "The queue is full, the database away, or too many connections are open:"
+            " send again.",
+        },
     )
     assert operation.responses is not None  # noqa: S101  complete() gives it some
     operation.responses["400"] = problem_response(
