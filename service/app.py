@@ -67,22 +67,19 @@ def create_app(
     async def lifespan(app: Litestar) -> AsyncGenerator[None, None]:
         database = Database(read_url, settings)
         writer = Writer(write_url, settings)
-        # not of the replica for reads: a key that was revoked shall not live on there
-        key_database = Database(write_url, settings, connections=1)
-        keyring = Keyring(key_database, settings.key_cache_seconds)
+        keyring = None
+        if settings.keys == "required":
+            # not by the replica for reads: a key that was revoked shall not live on there
+            keys = Database(write_url, settings, connections=1)
+            keyring = Keyring(keys, settings.key_cache_seconds)
+            await keyring.start()
         await database.open()
-        await key_database.open()
         await writer.start()
         upkeep = Upkeep(write_url, settings.maintenance_minutes * 60)
         upkeep.start()
         patience = Patience(settings.body_timeout_seconds)
         app.state.update(
-            {
-                "database": database,
-                "writer": writer,
-                "patience": patience,
-                "keyring": keyring if settings.keys == "required" else None,
-            }
+            {"database": database, "writer": writer, "patience": patience, "keyring": keyring}
         )
         try:
             yield
@@ -90,8 +87,8 @@ def create_app(
             await upkeep.stop()
             patience.stop()
             await writer.stop()
-            await keyring.stop()
-            await key_database.close()
+            if keyring is not None:
+                await keyring.stop()
             await database.close()
 
     def provide_database(state: State) -> Database:

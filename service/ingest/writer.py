@@ -13,6 +13,7 @@ from service.database import DatabaseUnavailable
 from service.ingest.quarantine import Quarantined
 from service.ingest.store import Outcome, Store, ingest_split
 from service.settings import Settings
+from service.telling import told
 from service.wire import Batch
 
 _log = logging.getLogger(__name__)
@@ -79,18 +80,7 @@ class Writer:
 
         Raises QueueFull and DatabaseUnavailable.
         """
-        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-
-        def tell(told: Told) -> None:
-            if done.done():  # who waited is gone
-                return
-            if isinstance(told, Outcome):
-                done.set_result(told)
-            else:
-                done.set_exception(told)
-
-        self.queue(batch, size_bytes, tell)
-        return await done
+        return await told(lambda tell: self.queue(batch, size_bytes, tell))
 
     def queue(self, batch: Batch, size_bytes: int, tell: Callable[[Told], None]) -> None:
         """Queue a batch; `tell` is called once, with its outcome or the error.

@@ -12,6 +12,7 @@ import msgspec
 from service.database import Database, DatabaseUnavailable
 from service.keys.credential import Credential, credential_of
 from service.keys.grant import Bucket, Grant, another_device, no_key
+from service.telling import told
 
 # a device's own key comes once a minute: more are not worth keeping for seconds
 _MOST_KNOWN = 100_000
@@ -53,6 +54,10 @@ class Keyring:
         self._waiting: dict[Credential, list[Callable[[Told], None]]] = {}
         self._task: asyncio.Task[None] | None = None
 
+    async def start(self) -> None:
+        """Connect to the database, now or when that comes."""
+        await self._database.open()
+
     async def stop(self) -> None:
         """End; who still waits is told that the database is away."""
         if self._task is not None:
@@ -60,6 +65,7 @@ class Keyring:
             with suppress(asyncio.CancelledError):
                 await self._task
         self._tell(DatabaseUnavailable("the service is stopping"))
+        await self._database.close()
 
     def known(self, given: Credential) -> Grant | None:
         """What the key may do, where that was asked within the last seconds."""
@@ -83,18 +89,7 @@ class Keyring:
             raise no_key()
         if (grant := self.known(given)) is not None:
             return grant
-        answer: asyncio.Future[Grant] = asyncio.get_running_loop().create_future()
-
-        def tell(told: Told) -> None:
-            if answer.done():  # who waited is gone
-                return
-            if isinstance(told, Grant):
-                answer.set_result(told)
-            else:
-                answer.set_exception(told)
-
-        self.ask(given, tell)
-        return await answer
+        return await told(lambda tell: self.ask(given, tell))
 
     async def admit(self, headers: Iterable[tuple[bytes, bytes]], scope: str) -> Grant:
         """The grant of the key among a request's headers, if it has the scope.
