@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import os
 import threading
 import time
-from pathlib import Path
 
 import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from loadtests import stack
+from loadtests import processes, stack
 from loadtests.benchmark import wrk
 from loadtests.benchmark.steps import INGEST_PATH
 
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 _LOOK_SECONDS = 10.0
 
 
@@ -65,15 +62,9 @@ def _look(
 ) -> None:
     began = time.monotonic()
     while not ended.wait(_LOOK_SECONDS):
-        sizes.append((time.monotonic() - began, _resident_mb(supervisor)))
+        size = processes.resident_bytes(processes.workers(supervisor)) / 1e6
+        sizes.append((time.monotonic() - began, size))
         console.print(f"after {sizes[-1][0]:4.0f} s: {sizes[-1][1]:,.0f} MB")
-
-
-def _resident_mb(supervisor: int) -> float:
-    """Resident memory of a process and its children, in MB."""
-    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
-    pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in children]
-    return sum(pages) * _PAGE / 1e6
 
 
 def _show(

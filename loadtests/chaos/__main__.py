@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import itertools
 import sys
 import time
@@ -68,7 +67,6 @@ async def _run(options: argparse.Namespace) -> bool:
         await run.conclude()
         minutes = (time.monotonic() - began) / 60
         found = report.text(run, fleet, minutes, installation.restarts)
-        await asyncio.sleep(0)
     options.report.parent.mkdir(parents=True, exist_ok=True)
     options.report.write_text(found)
     console.print(found, markup=False, highlight=False)

@@ -175,10 +175,6 @@ def _migrations(installation: Installation, _: Fleet) -> None:
         process.wait(60)
 
 
-def _retention(installation: Installation, fleet: Fleet) -> None:
-    drop_while_chunks_are_made(installation, fleet)
-
-
 ALL = [
     Fault("postmaster killed", "kill -9 of the postmaster", _postmaster_killed),
     Fault("backend killed", "kill -9 of a session that writes", _backend_killed),
@@ -199,5 +195,9 @@ ALL = [
     Fault("service stopped", "SIGTERM under load, then a start", _service_stopped),
     Fault("clocks jumped", "50 devices a day ahead, 50 two days back, for 4 s", _clocks_jumped),
     Fault("migrations", "two at once, and a third killed half-way", _migrations),
-    Fault("retention and new chunks", "chunks dropped while late readings make others", _retention),
+    Fault(
+        "retention and new chunks",
+        "chunks dropped while late readings make others",
+        drop_while_chunks_are_made,
+    ),
 ]

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 
 from loadtests.chaos.client import Client, Lost
 
-_METERS_AND_VEHICLES = 2
 # of a client's requests, in hundredths: batches, and reads; the rest are single readings
 _BATCHES, _READS = 10, 3
 _BATCH_READINGS = 40
@@ -26,7 +25,7 @@ class Device:
     """A meter or a vehicle: what of it is acknowledged, and how far its clock is off."""
 
     def __init__(self, number: int) -> None:
-        self.is_meter = number % _METERS_AND_VEHICLES == 0
+        self.is_meter = number % 2 == 0
         self.id = f"{'M' if self.is_meter else 'V'}-{number}"
         self.readings = 0
         self.energy_mwh = 0

@@ -21,12 +21,12 @@ from pathlib import Path
 
 import psycopg
 
+from loadtests import processes
 from service.embedded import Cluster, EmbeddedError
 from service.embedded.ports import free_port
 from service.migrate import migrate
 
 _LOOK_SECONDS = 0.2
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Installation:
@@ -43,7 +43,7 @@ class Installation:
         self.has_small_disk = disk_bytes is not None and _mount(self.directory, disk_bytes)
         self.cluster = Cluster(self.directory / "cluster", port=0)
         # what a fault keeps down on purpose
-        self.hold_database = self.hold_service = False
+        self.hold_database = False
         self.restarts = 0
         self._log = log
         self._service: subprocess.Popen[bytes] | None = None
@@ -87,21 +87,13 @@ class Installation:
 
     def workers(self) -> list[int]:
         """The processes that answer requests."""
-        pid = self.service_pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return [
-            int(child)
-            for child in children
-            if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes()
-        ]
+        return processes.workers(self.service_pid)
 
     def memory_mb(self) -> float:
-        """Resident memory of the service, in MB."""
-        total = 0
+        """Resident memory of the service, in MB; 0 while its processes change."""
         with suppress(OSError):
-            for pid in (self.service_pid, *self.workers()):
-                total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
-        return total / 1e6
+            return processes.resident_bytes([self.service_pid, *self.workers()]) / 1e6
+        return 0.0
 
     def is_ready(self) -> bool:
         """Whether /health/ready says so."""
@@ -159,7 +151,7 @@ class Installation:
     def _watch_for_ever(self) -> None:
         while not self._ending.wait(_LOOK_SECONDS):
             assert self._service is not None
-            if self._service.poll() is not None and not self.hold_service:
+            if self._service.poll() is not None:
                 self.restarts += 1
                 self._start_service()
             if not self.hold_database and not self.cluster.status().running:

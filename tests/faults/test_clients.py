@@ -7,12 +7,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
 
+from loadtests.processes import resident_bytes
 from tests.support.http import meter
 from tests.support.keys import bearer
 from tests.support.process import Service, serving
@@ -39,9 +39,7 @@ def connect(service: Service, head: str) -> socket.socket:
 
 def memory_bytes(service: Service) -> int:
     """Resident memory of all its workers."""
-    return sum(
-        int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096 for pid in service.workers()
-    )
+    return resident_bytes(service.workers())
 
 
 def test_an_endless_chunked_body_is_413_and_memory_stays_flat(impatient: Service) -> None:

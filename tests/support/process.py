@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 
+from loadtests import processes
 from tests.support.http import wait_until_ready
 
 COMMAND = Path(sys.executable).with_name("wattledger")
@@ -41,14 +42,7 @@ class Service:
 
     def workers(self) -> list[int]:
         """The process ids of its workers."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        found = [int(pid) for pid in children.read_text().split()]
-        # multiprocessing keeps a process of its own beside the workers
-        return [
-            pid
-            for pid in found
-            if b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes()
-        ]
+        return processes.workers(self.process.pid)
 
 
 @contextmanager
