@@ -2,6 +2,16 @@
 
 -- these are unpinned and run with the caller's rights, so that the planner can inline them
 
+CREATE OR REPLACE FUNCTION telemetry.utc_minus(moment timestamptz, span interval)
+RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT (moment AT TIME ZONE 'UTC' - span) AT TIME ZONE 'UTC'
+$$;
+
+COMMENT ON FUNCTION telemetry.utc_minus(timestamptz, interval) IS
+'Takes a moment and a span. Returns the moment so much earlier, in UTC: plain subtraction counts days in the session''s time zone, where one may have 23 or 25 hours.';
+
 CREATE OR REPLACE FUNCTION telemetry.floor_hour(moment timestamptz)
 RETURNS timestamptz
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -75,7 +85,7 @@ SELECT
     ) AS hourly_since
 FROM telemetry.dataset AS d
 CROSS JOIN LATERAL (
-    SELECT greatest(coalesce(now() - d.keep, '-infinity'), d.complete_since) AS since
+    SELECT greatest(coalesce(telemetry.utc_minus(now(), d.keep), '-infinity'), d.complete_since) AS since
 ) AS b;
 
 COMMENT ON VIEW telemetry.horizon IS 'How far back raw readings and hours are all there, on both sides: one row.';
@@ -85,6 +95,7 @@ COMMENT ON COLUMN telemetry.horizon.hourly_since IS
 'The midnight in UTC since which all hours are there; -infinity where none was ever dropped.';
 
 REVOKE ALL ON FUNCTION
+    telemetry.utc_minus(timestamptz, interval),
     telemetry.floor_hour(timestamptz),
     telemetry.ceiling_hour(timestamptz),
     telemetry.floor_day(timestamptz),
@@ -93,6 +104,7 @@ REVOKE ALL ON FUNCTION
 FROM PUBLIC;
 -- views of bi call them with the rights of whoever asks
 GRANT EXECUTE ON FUNCTION
+    telemetry.utc_minus(timestamptz, interval),
     telemetry.floor_hour(timestamptz),
     telemetry.ceiling_hour(timestamptz),
     telemetry.floor_day(timestamptz),
