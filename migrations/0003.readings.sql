@@ -4,7 +4,7 @@ SET LOCAL ROLE wattledger_owner;
 
 -- one index serves as idempotency key and for range scans in either direction, so no default index on ts
 CREATE TABLE telemetry.meter_reading (
-    meter_id text NOT NULL,
+    meter_id text COLLATE "C" NOT NULL,
     ts timestamptz NOT NULL,
     entry smallint NOT NULL DEFAULT 0,
     energy_mwh bigint NOT NULL,
@@ -31,7 +31,7 @@ COMMENT ON COLUMN telemetry.meter_reading.voltage_mv IS 'Voltage in millivolts; 
 COMMENT ON COLUMN telemetry.meter_reading.received_at IS 'When the reading was stored, by the database''s clock.';
 
 CREATE TABLE telemetry.vehicle_reading (
-    vehicle_id text NOT NULL,
+    vehicle_id text COLLATE "C" NOT NULL,
     ts timestamptz NOT NULL,
     entry smallint NOT NULL DEFAULT 0,
     energy_mwh bigint NOT NULL,

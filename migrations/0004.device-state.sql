@@ -3,7 +3,7 @@
 SET LOCAL ROLE wattledger_owner;
 
 CREATE TABLE telemetry.meter_state (
-    meter_id text PRIMARY KEY,
+    meter_id text COLLATE "C" PRIMARY KEY,
     ts timestamptz NOT NULL,
     energy_mwh bigint NOT NULL,
     voltage_mv integer,
@@ -20,7 +20,7 @@ COMMENT ON COLUMN telemetry.meter_state.voltage_mv IS
 COMMENT ON COLUMN telemetry.meter_state.received_at IS 'When the latest reading was stored.';
 
 CREATE TABLE telemetry.vehicle_state (
-    vehicle_id text PRIMARY KEY,
+    vehicle_id text COLLATE "C" PRIMARY KEY,
     ts timestamptz NOT NULL,
     energy_mwh bigint NOT NULL,
     soc_mpct integer,

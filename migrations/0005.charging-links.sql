@@ -3,8 +3,8 @@
 SET LOCAL ROLE wattledger_owner;
 
 CREATE TABLE telemetry.charging_link (
-    vehicle_id text NOT NULL CHECK (length(vehicle_id) BETWEEN 1 AND 128),
-    meter_id text NOT NULL CHECK (length(meter_id) BETWEEN 1 AND 128),
+    vehicle_id text COLLATE "C" NOT NULL CHECK (length(vehicle_id) BETWEEN 1 AND 128),
+    meter_id text COLLATE "C" NOT NULL CHECK (length(meter_id) BETWEEN 1 AND 128),
     during tstzrange NOT NULL CHECK (NOT isempty(during)),
     CONSTRAINT vehicle_on_one_meter EXCLUDE USING gist (vehicle_id WITH =, during WITH &&),
     CONSTRAINT meter_on_one_vehicle EXCLUDE USING gist (meter_id WITH =, during WITH &&)

@@ -11,7 +11,7 @@ CREATE TABLE telemetry.quarantine (
     content_type text NOT NULL,
     raw bytea NOT NULL,
     dataset text CHECK (dataset IN ('meter_reading', 'vehicle_reading')),
-    device_id text,
+    device_id text COLLATE "C",
     read_at timestamptz,
     energy_kwh double precision,
     voltage_v double precision,

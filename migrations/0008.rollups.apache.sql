@@ -3,7 +3,7 @@
 SET LOCAL ROLE wattledger_owner;
 
 CREATE TABLE telemetry.meter_energy_hourly (
-    meter_id text NOT NULL,
+    meter_id text COLLATE "C" NOT NULL,
     bucket timestamptz NOT NULL,
     energy_mwh bigint NOT NULL,
     samples bigint NOT NULL,
@@ -43,7 +43,7 @@ COMMENT ON COLUMN telemetry.meter_energy_hourly.voltage_mv_sum IS
 COMMENT ON COLUMN telemetry.meter_energy_hourly.voltage_samples IS 'How many readings reported it.';
 
 CREATE TABLE telemetry.meter_energy_daily (
-    meter_id text NOT NULL,
+    meter_id text COLLATE "C" NOT NULL,
     bucket timestamptz NOT NULL,
     energy_mwh bigint NOT NULL,
     samples bigint NOT NULL,
@@ -83,7 +83,7 @@ COMMENT ON COLUMN telemetry.meter_energy_daily.voltage_mv_sum IS
 COMMENT ON COLUMN telemetry.meter_energy_daily.voltage_samples IS 'How many readings reported it.';
 
 CREATE TABLE telemetry.meter_open_hour (
-    meter_id text PRIMARY KEY,
+    meter_id text COLLATE "C" PRIMARY KEY,
     bucket timestamptz NOT NULL,
     energy_mwh bigint NOT NULL DEFAULT 0,
     samples bigint NOT NULL DEFAULT 0,
@@ -117,7 +117,7 @@ COMMENT ON COLUMN telemetry.meter_open_hour.voltage_mv_sum IS
 COMMENT ON COLUMN telemetry.meter_open_hour.voltage_samples IS 'How many readings reported it.';
 
 CREATE TABLE telemetry.vehicle_energy_hourly (
-    vehicle_id text NOT NULL,
+    vehicle_id text COLLATE "C" NOT NULL,
     bucket timestamptz NOT NULL,
     energy_mwh bigint NOT NULL,
     samples bigint NOT NULL,
@@ -168,7 +168,7 @@ COMMENT ON COLUMN telemetry.vehicle_energy_hourly.battery_temp_mc_sum IS
 COMMENT ON COLUMN telemetry.vehicle_energy_hourly.battery_temp_samples IS 'How many readings reported it.';
 
 CREATE TABLE telemetry.vehicle_energy_daily (
-    vehicle_id text NOT NULL,
+    vehicle_id text COLLATE "C" NOT NULL,
     bucket timestamptz NOT NULL,
     energy_mwh bigint NOT NULL,
     samples bigint NOT NULL,
@@ -219,7 +219,7 @@ COMMENT ON COLUMN telemetry.vehicle_energy_daily.battery_temp_mc_sum IS
 COMMENT ON COLUMN telemetry.vehicle_energy_daily.battery_temp_samples IS 'How many readings reported it.';
 
 CREATE TABLE telemetry.vehicle_open_hour (
-    vehicle_id text PRIMARY KEY,
+    vehicle_id text COLLATE "C" PRIMARY KEY,
     bucket timestamptz NOT NULL,
     energy_mwh bigint NOT NULL DEFAULT 0,
     samples bigint NOT NULL DEFAULT 0,

@@ -3,8 +3,8 @@
 SET LOCAL ROLE wattledger_owner;
 
 CREATE TABLE telemetry.fleet_device (
-    fleet text NOT NULL CHECK (length(fleet) BETWEEN 1 AND 128),
-    device_pattern text NOT NULL CHECK (length(device_pattern) BETWEEN 1 AND 128),
+    fleet text COLLATE "C" NOT NULL CHECK (length(fleet) BETWEEN 1 AND 128),
+    device_pattern text COLLATE "C" NOT NULL CHECK (length(device_pattern) BETWEEN 1 AND 128),
     PRIMARY KEY (fleet, device_pattern)
 );
 
@@ -14,13 +14,13 @@ COMMENT ON COLUMN telemetry.fleet_device.device_pattern IS
 'A meter''s or vehicle''s id, in which * stands for any characters.';
 
 CREATE TABLE telemetry.api_key (
-    key_id text PRIMARY KEY CHECK (key_id ~ '^[0-9a-f]{12}$'),
+    key_id text COLLATE "C" PRIMARY KEY CHECK (key_id ~ '^[0-9a-f]{12}$'),
     secret_sha256 bytea NOT NULL CHECK (length(secret_sha256) = 32),
     scopes text[] NOT NULL CHECK (
         cardinality(scopes) > 0 AND scopes <@ ARRAY['ingest', 'read', 'admin']
     ),
     device_patterns text[] CHECK (cardinality(device_patterns) > 0),
-    fleet text,
+    fleet text COLLATE "C",
     readings_per_second double precision CHECK (readings_per_second > 0),
     burst_readings double precision CHECK (burst_readings >= 1),
     note text NOT NULL DEFAULT '',
@@ -28,7 +28,7 @@ CREATE TABLE telemetry.api_key (
     created_by text NOT NULL DEFAULT session_user,
     expires_at timestamptz,
     revoked_at timestamptz,
-    rotated_from text REFERENCES telemetry.api_key (key_id),
+    rotated_from text COLLATE "C" REFERENCES telemetry.api_key (key_id),
     last_used_at timestamptz,
     CHECK ((readings_per_second IS NULL) = (burst_readings IS NULL))
 );
