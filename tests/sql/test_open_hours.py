@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import count
 from random import Random
 
 import psycopg
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.migrate import migrate
@@ -111,6 +112,63 @@ def test_a_refresh_repairs_stored_and_open_hours(connection: Connection, kind: s
     ingest_meters(connection, [MeterReading("ghost", MIDNIGHT - 5 * HOUR)])
     ingest_vehicles(connection, [VehicleReading("ghost", MIDNIGHT - 5 * HOUR)])
     assert rollups.differences(connection) == []
+
+
+def unseen(connection: Connection, kind: str, device_id: str, times: list[datetime]) -> None:
+    """Readings that no trigger sees, such as those that replication brings."""
+    connection.execute("SET session_replication_role = replica")
+    for ts in times:
+        connection.execute(
+            f"INSERT INTO telemetry.{kind}_reading ({kind}_id, ts, energy_mwh) VALUES (%s, %s, 1)",
+            [device_id, ts],
+        )
+    connection.execute("RESET session_replication_role")
+
+
+def samples(connection: Connection, kind: str, device_id: str, grain: str) -> dict[datetime, int]:
+    return dict(
+        connection.execute(
+            f"SELECT bucket, samples FROM bi.{kind}_energy_{grain} WHERE {kind}_id = %s",
+            [device_id],
+        ).fetchall()
+    )
+
+
+def counted(times: list[datetime], **floor: int) -> dict[datetime, int]:
+    buckets = [ts.replace(minute=0, **floor) for ts in times]
+    return {bucket: buckets.count(bucket) for bucket in buckets}
+
+
+# hours of four days, so that the open hour is before, in and after the day that is refreshed
+HOURS = st.sets(st.integers(-48, 47), max_size=12)
+NUMBERS = count()
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(seen=HOURS, missed=HOURS, kind=st.sampled_from(["meter", "vehicle"]))
+def test_a_refresh_counts_all_of_its_window_and_leaves_all_else_as_it_is(
+    connection: Connection, seen: set[int], missed: set[int], kind: str
+) -> None:
+    device_id = f"{kind}-{next(NUMBERS)}"
+    start = MIDNIGHT - timedelta(days=1)
+    known = [start + hour * HOUR for hour in seen]
+    lost = [start + hour * HOUR + MINUTE for hour in missed]
+    if kind == "meter":
+        ingest_meters(connection, [MeterReading(device_id, ts) for ts in known])
+    else:
+        ingest_vehicles(connection, [VehicleReading(device_id, ts) for ts in known])
+    unseen(connection, kind, device_id, lost)
+    day = start, start + timedelta(days=1)
+    connection.execute("CALL ops.refresh(%s, %s)", day)
+    expected = known + [ts for ts in lost if day[0] <= ts < day[1]]
+    assert samples(connection, kind, device_id, "hourly") == counted(expected)
+    assert samples(connection, kind, device_id, "daily") == counted(expected, hour=0)
+    # and what comes next finds its place
+    connection.execute("CALL ops.refresh(%s, %s)", [start - timedelta(days=3), NOW])
+    assert samples(connection, kind, device_id, "hourly") == counted(known + lost)
+    assert samples(connection, kind, device_id, "daily") == counted(known + lost, hour=0)
 
 
 def test_what_was_stored_before_there_were_rollups_is_in_them_after_the_migration(
