@@ -7,17 +7,43 @@ CREATE TABLE telemetry.limits (
     field text NOT NULL,
     minimum double precision NOT NULL,
     maximum double precision NOT NULL,
+    when_outside text NOT NULL DEFAULT 'refuse' CHECK (when_outside IN ('refuse', 'store_null')),
     PRIMARY KEY (dataset, field),
+    -- energy is billed: without it there is no reading
+    CHECK (field <> 'energy_kwh' OR when_outside = 'refuse'),
     -- stored in thousandths as a 32-bit integer
     CHECK (minimum BETWEEN -2e6 AND maximum AND maximum <= 2e6)
 );
 
 COMMENT ON TABLE telemetry.limits IS
-'Bounds of each measured field, both ends included. A reading outside is refused as out_of_range.';
+'Bounds of each measured field, both ends included, and what becomes of a value outside. Every field needs its row.';
 COMMENT ON COLUMN telemetry.limits.dataset IS 'meter_reading or vehicle_reading.';
 COMMENT ON COLUMN telemetry.limits.field IS 'The measured quantity, with its unit in the name.';
 COMMENT ON COLUMN telemetry.limits.minimum IS 'The least value accepted, in the unit that the field''s name gives.';
 COMMENT ON COLUMN telemetry.limits.maximum IS 'The greatest value accepted, in the unit that the field''s name gives.';
+COMMENT ON COLUMN telemetry.limits.when_outside IS
+'refuse: the whole reading is refused as out_of_range. store_null: the value is taken as not reported, and counted in ops.discarded_measurements; the reading''s energy counts.';
+
+CREATE TABLE telemetry.discarded_measurement (
+    dataset text NOT NULL,
+    field text NOT NULL,
+    device_id text COLLATE "C" NOT NULL,
+    discarded bigint NOT NULL,
+    last_value double precision NOT NULL,
+    last_read_at timestamptz NOT NULL,
+    last_received_at timestamptz NOT NULL,
+    PRIMARY KEY (dataset, field, device_id)
+);
+
+COMMENT ON TABLE telemetry.discarded_measurement IS
+'How often a device sent a value outside its bounds that was stored as null, one row per device and field.';
+COMMENT ON COLUMN telemetry.discarded_measurement.dataset IS 'meter_reading or vehicle_reading.';
+COMMENT ON COLUMN telemetry.discarded_measurement.field IS 'The measured quantity, with its unit in the name.';
+COMMENT ON COLUMN telemetry.discarded_measurement.device_id IS 'The meter''s or vehicle''s id.';
+COMMENT ON COLUMN telemetry.discarded_measurement.discarded IS 'How many stored readings had such a value.';
+COMMENT ON COLUMN telemetry.discarded_measurement.last_value IS 'The value of the one that was stored last.';
+COMMENT ON COLUMN telemetry.discarded_measurement.last_read_at IS 'When that one was taken, by the device''s clock.';
+COMMENT ON COLUMN telemetry.discarded_measurement.last_received_at IS 'When that one was stored.';
 
 -- energy: 1,000 kWh is four hours of a 250 kW charger in one reading, which a device that was offline may send
 INSERT INTO telemetry.limits (dataset, field, minimum, maximum) VALUES

@@ -63,6 +63,10 @@ SELECT public.create_hypertable(
     create_default_indexes => FALSE
 );
 
+-- tells whether a day has rows of any meter; a few pages, since days come one after the other
+CREATE INDEX meter_energy_daily_bucket ON telemetry.meter_energy_daily
+USING brin (bucket) WITH (autosummarize = on);
+
 COMMENT ON TABLE telemetry.meter_energy_daily IS
 'AC energy drawn from the grid, a row a meter and day, kept by triggers. With the open hour what bi.meter_energy_daily shows.';
 COMMENT ON COLUMN telemetry.meter_energy_daily.meter_id IS 'The smart meter''s id.';
@@ -191,6 +195,10 @@ SELECT public.create_hypertable(
     public.by_range('bucket', INTERVAL '1 year'),
     create_default_indexes => FALSE
 );
+
+-- tells whether a day has rows of any vehicle; a few pages, since days come one after the other
+CREATE INDEX vehicle_energy_daily_bucket ON telemetry.vehicle_energy_daily
+USING brin (bucket) WITH (autosummarize = on);
 
 COMMENT ON TABLE telemetry.vehicle_energy_daily IS
 'DC energy that reached the battery, a row a vehicle and day, kept by triggers. With the open hour what bi.vehicle_energy_daily shows.';

@@ -12,15 +12,19 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_sent integer := cardinality(meter_ids);
-    v_all_new boolean;
-    v_stored_ids text[];
-    v_stored_ts timestamptz[];
     v_oldest timestamptz;
     v_newest timestamptz;
-    v_energy_min double precision;
-    v_energy_max double precision;
-    v_voltage_min double precision;
-    v_voltage_max double precision;
+    v_energy telemetry.limits;
+    v_voltage telemetry.limits;
+    v_all_new boolean;
+    v_discards boolean;
+    v_first timestamptz;
+    v_last timestamptz;
+    v_dropped_days timestamptz[] := ARRAY[]::timestamptz[];
+    v_stored_ids text[];
+    v_stored_ts timestamptz[];
+    v_stored integer;
+    v_reported integer := 0;
 BEGIN
     -- unnest pads the shorter array with nulls, which would look like a device's fault
     IF (cardinality(read_at), cardinality(energies_kwh), cardinality(voltages_v))
@@ -35,137 +39,160 @@ BEGIN
     END IF;
     PERFORM telemetry.commit_durably();
 
-    -- where raw readings were dropped no rollup could count another one
-    SELECT greatest(now() - d.keep, d.complete_since), now() + r.clock_skew INTO v_oldest, v_newest
-    FROM telemetry.rules AS r
-    CROSS JOIN telemetry.dataset AS d
-    WHERE d.dataset = 'meter_reading';
-    SELECT
-        min(l.minimum) FILTER (WHERE l.field = 'energy_kwh'),
-        min(l.maximum) FILTER (WHERE l.field = 'energy_kwh'),
-        min(l.minimum) FILTER (WHERE l.field = 'voltage_v'),
-        min(l.maximum) FILTER (WHERE l.field = 'voltage_v')
-    INTO v_energy_min, v_energy_max, v_voltage_min, v_voltage_max
-    FROM telemetry.limits AS l
-    WHERE l.dataset = 'meter_reading';
+    SELECT a.oldest, a.newest INTO v_oldest, v_newest FROM telemetry.acceptance('meter_reading') AS a;
+    v_energy := telemetry.limit_of('meter_reading', 'energy_kwh');
+    v_voltage := telemetry.limit_of('meter_reading', 'voltage_v');
 
     -- the usual group: every reading is good, and newer than its meter's state, so that none can be stored already
     SELECT
-        bool_and(
-            telemetry.reading_fault(s.meter_id, s.ts, s.energy_kwh, v_oldest, v_newest) IS NULL
-            AND s.energy_kwh BETWEEN v_energy_min AND v_energy_max
-            AND (s.voltage_v IS NULL OR s.voltage_v BETWEEN v_voltage_min AND v_voltage_max)
+        bool_and((
+            telemetry.reading_fault(s.meter_id, s.ts, s.energy_kwh, v_oldest, v_newest, '{}') IS NULL
+            AND s.energy_kwh BETWEEN v_energy.minimum AND v_energy.maximum
+            AND (
+                s.voltage_v IS NULL
+                OR s.voltage_v BETWEEN v_voltage.minimum AND v_voltage.maximum
+                OR v_voltage.when_outside = 'store_null'
+            )
             -- a look by key for each, whatever the planner thinks of the group's size
             AND s.ts > coalesce((
                 SELECT d.ts
                 FROM telemetry.meter_state AS d
                 WHERE d.meter_id = s.meter_id
             ), '-infinity')
-        )
-    INTO v_all_new
+        ) IS TRUE),
+        bool_or((s.voltage_v NOT BETWEEN v_voltage.minimum AND v_voltage.maximum) IS TRUE),
+        min(s.ts) FILTER (WHERE s.ts BETWEEN v_oldest AND v_newest),
+        max(s.ts) FILTER (WHERE s.ts BETWEEN v_oldest AND v_newest)
+    INTO v_all_new, v_discards, v_first, v_last
     FROM unnest(meter_ids, read_at, energies_kwh, voltages_v) AS s (meter_id, ts, energy_kwh, voltage_v);
-    IF v_all_new THEN
+
+    IF v_first IS NOT NULL AND NOT telemetry.is_in_one_chunk('meter_reading', v_first, v_last) THEN
+        v_dropped_days := telemetry.claim_chunks('meter_reading', read_at, v_oldest, v_newest);
+    END IF;
+
+    IF v_all_new AND v_dropped_days = '{}' THEN
         BEGIN
             INSERT INTO telemetry.meter_reading (meter_id, ts, energy_mwh, voltage_mv)
             SELECT
                 s.meter_id,
                 s.ts,
                 (s.energy_kwh * 1000000)::bigint,
-                (s.voltage_v * 1000)::integer
+                CASE WHEN s.voltage_v BETWEEN v_voltage.minimum AND v_voltage.maximum THEN
+                    (s.voltage_v * 1000)::integer
+                END
             FROM unnest(meter_ids, read_at, energies_kwh, voltages_v) AS s (meter_id, ts, energy_kwh, voltage_v)
-            ORDER BY s.ts, s.meter_id;
-            RETURN;
+            ORDER BY s.ts, s.meter_id COLLATE "C";
+            GET DIAGNOSTICS v_stored = ROW_COUNT;
+            v_stored_ids := meter_ids;
+            v_stored_ts := read_at;
         EXCEPTION WHEN unique_violation THEN
             NULL;  -- twice in this group, or stored by another one meanwhile: a closer look is needed
         END;
     END IF;
 
-    WITH stored AS (
-        INSERT INTO telemetry.meter_reading AS m (meter_id, ts, energy_mwh, voltage_mv)
-        SELECT
-            s.meter_id,
-            s.ts,
-            (s.energy_kwh * 1000000)::bigint,
-            (s.voltage_v * 1000)::integer
-        FROM unnest(meter_ids, read_at, energies_kwh, voltages_v)
-            WITH ORDINALITY AS s (meter_id, ts, energy_kwh, voltage_v, place)
-        WHERE telemetry.reading_fault(s.meter_id, s.ts, s.energy_kwh, v_oldest, v_newest) IS NULL
-            AND s.energy_kwh BETWEEN v_energy_min AND v_energy_max
-            AND (s.voltage_v IS NULL OR s.voltage_v BETWEEN v_voltage_min AND v_voltage_max)
-        -- one lock order for all batches: no deadlock. Time leads, since whoever makes a chunk locks out
-        -- those who need that chunk, and all must come to it in the same turn
-        ORDER BY s.ts, s.meter_id, s.place
-        ON CONFLICT ON CONSTRAINT meter_reading_pkey DO NOTHING
-        RETURNING m.meter_id, m.ts
-    )
-    SELECT array_agg(s.meter_id), array_agg(s.ts) INTO v_stored_ids, v_stored_ts
-    FROM stored AS s;
-
-    IF cardinality(v_stored_ids) = v_sent THEN
-        RETURN;
+    IF v_stored IS NULL THEN
+        WITH stored AS (
+            INSERT INTO telemetry.meter_reading AS m (meter_id, ts, energy_mwh, voltage_mv)
+            SELECT
+                s.meter_id,
+                s.ts,
+                (s.energy_kwh * 1000000)::bigint,
+                CASE WHEN s.voltage_v BETWEEN v_voltage.minimum AND v_voltage.maximum THEN
+                    (s.voltage_v * 1000)::integer
+                END
+            FROM unnest(meter_ids, read_at, energies_kwh, voltages_v)
+                WITH ORDINALITY AS s (meter_id, ts, energy_kwh, voltage_v, place)
+            WHERE telemetry.reading_fault(
+                s.meter_id, s.ts, s.energy_kwh, v_oldest, v_newest, v_dropped_days
+            ) IS NULL
+                AND s.energy_kwh BETWEEN v_energy.minimum AND v_energy.maximum
+                AND (
+                    s.voltage_v IS NULL
+                    OR s.voltage_v BETWEEN v_voltage.minimum AND v_voltage.maximum
+                    OR v_voltage.when_outside = 'store_null'
+                )
+            -- one lock order for all batches: no deadlock
+            ORDER BY s.ts, s.meter_id COLLATE "C", s.place
+            ON CONFLICT ON CONSTRAINT meter_reading_pkey DO NOTHING
+            RETURNING m.meter_id, m.ts
+        )
+        SELECT count(*)::integer, array_agg(s.meter_id), array_agg(s.ts) INTO v_stored, v_stored_ids, v_stored_ts
+        FROM stored AS s;
     END IF;
 
-    -- a new statement, to see what another transaction committed while the one above waited for its key
-    RETURN QUERY
-    WITH sent AS (
+    IF v_discards AND v_stored > 0 THEN
+        PERFORM telemetry.count_discarded(v_voltage, v_stored_ids, v_stored_ts, meter_ids, read_at, voltages_v);
+    END IF;
+
+    IF v_stored < v_sent THEN
+        -- a new statement, to see what another transaction committed while the one above waited for its key
+        RETURN QUERY
+        WITH sent AS (
+            SELECT
+                s.place,
+                s.meter_id,
+                s.ts,
+                s.energy_kwh,
+                s.voltage_v,
+                telemetry.reading_fault(
+                    s.meter_id, s.ts, s.energy_kwh, v_oldest, v_newest, v_dropped_days
+                ) AS fault,
+                nullif(concat_ws(
+                    '; ',
+                    telemetry.range_fault('energy in kWh', s.energy_kwh, v_energy),
+                    telemetry.range_fault('voltage in V', s.voltage_v, v_voltage)
+                ), '') AS range_fault
+            FROM unnest(meter_ids, read_at, energies_kwh, voltages_v)
+                WITH ORDINALITY AS s (meter_id, ts, energy_kwh, voltage_v, place)
+        ),
+        storable AS (
+            SELECT
+                s.place,
+                s.meter_id,
+                s.ts,
+                (s.energy_kwh * 1000000)::bigint AS energy_mwh,
+                CASE WHEN s.voltage_v BETWEEN v_voltage.minimum AND v_voltage.maximum THEN
+                    (s.voltage_v * 1000)::integer
+                END AS voltage_mv,
+                row_number() OVER (PARTITION BY s.meter_id, s.ts ORDER BY s.place) AS occurrence
+            FROM sent AS s
+            WHERE s.fault IS NULL AND s.range_fault IS NULL
+        )
         SELECT
-            s.place,
-            s.meter_id,
-            s.ts,
-            s.energy_kwh,
-            s.voltage_v,
-            telemetry.reading_fault(s.meter_id, s.ts, s.energy_kwh, v_oldest, v_newest) AS fault,
-            nullif(concat_ws(
-                '; ',
-                telemetry.range_fault('energy in kWh', s.energy_kwh, v_energy_min, v_energy_max),
-                telemetry.range_fault('voltage in V', s.voltage_v, v_voltage_min, v_voltage_max)
-            ), '') AS range_fault
-        FROM unnest(meter_ids, read_at, energies_kwh, voltages_v)
-            WITH ORDINALITY AS s (meter_id, ts, energy_kwh, voltage_v, place)
-    ),
-    storable AS (
-        SELECT
-            s.place,
-            s.meter_id,
-            s.ts,
-            (s.energy_kwh * 1000000)::bigint AS energy_mwh,
-            (s.voltage_v * 1000)::integer AS voltage_mv,
-            row_number() OVER (PARTITION BY s.meter_id, s.ts ORDER BY s.place) AS occurrence
+            (s.place - 1)::integer,
+            CASE s.fault WHEN 'dropped' THEN 'too_old' ELSE coalesce(s.fault, 'out_of_range') END,
+            coalesce(telemetry.reading_fault_detail(s.fault, v_oldest, v_newest), s.range_fault)
         FROM sent AS s
-        WHERE s.fault IS NULL AND s.range_fault IS NULL
-    )
-    SELECT
-        (s.place - 1)::integer,
-        coalesce(s.fault, 'out_of_range'),
-        coalesce(telemetry.reading_fault_detail(s.fault, v_oldest, v_newest), s.range_fault)
-    FROM sent AS s
-    WHERE s.fault IS NOT NULL OR s.range_fault IS NOT NULL
-    UNION ALL
-    SELECT
-        (s.place - 1)::integer,
-        CASE WHEN f.same THEN 'duplicate' ELSE 'conflict' END,
-        CASE WHEN NOT f.same THEN concat(
-            'already recorded for this meter and time: ', trim_scale(f.energy_mwh * 0.000001), ' kWh',
-            ', ' || trim_scale(f.voltage_mv * 0.001) || ' V', '; the first reading stands'
-        ) END
-    FROM storable AS s
-    LEFT JOIN unnest(v_stored_ids, v_stored_ts) AS n (meter_id, ts) USING (meter_id, ts)
-    CROSS JOIN LATERAL (
+        WHERE s.fault IS NOT NULL OR s.range_fault IS NOT NULL
+        UNION ALL
         SELECT
-            m.energy_mwh,
-            m.voltage_mv,
-            (m.energy_mwh, m.voltage_mv) IS NOT DISTINCT FROM (s.energy_mwh, s.voltage_mv) AS same
-        FROM telemetry.meter_reading AS m
-        WHERE m.meter_id = s.meter_id AND m.ts = s.ts AND m.entry = 0
-        LIMIT 1  -- there is one at most, but this makes TimescaleDB leave out the other chunks, row by row
-    ) AS f
-    WHERE n.meter_id IS NULL OR s.occurrence > 1
-    ORDER BY 1;
+            (s.place - 1)::integer,
+            CASE WHEN f.same THEN 'duplicate' ELSE 'conflict' END,
+            CASE WHEN NOT f.same THEN concat(
+                'already recorded for this meter and time: ', trim_scale(f.energy_mwh * 0.000001), ' kWh',
+                ', ' || trim_scale(f.voltage_mv * 0.001) || ' V', '; the first reading stands'
+            ) END
+        FROM storable AS s
+        LEFT JOIN unnest(v_stored_ids, v_stored_ts) AS n (meter_id, ts) USING (meter_id, ts)
+        CROSS JOIN LATERAL (
+            SELECT
+                m.energy_mwh,
+                m.voltage_mv,
+                (m.energy_mwh, m.voltage_mv) IS NOT DISTINCT FROM (s.energy_mwh, s.voltage_mv) AS same
+            FROM telemetry.meter_reading AS m
+            WHERE m.meter_id = s.meter_id AND m.ts = s.ts AND m.entry = 0
+            LIMIT 1  -- there is one at most, but this makes TimescaleDB leave out the other chunks, row by row
+        ) AS f
+        WHERE n.meter_id IS NULL OR s.occurrence > 1
+        ORDER BY 1;
+        GET DIAGNOSTICS v_reported = ROW_COUNT;
+    END IF;
+    PERFORM telemetry.check_accounted(v_sent, v_stored, v_reported);
 END;
 $$;
 
 COMMENT ON FUNCTION api.ingest_meter_readings(text[], timestamptz[], double precision[], double precision[]) IS
-'Takes meter readings as arrays with one element a reading: meter id, reading time, AC energy in kWh since the previous reading, voltage in V or null. Stores each once, to the milliwatt-hour, and moves the meter''s state forward. Returns a row for each reading that was not newly stored: its zero-based index, the outcome (duplicate, conflict, future, too_old, out_of_range or malformed) and, unless duplicate, a sentence that says what to fix. No row: all stored. Raises WL001 where the arrays differ in length.';
+'Takes meter readings as arrays with one element per reading: meter id, reading time, AC energy in kWh since the previous reading, voltage in V or null. Stores each once, to the milliwatt-hour, and moves the meter''s state forward. A voltage outside its bounds is stored as null and counted where telemetry.limits says so. Returns a row for each reading that was not newly stored: its zero-based index, the outcome (duplicate, conflict, future, too_old, out_of_range or malformed) and, unless duplicate, a sentence that says what to fix. No row: all stored. Raises WL001 where the arrays differ in length, WL050 where telemetry.limits, rules or dataset lacks a row that is needed, WL051 where not every reading is either stored or returned; then nothing is stored.';
 
 REVOKE ALL ON FUNCTION api.ingest_meter_readings(text[], timestamptz[], double precision[], double precision[])
 FROM PUBLIC;

@@ -13,17 +13,20 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_sent integer := cardinality(vehicle_ids);
-    v_all_new boolean;
-    v_stored_ids text[];
-    v_stored_ts timestamptz[];
     v_oldest timestamptz;
     v_newest timestamptz;
-    v_energy_min double precision;
-    v_energy_max double precision;
-    v_soc_min double precision;
-    v_soc_max double precision;
-    v_temp_min double precision;
-    v_temp_max double precision;
+    v_energy telemetry.limits;
+    v_soc telemetry.limits;
+    v_temp telemetry.limits;
+    v_all_new boolean;
+    v_discards boolean;
+    v_first timestamptz;
+    v_last timestamptz;
+    v_dropped_days timestamptz[] := ARRAY[]::timestamptz[];
+    v_stored_ids text[];
+    v_stored_ts timestamptz[];
+    v_stored integer;
+    v_reported integer := 0;
 BEGIN
     -- unnest pads the shorter array with nulls, which would look like a device's fault
     IF (cardinality(read_at), cardinality(energies_kwh), cardinality(socs_percent), cardinality(battery_temps_c))
@@ -38,151 +41,191 @@ BEGIN
     END IF;
     PERFORM telemetry.commit_durably();
 
-    -- where raw readings were dropped no rollup could count another one
-    SELECT greatest(now() - d.keep, d.complete_since), now() + r.clock_skew INTO v_oldest, v_newest
-    FROM telemetry.rules AS r
-    CROSS JOIN telemetry.dataset AS d
-    WHERE d.dataset = 'vehicle_reading';
-    SELECT
-        min(l.minimum) FILTER (WHERE l.field = 'energy_kwh'),
-        min(l.maximum) FILTER (WHERE l.field = 'energy_kwh'),
-        min(l.minimum) FILTER (WHERE l.field = 'soc_percent'),
-        min(l.maximum) FILTER (WHERE l.field = 'soc_percent'),
-        min(l.minimum) FILTER (WHERE l.field = 'battery_temp_c'),
-        min(l.maximum) FILTER (WHERE l.field = 'battery_temp_c')
-    INTO v_energy_min, v_energy_max, v_soc_min, v_soc_max, v_temp_min, v_temp_max
-    FROM telemetry.limits AS l
-    WHERE l.dataset = 'vehicle_reading';
+    SELECT a.oldest, a.newest INTO v_oldest, v_newest FROM telemetry.acceptance('vehicle_reading') AS a;
+    v_energy := telemetry.limit_of('vehicle_reading', 'energy_kwh');
+    v_soc := telemetry.limit_of('vehicle_reading', 'soc_percent');
+    v_temp := telemetry.limit_of('vehicle_reading', 'battery_temp_c');
 
     -- the usual group: every reading is good, and newer than its vehicle's state, so that none can be stored already
     SELECT
-        bool_and(
-            telemetry.reading_fault(s.vehicle_id, s.ts, s.energy_kwh, v_oldest, v_newest) IS NULL
-            AND s.energy_kwh BETWEEN v_energy_min AND v_energy_max
-            AND (s.soc_percent IS NULL OR s.soc_percent BETWEEN v_soc_min AND v_soc_max)
-            AND (s.battery_temp_c IS NULL OR s.battery_temp_c BETWEEN v_temp_min AND v_temp_max)
+        bool_and((
+            telemetry.reading_fault(s.vehicle_id, s.ts, s.energy_kwh, v_oldest, v_newest, '{}') IS NULL
+            AND s.energy_kwh BETWEEN v_energy.minimum AND v_energy.maximum
+            AND (
+                s.soc_percent IS NULL
+                OR s.soc_percent BETWEEN v_soc.minimum AND v_soc.maximum
+                OR v_soc.when_outside = 'store_null'
+            )
+            AND (
+                s.battery_temp_c IS NULL
+                OR s.battery_temp_c BETWEEN v_temp.minimum AND v_temp.maximum
+                OR v_temp.when_outside = 'store_null'
+            )
             -- a look by key for each, whatever the planner thinks of the group's size
             AND s.ts > coalesce((
                 SELECT d.ts
                 FROM telemetry.vehicle_state AS d
                 WHERE d.vehicle_id = s.vehicle_id
             ), '-infinity')
-        )
-    INTO v_all_new
+        ) IS TRUE),
+        bool_or((
+            s.soc_percent NOT BETWEEN v_soc.minimum AND v_soc.maximum
+            OR s.battery_temp_c NOT BETWEEN v_temp.minimum AND v_temp.maximum
+        ) IS TRUE),
+        min(s.ts) FILTER (WHERE s.ts BETWEEN v_oldest AND v_newest),
+        max(s.ts) FILTER (WHERE s.ts BETWEEN v_oldest AND v_newest)
+    INTO v_all_new, v_discards, v_first, v_last
     FROM unnest(vehicle_ids, read_at, energies_kwh, socs_percent, battery_temps_c)
         AS s (vehicle_id, ts, energy_kwh, soc_percent, battery_temp_c);
-    IF v_all_new THEN
+
+    IF v_first IS NOT NULL AND NOT telemetry.is_in_one_chunk('vehicle_reading', v_first, v_last) THEN
+        v_dropped_days := telemetry.claim_chunks('vehicle_reading', read_at, v_oldest, v_newest);
+    END IF;
+
+    IF v_all_new AND v_dropped_days = '{}' THEN
         BEGIN
             INSERT INTO telemetry.vehicle_reading (vehicle_id, ts, energy_mwh, soc_mpct, battery_temp_mc)
             SELECT
                 s.vehicle_id,
                 s.ts,
                 (s.energy_kwh * 1000000)::bigint,
-                (s.soc_percent * 1000)::integer,
-                (s.battery_temp_c * 1000)::integer
+                CASE WHEN s.soc_percent BETWEEN v_soc.minimum AND v_soc.maximum THEN
+                    (s.soc_percent * 1000)::integer
+                END,
+                CASE WHEN s.battery_temp_c BETWEEN v_temp.minimum AND v_temp.maximum THEN
+                    (s.battery_temp_c * 1000)::integer
+                END
             FROM unnest(vehicle_ids, read_at, energies_kwh, socs_percent, battery_temps_c)
                 AS s (vehicle_id, ts, energy_kwh, soc_percent, battery_temp_c)
-            ORDER BY s.ts, s.vehicle_id;
-            RETURN;
+            ORDER BY s.ts, s.vehicle_id COLLATE "C";
+            GET DIAGNOSTICS v_stored = ROW_COUNT;
+            v_stored_ids := vehicle_ids;
+            v_stored_ts := read_at;
         EXCEPTION WHEN unique_violation THEN
             NULL;  -- twice in this group, or stored by another one meanwhile: a closer look is needed
         END;
     END IF;
 
-    WITH stored AS (
-        INSERT INTO telemetry.vehicle_reading AS m (vehicle_id, ts, energy_mwh, soc_mpct, battery_temp_mc)
-        SELECT
-            s.vehicle_id,
-            s.ts,
-            (s.energy_kwh * 1000000)::bigint,
-            (s.soc_percent * 1000)::integer,
-            (s.battery_temp_c * 1000)::integer
-        FROM unnest(vehicle_ids, read_at, energies_kwh, socs_percent, battery_temps_c)
-            WITH ORDINALITY AS s (vehicle_id, ts, energy_kwh, soc_percent, battery_temp_c, place)
-        WHERE telemetry.reading_fault(s.vehicle_id, s.ts, s.energy_kwh, v_oldest, v_newest) IS NULL
-            AND s.energy_kwh BETWEEN v_energy_min AND v_energy_max
-            AND (s.soc_percent IS NULL OR s.soc_percent BETWEEN v_soc_min AND v_soc_max)
-            AND (s.battery_temp_c IS NULL OR s.battery_temp_c BETWEEN v_temp_min AND v_temp_max)
-        -- one lock order for all batches: no deadlock. Time leads, since whoever makes a chunk locks out
-        -- those who need that chunk, and all must come to it in the same turn
-        ORDER BY s.ts, s.vehicle_id, s.place
-        ON CONFLICT ON CONSTRAINT vehicle_reading_pkey DO NOTHING
-        RETURNING m.vehicle_id, m.ts
-    )
-    SELECT array_agg(s.vehicle_id), array_agg(s.ts) INTO v_stored_ids, v_stored_ts
-    FROM stored AS s;
-
-    IF cardinality(v_stored_ids) = v_sent THEN
-        RETURN;
+    IF v_stored IS NULL THEN
+        WITH stored AS (
+            INSERT INTO telemetry.vehicle_reading AS m (vehicle_id, ts, energy_mwh, soc_mpct, battery_temp_mc)
+            SELECT
+                s.vehicle_id,
+                s.ts,
+                (s.energy_kwh * 1000000)::bigint,
+                CASE WHEN s.soc_percent BETWEEN v_soc.minimum AND v_soc.maximum THEN
+                    (s.soc_percent * 1000)::integer
+                END,
+                CASE WHEN s.battery_temp_c BETWEEN v_temp.minimum AND v_temp.maximum THEN
+                    (s.battery_temp_c * 1000)::integer
+                END
+            FROM unnest(vehicle_ids, read_at, energies_kwh, socs_percent, battery_temps_c)
+                WITH ORDINALITY AS s (vehicle_id, ts, energy_kwh, soc_percent, battery_temp_c, place)
+            WHERE telemetry.reading_fault(
+                s.vehicle_id, s.ts, s.energy_kwh, v_oldest, v_newest, v_dropped_days
+            ) IS NULL
+                AND s.energy_kwh BETWEEN v_energy.minimum AND v_energy.maximum
+                AND (
+                    s.soc_percent IS NULL
+                    OR s.soc_percent BETWEEN v_soc.minimum AND v_soc.maximum
+                    OR v_soc.when_outside = 'store_null'
+                )
+                AND (
+                    s.battery_temp_c IS NULL
+                    OR s.battery_temp_c BETWEEN v_temp.minimum AND v_temp.maximum
+                    OR v_temp.when_outside = 'store_null'
+                )
+            -- one lock order for all batches: no deadlock
+            ORDER BY s.ts, s.vehicle_id COLLATE "C", s.place
+            ON CONFLICT ON CONSTRAINT vehicle_reading_pkey DO NOTHING
+            RETURNING m.vehicle_id, m.ts
+        )
+        SELECT count(*)::integer, array_agg(s.vehicle_id), array_agg(s.ts) INTO v_stored, v_stored_ids, v_stored_ts
+        FROM stored AS s;
     END IF;
 
-    -- a new statement, to see what another transaction committed while the one above waited for its key
-    RETURN QUERY
-    WITH sent AS (
+    IF v_discards AND v_stored > 0 THEN
+        PERFORM telemetry.count_discarded(v_temp, v_stored_ids, v_stored_ts, vehicle_ids, read_at, battery_temps_c);
+        PERFORM telemetry.count_discarded(v_soc, v_stored_ids, v_stored_ts, vehicle_ids, read_at, socs_percent);
+    END IF;
+
+    IF v_stored < v_sent THEN
+        -- a new statement, to see what another transaction committed while the one above waited for its key
+        RETURN QUERY
+        WITH sent AS (
+            SELECT
+                s.place,
+                s.vehicle_id,
+                s.ts,
+                s.energy_kwh,
+                s.soc_percent,
+                s.battery_temp_c,
+                telemetry.reading_fault(
+                    s.vehicle_id, s.ts, s.energy_kwh, v_oldest, v_newest, v_dropped_days
+                ) AS fault,
+                nullif(concat_ws(
+                    '; ',
+                    telemetry.range_fault('energy in kWh', s.energy_kwh, v_energy),
+                    telemetry.range_fault('state of charge in percent', s.soc_percent, v_soc),
+                    telemetry.range_fault('battery temperature in °C', s.battery_temp_c, v_temp)
+                ), '') AS range_fault
+            FROM unnest(vehicle_ids, read_at, energies_kwh, socs_percent, battery_temps_c)
+                WITH ORDINALITY AS s (vehicle_id, ts, energy_kwh, soc_percent, battery_temp_c, place)
+        ),
+        storable AS (
+            SELECT
+                s.place,
+                s.vehicle_id,
+                s.ts,
+                (s.energy_kwh * 1000000)::bigint AS energy_mwh,
+                CASE WHEN s.soc_percent BETWEEN v_soc.minimum AND v_soc.maximum THEN
+                    (s.soc_percent * 1000)::integer
+                END AS soc_mpct,
+                CASE WHEN s.battery_temp_c BETWEEN v_temp.minimum AND v_temp.maximum THEN
+                    (s.battery_temp_c * 1000)::integer
+                END AS battery_temp_mc,
+                row_number() OVER (PARTITION BY s.vehicle_id, s.ts ORDER BY s.place) AS occurrence
+            FROM sent AS s
+            WHERE s.fault IS NULL AND s.range_fault IS NULL
+        )
         SELECT
-            s.place,
-            s.vehicle_id,
-            s.ts,
-            s.energy_kwh,
-            s.soc_percent,
-            s.battery_temp_c,
-            telemetry.reading_fault(s.vehicle_id, s.ts, s.energy_kwh, v_oldest, v_newest) AS fault,
-            nullif(concat_ws(
-                '; ',
-                telemetry.range_fault('energy in kWh', s.energy_kwh, v_energy_min, v_energy_max),
-                telemetry.range_fault('state of charge in percent', s.soc_percent, v_soc_min, v_soc_max),
-                telemetry.range_fault('battery temperature in °C', s.battery_temp_c, v_temp_min, v_temp_max)
-            ), '') AS range_fault
-        FROM unnest(vehicle_ids, read_at, energies_kwh, socs_percent, battery_temps_c)
-            WITH ORDINALITY AS s (vehicle_id, ts, energy_kwh, soc_percent, battery_temp_c, place)
-    ),
-    storable AS (
-        SELECT
-            s.place,
-            s.vehicle_id,
-            s.ts,
-            (s.energy_kwh * 1000000)::bigint AS energy_mwh,
-            (s.soc_percent * 1000)::integer AS soc_mpct,
-            (s.battery_temp_c * 1000)::integer AS battery_temp_mc,
-            row_number() OVER (PARTITION BY s.vehicle_id, s.ts ORDER BY s.place) AS occurrence
+            (s.place - 1)::integer,
+            CASE s.fault WHEN 'dropped' THEN 'too_old' ELSE coalesce(s.fault, 'out_of_range') END,
+            coalesce(telemetry.reading_fault_detail(s.fault, v_oldest, v_newest), s.range_fault)
         FROM sent AS s
-        WHERE s.fault IS NULL AND s.range_fault IS NULL
-    )
-    SELECT
-        (s.place - 1)::integer,
-        coalesce(s.fault, 'out_of_range'),
-        coalesce(telemetry.reading_fault_detail(s.fault, v_oldest, v_newest), s.range_fault)
-    FROM sent AS s
-    WHERE s.fault IS NOT NULL OR s.range_fault IS NOT NULL
-    UNION ALL
-    SELECT
-        (s.place - 1)::integer,
-        CASE WHEN f.same THEN 'duplicate' ELSE 'conflict' END,
-        CASE WHEN NOT f.same THEN concat(
-            'already recorded for this vehicle and time: ', trim_scale(f.energy_mwh * 0.000001), ' kWh',
-            ', ' || trim_scale(f.soc_mpct * 0.001) || ' %',
-            ', ' || trim_scale(f.battery_temp_mc * 0.001) || ' °C', '; the first reading stands'
-        ) END
-    FROM storable AS s
-    LEFT JOIN unnest(v_stored_ids, v_stored_ts) AS n (vehicle_id, ts) USING (vehicle_id, ts)
-    CROSS JOIN LATERAL (
+        WHERE s.fault IS NOT NULL OR s.range_fault IS NOT NULL
+        UNION ALL
         SELECT
-            m.energy_mwh,
-            m.soc_mpct,
-            m.battery_temp_mc,
-            (m.energy_mwh, m.soc_mpct, m.battery_temp_mc)
-                IS NOT DISTINCT FROM (s.energy_mwh, s.soc_mpct, s.battery_temp_mc) AS same
-        FROM telemetry.vehicle_reading AS m
-        WHERE m.vehicle_id = s.vehicle_id AND m.ts = s.ts AND m.entry = 0
-        LIMIT 1  -- there is one at most, but this makes TimescaleDB leave out the other chunks, row by row
-    ) AS f
-    WHERE n.vehicle_id IS NULL OR s.occurrence > 1
-    ORDER BY 1;
+            (s.place - 1)::integer,
+            CASE WHEN f.same THEN 'duplicate' ELSE 'conflict' END,
+            CASE WHEN NOT f.same THEN concat(
+                'already recorded for this vehicle and time: ', trim_scale(f.energy_mwh * 0.000001), ' kWh',
+                ', ' || trim_scale(f.soc_mpct * 0.001) || ' %',
+                ', ' || trim_scale(f.battery_temp_mc * 0.001) || ' °C', '; the first reading stands'
+            ) END
+        FROM storable AS s
+        LEFT JOIN unnest(v_stored_ids, v_stored_ts) AS n (vehicle_id, ts) USING (vehicle_id, ts)
+        CROSS JOIN LATERAL (
+            SELECT
+                m.energy_mwh,
+                m.soc_mpct,
+                m.battery_temp_mc,
+                (m.energy_mwh, m.soc_mpct, m.battery_temp_mc)
+                    IS NOT DISTINCT FROM (s.energy_mwh, s.soc_mpct, s.battery_temp_mc) AS same
+            FROM telemetry.vehicle_reading AS m
+            WHERE m.vehicle_id = s.vehicle_id AND m.ts = s.ts AND m.entry = 0
+            LIMIT 1  -- there is one at most, but this makes TimescaleDB leave out the other chunks, row by row
+        ) AS f
+        WHERE n.vehicle_id IS NULL OR s.occurrence > 1
+        ORDER BY 1;
+        GET DIAGNOSTICS v_reported = ROW_COUNT;
+    END IF;
+    PERFORM telemetry.check_accounted(v_sent, v_stored, v_reported);
 END;
 $$;
 
 COMMENT ON FUNCTION api.ingest_vehicle_readings(text[], timestamptz[], double precision[], double precision[], double precision[]) IS
-'Takes vehicle readings as arrays with one element a reading: vehicle id, reading time, DC energy in kWh since the previous reading, state of charge in percent or null, battery temperature in °C or null. Stores each once, to the milliwatt-hour, and moves the vehicle''s state forward. Returns a row for each reading that was not newly stored: its zero-based index, the outcome (duplicate, conflict, future, too_old, out_of_range or malformed) and, unless duplicate, a sentence that says what to fix. No row: all stored. Raises WL001 where the arrays differ in length.';
+'Takes vehicle readings as arrays with one element per reading: vehicle id, reading time, DC energy in kWh since the previous reading, state of charge in percent or null, battery temperature in °C or null. Stores each once, to the milliwatt-hour, and moves the vehicle''s state forward. A measurement beside the energy that is outside its bounds is stored as null and counted where telemetry.limits says so. Returns a row for each reading that was not newly stored: its zero-based index, the outcome (duplicate, conflict, future, too_old, out_of_range or malformed) and, unless duplicate, a sentence that says what to fix. No row: all stored. Raises WL001 where the arrays differ in length, WL050 where telemetry.limits, rules or dataset lacks a row that is needed, WL051 where not every reading is either stored or returned; then nothing is stored.';
 
 REVOKE ALL ON FUNCTION api.ingest_vehicle_readings(
     text[], timestamptz[], double precision[], double precision[], double precision[]

@@ -7,7 +7,8 @@ CREATE OR REPLACE FUNCTION telemetry.reading_fault(
     read_at timestamptz,
     energy_kwh double precision,
     oldest timestamptz,
-    newest timestamptz
+    newest timestamptz,
+    dropped_days timestamptz[]
 )
 RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -17,11 +18,14 @@ AS $$
         WHEN read_at IS NULL OR energy_kwh IS NULL THEN 'malformed'
         WHEN read_at > newest THEN 'future'
         WHEN read_at < oldest THEN 'too_old'
+        WHEN dropped_days <> '{}' AND telemetry.floor_day(read_at) = ANY (dropped_days) THEN 'dropped'
     END
 $$;
 
-COMMENT ON FUNCTION telemetry.reading_fault(text, timestamptz, double precision, timestamptz, timestamptz) IS
-'Takes what every reading has, and the oldest and newest times accepted. Returns malformed, future, too_old, or null where it can be stored.';
+COMMENT ON FUNCTION telemetry.reading_fault(
+    text, timestamptz, double precision, timestamptz, timestamptz, timestamptz[]
+) IS
+'Takes what every reading has, the oldest and newest times accepted, and the UTC days between whose raw readings were dropped. Returns malformed, future, too_old, dropped (too old as well: its day is), or null where it can be stored.';
 
 CREATE OR REPLACE FUNCTION telemetry.reading_fault_detail(
     fault text,
@@ -37,6 +41,7 @@ AS $$
             || to_char(newest AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') || '; set the device''s clock'
         WHEN 'too_old' THEN 'timestamp is older than what raw history keeps: accepted from '
             || to_char(oldest AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+        WHEN 'dropped' THEN 'the raw readings of that day were dropped: whether this one was counted cannot be told'
     END
 $$;
 
@@ -46,16 +51,15 @@ COMMENT ON FUNCTION telemetry.reading_fault_detail(text, timestamptz, timestampt
 CREATE OR REPLACE FUNCTION telemetry.range_fault(
     label text,
     value double precision,
-    minimum double precision,
-    maximum double precision
+    bounds telemetry.limits
 )
 RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
-    SELECT CASE WHEN value NOT BETWEEN minimum AND maximum THEN
-        label || ' is ' || value::text || ', allowed is ' || minimum::text || ' to ' || maximum::text
+    SELECT CASE WHEN value NOT BETWEEN (bounds).minimum AND (bounds).maximum AND (bounds).when_outside = 'refuse' THEN
+        label || ' is ' || value::text || ', allowed is ' || (bounds).minimum::text || ' to ' || (bounds).maximum::text
     END
 $$;
 
-COMMENT ON FUNCTION telemetry.range_fault(text, double precision, double precision, double precision) IS
-'Takes a label, a value and its bounds, all in one unit. Returns a sentence that tells the sender what is wrong, or null where the value is null or inside the bounds.';
+COMMENT ON FUNCTION telemetry.range_fault(text, double precision, telemetry.limits) IS
+'Takes a label, a value and the row of its bounds, all in one unit. Returns a sentence that tells the sender what is wrong, or null where the value is null, inside the bounds, or stored as null.';

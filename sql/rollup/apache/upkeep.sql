@@ -30,6 +30,38 @@ $$;
 COMMENT ON FUNCTION telemetry.is_refreshed(text, timestamptz, timestamptz) IS
 'Takes an hourly dataset and a window. Returns whether all raw readings of that time are in it: on this edition always.';
 
+CREATE OR REPLACE FUNCTION telemetry.has_rollups(dataset text, since timestamptz, until timestamptz)
+RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan
+AS $$
+BEGIN
+    -- an open hour is in no day yet
+    IF has_rollups.dataset LIKE 'meter%' THEN
+        RETURN EXISTS (
+            SELECT FROM telemetry.meter_energy_daily AS d
+            WHERE d.bucket >= has_rollups.since AND d.bucket < has_rollups.until
+        )
+        OR has_rollups.dataset LIKE '%reading' AND EXISTS (
+            SELECT FROM telemetry.meter_state AS o
+            WHERE o.hour >= has_rollups.since AND o.hour < has_rollups.until AND o.hour_last_received_at IS NOT NULL
+        );
+    END IF;
+    RETURN EXISTS (
+        SELECT FROM telemetry.vehicle_energy_daily AS d
+        WHERE d.bucket >= has_rollups.since AND d.bucket < has_rollups.until
+    )
+    OR has_rollups.dataset LIKE '%reading' AND EXISTS (
+        SELECT FROM telemetry.vehicle_state AS o
+        WHERE o.hour >= has_rollups.since AND o.hour < has_rollups.until AND o.hour_last_received_at IS NOT NULL
+    );
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.has_rollups(text, timestamptz, timestamptz) IS
+'Takes a dataset and a window of whole UTC days (since included, until not). Returns whether any device of its side has energy in the rollups of that time.';
+
 CREATE OR REPLACE FUNCTION telemetry.drop_expired()
 RETURNS TABLE (dataset text, chunk text)
 LANGUAGE plpgsql VOLATILE
@@ -53,7 +85,7 @@ BEGIN
     );
 
     FOR v_expired IN
-        SELECT d.dataset, now() - telemetry.drop_after(d.keep) AS older_than
+        SELECT d.dataset, telemetry.utc_minus(now(), telemetry.drop_after(d.keep)) AS older_than
         FROM telemetry.dataset AS d
         WHERE d.keep IS NOT NULL
         ORDER BY d.dataset
@@ -86,6 +118,7 @@ REVOKE ALL ON FUNCTION
     telemetry.has_policies(),
     telemetry.apply_policies(),
     telemetry.is_refreshed(text, timestamptz, timestamptz),
+    telemetry.has_rollups(text, timestamptz, timestamptz),
     telemetry.drop_expired()
 FROM PUBLIC;
 
@@ -130,6 +163,7 @@ BEGIN
     FOR v_chunk IN SELECT e.dataset, e.chunk FROM telemetry.drop_expired() AS e LOOP
         RAISE NOTICE 'dropped % of %', v_chunk.chunk, v_chunk.dataset;
     END LOOP;
+    PERFORM telemetry.note_dropped();
 END;
 $$;
 

@@ -62,6 +62,30 @@ $$;
 COMMENT ON FUNCTION telemetry.is_refreshed(text, timestamptz, timestamptz) IS
 'Takes a continuous aggregate''s dataset and a window. Returns whether all rows of that time are in it.';
 
+CREATE OR REPLACE FUNCTION telemetry.has_rollups(dataset text, since timestamptz, until timestamptz)
+RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan
+AS $$
+BEGIN
+    -- days are kept longest, and show the hours that are not stored in them yet
+    IF has_rollups.dataset LIKE 'meter%' THEN
+        RETURN EXISTS (
+            SELECT FROM bi.meter_energy_daily AS d
+            WHERE d.bucket >= has_rollups.since AND d.bucket < has_rollups.until
+        );
+    END IF;
+    RETURN EXISTS (
+        SELECT FROM bi.vehicle_energy_daily AS d
+        WHERE d.bucket >= has_rollups.since AND d.bucket < has_rollups.until
+    );
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.has_rollups(text, timestamptz, timestamptz) IS
+'Takes a dataset and a window of whole UTC days (since included, until not). Returns whether any device of its side has energy in the rollups of that time.';
+
 CREATE OR REPLACE FUNCTION telemetry.drop_expired()
 RETURNS TABLE (dataset text, chunk text)
 LANGUAGE sql IMMUTABLE
@@ -77,6 +101,7 @@ REVOKE ALL ON FUNCTION
     telemetry.pending_change(),
     telemetry.watermark(),
     telemetry.is_refreshed(text, timestamptz, timestamptz),
+    telemetry.has_rollups(text, timestamptz, timestamptz),
     telemetry.drop_expired()
 FROM PUBLIC;
 -- views of ops call them with the rights of whoever asks
@@ -131,6 +156,7 @@ DECLARE
 BEGIN
     SET ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
+    PERFORM telemetry.note_dropped();
     FOR v_job IN
         SELECT j.job_id, j.dataset, j.proc_name
         FROM telemetry.timescaledb_job() AS j

@@ -1,0 +1,209 @@
+-- What a reading must fulfil to be stored, as it stands now: times, bounds, and the chunks that it needs.
+
+-- in PL/pgSQL, whose plans are kept: they run once per group of readings
+
+CREATE OR REPLACE FUNCTION telemetry.acceptance(
+    dataset text,
+    OUT oldest timestamptz,
+    OUT newest timestamptz
+)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- where raw readings were dropped no rollup could count another one
+    SELECT
+        -- the year 1, since -infinity is no time that a chunk could hold
+        greatest(telemetry.utc_minus(now(), d.keep), d.complete_since, '0001-01-01 00:00:00+00'),
+        now() + r.clock_skew
+    INTO oldest, newest
+    FROM telemetry.rules AS r
+    CROSS JOIN telemetry.dataset AS d
+    WHERE d.dataset = acceptance.dataset;
+    IF oldest IS NULL OR newest IS NULL THEN
+        RAISE EXCEPTION 'it is not said which times of % are accepted', acceptance.dataset
+            USING ERRCODE = 'WL050',
+                HINT = 'Put back the row of telemetry.rules, and that of telemetry.dataset.';
+    END IF;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.acceptance(text) IS
+'Takes meter_reading or vehicle_reading. Returns the oldest and the newest time at which a reading may have been taken to be accepted now, both included. Raises WL050 where the rows that say so are missing.';
+
+CREATE OR REPLACE FUNCTION telemetry.limit_of(dataset text, field text)
+RETURNS telemetry.limits
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_limit telemetry.limits;
+BEGIN
+    SELECT l.* INTO v_limit
+    FROM telemetry.limits AS l
+    WHERE l.dataset = limit_of.dataset AND l.field = limit_of.field;
+    IF NOT found THEN
+        -- a missing bound would let everything in, or nothing, without a word
+        RAISE EXCEPTION 'the bounds of % in % are missing', limit_of.field, limit_of.dataset
+            USING ERRCODE = 'WL050',
+                HINT = 'Put the row of telemetry.limits back; to allow more, widen its bounds.';
+    END IF;
+    RETURN v_limit;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.limit_of(text, text) IS
+'Takes a dataset and a measured field. Returns its row of telemetry.limits. Raises WL050 where there is none.';
+
+CREATE OR REPLACE FUNCTION telemetry.is_in_one_chunk(dataset text, first timestamptz, last timestamptz)
+RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT
+        FROM _timescaledb_catalog.hypertable AS h
+        INNER JOIN _timescaledb_catalog.dimension AS d ON d.hypertable_id = h.id
+        INNER JOIN _timescaledb_catalog.dimension_slice AS s ON s.dimension_id = d.id
+        WHERE h.schema_name = 'telemetry'
+            AND h.table_name = is_in_one_chunk.dataset::name
+            AND s.range_start <= (extract(EPOCH FROM is_in_one_chunk.first) * 1000000)::bigint
+            AND s.range_end > (extract(EPOCH FROM is_in_one_chunk.last) * 1000000)::bigint
+    );
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.is_in_one_chunk(text, timestamptz, timestamptz) IS
+'Takes meter_reading or vehicle_reading and two finite moments, the earlier first. Returns whether there is a chunk that holds both, and so all between.';
+
+CREATE OR REPLACE FUNCTION telemetry.days_without_chunk(
+    dataset text,
+    read_at timestamptz[],
+    oldest timestamptz,
+    newest timestamptz
+)
+RETURNS timestamptz[]
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(array_agg(d.day), '{}')
+    FROM (
+        SELECT DISTINCT telemetry.floor_day(r.ts) AS day
+        FROM unnest(days_without_chunk.read_at) AS r (ts)
+        WHERE r.ts BETWEEN days_without_chunk.oldest AND days_without_chunk.newest
+    ) AS d
+    WHERE NOT telemetry.is_in_one_chunk(
+        days_without_chunk.dataset, d.day, d.day + INTERVAL '24 hours' - INTERVAL '1 microsecond'
+    )
+$$;
+
+COMMENT ON FUNCTION telemetry.days_without_chunk(text, timestamptz[], timestamptz, timestamptz) IS
+'Takes meter_reading or vehicle_reading, times of readings, and the oldest and newest times accepted. Returns the start of each UTC day that has accepted times but no chunk.';
+
+CREATE OR REPLACE FUNCTION telemetry.claim_chunks(
+    dataset text,
+    read_at timestamptz[],
+    oldest timestamptz,
+    newest timestamptz
+)
+RETURNS timestamptz[]
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF telemetry.days_without_chunk(dataset, read_at, oldest, newest) = '{}' THEN
+        RETURN ARRAY[]::timestamptz[];
+    END IF;
+    -- whoever makes a chunk holds this lock until commit. Taken now, before any row, it cannot close a circle: one who
+    -- has it waits for rows of others, and those make no chunk
+    IF dataset = 'meter_reading' THEN
+        LOCK TABLE ONLY telemetry.meter_reading IN SHARE UPDATE EXCLUSIVE MODE;
+    ELSE
+        LOCK TABLE ONLY telemetry.vehicle_reading IN SHARE UPDATE EXCLUSIVE MODE;
+    END IF;
+    -- a new statement, to see the chunks that others have made meanwhile
+    RETURN ARRAY(
+        SELECT d.day
+        FROM unnest(telemetry.days_without_chunk(dataset, read_at, oldest, newest)) AS d (day)
+        WHERE telemetry.has_rollups(dataset, d.day, d.day + INTERVAL '24 hours')
+    );
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.claim_chunks(text, timestamptz[], timestamptz, timestamptz) IS
+'Takes meter_reading or vehicle_reading, times of readings that are about to be stored, and the oldest and newest times accepted. Waits for its turn to make chunks, where some are missing, until this transaction ends: to be called before it locks or writes any row. Returns the start of each UTC day whose chunk was dropped, as the rollups tell: its readings would be counted twice.';
+
+CREATE OR REPLACE FUNCTION telemetry.count_discarded(
+    bounds telemetry.limits,
+    stored_ids text[],
+    stored_at timestamptz[],
+    device_ids text[],
+    read_at timestamptz[],
+    measured double precision[]
+)
+RETURNS void
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    INSERT INTO telemetry.discarded_measurement AS d (
+        dataset, field, device_id, discarded, last_value, last_read_at, last_received_at
+    )
+    SELECT
+        (count_discarded.bounds).dataset,
+        (count_discarded.bounds).field,
+        f.device_id,
+        count(*),
+        public.last(f.value, f.ts),
+        max(f.ts),
+        now()
+    FROM (
+        -- of several readings of one device and time the first one is stored
+        SELECT DISTINCT ON (s.device_id, s.ts) s.device_id, s.ts, s.value
+        FROM unnest(count_discarded.device_ids, count_discarded.read_at, count_discarded.measured)
+            WITH ORDINALITY AS s (device_id, ts, value, place)
+        INNER JOIN unnest(count_discarded.stored_ids, count_discarded.stored_at) AS n (device_id, ts)
+            ON n.device_id = s.device_id AND n.ts = s.ts
+        ORDER BY s.device_id, s.ts, s.place
+    ) AS f
+    WHERE f.value NOT BETWEEN (count_discarded.bounds).minimum AND (count_discarded.bounds).maximum
+    GROUP BY f.device_id
+    -- one lock order for all batches: no deadlock
+    ORDER BY f.device_id COLLATE "C"
+    ON CONFLICT ON CONSTRAINT discarded_measurement_pkey DO UPDATE SET
+        discarded = d.discarded + excluded.discarded,
+        last_value = excluded.last_value,
+        last_read_at = excluded.last_read_at,
+        last_received_at = excluded.last_received_at
+$$;
+
+COMMENT ON FUNCTION telemetry.count_discarded(
+    telemetry.limits, text[], timestamptz[], text[], timestamptz[], double precision[]
+) IS
+'Counts the values outside their bounds that were stored as null. Takes the row of their bounds, device and time of each reading that was stored, and device, time and value (null: not reported) of each that was sent. Returns nothing.';
+
+CREATE OR REPLACE FUNCTION telemetry.check_accounted(sent integer, stored integer, reported integer)
+RETURNS void
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF (stored + reported = sent) IS NOT TRUE THEN
+        RAISE EXCEPTION '% readings were sent, % stored and % refused: not every one is accounted for', sent, stored, reported
+            USING ERRCODE = 'WL051', HINT = 'Nothing was stored. Send them again.';
+    END IF;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.check_accounted(integer, integer, integer) IS
+'Takes how many readings were sent, newly stored, and reported as not newly stored. Returns nothing. Raises WL051 unless the last two make up the first: what is not reported is acknowledged as stored.';
+
+REVOKE ALL ON FUNCTION
+    telemetry.acceptance(text),
+    telemetry.limit_of(text, text),
+    telemetry.is_in_one_chunk(text, timestamptz, timestamptz),
+    telemetry.days_without_chunk(text, timestamptz[], timestamptz, timestamptz),
+    telemetry.claim_chunks(text, timestamptz[], timestamptz, timestamptz),
+    telemetry.count_discarded(telemetry.limits, text[], timestamptz[], text[], timestamptz[], double precision[]),
+    telemetry.check_accounted(integer, integer, integer)
+FROM PUBLIC;
