@@ -7,7 +7,7 @@ SELECT
 FROM (
     VALUES ('meter_energy_hourly'), ('vehicle_energy_hourly'), ('meter_reading'), ('vehicle_reading')
 ) AS d (dataset)
-LEFT JOIN LATERAL ops.set_retention(d.dataset, NULL) AS r ON TRUE
+LEFT JOIN LATERAL ops.set_retention(d.dataset, NULL, confirm => TRUE) AS r ON TRUE
 GROUP BY d.dataset
 ORDER BY d.dataset;
 

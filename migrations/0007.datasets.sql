@@ -47,7 +47,7 @@ COMMENT ON COLUMN telemetry.dataset.refresh_every IS
 COMMENT ON COLUMN telemetry.dataset.refresh_lag IS
 'How far behind now a continuous aggregate ends; later rows are computed when asked for. Null where there is none.';
 COMMENT ON COLUMN telemetry.dataset.complete_since IS
-'Before this something may be missing because it was dropped under a shorter retention than today''s.';
+'Before this chunks were dropped, under any retention and by whomever: what is accepted and answered from raw readings begins here at the earliest.';
 
 INSERT INTO telemetry.dataset (dataset, keep, compress_after)
 SELECT

@@ -10,10 +10,11 @@ RETURNS TABLE (dataset text, chunk text)
 LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
+    SELECT telemetry.note_dropped();
     SELECT e.dataset, e.chunk FROM telemetry.drop_expired() AS e
 $$;
 
 COMMENT ON FUNCTION api.maintain() IS
-'Drops expired chunks where TimescaleDB has no retention policies of its own. Takes nothing. Returns a row a dropped chunk; none where another session is at it, or where TimescaleDB does it.';
+'Notes since when each dataset is complete, and drops expired chunks where TimescaleDB has no retention policies of its own. Takes nothing. Returns a row a dropped chunk; none where another session is at it, or where TimescaleDB does it.';
 REVOKE ALL ON FUNCTION api.maintain() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION api.maintain() TO wattledger_service;

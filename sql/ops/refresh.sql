@@ -6,6 +6,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_complete timestamptz;
+    v_gone timestamptz;
 BEGIN
     SELECT telemetry.ceiling_day(h.raw_since) INTO v_complete FROM telemetry.horizon AS h;
     since := telemetry.floor_day(since);
@@ -18,6 +19,17 @@ BEGIN
         RAISE EXCEPTION 'a refresh from % would empty rollups whose raw readings are gone', since
             USING ERRCODE = 'WL020',
                 HINT = format('Refresh from %s on: since then all raw readings are there.', v_complete);
+    END IF;
+    -- a chunk that somebody dropped past ops.set_retention
+    SELECT max(g.day) INTO v_gone
+    FROM generate_series(since, until - INTERVAL '24 hours', INTERVAL '24 hours') AS g (day)
+    CROSS JOIN (VALUES ('meter_reading'), ('vehicle_reading')) AS d (dataset)
+    WHERE NOT telemetry.is_in_one_chunk(d.dataset, g.day, g.day + INTERVAL '24 hours' - INTERVAL '1 microsecond')
+        AND telemetry.has_rollups(d.dataset, g.day, g.day + INTERVAL '24 hours');
+    IF v_gone IS NOT NULL THEN
+        RAISE EXCEPTION 'a refresh of % would empty rollups whose raw readings are gone', v_gone
+            USING ERRCODE = 'WL020',
+                HINT = format('Its chunk was dropped. Refresh from %s on.', v_gone + INTERVAL '24 hours');
     END IF;
 END;
 $$;

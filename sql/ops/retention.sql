@@ -1,31 +1,40 @@
 -- How long history is kept, and what goes when that is shortened.
 
-CREATE OR REPLACE FUNCTION telemetry.has_history_before(dataset text, moment timestamptz)
-RETURNS boolean
-LANGUAGE sql STABLE
+CREATE OR REPLACE FUNCTION telemetry.note_dropped()
+RETURNS void
+LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    -- what was dropped is still in the next coarser rollup
-    SELECT CASE has_history_before.dataset
-        WHEN 'meter_reading' THEN EXISTS (
-            SELECT FROM bi.meter_energy_hourly AS r WHERE r.bucket < has_history_before.moment
-        )
-        WHEN 'vehicle_reading' THEN EXISTS (
-            SELECT FROM bi.vehicle_energy_hourly AS r WHERE r.bucket < has_history_before.moment
-        )
-        WHEN 'meter_energy_hourly' THEN EXISTS (
-            SELECT FROM bi.meter_energy_daily AS r WHERE r.bucket < has_history_before.moment
-        )
-        WHEN 'vehicle_energy_hourly' THEN EXISTS (
-            SELECT FROM bi.vehicle_energy_daily AS r WHERE r.bucket < has_history_before.moment
-        )
-        ELSE FALSE
-    END
+DECLARE
+    v_first record;
+BEGIN
+    FOR v_first IN
+        SELECT d.dataset, coalesce(c.first_start, now()) AS first_start
+        FROM telemetry.dataset AS d
+        INNER JOIN telemetry.dataset_hypertable() AS h ON h.dataset = d.dataset
+        CROSS JOIN LATERAL (
+            SELECT min(i.range_start) AS first_start
+            FROM timescaledb_information.chunks AS i
+            WHERE i.hypertable_schema = h.hypertable_schema AND i.hypertable_name = h.hypertable_name
+        ) AS c
+        -- nothing is built from days, which would tell that some are gone
+        WHERE d.dataset NOT LIKE '%daily' AND coalesce(c.first_start, now()) > d.complete_since
+    LOOP
+        -- what was dropped, by whomever, is still in the coarser rollups
+        IF telemetry.has_rollups(
+            v_first.dataset, '0001-01-01 00:00:00+00', telemetry.floor_day(v_first.first_start)
+        ) THEN
+            UPDATE telemetry.dataset AS d
+            SET complete_since = v_first.first_start
+            WHERE d.dataset = v_first.dataset AND d.complete_since < v_first.first_start;
+        END IF;
+    END LOOP;
+END;
 $$;
 
-COMMENT ON FUNCTION telemetry.has_history_before(text, timestamptz) IS
-'Takes a dataset and a moment. Returns whether there ever were rows of it before, as far as its rollup tells.';
-REVOKE ALL ON FUNCTION telemetry.has_history_before(text, timestamptz) FROM PUBLIC;
+COMMENT ON FUNCTION telemetry.note_dropped() IS
+'Notes in telemetry.dataset since when each dataset is complete, by the chunks that are there and what the rollups have before them, whoever dropped the others. Takes and returns nothing.';
+REVOKE ALL ON FUNCTION telemetry.note_dropped() FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION ops.set_retention(dataset text, keep interval, confirm boolean DEFAULT FALSE)
 RETURNS TABLE (
@@ -40,7 +49,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_dataset text := telemetry.known_dataset(set_retention.dataset);
-    v_cutoff timestamptz := now() - telemetry.drop_after(set_retention.keep);
+    v_cutoff timestamptz := telemetry.utc_minus(now(), telemetry.drop_after(set_retention.keep));
     v_before telemetry.dataset;
     v_relation regclass;
     v_chunks bigint;
@@ -48,8 +57,10 @@ DECLARE
     v_finer interval;
     v_coarser interval;
 BEGIN
-    -- who sets another retention at the same time waits here
-    LOCK TABLE telemetry.dataset IN SHARE ROW EXCLUSIVE MODE;
+    IF confirm THEN
+        -- who sets another retention at the same time waits here
+        LOCK TABLE telemetry.dataset IN SHARE ROW EXCLUSIVE MODE;
+    END IF;
     SELECT d.* INTO v_before FROM telemetry.dataset AS d WHERE d.dataset = v_dataset;
     SELECT h.relation INTO v_relation FROM telemetry.dataset_hypertable() AS h WHERE h.dataset = v_dataset;
 
@@ -83,14 +94,14 @@ BEGIN
     END IF;
 
     SELECT count(*) INTO v_chunks FROM public.show_chunks(v_relation, older_than => v_cutoff);
-    IF v_chunks > 0 AND NOT confirm THEN
+    IF confirm IS NOT TRUE THEN
         RETURN QUERY SELECT c.*, FALSE FROM telemetry.chunks_before(v_dataset, v_cutoff) AS c;
         RAISE NOTICE 'nothing was changed: % chunks would be dropped for good; say confirm => true to do it', v_chunks;
         RETURN;
     END IF;
     IF v_chunks > 0 AND v_dataset LIKE '%reading' THEN
         -- no refresh can look further back than the retention so far
-        SELECT greatest(min(c.chunk_start), telemetry.ceiling_day(now() - v_before.keep)) INTO v_first
+        SELECT greatest(min(c.chunk_start), telemetry.ceiling_day(telemetry.utc_minus(now(), v_before.keep))) INTO v_first
         FROM telemetry.chunks_before(v_dataset, v_cutoff) AS c;
         IF NOT telemetry.is_refreshed(replace(v_dataset, 'reading', 'energy_hourly'), v_first, v_cutoff) THEN
             RAISE EXCEPTION 'the rollups do not have all readings yet that would be dropped'
@@ -98,21 +109,18 @@ BEGIN
         END IF;
     END IF;
 
-    UPDATE telemetry.dataset AS d
-    SET keep = set_retention.keep,
-        -- what a shorter retention dropped does not come back with a longer one
-        complete_since = CASE WHEN telemetry.has_history_before(v_dataset, now() - v_before.keep)
-            THEN greatest(d.complete_since, now() - v_before.keep) ELSE d.complete_since END
-    WHERE d.dataset = v_dataset;
+    UPDATE telemetry.dataset AS d SET keep = set_retention.keep WHERE d.dataset = v_dataset;
     PERFORM telemetry.apply_policies();
     IF v_chunks > 0 THEN
         RETURN QUERY SELECT c.*, TRUE FROM telemetry.chunks_before(v_dataset, v_cutoff) AS c;
         PERFORM public.drop_chunks(v_relation, older_than => v_cutoff);
     END IF;
+    -- what a shorter retention dropped, now or before, does not come back with a longer one
+    PERFORM telemetry.note_dropped();
 END;
 $$;
 
 COMMENT ON FUNCTION ops.set_retention(text, interval, boolean) IS
-'Chooses how long a dataset is kept. Takes meter_reading, vehicle_reading or an hourly or daily rollup, an interval of 2 days or more (null: for ever), and whether it may drop chunks now. A chunk is dropped when all its rows are two days older than that, and never before the rollups have its readings. Returns the chunks that shortening drops: without confirm they are only listed, and nothing is changed; with it the retention is set and they are gone. No row: set, with nothing to drop. Raises WL020 where it would lose what is still needed, WL021 for an unknown dataset.';
+'Chooses how long a dataset is kept. Takes meter_reading, vehicle_reading or an hourly or daily rollup, an interval of 2 days or more (null: for ever), and whether to do it. A chunk is dropped when all its rows are two days older than that, and never before the rollups have its readings. Returns the chunks that this drops; without confirm they are only listed, and nothing is changed; with it the retention is set and they are gone. Raises WL020 where it would lose what is still needed, WL021 for an unknown dataset.';
 REVOKE ALL ON FUNCTION ops.set_retention(text, interval, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ops.set_retention(text, interval, boolean) TO wattledger_dba;

@@ -70,7 +70,7 @@ def test_the_refresh_ends_a_day_before_what_retention_drops(db: Connection) -> N
 
 
 def test_policies_follow_what_ops_sets(db: Connection) -> None:
-    db.execute("SELECT * FROM ops.set_retention('meter_reading', '30 days')")
+    db.execute("SELECT * FROM ops.set_retention('meter_reading', '30 days', confirm => true)")
     db.execute("SELECT ops.set_compression('meter_reading', '2 days')")
     db.execute("SELECT ops.set_refresh('meter_energy_hourly', '5 minutes', '2 hours')")
     db.execute("SELECT ops.set_compression('vehicle_reading', NULL)")
@@ -217,7 +217,7 @@ def test_a_database_that_began_on_apache_moves_without_losing_older_rollups(
             assert db.execute(
                 "SELECT * FROM ops.set_retention(%s, '30 days', confirm => true)", [dataset]
             ).fetchall()
-            db.execute("SELECT * FROM ops.set_retention(%s, '60 days')", [dataset])
+            db.execute("SELECT * FROM ops.set_retention(%s, '60 days', confirm => true)", [dataset])
         before = answers(db)
     reported: list[str] = []
     migrate(url, reported.append)

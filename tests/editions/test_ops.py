@@ -103,6 +103,43 @@ def test_confirmed_shortening_drops_the_listed_chunks_and_leaves_the_rollups(
     assert totals(db) == before
 
 
+@pytest.mark.parametrize(
+    ("stored_days_ago", "keep"), [(32, "31 days"), (20, "80 days"), (20, "120 days")]
+)
+def test_without_confirmation_no_retention_changes_anything(
+    db: Connection, stored_days_ago: int, keep: str
+) -> None:
+    ingest_vehicles(db, [VehicleReading(ts=NOW - stored_days_ago * DAY)])
+    before = db.execute("SELECT d::text FROM telemetry.dataset AS d ORDER BY 1").fetchall()
+    assert set_retention(db, "vehicle_reading", keep) == []
+    assert db.execute("SELECT d::text FROM telemetry.dataset AS d ORDER BY 1").fetchall() == before
+
+
+def test_lengthening_again_what_lost_nothing_loses_nothing(db: Connection) -> None:
+    # older than what is kept in between, and not yet so old that it is dropped
+    ingest_vehicles(db, [VehicleReading(ts=NOW - 32 * DAY)])
+    refresh(db)
+    for keep in ("31 days", "90 days"):
+        assert set_retention(db, "vehicle_reading", keep, confirm=True) == []
+    earlier = [VehicleReading(ts=NOW - age * DAY) for age in (31, 33, 60)]
+    assert ingest_vehicles(db, earlier) == []
+    run_refresh_jobs(db)
+    assert rollups.differences(db) == []
+
+
+def test_lengthening_again_keeps_out_only_what_was_dropped(db: Connection) -> None:
+    fill_days(db)
+    refresh(db)
+    for keep in ("30 days", "90 days"):
+        set_retention(db, "meter_reading", keep, confirm=True)
+    late = {age: MeterReading(ts=NOW - age * DAY + timedelta(minutes=1)) for age in (29, 31, 34)}
+    outcomes = {
+        age: [answer.outcome for answer in ingest_meters(db, [reading])]
+        for age, reading in late.items()
+    }
+    assert outcomes == {29: [], 31: [], 34: ["too_old"]}
+
+
 def test_a_refresh_over_dropped_chunks_is_refused(db: Connection) -> None:
     fill_days(db)
     refresh(db)
@@ -113,7 +150,7 @@ def test_a_refresh_over_dropped_chunks_is_refused(db: Connection) -> None:
         refresh(db, 40)
     assert raised.value.sqlstate == "WL020"
     # nor after the retention was lengthened: the readings are not back
-    set_retention(db, "meter_reading", "90 days")
+    set_retention(db, "meter_reading", "90 days", confirm=True)
     with pytest.raises(psycopg.Error, match="would empty rollups"):
         refresh(db, 40)
     assert totals(db) == before
@@ -127,7 +164,7 @@ def test_a_late_reading_older_than_dropped_chunks_is_refused_after_lengthening(
     before = totals(db)
     for dataset in RAW:
         set_retention(db, dataset, "30 days", confirm=True)
-        set_retention(db, dataset, "90 days")
+        set_retention(db, dataset, "90 days", confirm=True)
     (answer,) = ingest_meters(db, [MeterReading(ts=NOW - 40 * DAY + timedelta(minutes=1))])
     assert answer.outcome == "too_old"
     (answer,) = ingest_vehicles(db, [VehicleReading(ts=NOW - 40 * DAY + timedelta(minutes=1))])
@@ -178,7 +215,7 @@ def test_a_retention_that_would_lose_data_is_refused_saying_what_to_do(
 
 def test_raw_readings_can_be_kept_for_ever_where_rollups_are(db: Connection) -> None:
     for dataset in ("meter_energy_hourly", "meter_reading"):
-        assert set_retention(db, dataset, None) == []
+        assert set_retention(db, dataset, None, confirm=True) == []
     assert kept(db, "meter_reading") is None
     assert ingest_meters(db, [MeterReading(ts=NOW - 4000 * DAY)]) == []
     run_refresh_jobs(db)
@@ -187,7 +224,7 @@ def test_raw_readings_can_be_kept_for_ever_where_rollups_are(db: Connection) -> 
 
 def test_lengthening_lets_older_readings_in_where_nothing_was_dropped(db: Connection) -> None:
     for dataset in RAW:
-        assert set_retention(db, dataset, "1 year") == []
+        assert set_retention(db, dataset, "1 year", confirm=True) == []
     assert ingest_meters(db, [MeterReading(ts=NOW - 300 * DAY)]) == []
     assert ingest_vehicles(db, [VehicleReading(ts=NOW - 300 * DAY)]) == []
     run_refresh_jobs(db)
@@ -195,8 +232,8 @@ def test_lengthening_lets_older_readings_in_where_nothing_was_dropped(db: Connec
 
 
 def test_a_dataset_may_be_named_with_its_schema(db: Connection) -> None:
-    assert set_retention(db, "bi.meter_energy_hourly", "3 years") == []
-    assert set_retention(db, "telemetry.meter_reading", "80 days") == []
+    assert set_retention(db, "bi.meter_energy_hourly", "3 years", confirm=True) == []
+    assert set_retention(db, "telemetry.meter_reading", "80 days", confirm=True) == []
     assert kept(db, "meter_reading") == 80 * DAY
 
 
@@ -269,7 +306,7 @@ def test_the_dba_reads_every_view_and_calls_every_function_of_ops(db: Connection
         db.execute(f"SELECT * FROM ops.{view}")
     refresh(db, 4)
     db.execute("CALL ops.maintain()")
-    assert set_retention(db, "meter_reading", "60 days") == []
+    assert set_retention(db, "meter_reading", "60 days", confirm=True) == []
     assert db.execute("SELECT * FROM ops.replay_quarantine()").fetchall() == []
     assert db.execute("SELECT current_user").fetchone() == ("wattledger_dba",)
     with pytest.raises(psycopg.errors.InsufficientPrivilege):

@@ -44,7 +44,7 @@ def test_a_dba_may_do_what_the_handbook_says(login: Login) -> None:
     dba = login("wattledger_dba")
     for view in ("policies", "jobs", "freshness", "storage", "quarantine"):
         dba.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier("ops", view)))
-    dba.execute("SELECT * FROM ops.set_retention('meter_energy_hourly', '6 years')")
+    dba.execute("SELECT * FROM ops.set_retention('meter_energy_hourly', '6 years', true)")
     dba.execute("SET ROLE wattledger_owner")
     dba.execute("SELECT show_chunks('telemetry.meter_reading')")
     dba.execute("RESET ROLE")
