@@ -78,3 +78,21 @@ COMMENT ON COLUMN telemetry.rules.sufficient_coverage IS
 'With a smaller share of the expected readings than this on either side, efficiency is not judged: insufficient.';
 
 INSERT INTO telemetry.rules DEFAULT VALUES;
+
+CREATE FUNCTION telemetry.refuse_removal()
+RETURNS trigger
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RAISE EXCEPTION '% on telemetry.% is refused: without its rows nothing could be judged or answered',
+        TG_OP, TG_TABLE_NAME
+        USING ERRCODE = 'WL052', HINT = 'Change the row instead.';
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.refuse_removal() IS
+'Trigger: raises WL052 on whatever would remove a row of settings that there must be.';
+
+CREATE TRIGGER always_there BEFORE DELETE OR TRUNCATE ON telemetry.rules
+FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_removal();

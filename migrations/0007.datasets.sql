@@ -87,3 +87,8 @@ COMMENT ON COLUMN telemetry.maintenance.total_dropped_chunks IS 'How many chunks
 COMMENT ON COLUMN telemetry.maintenance.total_runs IS 'How often it has run to its end.';
 
 INSERT INTO telemetry.maintenance DEFAULT VALUES;
+
+CREATE TRIGGER always_there BEFORE DELETE OR TRUNCATE ON telemetry.dataset
+FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_removal();
+CREATE TRIGGER always_there BEFORE DELETE OR TRUNCATE ON telemetry.maintenance
+FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_removal();
