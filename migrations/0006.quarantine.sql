@@ -30,8 +30,8 @@ COMMENT ON COLUMN telemetry.quarantine.reading_index IS
 COMMENT ON COLUMN telemetry.quarantine.reason IS
 'future, too_old, out_of_range, conflict or malformed.';
 COMMENT ON COLUMN telemetry.quarantine.detail IS 'What to fix, as the sender was told.';
-COMMENT ON COLUMN telemetry.quarantine.content_type IS 'Media type of raw.';
-COMMENT ON COLUMN telemetry.quarantine.raw IS 'The reading, or the whole body, byte for byte after decompression.';
+COMMENT ON COLUMN telemetry.quarantine.content_type IS 'Media type of raw; with its content encoding where that could not be undone.';
+COMMENT ON COLUMN telemetry.quarantine.raw IS 'The reading, or the whole body, byte for byte; after decompression, unless that failed.';
 COMMENT ON COLUMN telemetry.quarantine.dataset IS
 'meter_reading or vehicle_reading: what it would have become; null where it could not be decoded.';
 COMMENT ON COLUMN telemetry.quarantine.device_id IS 'The meter''s or vehicle''s id, decoded.';

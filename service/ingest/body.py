@@ -35,7 +35,8 @@ class Patience:
         """Receive a body of `length` bytes, null where the client did not say.
 
         `decoder` undoes its content encoding, null where it has none. Raises BodyTooLarge,
-        BodyTimeout, ClientGone, and what the decoder raises.
+        BodyTimeout, ClientGone, and what the decoder raises, which is UndecodableBody only when
+        all has come.
         """
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  a request is handled in a task

@@ -22,6 +22,7 @@ from service.wire import (
     Decoder,
     MalformedBody,
     TooManyReadings,
+    UndecodableBody,
     UnknownEncoding,
     charset_fault,
     decode,
@@ -94,7 +95,10 @@ async def _decode(
             f"the body was not complete after {settings.body_timeout_seconds:g} seconds",
             (b"connection", b"close"),
         ) from error
-    except MalformedBody as error:
+    except UndecodableBody as error:
+        if error.sent:
+            kind = f"{media_type}; content-encoding={error.encoding}"
+            await writer.keep([Quarantined(None, "malformed", str(error), kind, error.sent)])
         raise _Refused(HTTPStatus.BAD_REQUEST, str(error)) from error
     try:
         return decode(body, media_type, settings.max_readings), body, media_type

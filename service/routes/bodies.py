@@ -13,7 +13,8 @@ from litestar.exceptions import ClientException, HTTPException, ValidationExcept
 from service.ingest.body import BodyTimeout, ClientGone, Patience
 from service.settings import Settings
 from service.wire import BodyTooLarge, Decoder, MalformedBody, UnknownEncoding
-from service.wire.bodies import JSON, charset_fault, encoding_fault, media_type_of, syntax_fault
+from service.wire import signatures
+from service.wire.bodies import JSON, charset_fault, media_type_of, syntax_fault
 
 Document = TypeVar("Document", bound=msgspec.Struct)
 
@@ -77,7 +78,7 @@ def _decoded(body: bytes, kind: type[Document]) -> Document:
     except RecursionError as error:
         raise ClientException("the body is nested too deeply") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        detail = encoding_fault(body) or _surrogate_fault(body) or syntax_fault(error)
+        detail = signatures.instead_of_json(body) or _surrogate_fault(body) or syntax_fault(error)
         raise ClientException(f"the body is not valid JSON: {detail}") from error
     for name in names:
         if names.count(name) > 1:

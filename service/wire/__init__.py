@@ -7,6 +7,7 @@ from service.wire.errors import (
     BodyTooLarge,
     MalformedBody,
     TooManyReadings,
+    UndecodableBody,
     UnknownEncoding,
     WireError,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "Refusal",
     "Rows",
     "TooManyReadings",
+    "UndecodableBody",
     "UnknownEncoding",
     "WireError",
     "charset_fault",

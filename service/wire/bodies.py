@@ -2,11 +2,11 @@
 
 import json
 import re
-from codecs import BOM_UTF8
 from email.message import Message
 
 import msgspec
 
+from service.wire import signatures
 from service.wire.errors import MalformedBody, TooManyReadings
 
 JSON = "application/json"
@@ -51,15 +51,6 @@ def charset_fault(content_type: bytes) -> str | None:
     return f'the charset "{printable(charset)}" is not known: send UTF-8'
 
 
-def encoding_fault(body: bytes) -> str | None:
-    """Which encoding of text, if not UTF-8, a body of JSON is in by the look of its first bytes."""
-    if body.startswith((b"\xff\xfe", b"\xfe\xff")) or 0 in body[:4]:
-        return "it is UTF-16 or UTF-32: send UTF-8"
-    if body.startswith(BOM_UTF8):
-        return "it begins with a byte order mark: send UTF-8 without one"
-    return None
-
-
 def printable(text: str) -> str:
     """The text, short, and without what a message or a database cannot hold."""
     cut = text[:_SHOWN_CHARACTERS]
@@ -82,8 +73,7 @@ def split(body: bytes, media_type: str, max_readings: int) -> list[bytes]:
     except RecursionError as error:
         raise MalformedBody("the body is nested too deeply") from error
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
-        found = None if media_type == MSGPACK else encoding_fault(body)
-        detail = found or syntax_fault(error)
+        detail = _look(body, media_type) or syntax_fault(error)
         raise MalformedBody(f"the body is not valid {_NAMES[media_type]}: {detail}") from error
     if not raws:
         raise MalformedBody("the body holds no reading: send at least one")
@@ -93,7 +83,12 @@ def split(body: bytes, media_type: str, max_readings: int) -> list[bytes]:
 
 
 def lines(body: bytes) -> list[bytes]:
-    """The lines of an NDJSON body that are not blank."""
+    """The lines of an NDJSON body that are not blank.
+
+    Raises MalformedBody where it is no text, whose lines would be refused by the thousand.
+    """
+    if found := signatures.instead_of_readings(body):
+        raise MalformedBody(f"the body is not valid NDJSON: {found}")
     return [line for line in body.split(b"\n") if line and not line.isspace()]
 
 
@@ -126,11 +121,17 @@ def reading_syntax_fault(raw: bytes, media_type: str) -> str:
     try:
         (_msgpack_raw if media_type == MSGPACK else _json_raw)(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        found = None if media_type == MSGPACK else encoding_fault(raw)
-        return f"the reading is not valid {name}: {found or syntax_fault(error)}"
+        return f"the reading is not valid {name}: {_look(raw, media_type) or syntax_fault(error)}"
     except RecursionError:
         return "the reading is nested too deeply"
     return f"the reading cannot be read as {name}"
+
+
+def _look(data: bytes, media_type: str) -> str | None:
+    """What data is that is not of its media type, where its first bytes tell."""
+    return (signatures.instead_of_msgpack if media_type == MSGPACK else signatures.instead_of_json)(
+        data
+    )
 
 
 def _no_readings() -> MalformedBody:
@@ -202,6 +203,8 @@ def _split_msgpack(body: bytes, max_readings: int) -> list[bytes]:
     elif first in _ARRAY_HEADERS:
         count = int.from_bytes(body[1 : 1 + _ARRAY_HEADERS[first]], "big")
     else:
+        if found := signatures.instead_of_msgpack(body):
+            raise MalformedBody(f"the body is not valid MessagePack: {found}")
         _msgpack_raw(body)
         raise _no_readings()
     if count > max_readings:  # before there is a list of what may be four billion

@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from service.wire.bodies import encoding_fault, printable
+from service.wire import signatures
+from service.wire.bodies import printable
 from service.wire.readings import LAST_MILLISECOND, LONGEST_ID, WireReading, is_id
 
 _FIELDS = {field.encode_name: field.name for field in msgspec.structs.fields(WireReading)}
@@ -44,7 +45,7 @@ def json_fault(raw: bytes) -> str | None:
     try:
         value = _decode_json(raw.decode())
     except UnicodeDecodeError:
-        found = encoding_fault(raw)
+        found = signatures.instead_of_json(raw)
         return f"the reading is not valid JSON: {found}" if found else _NOT_UTF_8
     except RecursionError:
         return "the reading is nested too deeply"

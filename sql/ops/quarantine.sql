@@ -49,7 +49,8 @@ COMMENT ON COLUMN ops.quarantine.energy_kwh IS 'The reading''s energy in kWh, de
 COMMENT ON COLUMN ops.quarantine.voltage_v IS 'A meter''s voltage in V, decoded.';
 COMMENT ON COLUMN ops.quarantine.soc_percent IS 'A vehicle''s state of charge in percent, decoded.';
 COMMENT ON COLUMN ops.quarantine.battery_temp_c IS 'A vehicle''s battery temperature in °C, decoded.';
-COMMENT ON COLUMN ops.quarantine.content_type IS 'Media type of what was sent.';
+COMMENT ON COLUMN ops.quarantine.content_type IS
+'Media type of what was sent; with its content encoding where that could not be undone.';
 COMMENT ON COLUMN ops.quarantine.raw_bytes IS 'Size of what was sent, in bytes.';
 COMMENT ON COLUMN ops.quarantine.raw IS 'What was sent, as text, or in hexadecimal where it is no text.';
 COMMENT ON COLUMN ops.quarantine.replayed_at IS

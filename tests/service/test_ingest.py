@@ -259,6 +259,50 @@ def test_a_ten_megabyte_array_is_413(post: Any) -> None:
     problem_of(post(b"[" + b",".join([GOOD] * (10_000_000 // len(GOOD))) + b"]"), 413)
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "zstd", "x-gzip"])
+def test_a_compressed_body_that_cannot_be_undone_is_kept_as_it_was_sent(
+    post: Any, connection: Connection, encoding: str
+) -> None:
+    compress = zstd.compress if encoding == "zstd" else gzip.compress
+    sent = compress(GOOD * 10)[:-5]
+    answer = post(sent, "application/x-ndjson", Content_Encoding=encoding)
+    assert answer.status_code == 400
+    name = encoding.removeprefix("x-")
+    assert connection.execute(
+        "SELECT reading_index, reason, content_type, raw FROM telemetry.quarantine"
+    ).fetchall() == [
+        (None, "malformed", f"application/x-ndjson; content-encoding={name}", sent),
+    ]
+
+
+def test_a_compressed_body_of_no_byte_leaves_nothing_in_quarantine(
+    post: Any, connection: Connection
+) -> None:
+    assert post(b"", Content_Encoding="gzip").status_code == 400
+    assert connection.execute("SELECT count(*) FROM ops.quarantine").fetchone() == (0,)
+
+
+def test_gzip_with_zeros_behind_it_is_taken(post: Any, connection: Connection) -> None:
+    answer = post(gzip.compress(GOOD) + bytes(10), Content_Encoding="gzip")
+    assert (answer.status_code, answer.json()) == (201, {"accepted": 1, "duplicates": 0})
+    assert len(meter_history(connection)) == 1
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "application/x-ndjson", "application/msgpack"]
+)
+def test_gzip_without_its_header_is_told_which_header(post: Any, content_type: str) -> None:
+    answer = post(gzip.compress(GOOD), content_type)
+    assert answer.status_code == 400
+    assert "send the header Content-Encoding: gzip" in answer.json()["detail"]
+
+
+def test_a_link_compressed_without_its_header_is_told_which_header(client: Any) -> None:
+    answer = client.put("/v1/links/V-1", content=gzip.compress(b'{"meterId":"M-1"}'))
+    assert answer.status_code == 400
+    assert "send the header Content-Encoding: gzip" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])
 @pytest.mark.parametrize("damage", ["cut short", "corrupt", "trailing"])
 def test_a_damaged_compressed_body_is_400(post: Any, encoding: str, damage: str) -> None:

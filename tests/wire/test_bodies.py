@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
+import lzma
 import sys
+import zlib
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
+from backports import zstd
 
 from service.wire import MalformedBody, TooManyReadings, decode, raw_readings
 from tests.wire.bodies import (
@@ -124,6 +130,40 @@ def test_a_scalar_is_malformed(scalar: Any, media_type: str) -> None:
 )
 def test_a_body_that_is_no_json_is_malformed_and_says_where(sent: bytes, detail: str) -> None:
     assert malformed(sent).startswith(f"the body is not valid JSON: {detail}")
+
+
+@pytest.mark.parametrize("media_type", MEDIA_TYPES)
+@pytest.mark.parametrize(
+    ("compress", "detail"),
+    [
+        (gzip.compress, "it is compressed with gzip: send the header Content-Encoding: gzip"),
+        (zstd.compress, "it is compressed with zstd: send the header Content-Encoding: zstd"),
+        (zlib.compress, "it is compressed with zlib, which is not taken: send gzip or zstd, and"),
+        (bz2.compress, "it is compressed with bzip2, which is not taken: send gzip or zstd, and"),
+        (lzma.compress, "it is compressed with xz, which is not taken: send gzip or zstd, and"),
+        (lambda data: data.decode().encode("utf-16"), "it is UTF-16 or UTF-32: send UTF-8"),
+        (lambda data: b"\xfe\xff" + data.decode().encode("utf-16-be"), "it is UTF-16 or UTF-32"),
+        (lambda data: data.decode().encode("utf-32"), "it is UTF-16 or UTF-32: send UTF-8"),
+    ],
+)
+def test_a_body_of_another_kind_is_named_with_what_to_send(
+    media_type: str, compress: Callable[[bytes], bytes], detail: str
+) -> None:
+    for readings in ([meter()], [meter(), vehicle()] * 200):
+        text = body(readings, media_type if media_type != MSGPACK else JSON)
+        assert f": {detail}" in malformed(compress(text), media_type)
+
+
+def test_json_and_messagepack_in_place_of_one_another_are_told_apart() -> None:
+    for readings in ([meter()], [meter()] * 3, [meter()] * 20):
+        assert "send the content type application/msgpack" in malformed(body(readings, MSGPACK))
+        assert "send the content type application/json" in malformed(body(readings), MSGPACK)
+    assert "application/json" in malformed(b" \n" + GOOD, MSGPACK)
+
+
+def test_text_that_starts_as_a_compressed_body_might_is_told_as_text() -> None:
+    batch = decode(b"x^y\n" + GOOD, NDJSON)
+    assert (batch.meters.indexes, [refused.index for refused in batch.refused]) == ([1], [0])
 
 
 @pytest.mark.parametrize(
