@@ -12,8 +12,7 @@ from litestar.exceptions import ClientException, HTTPException, ValidationExcept
 
 from service.ingest.body import BodyTimeout, ClientGone, Patience
 from service.settings import Settings
-from service.wire import BodyTooLarge, Decoder, MalformedBody, UnknownEncoding
-from service.wire import signatures
+from service.wire import BodyTooLarge, Decoder, MalformedBody, UnknownEncoding, signatures
 from service.wire.bodies import JSON, charset_fault, media_type_of, syntax_fault
 
 Document = TypeVar("Document", bound=msgspec.Struct)

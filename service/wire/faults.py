@@ -30,6 +30,12 @@ _OTHER_TYPE = {"meterId": "vehicle", "vehicleId": "meter"}
 _TIME = (
     "an RFC 3339 time with an offset, such as 2026-01-31T12:00:00Z, or integer epoch milliseconds"
 )
+# whole seconds are taken for milliseconds of 1970: telemetry.reading_fault_detail tells of those
+_UNITS = (
+    ("seconds", 1, "multiply by 1000, and leave out the fraction"),
+    ("microseconds", 10**6, "divide by 1000"),
+    ("nanoseconds", 10**9, "divide by 1000000"),
+)
 _NOT_UTF_8 = "the reading is not valid UTF-8"
 _json_time = msgspec.json.Decoder(datetime)
 
@@ -167,12 +173,21 @@ def _timestamp_fault(value: Any) -> str | None:
         return "have an offset, such as Z or +01:00" if value.tzinfo is None else None
     if isinstance(value, datetime):
         return None
-    if isinstance(value, bool) or not isinstance(value, int):
-        kind = "a number with a fraction" if isinstance(value, float) else _kind(value)
-        return f"be {_TIME}, not {kind}"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return f"be {_TIME}, not {_kind(value)}"
+    if isinstance(value, float) and math.isfinite(value):
+        return f"be {_TIME}, not a number with a fraction{_unit_hint(value)}"
     if not 0 <= value <= LAST_MILLISECOND:
-        return f"be 0 to {LAST_MILLISECOND} as epoch milliseconds"
+        return f"be 0 to {LAST_MILLISECOND} as epoch milliseconds{_unit_hint(value)}"
     return None
+
+
+def _unit_hint(value: float) -> str:
+    """In which other unit a number looks like a time of the years 2000 to 2100; empty for none."""
+    for unit, in_a_second, cure in _UNITS:
+        if 946_684_800 <= value // in_a_second <= 4_102_444_800:
+            return f"; it looks like {unit}: {cure}"
+    return ""
 
 
 _CHECKS: dict[str, Callable[[Any], str | None]] = {

@@ -191,7 +191,7 @@ BEGIN
         SELECT
             (s.place - 1)::integer,
             CASE s.fault WHEN 'dropped' THEN 'too_old' ELSE coalesce(s.fault, 'out_of_range') END,
-            coalesce(telemetry.reading_fault_detail(s.fault, v_oldest, v_newest), s.range_fault)
+            coalesce(telemetry.reading_fault_detail(s.fault, s.ts, v_oldest, v_newest), s.range_fault)
         FROM sent AS s
         WHERE s.fault IS NOT NULL OR s.range_fault IS NOT NULL
         UNION ALL

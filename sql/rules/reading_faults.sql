@@ -29,6 +29,7 @@ COMMENT ON FUNCTION telemetry.reading_fault(
 
 CREATE OR REPLACE FUNCTION telemetry.reading_fault_detail(
     fault text,
+    read_at timestamptz,
     oldest timestamptz,
     newest timestamptz
 )
@@ -41,12 +42,17 @@ AS $$
             || to_char(newest AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') || '; set the device''s clock'
         WHEN 'too_old' THEN 'timestamp is older than what raw history keeps: accepted from '
             || to_char(oldest AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+            -- of the years 2000 to 2100 in seconds, taken for milliseconds: in January and February of 1970
+            || CASE WHEN read_at BETWEEN to_timestamp(946684.8) AND to_timestamp(4102444.8)
+                THEN '; it looks like seconds: send milliseconds, which are the seconds times 1000'
+                ELSE ''
+            END
         WHEN 'dropped' THEN 'the raw readings of that day were dropped: whether this one was counted cannot be told'
     END
 $$;
 
-COMMENT ON FUNCTION telemetry.reading_fault_detail(text, timestamptz, timestamptz) IS
-'Takes a fault that reading_fault returned, and the oldest and newest times accepted. Returns a sentence that tells the sender what to fix.';
+COMMENT ON FUNCTION telemetry.reading_fault_detail(text, timestamptz, timestamptz, timestamptz) IS
+'Takes a fault that reading_fault returned, the reading''s time, and the oldest and newest times accepted. Returns a sentence that tells the sender what to fix.';
 
 CREATE OR REPLACE FUNCTION telemetry.range_fault(
     label text,

@@ -128,6 +128,27 @@ def test_a_local_time_is_refused_for_its_lack_of_an_offset() -> None:
     assert refusal(meter(timestamp="2026-01-31T12:00:00")) == detail
 
 
+@pytest.mark.parametrize(
+    ("sent", "unit"),
+    [
+        (1769860800.25, "seconds: multiply by 1000"),
+        (1769860800123456, "microseconds: divide by 1000"),
+        (1769860800123456789, "nanoseconds: divide by 1000000"),
+        (1.769860800123456e15, "microseconds: divide by 1000"),
+    ],
+)
+@pytest.mark.parametrize("media_type", [JSON, MSGPACK])
+def test_a_time_in_another_unit_is_told_which_it_looks_like(
+    sent: float, unit: str, media_type: str
+) -> None:
+    assert f"; it looks like {unit}" in refusal(meter(timestamp=sent), media_type)
+
+
+@pytest.mark.parametrize("sent", [float("inf"), float("nan"), 1e308, 10**400])
+def test_a_time_that_is_no_number_of_any_unit_is_refused(sent: float) -> None:
+    assert "looks like" not in refusal(json.dumps(meter(timestamp=sent)).encode())
+
+
 @pytest.mark.parametrize("sent", [-1, 253402300800000, 2**63, 2**64, 10**30])
 def test_milliseconds_beyond_year_9999_or_before_1970_are_refused(sent: int) -> None:
     detail = '"timestamp" must be 0 to 253402300799999 as epoch milliseconds'
