@@ -8,6 +8,7 @@ import httptools
 import msgspec
 
 from service.keys.credential import Credential, credential
+from service.recent import Recent
 from service.settings import Settings
 from service.wire import MEDIA_TYPES, charset_fault, media_type_of
 
@@ -79,22 +80,20 @@ class Heads:
 
     def __init__(self, max_body_bytes: int) -> None:
         self._max_body_bytes = max_body_bytes
-        self._known: dict[bytes, Head] = {}
+        self._known: Recent[bytes, Head] = Recent(_MOST_KNOWN)
 
     def __len__(self) -> int:
         return len(self._known)
 
     def parsed(self, head: bytes) -> Head | None:
         """What a head says; null where the request is not of the usual kind."""
-        known = self._known.get(head)
+        known = self._known.used(head)
         if known is not None:
             return known
         found = _parsed(head, self._max_body_bytes)
         # one with an id of its own does not come again
         if found is not None and found.given_id is None and len(head) <= _LONGEST_KNOWN:
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            self._known[head] = found
+            self._known.put(head, found)
         return found
 
 

@@ -12,11 +12,12 @@ import msgspec
 from service.database import Database, DatabaseUnavailable
 from service.keys.credential import Credential, credential_of
 from service.keys.grant import Bucket, Grant, another_device, no_key
+from service.recent import Recent
 from service.telling import told
 
 # a device's own key comes once a minute: more are not worth keeping for seconds
 _MOST_KNOWN = 100_000
-# who guesses keys shall not push out those that are good
+# apart, since who guesses keys should not push out those that are good
 _MOST_REFUSED = 10_000
 _MOST_ASKED = 1_000
 _MOST_WAITING = 20_000
@@ -47,10 +48,9 @@ class Keyring:
     def __init__(self, database: Database, cache_seconds: float) -> None:
         self._database = database
         self._cache_seconds = cache_seconds
-        self._known: dict[Credential, Grant] = {}
-        self._refused: dict[Credential, Grant] = {}
-        # by key, since the same key is asked about again and again
-        self._buckets: dict[str, Bucket] = {}
+        # with their rates, which go on from one answer about a key to the next
+        self._known: Recent[Credential, Grant] = Recent(_MOST_KNOWN)
+        self._refused: Recent[Credential, Grant] = Recent(_MOST_REFUSED)
         self._waiting: dict[Credential, list[Callable[[Told], None]]] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -69,7 +69,7 @@ class Keyring:
 
     def known(self, given: Credential) -> Grant | None:
         """What the key may do, where that was asked within the last seconds."""
-        grant = self._known.get(given) or self._refused.get(given)
+        grant = self._known.used(given) or self._refused.used(given)
         return grant if grant is not None and monotonic() < grant.until else None
 
     def ask(self, given: Credential, tell: Callable[[Told], None]) -> None:
@@ -138,17 +138,11 @@ class Keyring:
                     tell(grant)
 
     def _remember(self, given: Credential, grant: Grant) -> None:
-        if grant.refusal is None:
-            self._refused.pop(given, None)
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-                self._buckets.clear()
-            self._known[given] = grant
-        else:
-            self._known.pop(given, None)
-            if len(self._refused) >= _MOST_REFUSED:
-                self._refused.clear()
-            self._refused[given] = grant
+        good, other = self._known, self._refused
+        if grant.refusal is not None:
+            good, other = other, good
+        other.pop(given, None)
+        good.put(given, grant)
 
     def _grant(self, given: Credential, row: _Authenticated) -> Grant:
         known_seconds = min(self._cache_seconds, row.expires_in_seconds or self._cache_seconds)
@@ -158,18 +152,19 @@ class Keyring:
             scopes=frozenset(row.scopes or ()),
             every_device=bool(row.every_device),
             devices=set(row.devices or ()),
-            bucket=None if row.refusal else self._bucket(given.key_id, row),
+            bucket=None if row.refusal else self._bucket(given, row),
             until=monotonic() + known_seconds,
         )
 
-    def _bucket(self, key_id: str, row: _Authenticated) -> Bucket | None:
+    def _bucket(self, given: Credential, row: _Authenticated) -> Bucket | None:
         if row.readings_per_second is None or row.burst_readings is None:
             return None
-        bucket = self._buckets.get(key_id)
-        if bucket is None:
-            bucket = Bucket(row.readings_per_second, row.burst_readings)
-            self._buckets[key_id] = bucket
-        return bucket
+        before = self._known.get(given)
+        if before is None or before.bucket is None:
+            return Bucket(row.readings_per_second, row.burst_readings)
+        before.bucket.per_second = row.readings_per_second
+        before.bucket.burst = row.burst_readings
+        return before.bucket
 
     def _tell(self, error: Exception) -> None:
         waiting, self._waiting = self._waiting, {}

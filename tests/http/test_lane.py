@@ -292,3 +292,16 @@ def test_known_heads_are_bounded_and_right() -> None:
         assert parsed is not None
         assert parsed.length == number
     assert len(heads) <= 10_000
+
+
+def test_a_head_in_use_is_remembered_while_many_others_come_and_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("service.ingest.heads._MOST_KNOWN", 3)
+    heads = Heads(1_000_000)
+    head = b"POST /v1/ingest HTTP/1.1\r\nContent-Length: %d\r\n\r\n"
+    used = heads.parsed(head % 1)
+    for number in range(2, 20):
+        heads.parsed(head % number)
+        # the very same, not one that was parsed anew
+        assert heads.parsed(head % 1) is used
