@@ -18,6 +18,7 @@ import msgspec
 from litestar import Litestar
 
 from service.http import target
+from service.http.head_method import allowing_head, as_get
 from service.http.proxy import Proxies
 
 # where in the scope a request's note is
@@ -49,7 +50,8 @@ class Note:
 class AccessLog:
     """An ASGI application around another, which notes each request and writes the lines aside.
 
-    It refuses what no application behind it should see: service.http.target.
+    It refuses what no application behind it should see (service.http.target), and asks it for GET
+    where a client asks for HEAD.
 
     A request only appends a tuple: formatting and writing are done by a thread, some times a
     second. Where the reader of the log does not keep up, lines are left out, and counted.
@@ -93,6 +95,9 @@ class AccessLog:
                 self.close()
             return
         began = perf_counter()
+        method: str = scope["method"]
+        if method == "HEAD":
+            scope, send = as_get(scope, send)
         note = scope[NOTE] = Note(self.request_id(_given_id(scope)))
         path = self._proxies.place(scope)
         hot = self._hot.get(path)
@@ -105,7 +110,7 @@ class AccessLog:
             else:
                 await self._proxies(scope, receive, _noting(send, note))
         finally:
-            self.take(scope["method"], path, note, perf_counter() - began)
+            self.take(method, path, note, perf_counter() - began)
 
     def close(self) -> None:
         """Write what waits, and end."""
@@ -183,7 +188,10 @@ def _noting(send: Any, note: Note) -> Any:
     async def noting_send(message: Any) -> None:
         if message["type"] == "http.response.start":
             note.status = message["status"]
-            message["headers"] = [*message["headers"], (b"x-request-id", note.request_id)]
+            message["headers"] = [
+                *allowing_head(message["headers"]),
+                (b"x-request-id", note.request_id),
+            ]
         await send(message)
 
     return noting_send

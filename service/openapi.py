@@ -78,7 +78,8 @@ def config() -> OpenAPIConfig:
         title="Wattledger",
         version=version("wattledger"),
         description="The ledger of a charging fleet's energy: AC drawn from the grid, DC that"
-        " reached the battery, and what was lost between. Errors are RFC 9457 problem documents.",
+        " reached the battery, and what was lost between. Errors are RFC 9457 problem documents."
+        " Every path that has GET answers HEAD too, the same without the body.",
         license=License(name="Apache-2.0", identifier="Apache-2.0"),
         path=PATH,
         openapi_router=Router(

@@ -8,6 +8,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, ValidationException
 
 from service.database import DatabaseUnavailable, RuleViolation
+from service.http.head_method import with_head
 from service.keys.grant import Denied
 from service.wire.readings import ID_PATTERN, ID_RULE
 
@@ -49,7 +50,7 @@ def _on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[
     detail = error.detail
     if isinstance(error, MethodNotAllowedException):
         headers = {name.lower(): value for name, value in (error.headers or {}).items()}
-        allowed = headers.get("allow", "others")
+        allowed = with_head(headers.get("allow", "others"))
         detail = f"{request.method} does nothing here: {allowed} do"
     elif detail == HTTPStatus.NOT_FOUND.phrase:
         detail = "nothing is there: /docs lists what is"

@@ -152,7 +152,7 @@ def test_what_a_connection_refuses_is_documented(
 @pytest.mark.parametrize(
     ("path", "described", "allowed"),
     [
-        ("/v1/meters/M-1", "/v1/meters/{meter_id}", {"GET", "OPTIONS"}),
+        ("/v1/meters/M-1", "/v1/meters/{meter_id}", {"GET", "HEAD", "OPTIONS"}),
         ("/v1/links/V-1", "/v1/links/{vehicle_id}", {"PUT", "DELETE", "OPTIONS"}),
         ("/v1/ingest", "/v1/ingest", {"POST"}),
     ],

@@ -1,4 +1,4 @@
-"""What a process remembers of keys: those in use, with their rates, however many others there are."""
+"""What a process remembers of keys: those in use, with their rates, however many there are."""
 
 from __future__ import annotations
 

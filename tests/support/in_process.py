@@ -66,18 +66,23 @@ class Peer:
             return False
         return True
 
-    def answer(self) -> tuple[int, dict[str, str], bytes]:
-        """The next answer: status, headers in lower case, body."""
+    def head(self) -> tuple[int, dict[str, str]]:
+        """The head of the next answer: status, headers in lower case."""
         while b"\r\n\r\n" not in self._read:
             self._more()
         head, _, self._read = self._read.partition(b"\r\n\r\n")
         first, *lines = head.decode().split("\r\n")
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+        return int(first.split()[1]), headers
+
+    def answer(self) -> tuple[int, dict[str, str], bytes]:
+        """The next answer: status, headers in lower case, body."""
+        status, headers = self.head()
         length = int(headers["content-length"])
         while len(self._read) < length:
             self._more()
         body, self._read = self._read[:length], self._read[length:]
-        return int(first.split()[1]), headers, body
+        return status, headers, body
 
     def continued(self) -> bool:
         """Whether what comes next is the go-ahead for a body."""
