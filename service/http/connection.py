@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
+import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -21,6 +22,9 @@ MOST_DRAINED_BYTES = 32 * 1024 * 1024
 DRAIN_SECONDS = 5.0
 # in which a client may read nothing of what is written to it
 UNREAD_SECONDS = 30.0
+
+# the header that offers another protocol, and the one that comes with h2c
+_OFFER = frozenset({b"upgrade", b"http2-settings"})
 
 _STATUS_LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
@@ -37,6 +41,9 @@ class Connection(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.parser = self._new_parser()
+        # the head of a request that offers another protocol, without the offer
+        self._offer: bytes | None = None
         self._in_head = True
         self._in_message = False
         self._head_bytes = 0
@@ -71,7 +78,8 @@ class Connection(HttpToolsProtocol):
         """Parse what came, and see that neither a head nor an unwanted body goes on for ever."""
         if self._in_head:
             self._head_bytes += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._parse(data)
         if not self._in_message or self.transport.is_closing():
             return
         if not self._in_head:
@@ -87,6 +95,35 @@ class Connection(HttpToolsProtocol):
         elif self._deadline is None:
             self._deadline = self.loop.call_later(HEAD_SECONDS, self._head_overdue)
 
+    def _parse(self, data: bytes) -> None:
+        """Parse what came. Offers of another protocol are passed over, as RFC 9110 lets a server do.
+
+        The parser takes what follows such a head for the other protocol. So another one gets the
+        head once more, without the offer, and then the rest.
+        """
+        rest = memoryview(data)
+        try:
+            while True:
+                try:
+                    self.parser.feed_data(rest)
+                except httptools.HttpParserUpgrade as pause:
+                    if self._offer is None:  # turned away
+                        return
+                    rest = rest[pause.args[0] :]
+                    self.parser = self._new_parser()
+                    head, self._offer = self._offer, None
+                    self.parser.feed_data(head)
+                else:
+                    return
+        except httptools.HttpParserError:
+            self.send_400_response("")
+
+    def _new_parser(self) -> httptools.HttpRequestParser:
+        parser = httptools.HttpRequestParser(self)
+        # as uvicorn has it: a client may send more behind "Connection: close"
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return parser
+
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
@@ -96,12 +133,11 @@ class Connection(HttpToolsProtocol):
         """A request's head is complete."""
         self._in_head = False
         self._forget_deadline()
-        if self.parser is not None and self.parser.should_upgrade():
-            # the parser takes what follows for another protocol
-            self._turn_away(
-                HTTPStatus.BAD_REQUEST,
-                "another protocol is not supported: send the request without Upgrade",
-            )
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                self._turn_away(HTTPStatus.BAD_REQUEST, "CONNECT is for proxies, and this is none")
+            else:
+                self._offer = self._head_without_offer()
             return
         super().on_headers_complete()
         if not self.cycle.keep_alive:
@@ -111,7 +147,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """A request is complete: what comes next is a head."""
-        if self.transport.is_closing():
+        if self._offer is not None or self.transport.is_closing():
             return
         super().on_message_complete()
         self._in_head, self._in_message = True, False
@@ -148,6 +184,20 @@ class Connection(HttpToolsProtocol):
             self.transport.abort()
         else:
             self._unread = self.loop.call_later(UNREAD_SECONDS, self._look_again_at_unread, waiting)
+
+    def _head_without_offer(self) -> bytes:
+        """The head that was just parsed, without what only who takes the offer looks at."""
+        lines = [
+            b"%s %s HTTP/%s"
+            % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        ]
+        for name, value in self.headers:
+            if name == b"connection":
+                tokens = [token.strip() for token in value.split(b",")]
+                value = b", ".join(token for token in tokens if token.lower() not in _OFFER)
+            if value and name not in _OFFER:
+                lines.append(b"%s: %s" % (name, value))
+        return b"\r\n".join([*lines, b"", b""])
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP, and hang up."""

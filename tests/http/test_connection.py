@@ -164,11 +164,9 @@ def test_one_connection_too_many_is_503_and_those_before_are_served(port: int, b
         assert peers[0].answer()[0] == 200
 
 
-def test_another_protocol_is_refused(peer: Peer) -> None:
-    peer.send(
-        b"POST / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\n{}"
-    )
-    assert "without Upgrade" in assert_turned_away(peer, 400)
+def test_a_request_to_pass_bytes_on_is_refused(peer: Peer) -> None:
+    peer.send(b"CONNECT other:443 HTTP/1.1\r\nHost: other:443\r\n\r\n")
+    assert "CONNECT" in assert_turned_away(peer, 400)
 
 
 def test_who_does_not_read_an_answer_is_cut_off(peer: Peer, bound: Any) -> None:
