@@ -14,7 +14,7 @@ from litestar.logging import LoggingConfig
 from service import openapi
 from service import settings as environment
 from service.access_log import AccessLog
-from service.database import Database, DatabaseUnavailable, RuleViolation
+from service.database import Database, DatabaseBusy, DatabaseUnavailable, RuleViolation
 from service.http.proxy import Proxies
 from service.http.server import end_with_supervisor
 from service.ingest import answers, endpoint
@@ -32,7 +32,7 @@ _LOGGING = LoggingConfig(
     root={"level": "WARNING", "handlers": ["queue_listener"]},
     loggers={"service": {"level": "INFO"}, "uvicorn.error": {"level": "ERROR"}},
     log_exceptions="always",
-    disable_stack_trace={*range(400, 500), RuleViolation, DatabaseUnavailable},
+    disable_stack_trace={*range(400, 500), RuleViolation, DatabaseUnavailable, DatabaseBusy},
 )
 
 # exact digits of numeric, as a JSON number

@@ -1,8 +1,11 @@
 """The one door to the database for reads: calls of SQL functions in, structs out."""
 
 import asyncio
+import logging
+import math
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
@@ -10,8 +13,12 @@ from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from service.conninfo import completed
+from service.recent import Recent
 from service.session import prepare_connection
 from service.settings import Settings
+from service.sqlstates import Meaning, meaning_of
+
+_log = logging.getLogger(__name__)
 
 Row = TypeVar("Row")
 Connection = psycopg.AsyncConnection[Any]
@@ -20,6 +27,10 @@ Connection = psycopg.AsyncConnection[Any]
 _PATIENCE_SECONDS = 2.0
 # so that a login's new settings, or a database that moved, are found without a restart
 _LIFETIME_SECONDS = 30 * 60
+_COMPLAINT_SECONDS = 60.0
+
+# when the operator was told what
+_complained: Recent[str, float] = Recent(100)
 
 
 class DatabaseError(Exception):
@@ -28,6 +39,10 @@ class DatabaseError(Exception):
 
 class DatabaseUnavailable(DatabaseError):
     """The database is away or too busy; the same call may succeed later."""
+
+
+class DatabaseBusy(DatabaseUnavailable):
+    """Others were at the same rows; the same call may succeed at once."""
 
 
 class RuleViolation(DatabaseError):
@@ -42,24 +57,35 @@ class RuleViolation(DatabaseError):
 
 @asynccontextmanager
 async def translated_errors() -> AsyncGenerator[None, None]:
-    """Turn the driver's errors into ours, by SQLSTATE, never by text."""
+    """Turn the driver's errors into ours, by SQLSTATE (service.sqlstates), never by text.
+
+    What the statement itself caused stays a psycopg.Error.
+    """
     try:
         yield
     except PoolTimeout as error:
         raise DatabaseUnavailable("no database connection became free in time") from error
-    except (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable) as error:
-        raise DatabaseUnavailable("the database did not answer in time") from error
-    except psycopg.OperationalError as error:
-        raise DatabaseUnavailable("the database is away") from error
     except psycopg.Error as error:
-        if error.sqlstate and error.sqlstate.startswith("WL"):
-            raise RuleViolation(
-                error.sqlstate, error.diag.message_primary or "", error.diag.message_hint
-            ) from error
-        if error.sqlstate and error.sqlstate.startswith("42"):
-            # what a function, a column or a right is missing for, no caller can help
-            raise DatabaseUnavailable("the database is not of this version") from error
-        raise
+        meaning, text = meaning_of(error)
+        if meaning is Meaning.STATEMENT:
+            raise
+        message, hint = error.diag.message_primary or "", error.diag.message_hint
+        if meaning is Meaning.RULE:
+            raise RuleViolation(error.sqlstate or "", message, hint) from error
+        if meaning is Meaning.IN_THE_WAY:
+            raise DatabaseBusy(text) from error
+        if meaning is Meaning.INCOMPLETE:
+            text = f"{text}: {message}"
+            _complain(text, hint)
+        raise DatabaseUnavailable(text) from error
+
+
+def _complain(text: str, hint: str | None) -> None:
+    """Tell the operator what every request meets, now and then."""
+    now = monotonic()
+    if now - _complained.get(text, -math.inf) >= _COMPLAINT_SECONDS:
+        _complained.put(text, now)
+        _log.error("%s; %s", text, hint or "requests are answered with 503 meanwhile")
 
 
 class Database:

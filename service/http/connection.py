@@ -96,7 +96,7 @@ class Connection(HttpToolsProtocol):
             self._deadline = self.loop.call_later(HEAD_SECONDS, self._head_overdue)
 
     def _parse(self, data: bytes) -> None:
-        """Parse what came. Offers of another protocol are passed over, as RFC 9110 lets a server do.
+        """Parse what came. An offer of another protocol is passed over, as RFC 9110 allows.
 
         The parser takes what follows such a head for the other protocol. So another one gets the
         head once more, without the offer, and then the rest.

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, LiteralString
 
 import msgspec
 import psycopg
 
 from service.conninfo import completed
-from service.database import DatabaseUnavailable, translated_errors
+from service.database import DatabaseBusy, DatabaseUnavailable, translated_errors
 from service.ingest.arrays import METER, VEHICLE, adapt, columns
 from service.ingest.quarantine import (
     STATEMENT,
@@ -21,6 +22,11 @@ from service.ingest.quarantine import (
 from service.session import may_prepare, prepare_connection
 from service.settings import Settings
 from service.wire import Batch, Refusal
+
+# how often one group is tried while others are at the same rows
+_ATTEMPTS = 3
+# a limit on what one statement may do: a reading that meets it alone is good all the same
+_LIMIT_EXCEEDED = "53400"
 
 # one statement, so that a request's meters and vehicles are committed together or not at all
 _INGEST = """
@@ -128,6 +134,12 @@ class Store:
         await self._call(STATEMENT, parameters(refused))
 
     async def _call(self, query: LiteralString, values: Sequence[object]) -> list[Any]:
+        for _ in range(_ATTEMPTS - 1):
+            with suppress(DatabaseBusy):
+                return await self._attempt(query, values)
+        return await self._attempt(query, values)
+
+    async def _attempt(self, query: LiteralString, values: Sequence[object]) -> list[Any]:
         await self.connect()
         connection = self._connection
         assert connection is not None  # noqa: S101  connect() raises where there is none
@@ -148,9 +160,7 @@ class Store:
 async def ingest_split(store: Store, batch: Batch, error: psycopg.Error) -> Outcome:
     """Store the readings of a batch that fails as a whole, all but those that fail alone."""
     if len(batch.meters.indexes) + len(batch.vehicles.indexes) <= 1:
-        index = (*batch.meters.indexes, *batch.vehicles.indexes)[0]
-        detail = f"the database cannot store it: {error.diag.message_primary or error}"
-        return Outcome(0, [*batch.refused, Refusal(index, "malformed", detail)], {})
+        return _refused_alone(batch, error)
     total = Outcome(0, list(batch.refused), {})
     for half in batch.halves():
         try:
@@ -161,3 +171,17 @@ async def ingest_split(store: Store, batch: Batch, error: psycopg.Error) -> Outc
         total.refused += outcome.refused
         total.decoded |= outcome.decoded
     return total
+
+
+def _refused_alone(batch: Batch, error: psycopg.Error) -> Outcome:
+    """The outcome of the one reading that a batch has, which the database cannot store."""
+    index = (*batch.meters.indexes, *batch.vehicles.indexes)[0]
+    detail = f"the database cannot store it: {error.diag.message_primary or error}"
+    decoded: dict[int, Decoded] = {}
+    if error.sqlstate == _LIMIT_EXCEEDED:
+        detail += "; it is kept, to be stored once the limit is raised"
+        for row in batch.meters.rows:
+            decoded[index] = decoded_meter(row)
+        for row in batch.vehicles.rows:
+            decoded[index] = decoded_vehicle(row)
+    return Outcome(0, [*batch.refused, Refusal(index, "malformed", detail)], decoded)

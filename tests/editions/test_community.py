@@ -11,10 +11,13 @@ import pytest
 
 from service.migrate import differences, edition, migrate
 from service.migrate.errors import MigrationError
+from service.settings import Settings
 from tests.editions.test_efficiency import fill
 from tests.editions.test_ops import fill_days, run_refresh_jobs
+from tests.service.test_writer import batch_of, submit_all
 from tests.support import community, rollups
 from tests.support.community import Engine, EngineMissing
+from tests.support.http import meter
 from tests.support.readings import (
     NOW,
     Connection,
@@ -178,6 +181,33 @@ def test_compression_keeps_every_answer_and_late_readings_still_go_in(db: Connec
     with pytest.raises(psycopg.Error) as raised:
         db.execute("UPDATE telemetry.meter_reading SET energy_mwh = 1")
     assert raised.value.sqlstate in {"WL010", "42501"}
+
+
+def test_late_readings_beyond_the_decompression_limit_of_a_group_are_stored_in_smaller_ones(
+    db: Connection, community_url: str
+) -> None:
+    day, minute = NOW - 10 * DAY, timedelta(minutes=1)
+    meters = [f"L-{number}" for number in range(8)]
+    stored = [MeterReading(name, day + n * minute) for name in meters for n in range(50)]
+    assert ingest_meters(db, stored) == []
+    db.execute(
+        "SELECT public.compress_chunk(c) FROM public.show_chunks('telemetry.meter_reading') AS c"
+    )
+    # each meter's fifty are decompressed together
+    name = "timescaledb.max_tuples_decompressed_per_dml_transaction"
+    db.execute(f"ALTER ROLE wattledger_service SET {name} = 120")
+    db.close()
+    sent = [
+        *(meter(one, day + timedelta(seconds=90)) for one in meters),
+        meter("L-0", day, kwhConsumedAc=0.7),
+    ]
+    requests = [batch_of(*sent[:4]), batch_of(*sent[4:])]
+    first, second = submit_all(community_url, requests, Settings(writers=1))
+    assert first.refused == []
+    assert [(refused.index, refused.reason) for refused in second.refused] == [(4, "conflict")]
+    with psycopg.connect(community_url) as again:
+        row = again.execute("SELECT count(*) FROM telemetry.meter_reading").fetchone()
+    assert row == (len(stored) + len(meters),)
 
 
 @pytest.fixture

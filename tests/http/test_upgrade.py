@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,7 @@ def test_requests_in_any_pieces_one_behind_another_are_answered_in_turn(
     )
     places = sorted({0, *(cut for cut in cuts if cut < len(sent)), len(sent)})
     with Peer(port) as peer:
-        for start, stop in zip(places, places[1:], strict=False):
+        for start, stop in pairwise(places):
             peer.send(sent[start:stop])
         for _, _, body in requests:
             assert told(peer) == ["POST", "/a b", body, ["host", "x-a"]]

@@ -1,0 +1,69 @@
+"""Meanings of the database's errors, by SQLSTATE: whose trouble it is, and whether to try again."""
+
+from enum import Enum, auto
+
+import psycopg
+
+
+class Meaning(Enum):
+    """What an error says of the call that met it."""
+
+    # the server's trouble, or an operator's: the same call may succeed later
+    AWAY = auto()
+    # it took too long, or waited too long for others: likewise
+    SLOW = auto()
+    # others were at the same rows: the same call may succeed at once
+    IN_THE_WAY = auto()
+    # the functions miss a row that they work by, or one another: the operator's to put right
+    INCOMPLETE = auto()
+    # a function, a column or a right is missing, which no caller can help
+    OTHER_VERSION = auto()
+    # a function of ours refused what the caller asked for
+    RULE = auto()
+    # what the statement itself causes: another one may pass
+    STATEMENT = auto()
+
+
+# by the first characters of a SQLSTATE; the longest counts, and what is not here is the statement's
+_BY_SQLSTATE: dict[str, tuple[Meaning, str]] = {
+    # the connection, or making one
+    "08": (Meaning.AWAY, "the database is away"),
+    "28": (Meaning.AWAY, "the database is away"),
+    "3D": (Meaning.AWAY, "the database is away"),
+    # an operator, a start, a stop or a crash
+    "57": (Meaning.AWAY, "the database is away"),
+    # a standby, or a primary that was made one; the reading is good
+    "25006": (Meaning.AWAY, "the database takes no changes now"),
+    # full disks, no memory, no connection left; an answer of "not stored" for ever would be wrong
+    "53": (Meaning.AWAY, "the database has no disk, memory or connections left"),
+    # disks that cannot be read or written
+    "58": (Meaning.AWAY, "the database has trouble with its disk"),
+    # but for a limit on what one statement does, such as TimescaleDB's on compressed rows
+    "53400": (Meaning.STATEMENT, ""),
+    # statement_timeout, lock_timeout, and those of idle or long transactions
+    "57014": (Meaning.SLOW, "the database did not answer in time"),
+    "55P03": (Meaning.SLOW, "the database did not answer in time"),
+    "25P03": (Meaning.SLOW, "the database did not answer in time"),
+    "25P04": (Meaning.SLOW, "the database did not answer in time"),
+    # deadlocks, and on a replica what the primary changed meanwhile
+    "40001": (Meaning.IN_THE_WAY, "others were at the same rows"),
+    "40P01": (Meaning.IN_THE_WAY, "others were at the same rows"),
+    "3F": (Meaning.OTHER_VERSION, "the database is not of this version"),
+    "42": (Meaning.OTHER_VERSION, "the database is not of this version"),
+    "WL": (Meaning.RULE, ""),
+    "WL05": (Meaning.INCOMPLETE, "the database's configuration is incomplete"),
+    "WL051": (Meaning.INCOMPLETE, "the database's functions do not fit together"),
+}
+
+
+def meaning_of(error: psycopg.Error) -> tuple[Meaning, str]:
+    """What an error means, and what to tell who must try again."""
+    code = error.sqlstate
+    if code is None:
+        # a connection that broke tells no code; what else has none is the driver's, of the call
+        broken = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+        return (Meaning.AWAY, "the database is away") if broken else (Meaning.STATEMENT, "")
+    for length in (5, 4, 2):
+        if (found := _BY_SQLSTATE.get(code[:length])) is not None:
+            return found
+    return Meaning.STATEMENT, ""
