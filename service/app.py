@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import IO, Any
 
 import msgspec
-from litestar import Litestar, Response
+from litestar import Litestar, Request, Response
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.logging import LoggingConfig
@@ -26,6 +26,10 @@ from service.problems import HANDLERS as PROBLEM_HANDLERS
 from service.routes import analytics, devices, health, links
 from service.settings import Settings, SettingsError
 from service.upkeep import Upkeep
+
+_READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+# for what operators change, which is little
+_PRIMARY_CONNECTIONS = 2
 
 # our own messages, and every exception that becomes a 500; what a client did wrong is no news
 _LOGGING = LoggingConfig(
@@ -52,20 +56,22 @@ class ExactResponse(Response[Any]):
 def create_app(
     database_url: str | None = None,
     settings: Settings | None = None,
+    read_database_url: str | None = None,
 ) -> Litestar:
-    """The application on a database, both from the environment unless given.
+    """The application on a database, perhaps with a replica; from the environment unless given.
 
     Raises SettingsError where DATABASE_URL is missing or a setting cannot be used.
     """
     settings = settings or environment.load()
     write_url = database_url or environment.database_url()
-    read_url = database_url or environment.read_database_url()
+    read_url = read_database_url or database_url or environment.read_database_url()
     if not write_url or not read_url:
         raise SettingsError("DATABASE_URL is not set: name the database to serve")
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncGenerator[None, None]:
-        database = Database(read_url, settings)
+        reads = Database(read_url, settings, reads_only=True)
+        primary = Database(write_url, settings, connections=_PRIMARY_CONNECTIONS)
         writer = Writer(write_url, settings)
         keyring = None
         if settings.keys == "required":
@@ -73,13 +79,20 @@ def create_app(
             keys = Database(write_url, settings, connections=1)
             keyring = Keyring(keys, settings.key_cache_seconds)
             await keyring.start()
-        await database.open()
+        await reads.open()
+        await primary.open()
         await writer.start()
         upkeep = Upkeep(write_url, settings.maintenance_minutes * 60)
         upkeep.start()
         patience = Patience(settings.body_timeout_seconds)
         app.state.update(
-            {"database": database, "writer": writer, "patience": patience, "keyring": keyring}
+            {
+                "reads": reads,
+                "primary": primary,
+                "writer": writer,
+                "patience": patience,
+                "keyring": keyring,
+            }
         )
         try:
             yield
@@ -89,10 +102,15 @@ def create_app(
             await writer.stop()
             if keyring is not None:
                 await keyring.stop()
-            await database.close()
+            await primary.close()
+            await reads.close()
 
-    def provide_database(state: State) -> Database:
-        return state.database
+    def provide_database(state: State, request: Request[Any, Any, Any]) -> Database:
+        # by the method, so that no route can send a change to a replica
+        return state.reads if request.method in _READING_METHODS else state.primary
+
+    def provide_primary(state: State) -> Database:
+        return state.primary
 
     app = Litestar(
         route_handlers=[
@@ -104,7 +122,10 @@ def create_app(
             *health.HANDLERS,
         ],
         guards=[guard],
-        dependencies={"database": Provide(provide_database, sync_to_thread=False)},
+        dependencies={
+            "database": Provide(provide_database, sync_to_thread=False),
+            "primary": Provide(provide_primary, sync_to_thread=False),
+        },
         exception_handlers=PROBLEM_HANDLERS,
         lifespan=[lifespan],
         response_class=ExactResponse,

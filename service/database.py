@@ -1,4 +1,4 @@
-"""The one door to the database for reads: calls of SQL functions in, structs out."""
+"""The one door to the database but for readings: calls of SQL functions in, structs out."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from service.conninfo import completed
 from service.recent import Recent
-from service.session import prepare_connection
+from service.session import prepare_connection, prepare_reader
 from service.settings import Settings
 from service.sqlstates import Meaning, meaning_of
 
@@ -91,8 +91,18 @@ def _complain(text: str, hint: str | None) -> None:
 class Database:
     """A pool of connections on which each call is a transaction of its own."""
 
-    def __init__(self, conninfo: str, settings: Settings, connections: int | None = None) -> None:
-        """`connections`: how many at most, in place of what the settings say."""
+    def __init__(
+        self,
+        conninfo: str,
+        settings: Settings,
+        connections: int | None = None,
+        *,
+        reads_only: bool = False,
+    ) -> None:
+        """`connections`: how many at most, in place of what the settings say.
+
+        `reads_only`: what is called changes nothing, so that a replica will do.
+        """
         self._timeout_seconds = settings.read_timeout_seconds
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             completed(conninfo),
@@ -101,7 +111,7 @@ class Database:
             max_size=connections or settings.read_connections,
             timeout=_PATIENCE_SECONDS,
             max_lifetime=_LIFETIME_SECONDS,
-            configure=prepare_connection,
+            configure=prepare_reader if reads_only else prepare_connection,
             check=AsyncConnectionPool.check_connection,
             open=False,
         )

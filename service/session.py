@@ -46,6 +46,16 @@ async def prepare_connection(connection: psycopg.AsyncConnection[Any]) -> None:
         ) from error
 
 
+async def prepare_reader(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Prepare as above, and let the session change nothing, as on a replica.
+
+    Not where a pooler gives the session to others too. Raises LoginRefused, psycopg.Error.
+    """
+    await prepare_connection(connection)
+    if may_prepare(connection):
+        await connection.execute("SET default_transaction_read_only = on")
+
+
 async def _prepare(connection: psycopg.AsyncConnection[Any]) -> None:
     await connection.set_autocommit(True)
     if await _is_pooled(connection):

@@ -1,5 +1,6 @@
 """Liveness and readiness."""
 
+import asyncio
 from functools import cache
 from typing import Literal
 
@@ -11,14 +12,18 @@ from service.database import DatabaseUnavailable
 from service.keys.guard import OPEN
 from service.migrate.edition import Edition
 from service.migrate.files import definitions_hash, migration_hashes
-from service.routes.parameters import FromDatabase
+from service.routes.parameters import FromDatabase, FromPrimary
+
+# so that who asks is not kept waiting for what is a warning at most
+_REPLICA_SECONDS = 1.0
 
 
 class Health(msgspec.Struct, omit_defaults=True):
-    """Whether all is well, and what is not."""
+    """Whether all is well, and what is not; `warnings` are of what is served all the same."""
 
     status: Literal["ok", "unavailable"]
     problems: list[str] = []
+    warnings: list[str] = []
 
 
 class _Installed(msgspec.Struct):
@@ -40,11 +45,15 @@ def live() -> Health:
 
 
 @get("/health/ready", tags=["health"], opt=OPEN, security=[{}])
-async def ready(database: FromDatabase, state: State) -> Response[Health]:
-    """The database answers, its schema is this version's, and readings can be written."""
+async def ready(database: FromDatabase, primary: FromPrimary, state: State) -> Response[Health]:
+    """The database answers, its schema is this version's, and readings can be written.
+
+    A replica for reads that is away is a warning: readings are taken without it.
+    """
     problems: list[str] = []
+    warnings: list[str] = []
     try:
-        installed = await database.one(_Installed, "SELECT * FROM api.installed_version()")
+        installed = await primary.one(_Installed, "SELECT * FROM api.installed_version()")
     except DatabaseUnavailable as error:
         problems.append(str(error))
     else:
@@ -56,7 +65,14 @@ async def ready(database: FromDatabase, state: State) -> Response[Health]:
             problems.append("the database has other definitions: run wattledger migrate")
         if not state.writer.connected:
             problems.append("no connection for writing readings yet")
-    health = Health("unavailable" if problems else "ok", problems)
+        try:
+            async with asyncio.timeout(_REPLICA_SECONDS):
+                await database.one(_Installed, "SELECT * FROM api.installed_version()")
+        except (DatabaseUnavailable, TimeoutError) as error:
+            warnings.append(
+                f"what is read is answered with 503: {str(error) or 'no answer in time'}"
+            )
+    health = Health("unavailable" if problems else "ok", problems, warnings)
     return Response(health, status_code=503 if problems else 200)
 
 

@@ -13,7 +13,10 @@ from litestar.params import PathParameter, QueryParameter
 from service.database import Database
 from service.wire.readings import ID_PATTERN, LONGEST_ID
 
+# "database": the one for reads where the request's method reads, else the one that takes changes
 FromDatabase = NamedDependency[Database]
+# "primary": the one that takes changes, whatever the method
+FromPrimary = NamedDependency[Database]
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 DeviceId = Annotated[str, PathParameter(min_length=1, max_length=LONGEST_ID, pattern=ID_PATTERN)]

@@ -106,7 +106,8 @@ class Text(msgspec.Struct):
 
 def test_what_must_hold_holds_in_whichever_session(cluster: Cluster, pooler: PgBouncer) -> None:
     async def look() -> set[tuple[str, ...]]:
-        database = Database(pooler.url(), Settings(read_connections=4))
+        # the session is others' too, who change something
+        database = Database(pooler.url(), Settings(read_connections=4), reads_only=True)
         await database.open()
         try:
             rows = await asyncio.gather(
@@ -115,6 +116,7 @@ def test_what_must_hold_holds_in_whichever_session(cluster: Cluster, pooler: PgB
                         Text,
                         "SELECT concat_ws(' ', current_setting('synchronous_commit'),"
                         " current_setting('timezone'), current_setting('statement_timeout'),"
+                        " current_setting('default_transaction_read_only'),"
                         " current_user, pg_sleep(0.01)::text) AS value",
                     )
                     for _ in range(40)
@@ -124,7 +126,7 @@ def test_what_must_hold_holds_in_whichever_session(cluster: Cluster, pooler: PgB
             await database.close()
         return {(row.value.strip(),) for [row] in rows}
 
-    assert asyncio.run(look()) == {("on UTC 1min wattledger_service",)}
+    assert asyncio.run(look()) == {("on UTC 1min off wattledger_service",)}
 
 
 def test_a_query_that_takes_too_long_is_cancelled_through_the_pooler(

@@ -16,9 +16,11 @@ class Who(msgspec.Struct):
     name: str
 
 
-def ask(url: str, query: Any, settings: Settings | None = None) -> list[Who]:
+def ask(
+    url: str, query: Any, settings: Settings | None = None, *, reads_only: bool = False
+) -> list[Who]:
     async def call() -> list[Who]:
-        database = Database(url, settings or Settings())
+        database = Database(url, settings or Settings(), reads_only=reads_only)
         await database.open()
         try:
             return await database.all(Who, query)
@@ -51,3 +53,12 @@ def test_a_refusal_of_our_functions_carries_code_message_and_hint(service_url: s
         ask(service_url, "SELECT api.put_charging_link('V', 'M', now(), now())::text AS name")
     assert raised.value.code == "WL002"
     assert raised.value.hint
+
+
+PUT_LINK = "SELECT api.put_charging_link('V', 'M', NULL, NULL)::text AS name"
+
+
+def test_who_only_reads_can_change_nothing_even_at_the_primary(service_url: str) -> None:
+    with pytest.raises(DatabaseUnavailable, match="takes no changes"):
+        ask(service_url, PUT_LINK, reads_only=True)
+    assert ask(service_url, PUT_LINK) == [Who("true")]
