@@ -25,7 +25,7 @@ CREATE TEMP VIEW demo_minute AS
 SELECT
     t.ts,
     t.number,
-    extract(HOUR FROM t.ts) NOT BETWEEN 4 AND 19 AS charging
+    extract(HOUR FROM t.ts AT TIME ZONE 'UTC') NOT BETWEEN 4 AND 19 AS charging
 FROM (
     SELECT
 '2026-03-28 00:00+00'::timestamptz + n.number * INTERVAL '1 minute' AS ts,

@@ -100,7 +100,9 @@ def create(
     with _cursor() as cursor:
         row = cursor.execute(
             "SELECT * FROM ops.create_key(scopes => %s::text[], devices => %s::text[],"
-            " fleet => %s::text, expires_at => now() + %s::interval,"
+            " fleet => %s::text,"
+            # in UTC: a day has 24 hours, whatever the session's time zone
+            " expires_at => (now() AT TIME ZONE 'UTC' + %s::interval) AT TIME ZONE 'UTC',"
             " readings_per_second => %s::float8, burst_readings => %s::float8, note => %s::text)",
             [list(scopes), list(devices) or None, fleet, expires, rate, burst, note],
         ).fetchone()

@@ -22,7 +22,9 @@ def verify(since: str) -> None:
     """
     query = (
         "SELECT v.* FROM ops.verify("
-        "coalesce(now() - nullif(%s, 'infinity')::interval, '-infinity')) AS v"
+        # in UTC: a day has 24 hours, whatever the session's time zone
+        "coalesce((now() AT TIME ZONE 'UTC' - nullif(%s, 'infinity')::interval) AT TIME ZONE 'UTC',"
+        " '-infinity')) AS v"
     )
     try:
         with connect_as_admin() as connection:

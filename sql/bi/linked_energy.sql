@@ -69,7 +69,7 @@ HAVING num_nonnulls(sum(a.energy_mwh), sum(d.energy_mwh)) > 0;
 COMMENT ON VIEW telemetry.linked_energy_hourly IS
 'Energy of both sides in the hours in which a vehicle was linked and either side reported.';
 COMMENT ON COLUMN telemetry.linked_energy_hourly.vehicle_id IS 'The vehicle''s id.';
-COMMENT ON COLUMN telemetry.linked_energy_hourly.bucket IS 'Begin of the hour, in UTC.';
+COMMENT ON COLUMN telemetry.linked_energy_hourly.bucket IS 'Start of the hour, in UTC.';
 COMMENT ON COLUMN telemetry.linked_energy_hourly.ac_mwh IS 'AC energy of the linked meters, in milliwatt-hours.';
 COMMENT ON COLUMN telemetry.linked_energy_hourly.meter_samples IS 'How many readings the linked meters sent.';
 COMMENT ON COLUMN telemetry.linked_energy_hourly.dc_mwh IS
@@ -87,7 +87,7 @@ SELECT
     sum(w.meter_samples)::bigint AS meter_samples,
     sum(w.dc_mwh) AS dc_mwh,
     sum(w.vehicle_samples)::bigint AS vehicle_samples,
-    greatest(least(w.bucket + INTERVAL '1 day', now()) - w.bucket, INTERVAL '0') AS linked
+    greatest(least(w.bucket + INTERVAL '24 hours', now()) - w.bucket, INTERVAL '0') AS linked
 FROM (
     SELECT
         s.vehicle_id,
@@ -136,14 +136,14 @@ CROSS JOIN LATERAL (
     FROM telemetry.linked_energy_hourly AS l
     WHERE l.vehicle_id = e.vehicle_id
         AND l.bucket >= e.bucket
-        AND l.bucket < e.bucket + INTERVAL '1 day'
+        AND l.bucket < e.bucket + INTERVAL '24 hours'
 ) AS h
 WHERE h.ac_mwh IS NOT NULL;
 
 COMMENT ON VIEW telemetry.linked_energy_daily IS
 'Energy of both sides in the days in which a vehicle was linked and either side reported.';
 COMMENT ON COLUMN telemetry.linked_energy_daily.vehicle_id IS 'The vehicle''s id.';
-COMMENT ON COLUMN telemetry.linked_energy_daily.bucket IS 'Begin of the UTC day.';
+COMMENT ON COLUMN telemetry.linked_energy_daily.bucket IS 'Start of the UTC day.';
 COMMENT ON COLUMN telemetry.linked_energy_daily.ac_mwh IS 'AC energy of the linked meters, in milliwatt-hours.';
 COMMENT ON COLUMN telemetry.linked_energy_daily.meter_samples IS 'How many readings the linked meters sent.';
 COMMENT ON COLUMN telemetry.linked_energy_daily.dc_mwh IS

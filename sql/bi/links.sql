@@ -16,7 +16,7 @@ COMMENT ON VIEW telemetry.link_span IS
 COMMENT ON COLUMN telemetry.link_span.vehicle_id IS 'The vehicle that is charged.';
 COMMENT ON COLUMN telemetry.link_span.meter_id IS 'The meter that feeds it.';
 COMMENT ON COLUMN telemetry.link_span.since IS
-'Begin, -infinity without one; the nearest full hour where the raw readings of its time are gone.';
+'Start, -infinity without one; the nearest full hour where the raw readings of its time are gone.';
 COMMENT ON COLUMN telemetry.link_span.until IS
 'End, infinity without one; the nearest full hour where the raw readings of its time are gone.';
 COMMENT ON COLUMN telemetry.link_span.daily_since IS
@@ -48,8 +48,8 @@ COMMENT ON VIEW telemetry.link_edge IS
 'The parts of hours in which a charging link begins or ends: two a link at most.';
 COMMENT ON COLUMN telemetry.link_edge.vehicle_id IS 'The vehicle that is charged.';
 COMMENT ON COLUMN telemetry.link_edge.meter_id IS 'The meter that feeds it.';
-COMMENT ON COLUMN telemetry.link_edge.bucket IS 'Begin of the hour, in UTC.';
-COMMENT ON COLUMN telemetry.link_edge.since IS 'Begin of the part.';
+COMMENT ON COLUMN telemetry.link_edge.bucket IS 'Start of the hour, in UTC.';
+COMMENT ON COLUMN telemetry.link_edge.since IS 'Start of the part.';
 COMMENT ON COLUMN telemetry.link_edge.until IS 'End of the part, not included.';
 
 CREATE OR REPLACE VIEW telemetry.link_edge_day AS
@@ -81,6 +81,6 @@ GROUP BY e.vehicle_id, e.bucket;
 COMMENT ON VIEW telemetry.link_edge_day IS
 'The days of a vehicle in which a charging link of its begins or ends.';
 COMMENT ON COLUMN telemetry.link_edge_day.vehicle_id IS 'The vehicle that is charged.';
-COMMENT ON COLUMN telemetry.link_edge_day.bucket IS 'Begin of the UTC day.';
+COMMENT ON COLUMN telemetry.link_edge_day.bucket IS 'Start of the UTC day.';
 COMMENT ON COLUMN telemetry.link_edge_day.linked IS
 'How long the vehicle was linked in that day, until now at most.';

@@ -180,7 +180,7 @@ BEGIN
     ) AS c;
     UPDATE telemetry.api_key AS k SET rotated_from = v_old.key_id WHERE k.key_id = rotate_key.new_key_id;
     UPDATE telemetry.api_key AS k
-    SET expires_at = least(k.expires_at, now() + rotate_key.overlap)
+    SET expires_at = least(k.expires_at, telemetry.utc_minus(now(), -rotate_key.overlap))
     WHERE k.key_id = v_old.key_id
     RETURNING k.expires_at INTO rotate_key.old_expires_at;
 END;

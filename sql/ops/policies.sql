@@ -44,7 +44,9 @@ SELECT
     j.total_failures,
     j.last_error,
     coalesce(
-        j.last_run_status = 'Failed' OR j.next_run_at < now() - j.every - INTERVAL '10 minutes', FALSE
+        j.last_run_status = 'Failed'
+        OR j.next_run_at < telemetry.utc_minus(now() - INTERVAL '10 minutes', j.every),
+        FALSE
     ) AS needs_attention
 FROM telemetry.timescaledb_job() AS j
 WHERE telemetry.has_policies()
@@ -59,7 +61,7 @@ SELECT
     m.total_runs,
     0 AS total_failures,
     NULL AS last_error,
-    coalesce(m.last_run_at < now() - INTERVAL '1 day', TRUE) AS needs_attention
+    coalesce(m.last_run_at < now() - INTERVAL '24 hours', TRUE) AS needs_attention
 FROM telemetry.maintenance AS m
 WHERE NOT telemetry.has_policies();
 

@@ -1,12 +1,15 @@
 -- Recompute from the raw readings what is kept beside them, and show every difference.
 
 CREATE OR REPLACE FUNCTION ops.verify(
-    since timestamptz DEFAULT now() - INTERVAL '1 day',
+    since timestamptz DEFAULT now() - INTERVAL '24 hours',
     until timestamptz DEFAULT 'infinity'
 )
 RETURNS TABLE (dataset text, device_id text, bucket timestamptz, stored text, computed text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+-- what differs is shown as text, which has times in it
+SET timezone = 'UTC'
+SET datestyle = 'ISO'
 AS $$
 DECLARE
     -- whole hours, of which every reading is there; where raw readings were dropped nothing can be compared
@@ -14,20 +17,20 @@ DECLARE
         verify.since,
         (
             SELECT max(CASE
-                WHEN d.complete_since > '-infinity' THEN date_trunc('day', d.complete_since, 'UTC') + INTERVAL '1 day'
+                WHEN d.complete_since > '-infinity' THEN date_trunc('day', d.complete_since, 'UTC') + INTERVAL '24 hours'
                 ELSE '-infinity'
             END)
             FROM telemetry.dataset AS d
             WHERE d.dataset IN ('meter_reading', 'vehicle_reading')
         ),
         (
-            SELECT max(date_trunc('day', now() - d.keep, 'UTC') + INTERVAL '1 day')
+            SELECT max(date_trunc('day', telemetry.utc_minus(now(), d.keep), 'UTC') + INTERVAL '24 hours')
             FROM telemetry.dataset AS d
             WHERE d.dataset IN ('meter_reading', 'vehicle_reading')
         )
     ), 'UTC');
     -- no reading is that far ahead, and TimescaleDB cannot reckon with infinity
-    v_until timestamptz := date_trunc('hour', least(verify.until, now() + INTERVAL '1 year'), 'UTC');
+    v_until timestamptz := date_trunc('hour', least(verify.until, now() + INTERVAL '9000 hours'), 'UTC');
 BEGIN
     RETURN QUERY
     WITH raw AS (
@@ -76,7 +79,7 @@ BEGIN
             sum(h.second_sum)::bigint
         FROM hour AS h
         WHERE public.time_bucket('1 day', h.bucket) >= v_since
-            AND public.time_bucket('1 day', h.bucket) <= v_until - INTERVAL '1 day'
+            AND public.time_bucket('1 day', h.bucket) <= v_until - INTERVAL '24 hours'
         GROUP BY 2, 3, 4
     ),
     stored AS (
@@ -120,7 +123,7 @@ BEGIN
             m.voltage_mv_sum,
             NULL
         FROM bi.meter_energy_daily AS m
-        WHERE m.bucket >= v_since AND m.bucket <= v_until - INTERVAL '1 day'
+        WHERE m.bucket >= v_since AND m.bucket <= v_until - INTERVAL '24 hours'
         UNION ALL
         SELECT
             'daily',
@@ -134,7 +137,7 @@ BEGIN
             v.soc_mpct_sum,
             v.battery_temp_mc_sum
         FROM bi.vehicle_energy_daily AS v
-        WHERE v.bucket >= v_since AND v.bucket <= v_until - INTERVAL '1 day'
+        WHERE v.bucket >= v_since AND v.bucket <= v_until - INTERVAL '24 hours'
     ),
     newest AS (
         SELECT DISTINCT ON (r.side, r.device_id) r.*
@@ -191,6 +194,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION ops.verify(timestamptz, timestamptz) IS
-'Recomputes from the raw readings what is kept beside them: each device''s state, hours and days. Takes a window, by default from a day ago on; it is narrowed to whole hours of which all raw readings are kept, and days count where they are in it as a whole. Returns a row for each difference, none where all agrees: the dataset (meter_state, meter_energy_hourly and so on), the device, the bucket, and what is stored and what it should be: of a state its time, milliwatt-hours and measurements, of a bucket its milliwatt-hours, readings, first and last time and sums of measurements; null where there is nothing. All is seen at one moment, so that it may run while readings come. On the Community edition hours that late readings have changed differ until they are refreshed.';
+'Recomputes from the raw readings what is kept beside them: each device''s state, hours and days. Takes a window, by default from 24 hours ago on; it is narrowed to whole hours of which all raw readings are kept, and days count where they are in it as a whole. Returns a row for each difference, none where all agrees: the dataset (meter_state, meter_energy_hourly and so on), the device, the bucket, and what is stored and what it should be: of a state its time, milliwatt-hours and measurements, of a bucket its milliwatt-hours, readings, first and last time and sums of measurements, times in UTC; null where there is nothing. All is seen at one moment, so that it may run while readings come. On the Community edition hours that late readings have changed differ until they are refreshed.';
 REVOKE ALL ON FUNCTION ops.verify(timestamptz, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ops.verify(timestamptz, timestamptz) TO wattledger_dba;

@@ -20,7 +20,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.floor_hour(timestamptz) IS
-'Takes a moment. Returns the begin of its hour.';
+'Takes a moment. Returns the start of its hour.';
 
 CREATE OR REPLACE FUNCTION telemetry.ceiling_hour(moment timestamptz)
 RETURNS timestamptz
@@ -30,7 +30,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.ceiling_hour(timestamptz) IS
-'Takes a moment. Returns it where an hour begins then, else the begin of the next hour.';
+'Takes a moment. Returns it where an hour begins then, else the start of the next hour.';
 
 CREATE OR REPLACE FUNCTION telemetry.floor_day(moment timestamptz)
 RETURNS timestamptz
@@ -40,17 +40,17 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.floor_day(timestamptz) IS
-'Takes a moment. Returns the begin of its UTC day.';
+'Takes a moment. Returns the start of its UTC day.';
 
 CREATE OR REPLACE FUNCTION telemetry.ceiling_day(moment timestamptz)
 RETURNS timestamptz
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
-    SELECT public.time_bucket('1 day', moment + INTERVAL '1 day' - INTERVAL '1 microsecond')
+    SELECT public.time_bucket('1 day', moment + INTERVAL '24 hours' - INTERVAL '1 microsecond')
 $$;
 
 COMMENT ON FUNCTION telemetry.ceiling_day(timestamptz) IS
-'Takes a moment. Returns it where a UTC day begins then, else the begin of the next day.';
+'Takes a moment. Returns it where a UTC day begins then, else the start of the next day.';
 
 -- in PL/pgSQL since the planner does not inline what takes an expression more than once, and SQL functions that are not
 -- inlined are planned again in each query

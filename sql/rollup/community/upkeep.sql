@@ -131,8 +131,8 @@ BEGIN
         'bi.meter_energy_hourly', 'bi.vehicle_energy_hourly', 'bi.meter_energy_daily', 'bi.vehicle_energy_daily'
     ]::regclass[] LOOP
         SELECT CASE
-            WHEN d.dataset LIKE '%daily' THEN telemetry.floor_day(pg_catalog.now() - d.refresh_lag)
-            ELSE telemetry.floor_hour(pg_catalog.now() - d.refresh_lag)
+            WHEN d.dataset LIKE '%daily' THEN telemetry.floor_day(telemetry.utc_minus(pg_catalog.now(), d.refresh_lag))
+            ELSE telemetry.floor_hour(telemetry.utc_minus(pg_catalog.now(), d.refresh_lag))
         END INTO v_end
         FROM telemetry.dataset AS d
         INNER JOIN pg_catalog.pg_class AS c ON c.relname = d.dataset
