@@ -7,17 +7,6 @@ BEGIN
     IF NOT pg_has_role('wattledger_dba', 'wattledger_owner', 'SET') THEN
         GRANT wattledger_owner TO wattledger_dba WITH INHERIT FALSE, SET TRUE;
     END IF;
-    -- an analyst's query can neither write nor run away; a session may ask for more time
-    IF NOT EXISTS (
-        SELECT FROM pg_catalog.pg_db_role_setting AS s WHERE s.setrole = 'wattledger_bi'::regrole AND s.setdatabase = 0
-    ) THEN
-        ALTER ROLE wattledger_bi SET default_transaction_read_only = 'on';
-        ALTER ROLE wattledger_bi SET statement_timeout = '60s';
-        ALTER ROLE wattledger_bi SET idle_in_transaction_session_timeout = '60s';
-        ALTER ROLE wattledger_bi SET timezone = 'UTC';
-        -- to group a fleet's hours in memory
-        ALTER ROLE wattledger_bi SET work_mem = '64MB';
-    END IF;
 END;
 $$;
 

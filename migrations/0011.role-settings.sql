@@ -16,8 +16,19 @@ BEGIN
             ('wattledger_service', 'statement_timeout', '60s'),
             ('wattledger_service', 'lock_timeout', '10s'),
             ('wattledger_service', 'idle_in_transaction_session_timeout', '30s'),
+            -- an analyst's query can neither write nor run away; a session may ask for more time
+            ('wattledger_bi', 'default_transaction_read_only', 'on'),
+            ('wattledger_bi', 'statement_timeout', '60s'),
+            ('wattledger_bi', 'idle_in_transaction_session_timeout', '60s'),
             -- while a query waits for a lock, readings may wait behind it
             ('wattledger_bi', 'lock_timeout', '10s'),
+            ('wattledger_bi', 'timezone', 'UTC'),
+            -- relations by their name alone, and TimescaleDB's functions
+            ('wattledger_bi', 'search_path', 'bi, public'),
+            -- to group a fleet's hours in memory
+            ('wattledger_bi', 'work_mem', '64MB'),
+            -- compiling a query over many chunks takes longer than running it
+            ('wattledger_bi', 'jit', 'off'),
             -- a DBA's statement may take long; a lock that it cannot get, or keeps while nobody types, stops readings
             ('wattledger_dba', 'lock_timeout', '10s'),
             ('wattledger_dba', 'idle_in_transaction_session_timeout', '5min'),
@@ -37,7 +48,12 @@ BEGIN
         );
         FOR v_attempt IN 1..10 LOOP
             BEGIN
-                EXECUTE format('ALTER ROLE %I SET %I = %L', v_setting.login, v_setting.name, v_setting.value);
+                IF v_setting.name = 'search_path' THEN
+                    -- a list, of which a quoted value would make one name
+                    EXECUTE format('ALTER ROLE %I SET search_path = bi, public', v_setting.login);
+                ELSE
+                    EXECUTE format('ALTER ROLE %I SET %I = %L', v_setting.login, v_setting.name, v_setting.value);
+                END IF;
                 EXIT;
             -- "tuple concurrently updated": another database's migration is at it, and has committed by now
             EXCEPTION WHEN unique_violation OR internal_error THEN

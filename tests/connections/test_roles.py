@@ -36,6 +36,10 @@ EXPECTED = {
         "idle_in_transaction_session_timeout": "30s",
     },
     "wattledger_bi": {
+        "default_transaction_read_only": "on",
+        "search_path": "bi, public",
+        "jit": "off",
+        "work_mem": "64MB",
         "TimeZone": "UTC",
         "statement_timeout": "1min",
         "lock_timeout": "10s",
@@ -105,6 +109,32 @@ def test_a_choice_of_a_dba_is_left_alone_by_the_migration(connection: Connection
         )
     assert "lock_timeout=3s" in config
     assert "statement_timeout=60s" in config
+
+
+def test_what_a_dba_did_not_choose_is_set_by_the_migration(connection: Connection) -> None:
+    """One setting of a role says nothing of its others, nor does one for another database."""
+    statement = (files.MIGRATIONS / "0011.role-settings.sql").read_bytes()
+    with connection.transaction(force_rollback=True):
+        connection.execute("ALTER ROLE wattledger_bi RESET ALL")
+        connection.execute("ALTER ROLE wattledger_bi SET work_mem = '1GB'")
+        connection.execute("ALTER ROLE wattledger_bi SET search_path = bi")
+        connection.execute("ALTER ROLE wattledger_bi IN DATABASE postgres SET jit = on")
+        connection.execute(statement)
+        config = one(
+            connection,
+            "SELECT s.setconfig FROM pg_db_role_setting AS s"
+            " WHERE s.setrole = 'wattledger_bi'::regrole AND s.setdatabase = 0",
+        )
+    assert sorted(config) == [
+        "TimeZone=UTC",
+        "default_transaction_read_only=on",
+        "idle_in_transaction_session_timeout=60s",
+        "jit=off",
+        "lock_timeout=10s",
+        "search_path=bi",
+        "statement_timeout=60s",
+        "work_mem=1GB",
+    ]
 
 
 @pytest.mark.parametrize(
