@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import psycopg
@@ -150,3 +150,69 @@ def test_a_duplicate_is_compared_by_index_in_its_chunk_alone(
     scans = chunk_scans(nodes)
     assert {node["Node Type"] for node in scans} <= {"Index Scan", "Index Only Scan"}
     assert len({node["Relation Name"] for node in scans}) == 1
+
+
+# a midnight in India divides an hour, which only raw readings can
+@pytest.mark.parametrize("repetitions", [1, 7])
+@pytest.mark.parametrize("function", ["meter_energy", "vehicle_energy", "charging_efficiency"])
+@pytest.mark.parametrize(
+    ("zone", "days"), [("Europe/Berlin", 1), ("Europe/Berlin", 7), ("Asia/Kolkata", 1)]
+)
+def test_local_days_plan_for_the_chunks_that_hold_them_alone(
+    filled: Connection, function: str, zone: str, days: int, repetitions: int
+) -> None:
+    last = NOW.date() - timedelta(days=10)
+    first = last - timedelta(days=days - 1)
+    for _ in range(repetitions):
+        nodes = planned_nodes(
+            filled, f"SELECT * FROM bi.{function}_local_daily(%s, %s, %s)", [zone, first, last]
+        )
+    scans = chunk_scans(nodes)
+    for side in ("meter", "vehicle"):
+        if function not in (f"{side}_energy", "charging_efficiency"):
+            continue
+        midnights = [first, last + timedelta(days=1)]
+        divided = midnights if zone == "Asia/Kolkata" else []
+        planned = {node["Relation Name"] for node in scans}
+        assert planned & chunk_names(filled, f"{side}_energy_hourly") == holding_chunks(
+            filled, f"{side}_energy_hourly", zone, *midnights
+        )
+        readings = chunk_names(filled, f"{side}_reading")
+        assert planned & readings == {
+            chunk
+            for midnight in divided
+            for chunk in holding_chunks(filled, f"{side}_reading", zone, midnight, midnight)
+        }
+        # by device, not all of a chunk
+        assert {node["Node Type"] for node in scans if node["Relation Name"] in readings} <= {
+            "Index Scan",
+            "Index Only Scan",
+            "Bitmap Heap Scan",
+        }
+
+
+def chunk_names(connection: Connection, hypertable: str) -> set[str]:
+    return {
+        name
+        for (name,) in connection.execute(
+            "SELECT c.chunk_name FROM timescaledb_information.chunks AS c"
+            " WHERE c.hypertable_name = %s",
+            [hypertable],
+        )
+    }
+
+
+def holding_chunks(
+    connection: Connection, hypertable: str, zone: str, first: date, end: date
+) -> set[str]:
+    """The chunks that the time from one local midnight to another is in, ends included."""
+    return {
+        name
+        for (name,) in connection.execute(
+            "SELECT c.chunk_name FROM timescaledb_information.chunks AS c"
+            " WHERE c.hypertable_name = %(hypertable)s"
+            " AND c.range_start <= %(end)s::timestamp AT TIME ZONE %(zone)s"
+            " AND c.range_end > %(first)s::timestamp AT TIME ZONE %(zone)s",
+            {"hypertable": hypertable, "zone": zone, "first": first, "end": end},
+        )
+    }
