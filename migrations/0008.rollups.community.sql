@@ -28,19 +28,18 @@ WITH (timescaledb.continuous, timescaledb.materialized_only = FALSE) AS
 SELECT
     public.time_bucket('1 hour', r.ts) AS bucket,
     r.meter_id,
-    sum(r.energy_mwh) * 0.000001 AS energy_kwh,
+    (sum(r.energy_mwh) * 0.000001)::numeric(20, 6) AS energy_kwh,
     sum(r.energy_mwh)::bigint AS energy_mwh,
     count(*) FILTER (WHERE r.entry = 0) AS samples,
     min(r.ts) FILTER (WHERE r.entry = 0) AS first_reading_at,
     max(r.ts) FILTER (WHERE r.entry = 0) AS last_reading_at,
     max(r.received_at) AS last_received_at,
-    min(r.voltage_mv) FILTER (WHERE r.entry = 0) * 0.001 AS voltage_v_min,
-    round(
+    (min(r.voltage_mv) FILTER (WHERE r.entry = 0) * 0.001)::numeric(10, 3) AS voltage_v_min,
+    (
         sum(r.voltage_mv) FILTER (WHERE r.entry = 0) * 0.001
-        / nullif(count(r.voltage_mv) FILTER (WHERE r.entry = 0), 0),
-        3
-    ) AS voltage_v_avg,
-    max(r.voltage_mv) FILTER (WHERE r.entry = 0) * 0.001 AS voltage_v_max,
+        / nullif(count(r.voltage_mv) FILTER (WHERE r.entry = 0), 0)
+    )::numeric(10, 3) AS voltage_v_avg,
+    (max(r.voltage_mv) FILTER (WHERE r.entry = 0) * 0.001)::numeric(10, 3) AS voltage_v_max,
     count(r.voltage_mv) FILTER (WHERE r.entry = 0) AS voltage_samples,
     (sum(r.voltage_mv) FILTER (WHERE r.entry = 0))::bigint AS voltage_mv_sum
 FROM telemetry.meter_reading AS r
@@ -51,20 +50,21 @@ CREATE MATERIALIZED VIEW bi.meter_energy_daily
 WITH (timescaledb.continuous, timescaledb.materialized_only = FALSE) AS
 SELECT
     public.time_bucket('1 day', r.bucket) AS bucket,
+    (public.time_bucket('1 day', r.bucket) AT TIME ZONE 'UTC')::date AS day,
     r.meter_id,
-    sum(r.energy_mwh) * 0.000001 AS energy_kwh,
+    (sum(r.energy_mwh) * 0.000001)::numeric(20, 6) AS energy_kwh,
     sum(r.energy_mwh)::bigint AS energy_mwh,
     sum(r.samples)::bigint AS samples,
     min(r.first_reading_at) AS first_reading_at,
     max(r.last_reading_at) AS last_reading_at,
     max(r.last_received_at) AS last_received_at,
-    min(r.voltage_v_min) AS voltage_v_min,
-    round(sum(r.voltage_mv_sum) * 0.001 / nullif(sum(r.voltage_samples), 0), 3) AS voltage_v_avg,
-    max(r.voltage_v_max) AS voltage_v_max,
+    min(r.voltage_v_min)::numeric(10, 3) AS voltage_v_min,
+    (sum(r.voltage_mv_sum) * 0.001 / nullif(sum(r.voltage_samples), 0))::numeric(10, 3) AS voltage_v_avg,
+    max(r.voltage_v_max)::numeric(10, 3) AS voltage_v_max,
     sum(r.voltage_samples)::bigint AS voltage_samples,
     sum(r.voltage_mv_sum)::bigint AS voltage_mv_sum
 FROM bi.meter_energy_hourly AS r
-GROUP BY 1, 2
+GROUP BY 1, 3
 WITH NO DATA;
 
 CREATE MATERIALIZED VIEW bi.vehicle_energy_hourly
@@ -72,28 +72,26 @@ WITH (timescaledb.continuous, timescaledb.materialized_only = FALSE) AS
 SELECT
     public.time_bucket('1 hour', r.ts) AS bucket,
     r.vehicle_id,
-    sum(r.energy_mwh) * 0.000001 AS energy_kwh,
+    (sum(r.energy_mwh) * 0.000001)::numeric(20, 6) AS energy_kwh,
     sum(r.energy_mwh)::bigint AS energy_mwh,
     count(*) FILTER (WHERE r.entry = 0) AS samples,
     min(r.ts) FILTER (WHERE r.entry = 0) AS first_reading_at,
     max(r.ts) FILTER (WHERE r.entry = 0) AS last_reading_at,
     max(r.received_at) AS last_received_at,
-    min(r.soc_mpct) FILTER (WHERE r.entry = 0) * 0.001 AS soc_percent_min,
-    round(
+    (min(r.soc_mpct) FILTER (WHERE r.entry = 0) * 0.001)::numeric(10, 3) AS soc_percent_min,
+    (
         sum(r.soc_mpct) FILTER (WHERE r.entry = 0) * 0.001
-        / nullif(count(r.soc_mpct) FILTER (WHERE r.entry = 0), 0),
-        3
-    ) AS soc_percent_avg,
-    max(r.soc_mpct) FILTER (WHERE r.entry = 0) * 0.001 AS soc_percent_max,
+        / nullif(count(r.soc_mpct) FILTER (WHERE r.entry = 0), 0)
+    )::numeric(10, 3) AS soc_percent_avg,
+    (max(r.soc_mpct) FILTER (WHERE r.entry = 0) * 0.001)::numeric(10, 3) AS soc_percent_max,
     count(r.soc_mpct) FILTER (WHERE r.entry = 0) AS soc_samples,
     (sum(r.soc_mpct) FILTER (WHERE r.entry = 0))::bigint AS soc_mpct_sum,
-    min(r.battery_temp_mc) FILTER (WHERE r.entry = 0) * 0.001 AS battery_temp_c_min,
-    round(
+    (min(r.battery_temp_mc) FILTER (WHERE r.entry = 0) * 0.001)::numeric(10, 3) AS battery_temp_c_min,
+    (
         sum(r.battery_temp_mc) FILTER (WHERE r.entry = 0) * 0.001
-        / nullif(count(r.battery_temp_mc) FILTER (WHERE r.entry = 0), 0),
-        3
-    ) AS battery_temp_c_avg,
-    max(r.battery_temp_mc) FILTER (WHERE r.entry = 0) * 0.001 AS battery_temp_c_max,
+        / nullif(count(r.battery_temp_mc) FILTER (WHERE r.entry = 0), 0)
+    )::numeric(10, 3) AS battery_temp_c_avg,
+    (max(r.battery_temp_mc) FILTER (WHERE r.entry = 0) * 0.001)::numeric(10, 3) AS battery_temp_c_max,
     count(r.battery_temp_mc) FILTER (WHERE r.entry = 0) AS battery_temp_samples,
     (sum(r.battery_temp_mc) FILTER (WHERE r.entry = 0))::bigint AS battery_temp_mc_sum
 FROM telemetry.vehicle_reading AS r
@@ -104,23 +102,24 @@ CREATE MATERIALIZED VIEW bi.vehicle_energy_daily
 WITH (timescaledb.continuous, timescaledb.materialized_only = FALSE) AS
 SELECT
     public.time_bucket('1 day', r.bucket) AS bucket,
+    (public.time_bucket('1 day', r.bucket) AT TIME ZONE 'UTC')::date AS day,
     r.vehicle_id,
-    sum(r.energy_mwh) * 0.000001 AS energy_kwh,
+    (sum(r.energy_mwh) * 0.000001)::numeric(20, 6) AS energy_kwh,
     sum(r.energy_mwh)::bigint AS energy_mwh,
     sum(r.samples)::bigint AS samples,
     min(r.first_reading_at) AS first_reading_at,
     max(r.last_reading_at) AS last_reading_at,
     max(r.last_received_at) AS last_received_at,
-    min(r.soc_percent_min) AS soc_percent_min,
-    round(sum(r.soc_mpct_sum) * 0.001 / nullif(sum(r.soc_samples), 0), 3) AS soc_percent_avg,
-    max(r.soc_percent_max) AS soc_percent_max,
+    min(r.soc_percent_min)::numeric(10, 3) AS soc_percent_min,
+    (sum(r.soc_mpct_sum) * 0.001 / nullif(sum(r.soc_samples), 0))::numeric(10, 3) AS soc_percent_avg,
+    max(r.soc_percent_max)::numeric(10, 3) AS soc_percent_max,
     sum(r.soc_samples)::bigint AS soc_samples,
     sum(r.soc_mpct_sum)::bigint AS soc_mpct_sum,
-    min(r.battery_temp_c_min) AS battery_temp_c_min,
-    round(sum(r.battery_temp_mc_sum) * 0.001 / nullif(sum(r.battery_temp_samples), 0), 3) AS battery_temp_c_avg,
-    max(r.battery_temp_c_max) AS battery_temp_c_max,
+    min(r.battery_temp_c_min)::numeric(10, 3) AS battery_temp_c_min,
+    (sum(r.battery_temp_mc_sum) * 0.001 / nullif(sum(r.battery_temp_samples), 0))::numeric(10, 3) AS battery_temp_c_avg,
+    max(r.battery_temp_c_max)::numeric(10, 3) AS battery_temp_c_max,
     sum(r.battery_temp_samples)::bigint AS battery_temp_samples,
     sum(r.battery_temp_mc_sum)::bigint AS battery_temp_mc_sum
 FROM bi.vehicle_energy_hourly AS r
-GROUP BY 1, 2
+GROUP BY 1, 3
 WITH NO DATA;

@@ -45,7 +45,7 @@ BEGIN
         WITH oldest AS (
             SELECT q.quarantine_id
             FROM telemetry.quarantine AS q
-            WHERE q.received_at < now() - v_bounds.keep OR v_bounds.kept_bytes > v_bounds.max_bytes
+            WHERE q.received_at < telemetry.utc_minus(now(), v_bounds.keep) OR v_bounds.kept_bytes > v_bounds.max_bytes
             ORDER BY q.quarantine_id
             LIMIT 100
         ),

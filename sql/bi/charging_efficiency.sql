@@ -4,12 +4,12 @@ CREATE OR REPLACE VIEW bi.charging_efficiency_hourly AS
 SELECT
     e.bucket,
     e.vehicle_id,
-    e.ac_mwh * 0.000001 AS ac_kwh,
-    e.dc_mwh * 0.000001 AS dc_kwh,
-    (e.ac_mwh - e.dc_mwh) * 0.000001 AS loss_kwh,
-    telemetry.efficiency(e.ac_mwh, e.dc_mwh) AS efficiency,
-    telemetry.coverage(e.meter_samples, e.linked, r.reading_interval) AS meter_coverage,
-    telemetry.coverage(e.vehicle_samples, e.linked, r.reading_interval) AS vehicle_coverage,
+    (e.ac_mwh * 0.000001)::numeric(20, 6) AS ac_kwh,
+    (e.dc_mwh * 0.000001)::numeric(20, 6) AS dc_kwh,
+    ((e.ac_mwh - e.dc_mwh) * 0.000001)::numeric(20, 6) AS loss_kwh,
+    telemetry.efficiency(e.ac_mwh, e.dc_mwh)::numeric(26, 6) AS efficiency,
+    telemetry.coverage(e.meter_samples, e.linked, r.reading_interval)::numeric(5, 4) AS meter_coverage,
+    telemetry.coverage(e.vehicle_samples, e.linked, r.reading_interval)::numeric(5, 4) AS vehicle_coverage,
     telemetry.efficiency_status(
         e.ac_mwh,
         e.dc_mwh,
@@ -19,14 +19,15 @@ SELECT
     ) AS verdict,
     e.meter_samples,
     e.vehicle_samples,
-    e.linked
+    e.linked,
+    (extract(EPOCH FROM e.linked) / 3600)::numeric(12, 6) AS linked_hours
 FROM telemetry.linked_energy_hourly AS e
 CROSS JOIN telemetry.rules AS r;
 
 COMMENT ON VIEW bi.charging_efficiency_hourly IS
-'What charging lost between grid and battery, a row a vehicle and hour in which it was linked to a meter and either reported.';
+'What charging lost between grid and battery, one row per vehicle and hour in which it was linked to a meter and either reported.';
 COMMENT ON COLUMN bi.charging_efficiency_hourly.bucket IS
-'Begin of the hour, in UTC.';
+'Start of the hour, in UTC.';
 COMMENT ON COLUMN bi.charging_efficiency_hourly.vehicle_id IS
 'The vehicle''s id.';
 COMMENT ON COLUMN bi.charging_efficiency_hourly.ac_kwh IS
@@ -49,17 +50,20 @@ COMMENT ON COLUMN bi.charging_efficiency_hourly.vehicle_samples IS
 'How many readings the vehicle sent while linked.';
 COMMENT ON COLUMN bi.charging_efficiency_hourly.linked IS
 'How long the vehicle was linked in the hour, until now at most.';
+COMMENT ON COLUMN bi.charging_efficiency_hourly.linked_hours IS
+'The same in hours.';
 
 CREATE OR REPLACE VIEW bi.charging_efficiency_daily AS
 SELECT
     e.bucket,
+    (e.bucket AT TIME ZONE 'UTC')::date AS day,
     e.vehicle_id,
-    e.ac_mwh * 0.000001 AS ac_kwh,
-    e.dc_mwh * 0.000001 AS dc_kwh,
-    (e.ac_mwh - e.dc_mwh) * 0.000001 AS loss_kwh,
-    telemetry.efficiency(e.ac_mwh, e.dc_mwh) AS efficiency,
-    telemetry.coverage(e.meter_samples, e.linked, r.reading_interval) AS meter_coverage,
-    telemetry.coverage(e.vehicle_samples, e.linked, r.reading_interval) AS vehicle_coverage,
+    (e.ac_mwh * 0.000001)::numeric(20, 6) AS ac_kwh,
+    (e.dc_mwh * 0.000001)::numeric(20, 6) AS dc_kwh,
+    ((e.ac_mwh - e.dc_mwh) * 0.000001)::numeric(20, 6) AS loss_kwh,
+    telemetry.efficiency(e.ac_mwh, e.dc_mwh)::numeric(26, 6) AS efficiency,
+    telemetry.coverage(e.meter_samples, e.linked, r.reading_interval)::numeric(5, 4) AS meter_coverage,
+    telemetry.coverage(e.vehicle_samples, e.linked, r.reading_interval)::numeric(5, 4) AS vehicle_coverage,
     telemetry.efficiency_status(
         e.ac_mwh,
         e.dc_mwh,
@@ -69,14 +73,17 @@ SELECT
     ) AS verdict,
     e.meter_samples,
     e.vehicle_samples,
-    e.linked
+    e.linked,
+    (extract(EPOCH FROM e.linked) / 3600)::numeric(12, 6) AS linked_hours
 FROM telemetry.linked_energy_daily AS e
 CROSS JOIN telemetry.rules AS r;
 
 COMMENT ON VIEW bi.charging_efficiency_daily IS
-'What charging lost between grid and battery, a row a vehicle and UTC day in which it was linked to a meter and either reported.';
+'What charging lost between grid and battery, one row per vehicle and UTC day in which it was linked to a meter and either reported.';
 COMMENT ON COLUMN bi.charging_efficiency_daily.bucket IS
-'Begin of the UTC day.';
+'Start of the UTC day.';
+COMMENT ON COLUMN bi.charging_efficiency_daily.day IS
+'The UTC day as a date, the same in every time zone.';
 COMMENT ON COLUMN bi.charging_efficiency_daily.vehicle_id IS
 'The vehicle''s id.';
 COMMENT ON COLUMN bi.charging_efficiency_daily.ac_kwh IS
@@ -99,17 +106,20 @@ COMMENT ON COLUMN bi.charging_efficiency_daily.vehicle_samples IS
 'How many readings the vehicle sent while linked.';
 COMMENT ON COLUMN bi.charging_efficiency_daily.linked IS
 'How long the vehicle was linked in the day, until now at most.';
+COMMENT ON COLUMN bi.charging_efficiency_daily.linked_hours IS
+'The same in hours.';
 
 CREATE OR REPLACE VIEW bi.fleet_efficiency_daily AS
 SELECT
     f.bucket,
+    (f.bucket AT TIME ZONE 'UTC')::date AS day,
     f.vehicles,
-    f.ac_kwh,
-    f.dc_kwh,
-    f.ac_kwh - f.dc_kwh AS loss_kwh,
-    telemetry.efficiency(f.ac_kwh, f.dc_kwh) AS efficiency,
-    telemetry.coverage(f.meter_samples, f.linked, r.reading_interval) AS meter_coverage,
-    telemetry.coverage(f.vehicle_samples, f.linked, r.reading_interval) AS vehicle_coverage,
+    f.ac_kwh::numeric(20, 6) AS ac_kwh,
+    f.dc_kwh::numeric(20, 6) AS dc_kwh,
+    (f.ac_kwh - f.dc_kwh)::numeric(20, 6) AS loss_kwh,
+    telemetry.efficiency(f.ac_kwh, f.dc_kwh)::numeric(26, 6) AS efficiency,
+    telemetry.coverage(f.meter_samples, f.linked, r.reading_interval)::numeric(5, 4) AS meter_coverage,
+    telemetry.coverage(f.vehicle_samples, f.linked, r.reading_interval)::numeric(5, 4) AS vehicle_coverage,
     telemetry.efficiency_status(
         f.ac_kwh * 1000000,
         f.dc_kwh * 1000000,
@@ -140,9 +150,11 @@ FROM (
 CROSS JOIN telemetry.rules AS r;
 
 COMMENT ON VIEW bi.fleet_efficiency_daily IS
-'What the fleet''s charging lost between grid and battery, a row a UTC day, over all vehicles that were linked to a meter.';
+'What the fleet''s charging lost between grid and battery, one row per UTC day, over all vehicles that were linked to a meter.';
 COMMENT ON COLUMN bi.fleet_efficiency_daily.bucket IS
-'Begin of the UTC day.';
+'Start of the UTC day.';
+COMMENT ON COLUMN bi.fleet_efficiency_daily.day IS
+'The UTC day as a date, the same in every time zone.';
 COMMENT ON COLUMN bi.fleet_efficiency_daily.vehicles IS
 'How many vehicles were linked and had readings on either side.';
 COMMENT ON COLUMN bi.fleet_efficiency_daily.ac_kwh IS

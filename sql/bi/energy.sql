@@ -3,48 +3,50 @@
 CREATE OR REPLACE VIEW bi.meter_energy_monthly AS
 SELECT
     date_trunc('month', r.bucket, 'UTC') AS bucket,
+    (date_trunc('month', r.bucket, 'UTC') AT TIME ZONE 'UTC')::date AS month,
     r.meter_id,
-    sum(r.energy_mwh) * 0.000001 AS energy_kwh,
+    (sum(r.energy_mwh) * 0.000001)::numeric(20, 6) AS energy_kwh,
     sum(r.energy_mwh)::bigint AS energy_mwh,
     sum(r.samples)::bigint AS samples,
     min(r.first_reading_at) AS first_reading_at,
     max(r.last_reading_at) AS last_reading_at,
     max(r.last_received_at) AS last_received_at,
-    min(r.voltage_v_min) AS voltage_v_min,
-    round(sum(r.voltage_mv_sum) * 0.001 / nullif(sum(r.voltage_samples), 0), 3) AS voltage_v_avg,
-    max(r.voltage_v_max) AS voltage_v_max,
+    min(r.voltage_v_min)::numeric(10, 3) AS voltage_v_min,
+    (sum(r.voltage_mv_sum) * 0.001 / nullif(sum(r.voltage_samples), 0))::numeric(10, 3) AS voltage_v_avg,
+    max(r.voltage_v_max)::numeric(10, 3) AS voltage_v_max,
     sum(r.voltage_samples)::bigint AS voltage_samples,
     sum(r.voltage_mv_sum)::bigint AS voltage_mv_sum
 FROM bi.meter_energy_daily AS r
-GROUP BY 1, 2;
+GROUP BY 1, 2, 3;
 
 CREATE OR REPLACE VIEW bi.vehicle_energy_monthly AS
 SELECT
     date_trunc('month', r.bucket, 'UTC') AS bucket,
+    (date_trunc('month', r.bucket, 'UTC') AT TIME ZONE 'UTC')::date AS month,
     r.vehicle_id,
-    sum(r.energy_mwh) * 0.000001 AS energy_kwh,
+    (sum(r.energy_mwh) * 0.000001)::numeric(20, 6) AS energy_kwh,
     sum(r.energy_mwh)::bigint AS energy_mwh,
     sum(r.samples)::bigint AS samples,
     min(r.first_reading_at) AS first_reading_at,
     max(r.last_reading_at) AS last_reading_at,
     max(r.last_received_at) AS last_received_at,
-    min(r.soc_percent_min) AS soc_percent_min,
-    round(sum(r.soc_mpct_sum) * 0.001 / nullif(sum(r.soc_samples), 0), 3) AS soc_percent_avg,
-    max(r.soc_percent_max) AS soc_percent_max,
+    min(r.soc_percent_min)::numeric(10, 3) AS soc_percent_min,
+    (sum(r.soc_mpct_sum) * 0.001 / nullif(sum(r.soc_samples), 0))::numeric(10, 3) AS soc_percent_avg,
+    max(r.soc_percent_max)::numeric(10, 3) AS soc_percent_max,
     sum(r.soc_samples)::bigint AS soc_samples,
     sum(r.soc_mpct_sum)::bigint AS soc_mpct_sum,
-    min(r.battery_temp_c_min) AS battery_temp_c_min,
-    round(sum(r.battery_temp_mc_sum) * 0.001 / nullif(sum(r.battery_temp_samples), 0), 3) AS battery_temp_c_avg,
-    max(r.battery_temp_c_max) AS battery_temp_c_max,
+    min(r.battery_temp_c_min)::numeric(10, 3) AS battery_temp_c_min,
+    (sum(r.battery_temp_mc_sum) * 0.001 / nullif(sum(r.battery_temp_samples), 0))::numeric(10, 3) AS battery_temp_c_avg,
+    max(r.battery_temp_c_max)::numeric(10, 3) AS battery_temp_c_max,
     sum(r.battery_temp_samples)::bigint AS battery_temp_samples,
     sum(r.battery_temp_mc_sum)::bigint AS battery_temp_mc_sum
 FROM bi.vehicle_energy_daily AS r
-GROUP BY 1, 2;
+GROUP BY 1, 2, 3;
 
 COMMENT ON VIEW bi.meter_energy_hourly IS
-'AC energy drawn from the grid, a row a meter and hour with readings.';
+'AC energy drawn from the grid, one row per meter and hour with readings.';
 COMMENT ON COLUMN bi.meter_energy_hourly.bucket IS
-'Begin of the hour, in UTC.';
+'Start of the hour, in UTC.';
 COMMENT ON COLUMN bi.meter_energy_hourly.meter_id IS
 'The smart meter''s id.';
 COMMENT ON COLUMN bi.meter_energy_hourly.energy_kwh IS
@@ -71,9 +73,11 @@ COMMENT ON COLUMN bi.meter_energy_hourly.voltage_mv_sum IS
 'Sum of the voltage in millivolts: divide by voltage_samples for an average over several rows.';
 
 COMMENT ON VIEW bi.meter_energy_daily IS
-'AC energy drawn from the grid, a row a meter and UTC day with readings.';
+'AC energy drawn from the grid, one row per meter and UTC day with readings.';
 COMMENT ON COLUMN bi.meter_energy_daily.bucket IS
-'Begin of the UTC day.';
+'Start of the UTC day.';
+COMMENT ON COLUMN bi.meter_energy_daily.day IS
+'The UTC day as a date, the same in every time zone.';
 COMMENT ON COLUMN bi.meter_energy_daily.meter_id IS
 'The smart meter''s id.';
 COMMENT ON COLUMN bi.meter_energy_daily.energy_kwh IS
@@ -100,9 +104,11 @@ COMMENT ON COLUMN bi.meter_energy_daily.voltage_mv_sum IS
 'Sum of the voltage in millivolts: divide by voltage_samples for an average over several rows.';
 
 COMMENT ON VIEW bi.meter_energy_monthly IS
-'AC energy drawn from the grid, a row a meter and UTC month with readings.';
+'AC energy drawn from the grid, one row per meter and UTC month with readings.';
 COMMENT ON COLUMN bi.meter_energy_monthly.bucket IS
-'Begin of the UTC month.';
+'Start of the UTC month.';
+COMMENT ON COLUMN bi.meter_energy_monthly.month IS
+'The first day of the UTC month as a date, the same in every time zone.';
 COMMENT ON COLUMN bi.meter_energy_monthly.meter_id IS
 'The smart meter''s id.';
 COMMENT ON COLUMN bi.meter_energy_monthly.energy_kwh IS
@@ -129,9 +135,9 @@ COMMENT ON COLUMN bi.meter_energy_monthly.voltage_mv_sum IS
 'Sum of the voltage in millivolts: divide by voltage_samples for an average over several rows.';
 
 COMMENT ON VIEW bi.vehicle_energy_hourly IS
-'DC energy that reached the battery, a row a vehicle and hour with readings.';
+'DC energy that reached the battery, one row per vehicle and hour with readings.';
 COMMENT ON COLUMN bi.vehicle_energy_hourly.bucket IS
-'Begin of the hour, in UTC.';
+'Start of the hour, in UTC.';
 COMMENT ON COLUMN bi.vehicle_energy_hourly.vehicle_id IS
 'The vehicle''s id.';
 COMMENT ON COLUMN bi.vehicle_energy_hourly.energy_kwh IS
@@ -168,9 +174,11 @@ COMMENT ON COLUMN bi.vehicle_energy_hourly.battery_temp_mc_sum IS
 'Sum of the battery temperature in thousandths of a degree Celsius: divide by battery_temp_samples for an average over several rows.';
 
 COMMENT ON VIEW bi.vehicle_energy_daily IS
-'DC energy that reached the battery, a row a vehicle and UTC day with readings.';
+'DC energy that reached the battery, one row per vehicle and UTC day with readings.';
 COMMENT ON COLUMN bi.vehicle_energy_daily.bucket IS
-'Begin of the UTC day.';
+'Start of the UTC day.';
+COMMENT ON COLUMN bi.vehicle_energy_daily.day IS
+'The UTC day as a date, the same in every time zone.';
 COMMENT ON COLUMN bi.vehicle_energy_daily.vehicle_id IS
 'The vehicle''s id.';
 COMMENT ON COLUMN bi.vehicle_energy_daily.energy_kwh IS
@@ -207,9 +215,11 @@ COMMENT ON COLUMN bi.vehicle_energy_daily.battery_temp_mc_sum IS
 'Sum of the battery temperature in thousandths of a degree Celsius: divide by battery_temp_samples for an average over several rows.';
 
 COMMENT ON VIEW bi.vehicle_energy_monthly IS
-'DC energy that reached the battery, a row a vehicle and UTC month with readings.';
+'DC energy that reached the battery, one row per vehicle and UTC month with readings.';
 COMMENT ON COLUMN bi.vehicle_energy_monthly.bucket IS
-'Begin of the UTC month.';
+'Start of the UTC month.';
+COMMENT ON COLUMN bi.vehicle_energy_monthly.month IS
+'The first day of the UTC month as a date, the same in every time zone.';
 COMMENT ON COLUMN bi.vehicle_energy_monthly.vehicle_id IS
 'The vehicle''s id.';
 COMMENT ON COLUMN bi.vehicle_energy_monthly.energy_kwh IS

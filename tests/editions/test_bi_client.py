@@ -77,6 +77,119 @@ def test_bi_holds_these_relations_and_functions_and_no_others(db: Connection) ->
     assert [name for (name,) in functions] == FUNCTIONS
 
 
+# what a tool makes of a column it learns from its type: bare numeric has no digits
+NUMBERS = {
+    "kwh": "numeric(20,6)",
+    "percent": "numeric(10,3)",
+    "voltage": "numeric(10,3)",
+    "temp": "numeric(10,3)",
+    "efficiency": "numeric(26,6)",
+    "coverage": "numeric(5,4)",
+    "hours": "numeric(12,6)",
+}
+
+
+def test_every_number_says_how_many_digits_it_has(db: Connection) -> None:
+    columns = db.execute(
+        "SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute AS a"
+        " JOIN pg_class AS c ON c.oid = a.attrelid WHERE c.relnamespace = 'bi'::regnamespace"
+        " AND c.relkind IN ('r', 'v', 'm', 'p') AND a.attnum > 0"
+        " AND a.atttypid = 'numeric'::regtype"
+    ).fetchall()
+    assert {relation for relation, _, _ in columns} == set(RELATIONS)
+    for relation, name, kind in columns:
+        expected = {NUMBERS[word] for word in name.split("_") if word in NUMBERS}
+        assert expected == {kind}, (relation, name)
+
+
+def test_a_driver_is_told_precision_and_scale(analyst: Connection) -> None:
+    for relation in RELATIONS:
+        cursor = analyst.execute(f"SELECT * FROM bi.{relation}")
+        kwh = [c for c in cursor.description or () if c.name.endswith("_kwh")]
+        assert kwh
+        assert {(c.precision, c.scale) for c in kwh} == {(20, 6)}
+    # of what a function returns PostgreSQL tells no digits: the guide says to cast it
+    cursor = analyst.execute(
+        "SELECT d.energy_kwh, d.energy_kwh::numeric(20, 6)"
+        " FROM bi.meter_energy_local_daily('UTC', '2026-01-01', '2026-01-01') AS d"
+    )
+    assert [(c.precision, c.scale) for c in cursor.description or ()] == [(None, None), (20, 6)]
+
+
+def test_the_largest_sums_fit_into_their_digits(db: Connection) -> None:
+    """An overflow would fail every query that meets it, not only the row that has it."""
+    db.execute("UPDATE telemetry.dataset SET keep = NULL")
+    ts = DAY - timedelta(days=1)
+    for kind, (energy, value) in {"meter": (1, "voltage"), "vehicle": (9 * 10**18, "soc")}.items():
+        db.execute(
+            f"INSERT INTO telemetry.{kind}_reading ({kind}_id, ts, energy_mwh,"
+            f" {value}_m{'v' if kind == 'meter' else 'pct'}) VALUES (%s, %s, %s, 2147483647)",
+            [f"{kind[0].upper()}-1", ts, energy],
+        )
+    link(db)
+    for relation in RELATIONS:
+        db.execute(f"SELECT * FROM bi.{relation}").fetchall()
+    db.execute("CALL ops.refresh(%s, now())", [ts])
+    for relation in RELATIONS:
+        assert db.execute(f"SELECT * FROM bi.{relation}").fetchall()
+
+
+def test_every_span_is_a_number_of_hours_too(analyst: Connection) -> None:
+    for relation in RELATIONS:
+        cursor = analyst.execute(f"SELECT * FROM bi.{relation}")
+        names = [c.name for c in cursor.description or ()]
+        spans = [c.name for c in cursor.description or () if c.type_display == "interval"]
+        for name in spans:
+            assert f"{name}_hours" in names
+            wrong = analyst.execute(
+                f"SELECT * FROM bi.{relation}"
+                f" WHERE {name}_hours IS DISTINCT FROM round(extract(EPOCH FROM {name}) / 3600, 6)"
+            ).fetchall()
+            assert wrong == []
+    assert analyst.execute(
+        "SELECT e.linked_hours FROM bi.charging_efficiency_daily AS e WHERE e.day = %s",
+        [DAY.date()],
+    ).fetchone() == (24,)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
+def test_dates_are_those_of_utc_whatever_zone_a_tool_shows_buckets_in(
+    analyst: Connection, zone: str
+) -> None:
+    analyst.execute("SELECT set_config('timezone', %s, false)", [zone])
+    for relation in RELATIONS:
+        unit = {"daily": "day", "monthly": "month"}.get(relation.rpartition("_")[2])
+        if unit is None:
+            continue
+        shown = DAY.date() if unit == "day" else DAY.date().replace(day=1)
+        rows = analyst.execute(
+            f"SELECT r.{unit}, r.bucket FROM bi.{relation} AS r WHERE r.{unit} = %s", [shown]
+        ).fetchall()
+        assert rows
+        for found, bucket in rows:
+            assert found == bucket.astimezone(UTC).date() == shown
+
+
+def test_small_tables_are_known_to_the_planner(db: Connection) -> None:
+    """Autovacuum never looks at a few rows, and without statistics PostgreSQL assumes hundreds."""
+    tables = [
+        name
+        for (name,) in db.execute(
+            "SELECT c.oid::regclass::text FROM pg_class AS c"
+            " WHERE c.relnamespace = 'telemetry'::regnamespace AND c.relkind = 'r'"
+        )
+    ]
+    counts = {table: db.execute(f"SELECT count(*) FROM {table}").fetchone() for table in tables}
+    filled = {table: count[0] for table, count in counts.items() if count and count[0]}
+    # the keys of the tests, which nobody has where nothing was done yet
+    del filled["telemetry.api_key"]
+    assert {"telemetry.rules", "telemetry.dataset", "telemetry.limits"} <= set(filled)
+    for table, count in filled.items():
+        (plan,) = db.execute(f"EXPLAIN (FORMAT JSON) SELECT * FROM {table}").fetchone() or (None,)
+        assert plan is not None
+        assert plan[0]["Plan"]["Plan Rows"] == count, table
+
+
 @pytest.mark.parametrize("relation", RELATIONS)
 def test_an_analyst_reads_every_relation(analyst: Connection, relation: str) -> None:
     row = analyst.execute(f"SELECT count(*) FROM bi.{relation}").fetchone()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import psycopg
 import pytest
 
+from service.embedded import places
 from tests.editions.test_ops import fill_days, refresh
 from tests.support.documents import DOCS, Block, sql_blocks, table
 from tests.support.readings import Connection
@@ -38,10 +41,37 @@ def test_the_answers_in_the_guide_for_analysts_are_those_of_the_demo_data(db: Co
     for statement in statements((DOCS / "demo.sql").read_text(encoding="utf-8")):
         db.execute(statement)
     db.execute("SET SESSION AUTHORIZATION wattledger_bi")
+    # as Superset sets it for the schema that was chosen
+    db.execute("SET search_path = bi")
     for block in of("bi.md"):
         cursor = run(db, block)
         assert cursor is not None
         assert table(cursor) == block.result, f"docs/bi.md:{block.line}"
+
+
+def test_the_guide_for_analysts_says_how_long_a_late_reading_waits(db: Connection) -> None:
+    """Until both refreshes that it needs have run: of the hours, then of the days from them."""
+    (hours, days) = (
+        db.execute(
+            "SELECT max(d.refresh_every) FROM telemetry.dataset AS d WHERE d.dataset LIKE %s",
+            [f"%{grain}"],
+        ).fetchone()
+        for grain in ("hourly", "daily")
+    )
+    assert hours is not None
+    assert days is not None
+    assert (hours[0], hours[0] + days[0]) == (timedelta(minutes=15), timedelta(minutes=75))
+    text = (DOCS / "bi.md").read_text(encoding="utf-8")
+    assert "15 minutes at most until the hours have it, 1 h 15 min until the days" in text
+
+
+def test_the_guide_for_analysts_names_the_ports_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WATTLEDGER_DB_PORT", raising=False)
+    text = (DOCS / "bi.md").read_text(encoding="utf-8")
+    assert f"{places.preferred_port()} with the embedded database" in text
+    compose = (DOCS.parent / "docker-compose.yml").read_text(encoding="utf-8")
+    assert "${WATTLEDGER_DATABASE_PORT:-5433}:5432" in compose
+    assert "port is 5433 of the host with Docker Compose" in text
 
 
 def test_the_guide_for_dbas_works_from_top_to_bottom(db: Connection) -> None:

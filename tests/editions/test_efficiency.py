@@ -72,6 +72,7 @@ def test_an_hour_has_energy_of_both_sides_loss_efficiency_coverage_and_verdict(
         "meter_samples": 60,
         "vehicle_samples": 60,
         "linked": HOUR,
+        "linked_hours": 1,
     }
 
 

@@ -13,8 +13,10 @@ _MEASURES = {
 
 
 def _recomputed(kind: str, unit: str) -> str:
+    bucket = f"date_trunc('{unit}', r.ts, 'UTC')"
     columns = [
-        f"date_trunc('{unit}', r.ts, 'UTC') AS bucket",
+        f"{bucket} AS bucket",
+        *([] if unit == "hour" else [f"({bucket} AT TIME ZONE 'UTC')::date AS {unit}"]),
         f"r.{kind}_id",
         "sum(r.energy_mwh) / 1000000 AS energy_kwh",
         "sum(r.energy_mwh) AS energy_mwh",
@@ -32,7 +34,8 @@ def _recomputed(kind: str, unit: str) -> str:
             f"count({value}) AS {name}_samples",
             f"sum({value}) AS {name}_{stored}_sum",
         ]
-    return f"SELECT {', '.join(columns)} FROM telemetry.{kind}_reading AS r GROUP BY 1, 2"
+    readings = f"telemetry.{kind}_reading AS r"
+    return f"SELECT {', '.join(columns)} FROM {readings} GROUP BY {bucket}, r.{kind}_id"
 
 
 def differences(connection: Connection) -> list[tuple[str, Any]]:
