@@ -9,6 +9,7 @@ from service import migrate as schema
 from service import settings
 from service.conninfo import completed
 from service.embedded import Cluster, EmbeddedError, default_directory
+from service.migrate.patience import WAIT_SECONDS
 
 _SERVICE = "wattledger_service"
 
@@ -34,7 +35,12 @@ def service_url() -> str:
     return settings.database_url() or _embedded_url(_SERVICE)
 
 
-def migrate_database(report: Callable[[str], None], *, to_community: bool = False) -> None:
+def migrate_database(
+    report: Callable[[str], None],
+    *,
+    to_community: bool = False,
+    wait_seconds: float = WAIT_SECONDS,
+) -> None:
     """Migrate it; the embedded one also gets the login that `service_url` names.
 
     Raises click.ClickException.
@@ -45,7 +51,7 @@ def migrate_database(report: Callable[[str], None], *, to_community: bool = Fals
         passwords = (
             {_SERVICE: Cluster(default_directory()).password_of(_SERVICE)} if embedded else {}
         )
-        schema.migrate(url, report, passwords, to_community=to_community)
+        schema.migrate(url, report, passwords, to_community=to_community, wait_seconds=wait_seconds)
     except (schema.MigrationError, EmbeddedError) as error:
         raise click.ClickException(str(error)) from error
 

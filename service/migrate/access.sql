@@ -1,8 +1,9 @@
 -- Closes the database to everybody who has no role of ours, at every migration: neither CREATE DATABASE nor pg_restore
 -- brings rights on a database along, and an update of an extension may bring its functions' own back. What the migrating
--- login does not own is left alone.
+-- login does not own is left alone, and what is closed already is not written again.
 DO $$
 DECLARE
+    v_role text;
     v_type record;
     v_function record;
 BEGIN
@@ -14,13 +15,25 @@ BEGIN
             AND pg_has_role(d.datdba, 'USAGE')
             AND NOT d.datistemplate  -- whose rights no copy gets
     ) THEN
-        EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+        IF EXISTS (
+            SELECT
+            FROM pg_catalog.pg_database AS d
+            CROSS JOIN aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) AS a
+            WHERE d.datname = current_database() AND a.grantee = 0
+        ) THEN
+            EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+        END IF;
         -- TimescaleDB's jobs connect as the owner
-        EXECUTE format(
-            'GRANT CONNECT ON DATABASE %I TO wattledger_owner, wattledger_service, wattledger_bi, wattledger_dba',
-            current_database()
-        );
-        EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO wattledger_owner', current_database());
+        FOREACH v_role IN ARRAY ARRAY[
+            'wattledger_owner', 'wattledger_service', 'wattledger_bi', 'wattledger_dba'
+        ] LOOP
+            IF NOT has_database_privilege(v_role, current_database(), 'CONNECT') THEN
+                EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), v_role);
+            END IF;
+        END LOOP;
+        IF NOT has_database_privilege('wattledger_owner', current_database(), 'TEMPORARY') THEN
+            EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO wattledger_owner', current_database());
+        END IF;
     END IF;
 
     -- the row type of a relation is open to all, whatever the default privileges say, and a column of that type
@@ -49,6 +62,10 @@ BEGIN
                 'hypertable_osm_range_update', 'lock_osm_chunk_dimension_slice'
             )
             AND pg_has_role(p.proowner, 'USAGE')
+            AND (
+                SELECT bool_or(a.grantee = 0) OR NOT bool_or(a.grantee = 'wattledger_owner'::regrole)
+                FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a
+            ) IS NOT FALSE
     LOOP
         EXECUTE format(
             'REVOKE ALL ON FUNCTION %I.%I(%s) FROM PUBLIC', v_function.nspname, v_function.proname, v_function.arguments

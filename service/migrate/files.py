@@ -1,4 +1,4 @@
-"""Find the SQL that this version ships, and fingerprint it."""
+"""Files of SQL that this version ships, and their fingerprints."""
 
 import hashlib
 from pathlib import Path
@@ -11,6 +11,7 @@ _ROOT = _PACKAGE / "_bundled" if (_PACKAGE / "_bundled").is_dir() else _PACKAGE.
 
 MIGRATIONS = _ROOT / "migrations"
 DEFINITIONS = _ROOT / "sql"
+BOOKKEEPING = Path(__file__).with_name("bookkeeping.sql")
 
 
 def definition_files(edition: Edition) -> list[Path]:
@@ -18,6 +19,11 @@ def definition_files(edition: Edition) -> list[Path]:
     lines = (DEFINITIONS / "load_order").read_text(encoding="utf-8").splitlines()
     listed = [Path(line) for line in lines if line.strip() and not line.startswith("#")]
     return [DEFINITIONS / path for path in listed if belongs_to(path, edition)]
+
+
+def name_of(definition: Path) -> str:
+    """A definition's path below sql/, as sql/load_order has it."""
+    return definition.relative_to(DEFINITIONS).as_posix()
 
 
 def migration_hashes(edition: Edition) -> dict[str, str]:
@@ -30,10 +36,13 @@ def migration_hashes(edition: Edition) -> dict[str, str]:
 
 
 def definitions_hash(edition: Edition) -> str:
-    """One SHA-256, in hexadecimal, over names and contents of the edition's definitions."""
-    digest = hashlib.sha256()
+    """One SHA-256, in hexadecimal, over names and contents of the edition's definitions.
+
+    The migrator's own tables, in which it is kept, are part of it.
+    """
+    digest = hashlib.sha256(BOOKKEEPING.read_bytes())
     for path in definition_files(edition):
-        digest.update(f"{path.relative_to(DEFINITIONS).as_posix()} {sha256(path)}\n".encode())
+        digest.update(f"{name_of(path)} {sha256(path)}\n".encode())
     return digest.hexdigest()
 
 

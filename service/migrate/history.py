@@ -6,8 +6,9 @@
 
 import contextlib
 import io
-from collections.abc import Callable
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -17,13 +18,12 @@ from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import parse_uri
 from yoyo.migrations import Migration, get_migration_hash
 
-from service.migrate import files
+from service.migrate import definitions, files
 from service.migrate.edition import Edition
 from service.migrate.errors import MigrationError
+from service.migrate.patience import LOCKED_OUT, Patience
 
 _TABLE = "_yoyo_migration"
-
-_BOOKKEEPING = Path(__file__).with_name("bookkeeping.sql")
 
 
 class _Backend(PostgresqlPsycopgBackend):
@@ -48,6 +48,8 @@ class _Backend(PostgresqlPsycopgBackend):
                 "INSERT INTO migration.content (migration_id, sha256) VALUES (:id, :sha256)",
                 {"id": migration.id, "sha256": self._shipped[migration.id]},
             )
+            # also where this run ends before it has applied all of them anew
+            self.execute("DELETE FROM migration.definition_file")
             with contextlib.redirect_stdout(io.StringIO()):
                 migration.process_steps(self, "apply", force)
 
@@ -63,44 +65,74 @@ def applied_hashes(connection: psycopg.Connection[Any]) -> dict[str, str]:
 
 def faults(shipped: dict[str, str], applied: dict[str, str]) -> list[str]:
     """What makes the applied migrations irreconcilable with the shipped ones, as sentences."""
-    edited = [name for name, sha256 in applied.items() if shipped.get(name, sha256) != sha256]
-    unknown = [name for name in applied if name not in shipped]
+    edited = sorted(name for name, sha256 in applied.items() if shipped.get(name, sha256) != sha256)
+    if edited:
+        # then a migration that is not known has been renamed, perhaps, and says nothing
+        return [_edited(edited)]
     return [
-        *(
-            f"migration {name} was edited after it was applied here:"
-            " restore the file, and put the change into a new migration"
-            for name in sorted(edited)
-        ),
-        *(
-            f"migration {name} is not known to this version, so the database is newer:"
-            " install the newer Wattledger"
-            for name in sorted(unknown)
-        ),
+        f"migration {name} is not known to this version, so the database is newer:"
+        " install the newer Wattledger"
+        for name in sorted(applied.keys() - shipped.keys())
     ]
 
 
-def apply_pending(connection: psycopg.Connection[Any], edition: Edition) -> list[str]:
-    """Apply what the edition needs, each migration in a transaction; return their ids.
+def _edited(names: list[str]) -> str:
+    were = "migrations {} were" if len(names) > 1 else "migration {} was"
+    return (
+        f"{were.format(', '.join(names))} edited after it was applied here, so this database was"
+        " made by an older, unreleased version of Wattledger: dump the readings that you want to"
+        " keep, and make the database anew (the embedded one: `wattledger db destroy`). If it was"
+        " you who edited the file, restore it, and put the change into a new migration instead."
+    )
 
-    The connection is in autocommit mode and holds the lock of the migrators.
+
+def prepare(connection: psycopg.Connection[Any], edition: Edition) -> None:
+    """Make the migrator's own tables; for a connection that holds the lock of the migrators.
+
+    Raises MigrationError where the database is not one that this version can migrate.
     """
-    connection.execute(_BOOKKEEPING.read_bytes())
-    shipped = files.migration_hashes(edition)
-    if found := faults(shipped, applied_hashes(connection)):
+    if found := faults(files.migration_hashes(edition), applied_hashes(connection)):
         raise MigrationError("\n".join(found))
+    if not definitions.are_applied(connection, edition):
+        connection.execute(files.BOOKKEEPING.read_bytes())
+
+
+def apply_pending(
+    connection: psycopg.Connection[Any], edition: Edition, patience: Patience
+) -> Iterator[str]:
+    """Apply what the edition needs, each migration in a transaction; yield what was done.
+
+    The connection is in autocommit mode, holds the lock of the migrators, and was prepared.
+    """
+    shipped = files.migration_hashes(edition)
+    if shipped.keys() <= applied_hashes(connection).keys():
+        return
     backend = _Backend(connection, shipped)
-    backend.init_database()
-    backend.break_lock()  # we hold the migrators' lock, so a row here was left by a killed one
-    with backend.lock():
-        known = yoyo.read_migrations(str(files.MIGRATIONS)).filter(_is_one_of(shipped))
-        pending = backend.to_apply(known)
-        for migration in pending:
-            try:
-                backend.apply_one(migration)
-            except psycopg.Error as error:
-                raise MigrationError(f"migration {migration.id} failed: {error}") from error
+    pending = patience.attempt("the list of migrations", partial(_to_apply, backend, shipped))
+    for number, migration in enumerate(pending, 1):
+        name = f"migration {migration.id}"
+        place = f"{number} of {len(pending)}"
+        started = time.monotonic()
+        patience.attempt(f"{name} ({place})", partial(_apply_one, backend, migration))
+        patience.keep(name)
+        yield f"applied {name} ({place}, {time.monotonic() - started:.1f} s)"
     connection.execute("RESET search_path")
-    return [migration.id for migration in pending]
+
+
+def _to_apply(backend: _Backend, shipped: dict[str, str]) -> list[Migration]:
+    backend.create_lock_table()
+    backend.break_lock()  # we hold the migrators' lock, so a row here was left by a killed one
+    known = yoyo.read_migrations(str(files.MIGRATIONS)).filter(_is_one_of(shipped))
+    return list(backend.to_apply(known))
+
+
+def _apply_one(backend: _Backend, migration: Migration) -> None:
+    try:
+        backend.apply_one(migration)
+    except LOCKED_OUT:
+        raise
+    except psycopg.Error as error:
+        raise MigrationError(f"migration {migration.id} failed: {error}") from error
 
 
 def replace(connection: psycopg.Connection[Any], applied: str, variant: str) -> None:

@@ -1,6 +1,7 @@
-"""Move a database that began on the Apache edition to continuous aggregates, losing nothing."""
+"""A move to continuous aggregates, of a database that began on the Apache edition."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -9,6 +10,7 @@ from psycopg import sql
 
 from service.migrate import definitions, edition, files, history
 from service.migrate.errors import MigrationError
+from service.migrate.patience import Patience
 
 _SWITCH = Path(__file__).with_name("move.sql")
 _ROLLUPS = (
@@ -31,7 +33,9 @@ _HERE: LiteralString = "bi."
 _BESIDE: LiteralString = "moving."
 
 
-def to_community(connection: psycopg.Connection[Any], report: Callable[[str], None]) -> None:
+def to_community(
+    connection: psycopg.Connection[Any], report: Callable[[str], None], patience: Patience
+) -> None:
     """Build continuous aggregates beside the present rollups, fill them, and switch.
 
     The connection is in autocommit mode and holds the lock of the migrators; the database is
@@ -52,16 +56,26 @@ def to_community(connection: psycopg.Connection[Any], report: Callable[[str], No
             + ". Drop them, move, and create them again"
         )
     source, target = _variants()
-    _build_beside(connection, target)
+    patience.attempt("the first step of the move", partial(_build_beside, connection, target))
     for number, name in enumerate(_ROLLUPS, 1):
         report(f"filling the continuous aggregate {name} ({number} of {len(_ROLLUPS)})")
-        connection.execute(_refresh(name))
+        patience.attempt(f"filling {name}", partial(connection.execute, _refresh(name)))
+    patience.attempt(
+        "the switch to continuous aggregates",
+        partial(_switch, connection, source.stem, target.stem, patience.step),
+    )
+    report("the rollups are continuous aggregates now, kept by TimescaleDB's policies")
+
+
+def _switch(
+    connection: psycopg.Connection[Any], source: str, target: str, step: definitions.Step
+) -> None:
     with connection.transaction():
         connection.execute(_SWITCH.read_bytes())
         connection.execute("DROP SCHEMA moving")
-        history.replace(connection, source.stem, target.stem)
-        definitions.apply_all(connection, "community")
-    report("the rollups are continuous aggregates now, kept by TimescaleDB's policies")
+        history.replace(connection, source, target)
+        definitions.forget(connection)
+        definitions.apply(connection, "community", step)
 
 
 def _variants() -> tuple[Path, Path]:

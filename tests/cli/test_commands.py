@@ -18,6 +18,7 @@ import httpx
 import psycopg
 import pytest
 
+from service.migrate import runner
 from tests.support.http import wait_until_ready
 from tests.support.keys import bearer
 from tests.support.process import COMMAND, Service, free_port, serving
@@ -94,6 +95,18 @@ def test_migrate_check_fails_before_and_passes_after(database_server: Server) ->
         assert run("migrate", DATABASE_URL=url).returncode == 0
         after = run("migrate", "--check", DATABASE_URL=url)
         assert (after.returncode, after.stdout) == (0, "the database is current\n")
+
+
+def test_migrating_gives_up_after_the_span_given_without_a_traceback(database_url: str) -> None:
+    refused = run("migrate", "--wait", "soon", DATABASE_URL=database_url)
+    assert (refused.returncode, "such as 90s, 5m or 1h" in refused.stderr) == (2, True)
+    with psycopg.connect(database_url) as holder:
+        holder.execute("SELECT pg_advisory_lock(%s)", [runner.LOCK])
+        answer = run("migrate", "--wait", "0s", DATABASE_URL=database_url)
+    assert answer.returncode == 1
+    assert "gave up after" in answer.stderr
+    assert "waits for the end of another migration" in answer.stderr
+    assert "Traceback" not in answer.stderr
 
 
 def test_migrating_without_a_server_says_so_without_a_traceback() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from service.migrate import differences, edition, migrate
+from service.migrate import differences, edition, history, migrate
 from service.migrate.errors import MigrationError
 from service.settings import Settings
 from tests.editions.test_efficiency import fill
@@ -284,6 +284,37 @@ def test_an_interrupted_move_leaves_all_as_it_was_and_can_be_repeated(
         assert rollups.differences(db) == []
         before = answers(db)
     migrate(url, lambda _: None, to_community=True)
+    with psycopg.connect(url, autocommit=True) as db:
+        assert answers(db) == before
+
+
+def test_a_switch_that_does_not_get_a_lock_in_time_is_tried_again_as_a_whole(
+    began_on_apache: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine has one session, so that the server is asked to say that a lock is taken."""
+    # which needs a second session
+    monkeypatch.setattr("service.migrate.watch.Watch.look", lambda _: None)
+    url = began_on_apache.url
+    with psycopg.connect(url, autocommit=True) as db:
+        fill_days(db, 10)
+        before = answers(db)
+    timeouts: list[str] = []
+    replace = history.replace
+
+    def replace_at_the_third_attempt(connection: Connection, *names: str) -> None:
+        (timeout,) = connection.execute("SHOW lock_timeout").fetchone() or ("none",)
+        timeouts.append(timeout)
+        if len(timeouts) < 3:
+            connection.execute("DO $$ BEGIN RAISE lock_not_available; END $$")
+        replace(connection, *names)
+
+    monkeypatch.setattr(history, "replace", replace_at_the_third_attempt)
+    reported: list[str] = []
+    migrate(url, reported.append, to_community=True)
+    assert len(timeouts) == 3
+    assert "0" not in timeouts
+    assert any("the switch to continuous aggregates waits for a lock" in line for line in reported)
+    assert differences(url) == []
     with psycopg.connect(url, autocommit=True) as db:
         assert answers(db) == before
 

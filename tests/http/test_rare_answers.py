@@ -104,7 +104,7 @@ def test_a_service_that_is_not_ready_says_so_as_documented(
     service_url: str, connection: Connection
 ) -> None:
     with service(service_url) as (_, client):
-        connection.execute("UPDATE migration.definitions SET sha256 = 'other'")
+        connection.execute("UPDATE migration.definition_set SET sha256 = 'other'")
         answer = client.get("/health/ready")
         assert answer.status_code == 503
         assert_documented(client, "get", "/health/ready", parts(answer))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import psycopg
 import pytest
 
 from service.migrate import MigrationError, differences, edition, files, migrate
+from tests.support.migrating import quietly, snapshot
 from tests.support.server import PASSWORDS, Server, as_role
 
 
@@ -25,47 +25,10 @@ def _shipped(url: str) -> int:
         return len(files.migration_hashes(edition.of(connection)))
 
 
-def quietly(_: str) -> None:
-    """Ignore what migrating reports."""
-
-
 @pytest.fixture
 def empty_url(database_server: Server) -> Iterator[str]:
     with database_server.empty() as url:
         yield url
-
-
-@pytest.fixture
-def own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of migrations/ and sql/ for a test to change, used in place of the real ones."""
-    for name, source in (("migrations", files.MIGRATIONS), ("sql", files.DEFINITIONS)):
-        shutil.copytree(source, tmp_path / name)
-    monkeypatch.setattr(files, "MIGRATIONS", tmp_path / "migrations")
-    monkeypatch.setattr(files, "DEFINITIONS", tmp_path / "sql")
-    return tmp_path
-
-
-def snapshot(url: str) -> list[tuple]:
-    """Relations, columns, functions, constraints and rights of our schemas."""
-    with psycopg.connect(url) as connection:
-        return connection.execute(
-            """
-            SELECT 'column', c.oid::regclass::text, a.attname || ' '
-                || format_type(a.atttypid, a.atttypmod) || ' ' || a.attnotnull, c.relacl::text
-            FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
-            WHERE c.relnamespace::regnamespace::text IN ('telemetry', 'api', 'bi', 'ops')
-            UNION ALL
-            SELECT 'function', p.oid::regprocedure::text, md5(pg_get_functiondef(p.oid)),
-                p.proacl::text
-            FROM pg_proc AS p
-            WHERE p.pronamespace::regnamespace::text IN ('telemetry', 'api', 'bi', 'ops')
-            UNION ALL
-            SELECT 'constraint', c.conrelid::regclass::text, c.conname, pg_get_constraintdef(c.oid)
-            FROM pg_constraint AS c
-            WHERE c.connamespace::regnamespace::text IN ('telemetry', 'api', 'bi', 'ops')
-            ORDER BY 1, 2, 3
-            """
-        ).fetchall()
 
 
 def test_an_empty_database_becomes_current(empty_url: str) -> None:
@@ -86,7 +49,7 @@ def test_migrating_again_changes_nothing(empty_url: str) -> None:
     before = snapshot(empty_url)
     reported: list[str] = []
     migrate(empty_url, reported.append)
-    assert reported == ["applied the definitions of sql/"]
+    assert reported == ["the database is current, nothing is to be done"]
     assert snapshot(empty_url) == before
 
 
@@ -117,7 +80,7 @@ def test_four_that_start_at_once_apply_each_migration_once(empty_url: str) -> No
     for thread in threads:
         thread.join()
     assert failures == []
-    applied = [line for line in reported if line.startswith("applied migration")]
+    applied = [line.split()[2] for line in reported if line.startswith("applied migration")]
     assert len(applied) == len(set(applied)) == _shipped(empty_url)
     assert differences(empty_url) == []
 
@@ -162,6 +125,27 @@ def test_an_edited_migration_is_refused_by_name(empty_url: str, own_files: Path)
     assert any("0002.rules was edited" in line for line in differences(empty_url))
     with pytest.raises(MigrationError, match=r"0002\.rules was edited after it was applied"):
         migrate(empty_url, quietly)
+
+
+def test_a_database_of_an_unreleased_version_is_refused_saying_what_to_do(
+    database_url: str, own_files: Path
+) -> None:
+    """Its migrations were edited, renamed and put together before the first release."""
+    for name in ("0002.rules", "0003.readings"):
+        edited = own_files / "migrations" / f"{name}.sql"
+        edited.write_text(edited.read_text() + "\n-- another way\n")
+    (own_files / "migrations" / "0011.role-settings.sql").unlink()
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        # made before the migrator kept these tables
+        connection.execute("DROP TABLE migration.definition_file, migration.definition_set")
+    with pytest.raises(MigrationError) as raised:
+        migrate(database_url, quietly)
+    assert differences(database_url) == [str(raised.value)]
+    (told,) = str(raised.value).splitlines()
+    assert told.startswith("migrations 0002.rules, 0003.readings were edited")
+    for words in ("unreleased version", "dump the readings", "`wattledger db destroy`", "restore"):
+        assert words in told
+    assert "newer" not in told
 
 
 def test_a_database_that_is_newer_than_the_code_is_refused(empty_url: str, own_files: Path) -> None:

@@ -105,5 +105,3 @@ $$;
 COMMENT ON FUNCTION telemetry.apply_policies() IS
 'Brings TimescaleDB''s policies in line with telemetry.dataset; leaves those alone that are.';
 REVOKE ALL ON FUNCTION telemetry.apply_policies() FROM PUBLIC;
-
-SELECT telemetry.apply_policies();
