@@ -48,8 +48,8 @@ _BY_SQLSTATE: dict[str, tuple[Meaning, str]] = {
     # deadlocks, and on a replica what the primary changed meanwhile
     "40001": (Meaning.IN_THE_WAY, "others were at the same rows"),
     "40P01": (Meaning.IN_THE_WAY, "others were at the same rows"),
-    "3F": (Meaning.OTHER_VERSION, "the database is not of this version"),
-    "42": (Meaning.OTHER_VERSION, "the database is not of this version"),
+    "3F": (Meaning.OTHER_VERSION, "the database is not of this version: run wattledger migrate"),
+    "42": (Meaning.OTHER_VERSION, "the database is not of this version: run wattledger migrate"),
     "WL": (Meaning.RULE, ""),
     "WL05": (Meaning.INCOMPLETE, "the database's configuration is incomplete"),
     "WL051": (Meaning.INCOMPLETE, "the database's functions do not fit together"),

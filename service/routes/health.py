@@ -26,9 +26,24 @@ class Health(msgspec.Struct, omit_defaults=True):
     warnings: list[str] = []
 
 
+# the functions of api as this version calls them; what goes up together with it is in
+# sql/api/installed_version.sql
+CONTRACT = 1
+
+
+# named, so that a newer function may return more
+_INSTALLED = (
+    "SELECT i.last_migration, i.definitions_sha256, i.earlier_definitions_sha256,"
+    " i.contract, i.oldest_contract, i.edition FROM api.installed_version() AS i"
+)
+
+
 class _Installed(msgspec.Struct):
     last_migration: str | None
     definitions_sha256: str | None
+    earlier_definitions_sha256: list[str]
+    contract: int
+    oldest_contract: int
     edition: Edition
 
 
@@ -36,6 +51,30 @@ class _Installed(msgspec.Struct):
 def _shipped(edition: Edition) -> tuple[str, str]:
     """The last migration and the definitions' hash that this version brings, read once."""
     return max(migration_hashes(edition)), definitions_hash(edition)
+
+
+def _unfit(installed: _Installed) -> str | None:
+    """Why this version cannot work with the database, None if it can: also with a newer one."""
+    last, definitions = _shipped(installed.edition)
+    present = installed.last_migration or ""
+    if present < last:
+        return f"the database is not at migration {last}: run wattledger migrate"
+    if installed.contract < CONTRACT:
+        return (
+            "the database's functions are older than this version of the service needs:"
+            " run wattledger migrate"
+        )
+    if installed.oldest_contract > CONTRACT:
+        return (
+            "the database's functions are too new for this version of the service:"
+            " replace it by the version that the database was migrated by"
+        )
+    if present > last or installed.contract > CONTRACT:
+        return None
+    # the same numbers: then it is not older if it has, or once had, what this version brings
+    if definitions in (installed.definitions_sha256, *installed.earlier_definitions_sha256):
+        return None
+    return "the database has other definitions: run wattledger migrate"
 
 
 @get("/health/live", tags=["health"], opt=OPEN, security=[{}], sync_to_thread=False)
@@ -46,28 +85,25 @@ def live() -> Health:
 
 @get("/health/ready", tags=["health"], opt=OPEN, security=[{}])
 async def ready(database: FromDatabase, primary: FromPrimary, state: State) -> Response[Health]:
-    """The database answers, its schema is this version's, and readings can be written.
+    """The database answers, this version can work with it, and readings can be written.
 
     A replica for reads that is away is a warning: readings are taken without it.
     """
     problems: list[str] = []
     warnings: list[str] = []
     try:
-        installed = await primary.one(_Installed, "SELECT * FROM api.installed_version()")
+        installed = await primary.one(_Installed, _INSTALLED)
     except DatabaseUnavailable as error:
         problems.append(str(error))
     else:
         assert installed is not None  # noqa: S101  the function returns one row
-        last, definitions = _shipped(installed.edition)
-        if installed.last_migration != last:
-            problems.append(f"the database is not at migration {last}: run wattledger migrate")
-        elif installed.definitions_sha256 != definitions:
-            problems.append("the database has other definitions: run wattledger migrate")
+        if unfit := _unfit(installed):
+            problems.append(unfit)
         if not state.writer.connected:
             problems.append("no connection for writing readings yet")
         try:
             async with asyncio.timeout(_REPLICA_SECONDS):
-                await database.one(_Installed, "SELECT * FROM api.installed_version()")
+                await database.one(_Installed, _INSTALLED)
         except (DatabaseUnavailable, TimeoutError) as error:
             warnings.append(
                 f"what is read is answered with 503: {str(error) or 'no answer in time'}"

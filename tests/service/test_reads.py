@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psycopg
 import pytest
 
 from tests.support.http import meter, milliseconds, vehicle
@@ -211,17 +210,6 @@ def test_an_unknown_route_is_a_404_problem(client: Any) -> None:
 def test_it_is_alive_and_ready(client: Any) -> None:
     for path in ("/health/live", "/health/ready"):
         assert client.get(path).json() == {"status": "ok"}
-
-
-def test_a_schema_that_is_behind_makes_it_unready_saying_what_to_run(
-    client: Any, database_url: str
-) -> None:
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("UPDATE migration.definitions SET sha256 = 'other'")
-    answer = client.get("/health/ready")
-    assert answer.status_code == 503
-    assert "wattledger migrate" in answer.json()["problems"][0]
-    assert client.get("/health/live").status_code == 200
 
 
 @pytest.mark.parametrize(
