@@ -6,11 +6,12 @@ from typing import Any
 from litestar import asgi
 
 from service.access_log import NOTE, Note
+from service.database import DatabaseUnavailable
 from service.ingest.answers import PATH, Answer, encode, failure, receipt, refusal, with_refused
 from service.ingest.body import BodyTimeout, ClientGone, Patience
 from service.ingest.quarantine import Quarantined
 from service.ingest.store import Outcome
-from service.ingest.writer import Writer
+from service.ingest.writer import QueueFull, Writer
 from service.keys.grant import Grant
 from service.keys.guard import OPEN
 from service.keys.keyring import Keyring
@@ -77,14 +78,23 @@ def _too_large(settings: Settings) -> _Refused:
 
 
 async def _decode(
-    scope: Any, receive: Any, writer: Writer, patience: Patience, settings: Settings
+    scope: Any, receive: Any, state: Any, grant: Grant | None
 ) -> tuple[Batch, bytes, str]:
     """Read and decode the body: the batch, the body and its media type.
 
-    Raises _Refused, QueueFull and DatabaseUnavailable.
+    The first token is charged before, so that a body costs one whatever it turns out to be.
+    Raises _Refused, QueueFull, DatabaseUnavailable.
     """
+    writer: Writer = state.writer
+    patience: Patience = state.patience
+    settings: Settings = state.settings
     length, decoder, media_type = _announced(scope, settings)
-    writer.admit(length or 0)
+    try:
+        writer.admit(length or 0)
+    except (QueueFull, DatabaseUnavailable):
+        if grant is not None:
+            grant.give_back(1)
+        raise
     try:
         body = await patience.read(receive, length, decoder, settings.max_body_bytes)
     except BodyTooLarge as error:
@@ -119,23 +129,27 @@ async def _answer(scope: Any, receive: Any, note: Note) -> Answer:
     if keyring is not None:
         grant = await keyring.admit(scope["headers"], "ingest")
         note.facts["key"] = grant.key_id
+        grant.charge(1)
     if scope["method"] != "POST":
         return refusal(
             HTTPStatus.METHOD_NOT_ALLOWED, "readings are sent by POST", (b"allow", b"POST")
         )
     try:
-        batch, body, media_type = await _decode(
-            scope, receive, writer, state.patience, state.settings
-        )
+        batch, body, media_type = await _decode(scope, receive, state, grant)
     except _Refused as refused:
         return refused.answer
     if keyring is not None and grant is not None:
+        grant.charge(batch.size - 1)
         await keyring.check_devices(grant, batch.device_ids())
-        grant.charge(batch.size)
     if len(batch.refused) == batch.size:
         outcome = Outcome(0, batch.refused, {})
     else:
-        outcome = await writer.submit(batch, len(body))
+        try:
+            outcome = await writer.submit(batch, len(body))
+        except QueueFull:
+            if grant is not None:
+                grant.give_back(batch.size - 1)
+            raise
     if not outcome.refused:
         return receipt(batch, outcome, note.facts)
     return await with_refused(writer, batch, outcome, body, media_type, note.facts)

@@ -126,11 +126,11 @@ class Lane(Connection):
             batch = decode(body, head.media_type, self._settings.max_readings)
             if batch.refused:
                 return False
-            if grant is not None:
-                if not (grant.every_device or batch.device_ids() <= grant.devices):
-                    return False
-                grant.charge(batch.size)
+            if not (grant is None or grant.every_device or batch.device_ids() <= grant.devices):
+                return False
             writer.queue(batch, len(body), self._stored)
+            if grant is not None:
+                grant.charge(batch.size)
         except WireError:
             return False
         except Exception as error:

@@ -34,8 +34,9 @@ class Denied(Exception):
 class Bucket:
     """A token bucket: a reading, or another request, takes a token. It may go below zero.
 
-    A batch is as large as it is only once it is decoded: it goes through where there is a token
-    left, and those after it wait the longer.
+    How large a batch is shows only once it is decoded: a body costs a token before it is read, and
+    the others once they are known. It goes through where there is a token left, and those after it
+    wait the longer.
     """
 
     def __init__(self, per_second: float, burst: float) -> None:
@@ -97,6 +98,11 @@ class Grant(msgspec.Struct):
         """Count what was asked for against the key's rate."""
         if self.bucket is not None:
             self.bucket.take(tokens)
+
+    def give_back(self, tokens: int) -> None:
+        """Take back what was charged for a request that the service had no room for."""
+        if self.bucket is not None:
+            self.bucket.take(-tokens)
 
 
 def no_key() -> Denied:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from service.ingest.writer import QueueFull, Writer
 from tests.http.running import Running, running
 from tests.support.http import meter
 from tests.support.in_process import Peer
@@ -111,6 +112,50 @@ def test_the_lane_counts_every_reading_against_a_keys_rate(
         peer.send(request(key, readings(4)[3]))
         status, headers, _ = peer.answer()
         assert (status, headers["retry-after"]) == (429, "2")
+
+
+def test_a_body_that_the_lane_cannot_take_costs_a_token(
+    service: Running, database_url: str
+) -> None:
+    key = make_key(database_url, "ingest", readings_per_second=0.001, burst_readings=3.0)
+    with Peer(service.port) as peer:
+        peer.send(request(key, readings(1)[0]))
+        assert peer.answer()[0] == 201
+        assert service.asked == []
+        for status in (400, 400, 429):
+            peer.send(request(key, {"x": 1}))
+            assert peer.answer()[0] == status
+
+
+def test_a_body_that_does_not_come_in_time_costs_a_token(
+    service_url: str, monkeypatch: pytest.MonkeyPatch, database_url: str
+) -> None:
+    key = make_key(database_url, "ingest", readings_per_second=0.001, burst_readings=1.0)
+    with running(service_url, monkeypatch, body_timeout_seconds=0.3) as service:
+        for status, sent in ((408, request(key, meter())[:-1]), (429, request(key, meter()))):
+            with Peer(service.port) as peer:
+                peer.send(sent)
+                assert peer.answer()[0] == status
+
+
+def test_what_the_lane_has_no_room_for_costs_nothing(
+    service: Running, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise QueueFull
+
+    key = make_key(database_url, "ingest", readings_per_second=0.001, burst_readings=1.0)
+    with Peer(service.port) as peer:
+        with monkeypatch.context() as patched:
+            # where the queue itself is asked, after the body was decoded
+            patched.setattr(Writer, "queue", full)
+            for _ in range(2):
+                peer.send(request(key, readings(1)[0]))
+                assert peer.answer()[0] == 503
+        assert service.asked == []
+        for status in (201, 429):
+            peer.send(request(key, readings(1)[0]))
+            assert peer.answer()[0] == status
 
 
 @pytest.mark.parametrize("scope", ["read", None])

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import pytest
+from litestar.testing import TestClient
+
+from service.app import create_app
+from service.ingest.writer import QueueFull
 from service.keys.grant import Bucket
-from tests.support.http import meter
+from service.settings import Settings
+from tests.support.http import meter, wait_until_ready
 from tests.support.keys import bearer, make_key
 from tests.support.readings import NOW, Connection
 
@@ -57,3 +64,80 @@ def test_a_bucket_never_gives_more_than_its_burst_and_its_rate() -> None:
             taken += 1
     passed = time.monotonic() - began
     assert 20 + 100 * 0.4 <= taken <= 20 + 100 * passed + 1
+
+
+REFUSED: dict[str, tuple[int, dict[str, Any]]] = {
+    "no JSON": (400, {"content": b"{"}),
+    "nothing": (400, {"content": b""}),
+    "no reading that can be read": (400, {"json": {"x": 1}}),
+    "no reading that is in range": (400, {"json": meter(kwhConsumedAc=-1)}),
+    "a damaged body": (400, {"content": b"\x1f\x8b", "headers": {"Content-Encoding": "gzip"}}),
+    "an unknown encoding": (415, {"content": b"x", "headers": {"Content-Encoding": "br"}}),
+    "an unknown type": (415, {"content": b"x", "headers": {"Content-Type": "text/csv"}}),
+    "too much": (413, {"content": b"x" * 200_001}),
+    "too much, not announced": (413, {"content": [b"x" * 1000] * 500}),
+    "too many": (413, {"json": [meter()] * 51}),
+    "a foreign device": (403, {"json": meter("X-1")}),
+}
+
+
+@pytest.fixture
+def bounded(service_url: str) -> Iterator[Any]:
+    """A client without a key, of an application that takes little."""
+    options = Settings(max_body_bytes=200_000, max_readings=50)
+    with TestClient(create_app(service_url, options)) as opened:
+        wait_until_ready(lambda: opened.get("/health/ready").status_code)
+        yield opened
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_request_costs_a_token_whatever_its_body_is(
+    bounded: Any, database_url: str, name: str
+) -> None:
+    status, request = REFUSED[name]
+    key = make_key(
+        database_url, "ingest", devices=["M-*"], readings_per_second=0.001, burst_readings=2.0
+    )
+    headers = {**request.get("headers", {}), **bearer(key)}
+    first = bounded.post("/v1/ingest", **{**request, "headers": headers})
+    assert first.status_code == status
+    assert bounded.post("/v1/ingest", json=meter(), headers=bearer(key)).status_code == 201
+    assert bounded.post("/v1/ingest", content=b"{", headers=bearer(key)).status_code == 429
+
+
+def test_another_method_costs_a_token_too(bounded: Any, database_url: str) -> None:
+    key = make_key(database_url, "ingest", readings_per_second=0.001, burst_readings=1.0)
+    assert bounded.get("/v1/ingest", headers=bearer(key)).status_code == 405
+    assert bounded.post("/v1/ingest", json=meter(), headers=bearer(key)).status_code == 429
+
+
+def test_a_batch_costs_as_many_tokens_as_it_has_readings(bounded: Any, database_url: str) -> None:
+    key = make_key(database_url, "ingest", readings_per_second=0.001, burst_readings=4.0)
+    for count, status in ((1, 201), (2, 201), (1, 201), (1, 429)):
+        answer = bounded.post("/v1/ingest", json=readings(count), headers=bearer(key))
+        assert answer.status_code == status
+
+
+def test_what_there_is_no_room_for_costs_nothing(
+    bounded: Any, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = make_key(database_url, "ingest", readings_per_second=0.001, burst_readings=2.0)
+    writer = bounded.app.state.writer
+    admit = writer.admit
+
+    def full(size_bytes: int, readings: int = 1) -> None:
+        raise QueueFull
+
+    def too_many(size_bytes: int, readings: int = 1) -> None:
+        if readings > 1:
+            raise QueueFull
+
+    # before the body is read, and once it is known how many readings it has
+    for refuse, cost in ((full, 0), (too_many, 1)):
+        monkeypatch.setattr(writer, "admit", refuse)
+        for _ in range(3 if cost == 0 else 1):
+            answer = bounded.post("/v1/ingest", json=readings(2), headers=bearer(key))
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    monkeypatch.setattr(writer, "admit", admit)
+    assert bounded.post("/v1/ingest", json=meter(), headers=bearer(key)).status_code == 201
+    assert bounded.post("/v1/ingest", json=meter(), headers=bearer(key)).status_code == 429
