@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 import msgspec
 
-from service.database import DatabaseUnavailable
+from service.database import DatabaseUnavailable, RuleViolation
 from service.ingest.quarantine import Quarantined
 from service.ingest.store import Outcome
 from service.ingest.writer import QueueFull, Writer
@@ -22,6 +22,11 @@ PATH = "/v1/ingest"
 _JSON = b"application/json"
 _PROBLEM = MEDIA_TYPE.encode()
 _RETRY_AFTER = (b"retry-after", str(RETRY_AFTER_SECONDS).encode())
+
+# raised by api.quarantine_readings: more is ahead of the clock than can be kept until its time
+_TOO_MUCH_AHEAD = "WL052"
+# a row of the configuration is missing, which a DBA has to put right
+_INCOMPLETE = "WL050"
 
 encode = msgspec.json.Encoder().encode
 
@@ -77,11 +82,12 @@ async def with_refused(
     outcome: Outcome,
     body: bytes,
     media_type: str,
+    key_id: str | None,
     facts: dict[str, int | str],
 ) -> Answer:
     """Put the refused readings of a body into quarantine; return the answer, count in `facts`.
 
-    Raises DatabaseUnavailable.
+    Raises DatabaseUnavailable, RuleViolation.
     """
     accepted = facts["accepted"] = batch.size - outcome.duplicates - len(outcome.refused)
     if outcome.duplicates:
@@ -89,14 +95,17 @@ async def with_refused(
     facts["rejected"] = len(outcome.refused)
     raws = raw_readings(body, media_type)
     refused = sorted(outcome.refused, key=lambda one: one.index)
-    await writer.keep(
+    told = await writer.keep(
         [
             Quarantined(
                 r.index, r.reason, r.detail, media_type, raws[r.index], outcome.decoded.get(r.index)
             )
             for r in refused
-        ]
+        ],
+        key_id,
     )
+    for place, detail in told.items():
+        refused[place].detail = detail
     if len(refused) < batch.size:
         return Answer(
             HTTPStatus.MULTI_STATUS, PartialReceipt(accepted, outcome.duplicates, refused)
@@ -124,7 +133,21 @@ def failure(error: BaseException) -> Answer:
             _RETRY_AFTER,
             hint="Send the same request again: what is stored already counts as a duplicate.",
         )
+    if isinstance(error, RuleViolation) and error.code == _TOO_MUCH_AHEAD:
+        return refusal(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            f"{error.message}: send the same request again",
+            _RETRY_AFTER,
+            hint=error.hint,
+        )
     _log.error("a request to %s failed", PATH, exc_info=error)
+    if isinstance(error, RuleViolation) and error.code == _INCOMPLETE:
+        return refusal(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "the database's configuration is incomplete: the readings may not be stored",
+            _RETRY_AFTER,
+            hint="Send the same request again later; the service's log says more.",
+        )
     return refusal(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "an error of the service: the readings may not be stored",

@@ -83,7 +83,7 @@ async def _decode(
     """Read and decode the body: the batch, the body and its media type.
 
     The first token is charged before, so that a body costs one whatever it turns out to be.
-    Raises _Refused, QueueFull, DatabaseUnavailable.
+    Raises _Refused, QueueFull, DatabaseUnavailable, RuleViolation.
     """
     writer: Writer = state.writer
     patience: Patience = state.patience
@@ -116,8 +116,14 @@ async def _decode(
         raise _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error)) from error
     except MalformedBody as error:
         if body:
-            await writer.keep([Quarantined(None, "malformed", str(error), media_type, body)])
+            await writer.keep(
+                [Quarantined(None, "malformed", str(error), media_type, body)], _key_id(grant)
+            )
         raise _Refused(HTTPStatus.BAD_REQUEST, str(error)) from error
+
+
+def _key_id(grant: Grant | None) -> str | None:
+    return None if grant is None else grant.key_id
 
 
 async def _answer(scope: Any, receive: Any, note: Note) -> Answer:
@@ -152,7 +158,7 @@ async def _answer(scope: Any, receive: Any, note: Note) -> Answer:
             raise
     if not outcome.refused:
         return receipt(batch, outcome, note.facts)
-    return await with_refused(writer, batch, outcome, body, media_type, note.facts)
+    return await with_refused(writer, batch, outcome, body, media_type, _key_id(grant), note.facts)
 
 
 async def ingest(scope: Any, receive: Any, send: Any) -> None:

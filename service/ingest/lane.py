@@ -50,6 +50,7 @@ class Lane(Connection):
         self._batch: Batch | None = None
         self._body = b""
         self._media_type = ""
+        self._key_id: str | None = None
         self._began = 0.0
         # when the newest answer was written
         self._answered = 0.0
@@ -137,6 +138,7 @@ class Lane(Connection):
             # not the error itself: this frame and its body would live on in its traceback
             answer = failure(error)
         self._note = Note(self._log.request_id(head.given_id))
+        self._key_id = None if grant is None else grant.key_id
         if grant is not None:
             self._note.facts["key"] = grant.key_id
         self._batch, self._body, self._media_type, self._began = batch, body, head.media_type, began
@@ -187,6 +189,7 @@ class Lane(Connection):
                 outcome,
                 self._body,
                 self._media_type,
+                self._key_id,
                 self._note.facts,
             )
         except Exception as error:

@@ -35,7 +35,8 @@ class Quarantined(msgspec.Struct, gc=False):
 _DECODED = [field.name for field in msgspec.structs.fields(Decoded)]
 
 STATEMENT = """
-SELECT api.quarantine_readings(
+SELECT q.place, q.detail
+FROM api.quarantine_readings(
     reading_indexes => %s::integer[],
     reasons => %s::text[],
     details => %s::text[],
@@ -47,13 +48,14 @@ SELECT api.quarantine_readings(
     energies_kwh => %s::float8[],
     voltages_v => %s::float8[],
     socs_percent => %s::float8[],
-    battery_temps_c => %s::float8[]
-)
+    battery_temps_c => %s::float8[],
+    key_id => %s::text
+) AS q
 """
 
 
-def parameters(refused: Sequence[Quarantined]) -> list[list[Any]]:
-    """The arrays of STATEMENT."""
+def parameters(refused: Sequence[Quarantined], key_id: str | None) -> list[Any]:
+    """The arrays of STATEMENT, and the key that all came with."""
     return [
         [entry.index for entry in refused],
         [entry.reason for entry in refused],
@@ -61,6 +63,7 @@ def parameters(refused: Sequence[Quarantined]) -> list[list[Any]]:
         [entry.media_type for entry in refused],
         [entry.raw for entry in refused],
         *([getattr(entry.decoded, name, None) for entry in refused] for name in _DECODED),
+        key_id,
     ]
 
 

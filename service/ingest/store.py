@@ -129,9 +129,14 @@ class Store:
                     )
         return outcomes
 
-    async def quarantine(self, refused: Sequence[Quarantined]) -> None:
-        """Keep refused readings. Raises DatabaseUnavailable."""
-        await self._call(STATEMENT, parameters(refused))
+    async def quarantine(
+        self, refused: Sequence[Quarantined], key_id: str | None
+    ) -> dict[int, str]:
+        """Keep refused readings; return what else to tell of them, by their place.
+
+        Raises DatabaseUnavailable, RuleViolation.
+        """
+        return dict(await self._call(STATEMENT, parameters(refused, key_id)))
 
     async def _call(self, query: LiteralString, values: Sequence[object]) -> list[Any]:
         for _ in range(_ATTEMPTS - 1):

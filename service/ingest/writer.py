@@ -109,10 +109,13 @@ class Writer:
         if not self.connected:
             raise DatabaseUnavailable("the database is away")
 
-    async def keep(self, refused: list[Quarantined]) -> None:
-        """Put refused readings into quarantine. Raises DatabaseUnavailable."""
+    async def keep(self, refused: list[Quarantined], key_id: str | None) -> dict[int, str]:
+        """Put refused readings into quarantine; return what else to tell of them, by their place.
+
+        Raises DatabaseUnavailable, RuleViolation.
+        """
         async with self._keeping:
-            await self._kept.quarantine(refused)
+            return await self._kept.quarantine(refused, key_id)
 
     def _is_worth_a_group(self) -> bool:
         """Whether what is queued should be written now, by one more writer."""

@@ -158,6 +158,18 @@ def test_what_the_lane_has_no_room_for_costs_nothing(
             assert peer.answer()[0] == status
 
 
+def test_what_the_lane_took_and_the_database_refused_is_kept_as_the_keys(
+    service: Running, database_url: str, connection: Connection
+) -> None:
+    key = make_key(database_url, "ingest")
+    with Peer(service.port) as peer:
+        for sent, status in ((meter(kwhConsumedAc=-1), 400), (meter(), 201), ({"x": 1}, 400)):
+            peer.send(request(key, sent))
+            assert peer.answer()[0] == status
+    rows = connection.execute("SELECT key_id, reason FROM ops.quarantine").fetchall()
+    assert sorted(rows) == [(key_id(key), "malformed"), (key_id(key), "out_of_range")]
+
+
 @pytest.mark.parametrize("scope", ["read", None])
 def test_who_may_not_post_is_refused(
     service: Running, database_url: str, connection: Connection, scope: str | None

@@ -15,7 +15,7 @@ from service.ingest.writer import QueueFull
 from service.keys.grant import Bucket
 from service.settings import Settings
 from tests.support.http import meter, wait_until_ready
-from tests.support.keys import bearer, make_key
+from tests.support.keys import bearer, key_id, make_key
 from tests.support.readings import NOW, Connection
 
 
@@ -141,3 +141,18 @@ def test_what_there_is_no_room_for_costs_nothing(
     monkeypatch.setattr(writer, "admit", admit)
     assert bounded.post("/v1/ingest", json=meter(), headers=bearer(key)).status_code == 201
     assert bounded.post("/v1/ingest", json=meter(), headers=bearer(key)).status_code == 429
+
+
+def test_what_a_key_sent_is_kept_as_that_keys(
+    bounded: Any, connection: Connection, database_url: str
+) -> None:
+    keys = [make_key(database_url, "ingest") for _ in range(2)]
+    for key in keys:
+        bounded.post("/v1/ingest", content=b"rubbish", headers=bearer(key))
+        bounded.post("/v1/ingest", json=meter(kwhConsumedAc=-1), headers=bearer(key))
+    rows = connection.execute(
+        "SELECT key_id, reason FROM ops.quarantine ORDER BY quarantine_id"
+    ).fetchall()
+    assert rows == [
+        (key_id(key), reason) for key in keys for reason in ("malformed", "out_of_range")
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -339,6 +339,33 @@ def test_a_lock_on_the_hot_table_ends_in_503_not_in_a_hanging_request(
     problem_of(answer, 503)
     assert answer.headers["retry-after"].isdecimal()
     assert post(meter()).status_code == 201
+
+
+def test_more_ahead_of_the_clock_than_is_kept_is_503_and_stored_once_its_time_has_come(
+    post: Any, connection: Connection
+) -> None:
+    connection.execute("UPDATE telemetry.quarantine_bounds SET max_bytes_per_key = 300")
+    ahead = datetime.now(UTC) + timedelta(hours=1)
+    batches = [[meter(f"M-{n}", ahead), meter(f"N-{n}")] for n in range(4)]
+    statuses = [post(batch).status_code for batch in batches]
+    assert statuses == [207, 207, 503, 503]
+    answer = post(batches[3])
+    assert "set the device's clock" in problem_of(answer, 503)["hint"].lower()
+    assert answer.headers["retry-after"].isdecimal()
+    connection.execute("UPDATE telemetry.rules SET clock_skew = '2 hours'")
+    assert [post(batch).status_code for batch in batches[2:]] == [201, 201]
+
+
+def test_without_the_bounds_of_the_quarantine_a_refused_reading_is_503(
+    post: Any, connection: Connection
+) -> None:
+    connection.execute("DELETE FROM telemetry.quarantine_bounds")
+    answer = post(meter(kwhConsumedAc=-1))
+    assert "incomplete" in problem_of(answer, 503)["detail"]
+    assert answer.headers["retry-after"].isdecimal()
+    assert post(meter()).status_code == 201
+    connection.execute("INSERT INTO telemetry.quarantine_bounds DEFAULT VALUES")
+    assert post(meter(kwhConsumedAc=-1)).status_code == 400
 
 
 def test_a_schema_of_another_version_is_503_and_no_fault_of_the_reading(
