@@ -1,9 +1,11 @@
-"""Drop what is kept no longer, on a timer, where TimescaleDB has no policies that do it."""
+"""Work on timers: drop what is kept no longer, and store readings whose time has come."""
 
 import asyncio
 import logging
 import random
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, LiteralString
 
 import psycopg
 
@@ -15,31 +17,65 @@ _log = logging.getLogger(__name__)
 
 # the first run comes soon after a start, so that a service that is restarted daily does it too
 _FIRST_SECONDS = 60.0
+# how often it is looked whether the time of a reading has come that was ahead of the clock
+REPLAY_SECONDS = 30.0
 # more than any other call may take, and not for the whole session, which a pooler may share
 _PATIENCE = "SET LOCAL statement_timeout = '10min'"
 
 
 class Upkeep:
-    """Calls api.maintain every so often, on a connection of its own; of several services one."""
+    """Calls api.maintain and api.replay_due every so often; of several services one does it.
 
-    def __init__(self, conninfo: str, every_seconds: float) -> None:
+    Each has a connection of its own while it runs, so that neither waits for the other.
+    """
+
+    def __init__(
+        self, conninfo: str, every_seconds: float, replay_seconds: float | None = None
+    ) -> None:
         self._conninfo = completed(conninfo)
         self._every_seconds = every_seconds
-        self._task: asyncio.Task[None] | None = None
+        self._replay_seconds = replay_seconds or REPLAY_SECONDS
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begin to run in the background."""
-        self._task = asyncio.create_task(self._run())
+        """Start to run in the background."""
+        self._tasks = [
+            asyncio.create_task(self._repeat(self._maintain, self._every_seconds)),
+            asyncio.create_task(self._repeat(self._replay, self._replay_seconds)),
+        ]
 
     async def stop(self) -> None:
         """End; what runs at the moment is rolled back."""
-        if self._task is not None:
-            self._task.cancel()
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
             with suppress(asyncio.CancelledError):
-                await self._task
+                await task
 
     async def maintain(self) -> int:
-        """Do it once; return how many chunks were dropped. Raises DatabaseError, psycopg.Error."""
+        """Drop what has expired; return how many chunks. Raises DatabaseError, psycopg.Error."""
+        async with self._connection() as connection:
+            return (await _call(connection, "SELECT count(*) FROM api.maintain()"))[0]
+
+    async def replay(self) -> tuple[int, int, int]:
+        """Store readings whose time has come; return how many were new, duplicates and refused.
+
+        Raises DatabaseError, psycopg.Error.
+        """
+        total = (0, 0, 0)
+        async with self._connection() as connection:
+            while True:
+                # a piece is a transaction
+                new, duplicates, refused = await _call(
+                    connection,
+                    "SELECT r.accepted, r.duplicates, r.refused FROM api.replay_due() AS r",
+                )
+                if not new + duplicates + refused:
+                    return total
+                total = (total[0] + new, total[1] + duplicates, total[2] + refused)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncGenerator[psycopg.AsyncConnection[Any]]:
         async with translated_errors():
             connection = await psycopg.AsyncConnection.connect(
                 self._conninfo,
@@ -50,26 +86,49 @@ class Upkeep:
             async with connection:
                 await prepare_connection(connection)
                 connection.add_notice_handler(_log_warning)
-                async with connection.transaction():
-                    await connection.execute(_PATIENCE)
-                    cursor = await connection.execute("SELECT count(*) FROM api.maintain()")
-                    row = await cursor.fetchone()
-        return row[0] if row else 0
+                yield connection
 
-    async def _run(self) -> None:
-        wait_seconds = min(_FIRST_SECONDS, self._every_seconds)
+    async def _maintain(self) -> None:
+        if dropped := await self.maintain():
+            _log.info("dropped %d chunk(s) that retention keeps no longer", dropped)
+
+    async def _replay(self) -> None:
+        new, duplicates, refused = await self.replay()
+        if new + duplicates + refused:
+            _log.info(
+                "of readings whose time has come, %d stored, %d were there, %d refused",
+                new,
+                duplicates,
+                refused,
+            )
+
+    async def _repeat(self, run: Callable[[], Awaitable[None]], every_seconds: float) -> None:
+        wait_seconds = min(_FIRST_SECONDS, every_seconds)
+        failed = False
         while True:
             # not all workers at the same moment
             await asyncio.sleep(wait_seconds * random.uniform(0.9, 1.1))  # noqa: S311  no secret
-            wait_seconds = self._every_seconds
+            wait_seconds = every_seconds
             try:
-                if dropped := await self.maintain():
-                    _log.info("dropped %d chunk(s) that retention keeps no longer", dropped)
+                await run()
+                failed = False
             except (DatabaseError, psycopg.Error) as error:
-                _log.warning("the upkeep of history failed, and is tried again: %s", reason(error))
+                # once for an outage, however long
+                if not failed:
+                    _log.warning("the upkeep failed, and is tried again: %s", reason(error))
+                failed = True
+
+
+async def _call(connection: psycopg.AsyncConnection[Any], query: LiteralString) -> tuple[Any, ...]:
+    """The row of a function that is called in a transaction of its own."""
+    async with connection.transaction():
+        await connection.execute(_PATIENCE)
+        row = await (await connection.execute(query)).fetchone()
+    assert row is not None  # noqa: S101  each of these functions has a row
+    return row
 
 
 def _log_warning(notice: psycopg.errors.Diagnostic) -> None:
     """Pass on what the database has to say, such as what it could not drop today."""
     if notice.severity_nonlocalized == "WARNING":
-        _log.warning("the upkeep of history: %s", notice.message_primary)
+        _log.warning("the upkeep: %s", notice.message_primary)

@@ -1,7 +1,7 @@
 -- Upkeep on demand: from cron, from `wattledger maintain`, or by the service's timer.
 
 COMMENT ON PROCEDURE ops.maintain () IS
-'Does what is due: drops expired chunks where TimescaleDB has no retention policies, else runs the jobs that failed or are overdue. Takes nothing; tells by notices what it did. It commits as it goes, so it cannot be called inside a transaction.';
+'Does what is due: drops expired chunks where TimescaleDB has no retention policies, else runs the jobs that failed or are overdue; then stores readings that were refused as future and whose time has come. Takes nothing; tells by notices what it did. It commits as it goes, so it cannot be called inside a transaction.';
 REVOKE ALL ON PROCEDURE ops.maintain() FROM PUBLIC;
 GRANT EXECUTE ON PROCEDURE ops.maintain() TO wattledger_dba;
 

@@ -6,16 +6,20 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from litestar.testing import TestClient
 from psycopg import conninfo, sql
 
+from service import upkeep
 from service.app import create_app
 from service.settings import Settings
 from service.upkeep import Upkeep
+from tests.support.http import meter, wait_until_ready
+from tests.support.keys import bearer
+from tests.support.quarantine import Refused, keep
 from tests.support.readings import NOW, Connection, MeterReading, ingest_meters
 
 OLD = NOW - timedelta(days=20)
@@ -102,6 +106,53 @@ def test_a_running_service_does_it_on_its_timer(expired: Connection) -> None:
     assert stored(expired) == 2
 
 
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service looks some times a second for readings whose time has come."""
+    monkeypatch.setattr(upkeep, "REPLAY_SECONDS", 0.1)
+
+
+@pytest.mark.usefixtures("often")
+def test_a_reading_ahead_of_the_clock_is_refused_for_good_and_stored_when_its_time_has_come(
+    service_url: str, connection: Connection
+) -> None:
+    ahead = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+    with TestClient(create_app(service_url, Settings())) as client:
+        client.headers.update(bearer())
+        wait_until_ready(lambda: client.get("/health/ready").status_code)
+        alone = client.post("/v1/ingest", json=meter("M-1", ahead))
+        batch = client.post("/v1/ingest", json=[meter("M-2", ahead), meter("M-3")])
+        assert (alone.status_code, batch.status_code) == (400, 207)
+        for refused in (alone.json()["rejected"], batch.json()["rejected"]):
+            assert [(one["index"], one["reason"]) for one in refused] == [(0, "future")]
+            assert (
+                "set the device's clock; this reading is kept, and stored" in refused[0]["detail"]
+            )
+        assert alone.json()["detail"] == alone.json()["rejected"][0]["detail"]
+        assert stored(connection) == 1
+        # as if its time had come
+        connection.execute("UPDATE telemetry.rules SET clock_skew = '2 hours'")
+        wait_for(lambda: stored(connection) == 3)
+        again = client.post("/v1/ingest", json=[meter("M-1", ahead), meter("M-2", ahead)])
+        assert (again.status_code, again.json()["duplicates"]) == (201, 2)
+
+
+def test_many_readings_are_stored_in_pieces(service_url: str, connection: Connection) -> None:
+    ahead = datetime.now(UTC) + timedelta(hours=1)
+    keep(
+        connection,
+        *[
+            Refused(0, "future", read_at=ahead + timedelta(milliseconds=n), energy_kwh=energy)
+            for n, energy in enumerate([0.1] * 1200 + [5000.0])
+        ],
+    )
+    connection.execute("UPDATE telemetry.rules SET clock_skew = '2 hours'")
+    ingest_meters(connection, [MeterReading(ts=ahead, energy_kwh=0.1)])
+    upkeep_of = Upkeep(service_url, every_seconds=60)
+    assert asyncio.run(upkeep_of.replay()) == (1199, 1, 1)
+    assert asyncio.run(upkeep_of.replay()) == (0, 0, 0)
+
+
 def test_a_database_that_is_away_is_logged_and_tried_again(
     expired: Connection, service_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -109,17 +160,17 @@ def test_a_database_that_is_away_is_logged_and_tried_again(
     limit_connections = sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format
 
     async def upkeep_through_an_outage() -> None:
-        upkeep = Upkeep(service_url, every_seconds=0.1)
+        running = Upkeep(service_url, every_seconds=0.1)
         # a superuser still gets in
         expired.execute(limit_connections(sql.Identifier(str(name)), 0))
-        upkeep.start()
+        running.start()
         try:
             await wait_in_loop(lambda: "tried again" in caplog.text)
             assert stored(expired) == 2
             expired.execute(limit_connections(sql.Identifier(str(name)), -1))
             await wait_in_loop(lambda: chunks(expired) == 1)
         finally:
-            await upkeep.stop()
+            await running.stop()
 
     with caplog.at_level(logging.INFO, logger="service.upkeep"):
         asyncio.run(upkeep_through_an_outage())

@@ -164,6 +164,7 @@ BEGIN
         RAISE NOTICE 'dropped % of %', v_chunk.chunk, v_chunk.dataset;
     END LOOP;
     PERFORM telemetry.note_dropped();
+    CALL telemetry.replay_all_due();
 END;
 $$;
 

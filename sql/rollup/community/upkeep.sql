@@ -173,6 +173,7 @@ BEGIN
         CALL public.run_job(v_job.job_id);
         SET LOCAL search_path = pg_catalog, pg_temp;
     END LOOP;
+    CALL telemetry.replay_all_due();
     PERFORM pg_catalog.set_config('role', v_role, FALSE);
 END;
 $$;
