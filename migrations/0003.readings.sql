@@ -10,7 +10,12 @@ CREATE TABLE telemetry.meter_reading (
     energy_mwh bigint NOT NULL,
     voltage_mv integer,
     received_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (meter_id, ts, entry)
+    PRIMARY KEY (meter_id, ts, entry),
+    -- of years that every client can show, in any time zone
+    CONSTRAINT meter_reading_times CHECK (
+        ts >= '0001-01-02 00:00+00' AND ts < '9999-12-31 00:00+00'
+        AND received_at >= '0001-01-02 00:00+00' AND received_at < '9999-12-31 00:00+00'
+    )
 );
 
 SELECT public.create_hypertable(
@@ -38,7 +43,12 @@ CREATE TABLE telemetry.vehicle_reading (
     soc_mpct integer,
     battery_temp_mc integer,
     received_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (vehicle_id, ts, entry)
+    PRIMARY KEY (vehicle_id, ts, entry),
+    -- of years that every client can show, in any time zone
+    CONSTRAINT vehicle_reading_times CHECK (
+        ts >= '0001-01-02 00:00+00' AND ts < '9999-12-31 00:00+00'
+        AND received_at >= '0001-01-02 00:00+00' AND received_at < '9999-12-31 00:00+00'
+    )
 );
 
 SELECT public.create_hypertable(

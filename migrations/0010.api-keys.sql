@@ -30,7 +30,12 @@ CREATE TABLE telemetry.api_key (
     revoked_at timestamptz,
     rotated_from text COLLATE "C" REFERENCES telemetry.api_key (key_id),
     last_used_at timestamptz,
-    CHECK ((readings_per_second IS NULL) = (burst_readings IS NULL))
+    CHECK ((readings_per_second IS NULL) = (burst_readings IS NULL)),
+    -- of years that every client can show, in any time zone
+    CONSTRAINT api_key_times CHECK (
+        least(created_at, expires_at, revoked_at, last_used_at) >= '0001-01-02 00:00+00'
+        AND greatest(created_at, expires_at, revoked_at, last_used_at) < '9999-12-31 00:00+00'
+    )
 );
 
 COMMENT ON TABLE telemetry.api_key IS

@@ -92,6 +92,8 @@ DECLARE
             SELECT FROM telemetry.fleet_device AS f WHERE f.fleet = create_key.fleet
         ) THEN format('there is no fleet %s: say which devices it has by ops.set_fleet', create_key.fleet)
         WHEN create_key.expires_at <= now() THEN 'the key would have expired already'
+        WHEN create_key.expires_at >= '9999-12-31 00:00+00' THEN
+            'a key expires before the year 9999 ends; one that never does has no such time'
         WHEN create_key.readings_per_second > 0 IS FALSE OR create_key.burst_readings >= 1 IS FALSE THEN
             'a rate is more than 0, a burst at least 1'
         WHEN create_key.burst_readings IS NOT NULL AND create_key.readings_per_second IS NULL THEN
@@ -164,8 +166,9 @@ DECLARE
     v_old telemetry.api_key;
 BEGIN
     SELECT k.* INTO v_old FROM telemetry.api_key AS k WHERE k.key_id = rotate_key.key_id FOR UPDATE;
-    IF NOT FOUND OR v_old.revoked_at IS NOT NULL OR v_old.expires_at <= now() OR rotate_key.overlap < '0' THEN
-        RAISE EXCEPTION 'there is no valid key of that id, or the overlap is negative'
+    IF NOT FOUND OR v_old.revoked_at IS NOT NULL OR v_old.expires_at <= now()
+        OR rotate_key.overlap BETWEEN '0' AND '100 years' IS NOT TRUE THEN
+        RAISE EXCEPTION 'there is no valid key of that id, or the overlap is not of 0 to 100 years'
             USING ERRCODE = 'WL031', HINT = 'The id is the middle part of a key; ops.keys lists them.';
     END IF;
     SELECT c.key_id, c.key INTO rotate_key.new_key_id, rotate_key.new_key

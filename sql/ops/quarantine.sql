@@ -24,7 +24,10 @@ SELECT
     q.detail,
     q.dataset,
     q.device_id,
-    q.read_at,
+    -- what was sent may be of a year that clients cannot show
+    CASE
+        WHEN q.read_at >= '0001-01-02 00:00+00' AND q.read_at < '9999-12-31 00:00+00' THEN q.read_at
+    END AS read_at,
     q.energy_kwh,
     q.voltage_v,
     q.soc_percent,
@@ -48,7 +51,8 @@ COMMENT ON COLUMN ops.quarantine.detail IS
 COMMENT ON COLUMN ops.quarantine.dataset IS
 'meter_reading or vehicle_reading: what it would have become; null where it could not be decoded.';
 COMMENT ON COLUMN ops.quarantine.device_id IS 'The meter''s or vehicle''s id, decoded.';
-COMMENT ON COLUMN ops.quarantine.read_at IS 'The reading''s time, decoded.';
+COMMENT ON COLUMN ops.quarantine.read_at IS
+'The reading''s time, decoded; null where it is not of the years 1 to 9999.';
 COMMENT ON COLUMN ops.quarantine.energy_kwh IS 'The reading''s energy in kWh, decoded.';
 COMMENT ON COLUMN ops.quarantine.voltage_v IS 'A meter''s voltage in V, decoded.';
 COMMENT ON COLUMN ops.quarantine.soc_percent IS 'A vehicle''s state of charge in percent, decoded.';
