@@ -4,14 +4,17 @@ SET LOCAL ROLE wattledger_owner;
 
 CREATE TABLE telemetry.fleet_device (
     fleet text COLLATE "C" NOT NULL CHECK (length(fleet) BETWEEN 1 AND 128),
-    device_pattern text COLLATE "C" NOT NULL CHECK (length(device_pattern) BETWEEN 1 AND 128),
+    -- an id, and its side before it
+    device_pattern text COLLATE "C" NOT NULL CHECK (
+        length(device_pattern) BETWEEN 1 AND 136 AND device_pattern NOT IN ('meter:', 'vehicle:')
+    ),
     PRIMARY KEY (fleet, device_pattern)
 );
 
 COMMENT ON TABLE telemetry.fleet_device IS 'Which devices make up a fleet, by patterns of their ids.';
 COMMENT ON COLUMN telemetry.fleet_device.fleet IS 'The fleet''s name.';
 COMMENT ON COLUMN telemetry.fleet_device.device_pattern IS
-'A meter''s or vehicle''s id, in which * stands for any characters.';
+'A device''s id, in which * stands for any characters; of a meter alone where meter: stands before, of a vehicle alone where vehicle: does.';
 
 CREATE TABLE telemetry.api_key (
     key_id text COLLATE "C" PRIMARY KEY CHECK (key_id ~ '^[0-9a-f]{12}$'),
@@ -44,7 +47,7 @@ COMMENT ON COLUMN telemetry.api_key.key_id IS 'The public part of the key, by wh
 COMMENT ON COLUMN telemetry.api_key.secret_sha256 IS 'SHA-256 of the secret, which is as random as the hash is long.';
 COMMENT ON COLUMN telemetry.api_key.scopes IS 'What the key may do: ingest, read, or admin, which is all.';
 COMMENT ON COLUMN telemetry.api_key.device_patterns IS
-'Devices that the key may speak for, by patterns of their ids; null: no limit.';
+'Devices that the key may speak for, by patterns as in telemetry.fleet_device; null: no limit.';
 COMMENT ON COLUMN telemetry.api_key.fleet IS
 'The fleet whose devices alone the key may speak for; null: no limit.';
 COMMENT ON COLUMN telemetry.api_key.readings_per_second IS

@@ -3,13 +3,13 @@
 import asyncio
 import logging
 import math
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
-from psycopg.rows import class_row
+from psycopg.rows import kwargs_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from service.conninfo import completed
@@ -124,8 +124,10 @@ class Database:
         """Give all connections back."""
         await self._pool.close()
 
-    async def all(self, row: type[Row], query: LiteralString, *parameters: object) -> list[Row]:
-        """Call a function and return its rows as structs of type `row`, column by field name.
+    async def all(
+        self, row: Callable[..., Row], query: LiteralString, *parameters: object
+    ) -> list[Row]:
+        """Call a function and return its rows as `row`, a struct's type, makes them of its columns.
 
         Raises DatabaseUnavailable, RuleViolation.
         """
@@ -137,7 +139,7 @@ class Database:
                 asyncio.timeout(_PATIENCE_SECONDS + self._timeout_seconds),
                 self._pool.connection() as connection,
                 asyncio.timeout(self._timeout_seconds),
-                connection.cursor(row_factory=class_row(row)) as cursor,
+                connection.cursor(row_factory=kwargs_row(row)) as cursor,
             ):
                 await cursor.execute(query, parameters)
                 return await cursor.fetchall()
@@ -155,7 +157,9 @@ class Database:
             message = f"a value cannot be stored: {error.diag.message_primary or error}"
             raise RuleViolation(error.sqlstate or "22000", message, None) from error
 
-    async def one(self, row: type[Row], query: LiteralString, *parameters: object) -> Row | None:
+    async def one(
+        self, row: Callable[..., Row], query: LiteralString, *parameters: object
+    ) -> Row | None:
         """Call a function and return its only row as `row`, or null where it has none.
 
         Raises DatabaseUnavailable, RuleViolation.

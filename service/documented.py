@@ -15,13 +15,15 @@ from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 
 from service.http.target import MOST_PARAMETERS, MOST_TARGET_BYTES
 from service.problems import MEDIA_TYPE
-from service.routes.parameters import MOMENT_WORDS
+from service.routes.paging import LONGEST_PLACE, PLACE_PATTERN
+from service.routes.parameters import FIRST_LIKELY_SECOND, LAST_LIKELY_SECOND, MOMENT_WORDS
 from service.wire.readings import ID_PATTERN, ID_RULE, LAST_MILLISECOND, LONGEST_ID
 
 _FIRST_MILLISECOND = -62_135_596_800_000  # of the year 1
 
 DEVICE_ID = "DeviceId"
 MOMENT = "Moment"
+PLACE = "Place"
 _PROBLEM = "Problem"
 _REASONS = ["future", "too_old", "out_of_range", "conflict", "malformed"]
 
@@ -103,13 +105,27 @@ def schemas() -> dict[str, Schema]:
             description=f"{ID_RULE[0].upper()}{ID_RULE[1:]}.",
         ),
         MOMENT: Schema(
-            description=f"{MOMENT_WORDS} Integers have no fraction, not even .0, and no exponent.",
+            description=f"{MOMENT_WORDS} Integers have no fraction, not even .0, and no exponent;"
+            " those between are seconds, and refused.",
             any_of=[
                 Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.DATE_TIME),
                 Schema(
-                    type=OpenAPIType.INTEGER, minimum=_FIRST_MILLISECOND, maximum=LAST_MILLISECOND
+                    type=OpenAPIType.INTEGER,
+                    minimum=_FIRST_MILLISECOND,
+                    maximum=FIRST_LIKELY_SECOND - 1,
+                ),
+                Schema(
+                    type=OpenAPIType.INTEGER,
+                    minimum=LAST_LIKELY_SECOND + 1,
+                    maximum=LAST_MILLISECOND,
                 ),
             ],
+        ),
+        PLACE: Schema(
+            type=OpenAPIType.STRING,
+            max_length=LONGEST_PLACE,
+            pattern=f"^{PLACE_PATTERN}$",
+            description="Where a page ended in an order: only what `next` was is a place.",
         ),
         _PROBLEM: Schema(
             type=OpenAPIType.OBJECT,

@@ -1,5 +1,6 @@
 """The OpenAPI document and its page, which works without the internet."""
 
+import inspect
 from decimal import Decimal
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -33,6 +34,8 @@ from litestar.typing import FieldDefinition
 from service import documented
 from service.ingest import answers, document
 from service.keys.guard import OPEN
+from service.routes.links import NewLink
+from service.routes.paging import PLACE_OR_ID_PATTERN
 
 PATH = "/docs"
 _ASSETS = f"{PATH}/assets"
@@ -144,9 +147,12 @@ def complete(app: Litestar) -> None:
 _ANSWERS = {
     ("put", "/v1/links/{vehicle_id}"): {
         "408": "The request's head, or its body, did not come in time.",
-        "409": "The vehicle or the meter is linked elsewhere in that time.",
+        "409": "The vehicle or the meter is linked elsewhere in that time; the hint helps.",
         "413": "The body is too large.",
         "415": "The content type, its charset or the content encoding is not known.",
+    },
+    ("delete", "/v1/links/{vehicle_id}"): {
+        "409": "One link of the vehicle ends at that time, and another starts.",
     },
     ("get", "/health/live"): {"503": "Too many connections are open: try again."},
 }
@@ -160,6 +166,9 @@ def _plain_parameters(operation: Operation) -> None:
         found = parameter.schema
         if documented.MOMENT_WORDS in (parameter.description or ""):
             parameter.schema = documented.reference(documented.MOMENT)
+        elif found.pattern == PLACE_OR_ID_PATTERN:
+            names = (documented.PLACE, documented.DEVICE_ID)
+            parameter.schema = Schema(any_of=[documented.reference(name) for name in names])
         elif found.pattern is not None:
             parameter.schema = documented.reference(documented.DEVICE_ID)
         parameter.description = parameter.description or found.description
@@ -174,9 +183,13 @@ def _describe_link(item: PathItem, schemas: dict[str, Schema]) -> None:
     }
     schemas["NewLink"] = Schema(
         type=OpenAPIType.OBJECT,
-        description="Without `from` since ever, without `to` until further notice.",
+        description=inspect.getdoc(NewLink),
         required=["meterId"],
-        properties={"meterId": documented.reference(documented.DEVICE_ID), **ends},
+        properties={
+            "meterId": documented.reference(documented.DEVICE_ID),
+            **ends,
+            "replace": Schema(type=OpenAPIType.BOOLEAN, default=False),
+        },
         additional_properties=False,
     )
     item.put.request_body = RequestBody(

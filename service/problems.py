@@ -10,6 +10,7 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, Valida
 from service.database import DatabaseUnavailable, RuleViolation
 from service.http.head_method import with_head
 from service.keys.grant import Denied
+from service.routes.paging import PLACE_OR_ID_PATTERN, PLACE_OR_ID_RULE
 from service.wire.readings import ID_PATTERN, ID_RULE
 
 MEDIA_TYPE = "application/problem+json"
@@ -19,6 +20,10 @@ _RULE_STATUS = {
     "WL002": HTTPStatus.BAD_REQUEST,
     "WL003": HTTPStatus.CONFLICT,
     "WL004": HTTPStatus.BAD_REQUEST,
+    "WL005": HTTPStatus.FORBIDDEN,
+    "WL006": HTTPStatus.BAD_REQUEST,
+    "WL007": HTTPStatus.CONFLICT,
+    "WL008": HTTPStatus.BAD_REQUEST,
 }
 
 
@@ -80,7 +85,9 @@ def _place(fault: dict[str, str]) -> str:
 
 def _sentence(fault: dict[str, str]) -> str:
     message = fault.get("message", "is not valid")
-    # the only pattern that there is; who has to fix an id wants to read no regular expression
+    # the only patterns that there are; who has to fix an id wants to read no regular expression
+    if repr(PLACE_OR_ID_PATTERN) in message:
+        return PLACE_OR_ID_RULE
     return ID_RULE if repr(ID_PATTERN) in message else message
 
 

@@ -72,8 +72,8 @@ def key() -> None:
     "devices",
     metavar="PATTERN",
     multiple=True,
-    help="Id of a device that it may speak for; * stands for any characters. May be repeated."
-    " [default: any device]",
+    help="Id of a device that it may speak for, as meter:ID, vehicle:ID, or ID for both; * stands"
+    " for any characters. May be repeated. [default: any device]",
 )
 @click.option("--fleet", help="Fleet that it may speak for, as ops.set_fleet has it.")
 @click.option(

@@ -146,7 +146,7 @@ async def _answer(scope: Any, receive: Any, note: Note) -> Answer:
         return refused.answer
     if keyring is not None and grant is not None:
         grant.charge(batch.size - 1)
-        await keyring.check_devices(grant, batch.device_ids())
+        await keyring.check_devices(grant, batch.meter_ids(), batch.vehicle_ids())
     if len(batch.refused) == batch.size:
         outcome = Outcome(0, batch.refused, {})
     else:

@@ -127,7 +127,11 @@ class Lane(Connection):
             batch = decode(body, head.media_type, self._settings.max_readings)
             if batch.refused:
                 return False
-            if not (grant is None or grant.every_device or batch.device_ids() <= grant.devices):
+            if not (
+                grant is None
+                or grant.every_device
+                or grant.covers(batch.meter_ids(), batch.vehicle_ids())
+            ):
                 return False
             writer.queue(batch, len(body), self._stored)
             if grant is not None:

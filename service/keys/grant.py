@@ -64,8 +64,9 @@ class Grant(msgspec.Struct):
     refusal: str | None
     scopes: frozenset[str]
     every_device: bool
-    # devices that it may speak for, as far as was asked
-    devices: set[str]
+    # meters and vehicles that it may speak for, as far as was asked
+    meters: set[str]
+    vehicles: set[str]
     bucket: Bucket | None
     until: float
 
@@ -94,6 +95,12 @@ class Grant(msgspec.Struct):
             )
         return None
 
+    def covers(self, meters: Iterable[str], vehicles: Iterable[str]) -> bool:
+        """Whether it is known that the key may speak for all of these."""
+        return self.every_device or (
+            self.meters.issuperset(meters) and self.vehicles.issuperset(vehicles)
+        )
+
     def charge(self, tokens: int) -> None:
         """Count what was asked for against the key's rate."""
         if self.bucket is not None:
@@ -115,12 +122,12 @@ def no_key() -> Denied:
     )
 
 
-def another_device(device_ids: Iterable[str]) -> Denied:
-    """What a request for devices hears that its key does not cover."""
+def another_device(side: str, device_ids: Iterable[str]) -> Denied:
+    """What a request hears for devices of a side that its key does not cover."""
     first = min(device_ids)
     return Denied(
         HTTPStatus.FORBIDDEN,
-        f'this key may not speak for the device "{first}"; nothing of this request was done',
+        f'this key may not speak for the {side} "{first}"; nothing of this request was done',
         "Use the key of that device, or one that covers it.",
     )
 

@@ -2,36 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
+import msgspec
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
-from service.keys.grant import all_devices
+from service.keys.grant import Grant, all_devices
 from service.keys.keyring import Keyring
+from service.keys.named import named_by, named_in
 
 _SCOPE = "scope"
 _OPEN = "open"
+_GRANT = "wattledger.grant"
 
 # what a route says of itself; one that says nothing needs the scope admin
 READ = {_SCOPE: "read"}
 OPEN = {_OPEN: True}
 
+_Connection = ASGIConnection[Any, Any, Any, Any]
 
-async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Let a request in whose key has the route's scope, and covers the device in its path.
 
-    Raises Denied, DatabaseUnavailable.
+async def guard(connection: _Connection, handler: BaseRouteHandler) -> None:
+    """Let a request in whose key has the route's scope, and covers all devices that it names.
+
+    A key for some devices is let in only where one is named. Raises Denied, DatabaseUnavailable.
     """
     keyring: Keyring | None = connection.app.state.keyring
     if keyring is None or handler.opt.get(_OPEN):
         return
     grant = await keyring.admit(connection.scope["headers"], handler.opt.get(_SCOPE, "admin"))
     grant.charge(1)
+    cast("dict[str, Any]", connection.scope)[_GRANT] = grant
     if grant.every_device:
         return
-    path = connection.path_params
-    device_id = path.get("vehicle_id") or path.get("meter_id")
-    if device_id is None:
+    named = named_by(connection, handler)
+    if not any(named.values()):
         raise all_devices()
-    await keyring.check_devices(grant, {device_id})
+    await keyring.check_devices(grant, **named)
+
+
+async def check_body(connection: _Connection, document: msgspec.Struct) -> None:
+    """See that the request's key covers the devices that its body names.
+
+    Raises Denied, DatabaseUnavailable.
+    """
+    grant = grant_of(connection)
+    if grant is not None and not grant.every_device:
+        keyring: Keyring = connection.app.state.keyring
+        await keyring.check_devices(grant, **named_in(document))
+
+
+def grant_of(connection: _Connection) -> Grant | None:
+    """What the request's key may do; None where the service does without keys."""
+    return cast("dict[str, Any]", connection.scope).get(_GRANT)

@@ -32,13 +32,17 @@ class _Authenticated(msgspec.Struct):
     refusal: str | None
     scopes: list[str] | None
     every_device: bool | None
-    devices: list[str] | None
+    meters: list[str] | None
+    vehicles: list[str] | None
     expires_in_seconds: float | None
     readings_per_second: float | None
     burst_readings: float | None
 
 
 class _Device(msgspec.Struct):
+    """A row of api.permitted_devices."""
+
+    side: str
     device_id: str
 
 
@@ -101,20 +105,29 @@ class Keyring:
             raise denied
         return grant
 
-    async def check_devices(self, grant: Grant, device_ids: set[str]) -> None:
-        """See that a key may speak for devices. Raises Denied, DatabaseUnavailable."""
-        if grant.every_device or not (asked := device_ids - grant.devices):
+    async def check_devices(self, grant: Grant, meter: set[str], vehicle: set[str]) -> None:
+        """See that a key may speak for each `meter` and `vehicle`, given by id.
+
+        Raises Denied, DatabaseUnavailable.
+        """
+        if grant.covers(meter, vehicle):
             return
         found = await self._database.all(
             _Device,
-            "SELECT d AS device_id FROM api.permitted_devices("
-            "key_id => %s::text, device_ids => %s::text[]) AS d",
+            "SELECT * FROM api.permitted_devices("
+            "key_id => %s::text, meter_ids => %s::text[], vehicle_ids => %s::text[])",
             grant.key_id,
-            list(asked),
+            list(meter - grant.meters),
+            list(vehicle - grant.vehicles),
         )
-        grant.devices |= {row.device_id for row in found}
-        if others := asked - grant.devices:
-            raise another_device(others)
+        for row in found:
+            (grant.meters if row.side == "meter" else grant.vehicles).add(row.device_id)
+        for side, others in (
+            ("meter", meter - grant.meters),
+            ("vehicle", vehicle - grant.vehicles),
+        ):
+            if others:
+                raise another_device(side, others)
 
     async def _look_up_all(self) -> None:
         while self._waiting:
@@ -151,7 +164,8 @@ class Keyring:
             refusal=row.refusal,
             scopes=frozenset(row.scopes or ()),
             every_device=bool(row.every_device),
-            devices=set(row.devices or ()),
+            meters=set(row.meters or ()),
+            vehicles=set(row.vehicles or ()),
             bucket=None if row.refusal else self._bucket(given, row),
             until=monotonic() + known_seconds,
         )

@@ -9,14 +9,8 @@ from litestar import get
 from litestar.params import QueryParameter
 
 from service.keys.guard import READ
-from service.routes.parameters import (
-    DeviceId,
-    FromDatabase,
-    PageSize,
-    id_parameter,
-    moment,
-    moment_parameter,
-)
+from service.routes.paging import PageSize, page, place_parameter
+from service.routes.parameters import FromDatabase, VehicleId, moment, moment_parameter
 
 Verdict = Literal["healthy", "degraded", "insufficient", "impossible"]
 Status = Literal[Verdict, "no_data", "unlinked"]
@@ -122,7 +116,12 @@ class FleetTotal(msgspec.Struct, rename=_ENERGY):
 
 
 class Fleet(msgspec.Struct, rename="camel"):
-    """The fleet's totals and a page of its vehicles, worst first; `next` is null at the end."""
+    """The fleet's totals and a page of its vehicles, worst first.
+
+    `next` goes into `after` for the page that follows, with the same `order`, and with `from` and
+    `to` as the total has them; it is null on the last. A vehicle whose figures do not change
+    meanwhile is on one page, whatever becomes of the others.
+    """
 
     total: FleetTotal
     vehicles: list[FleetVehicle]
@@ -131,7 +130,7 @@ class Fleet(msgspec.Struct, rename="camel"):
 
 @get("/v1/analytics/performance/{vehicle_id:str}", tags=["analytics"], opt=READ)
 async def performance(
-    database: FromDatabase, vehicle_id: DeviceId, since: Since = None, until: Until = None
+    database: FromDatabase, vehicle_id: VehicleId, since: Since = None, until: Until = None
 ) -> Performance:
     """A vehicle's energy, efficiency and coverage in a window: the last 24 hours unless told."""
     found = await database.one(
@@ -149,7 +148,7 @@ async def performance(
 
 @get("/v1/analytics/performance/{vehicle_id:str}/hourly", tags=["analytics"], opt=READ)
 async def performance_by_hour(
-    database: FromDatabase, vehicle_id: DeviceId, since: Since = None, until: Until = None
+    database: FromDatabase, vehicle_id: VehicleId, since: Since = None, until: Until = None
 ) -> PerformanceByHour:
     """The same an hour a row, for plots: the whole hours that the window touches, in UTC."""
     hours = await database.all(
@@ -179,9 +178,7 @@ async def fleet(
     limit: PageSize = 100,
     after: Annotated[
         str | None,
-        id_parameter(
-            "after", "`next` of the page before; keep `from` and `to` as its total has them."
-        ),
+        place_parameter("`next` of the page before; by vehicle_id, a vehicle's id will do."),
     ] = None,
 ) -> Fleet:
     """The fleet's totals, and its vehicles worst first, over the last 24 hours unless told."""
@@ -192,19 +189,18 @@ async def fleet(
         moment("to", until),
     )
     assert total is not None  # noqa: S101  the function returns one row, whatever it is asked
-    # one more than asked for tells whether there is another page
-    vehicles = await database.all(
+    vehicles, last = await page(
+        database,
         FleetVehicle,
+        limit,
         "SELECT * FROM api.fleet_vehicles(since => %s::timestamptz, until => %s::timestamptz,"
-        " ordering => %s::text, after_vehicle_id => %s::text, page_size => %s::integer)",
+        " ordering => %s::text, after => %s::text, page_size => %s::integer)",
         total.window_start,
         total.window_end,
         ordering,
         after,
-        limit + 1,
     )
-    page = vehicles[:limit]
-    return Fleet(total, page, page[-1].vehicle_id if len(vehicles) > limit else None)
+    return Fleet(total, vehicles, last)
 
 
 HANDLERS = [performance, performance_by_hour, fleet]

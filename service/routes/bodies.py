@@ -11,6 +11,7 @@ from litestar import Request
 from litestar.exceptions import ClientException, HTTPException, ValidationException
 
 from service.ingest.body import BodyTimeout, ClientGone, Patience
+from service.keys.guard import check_body
 from service.settings import Settings
 from service.wire import BodyTooLarge, Decoder, MalformedBody, UnknownEncoding, signatures
 from service.wire.bodies import JSON, charset_fault, media_type_of, syntax_fault
@@ -31,8 +32,13 @@ class _UnsupportedMediaType(HTTPException):
 
 
 async def read(request: Request[Any, Any, Any], kind: type[Document]) -> Document:
-    """The body of a request as a struct. Raises HTTPException, saying what to fix."""
-    return _decoded(await _received(request), kind)
+    """The body of a request as a struct, whose ids the request's key covers.
+
+    Raises HTTPException, saying what to fix, Denied, DatabaseUnavailable.
+    """
+    document = _decoded(await _received(request), kind)
+    await check_body(request, document)
+    return document
 
 
 async def _received(request: Request[Any, Any, Any]) -> bytes:

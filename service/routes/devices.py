@@ -9,9 +9,18 @@ from litestar import get
 from litestar.exceptions import NotFoundException
 
 from service.keys.guard import READ
-from service.routes.parameters import DeviceId, FromDatabase, PageSize, id_parameter
+from service.routes.paging import PageSize, page
+from service.routes.parameters import (
+    FromDatabase,
+    MeterId,
+    VehicleId,
+    meter_parameter,
+    vehicle_parameter,
+)
 
-After = Annotated[str | None, id_parameter("after", "The `next` of the page before.")]
+_AFTER = ("after", "`next` of the page before.")
+AfterMeter = Annotated[str | None, meter_parameter(*_AFTER)]
+AfterVehicle = Annotated[str | None, vehicle_parameter(*_AFTER)]
 
 
 class MeterState(
@@ -69,7 +78,7 @@ class VehiclePage(msgspec.Struct):
 
 
 @get("/v1/meters/{meter_id:str}", tags=["state"], opt=READ, raises=[NotFoundException])
-async def meter(database: FromDatabase, meter_id: DeviceId) -> MeterState:
+async def meter(database: FromDatabase, meter_id: MeterId) -> MeterState:
     """One meter's latest reading."""
     found = await database.one(
         MeterState, "SELECT * FROM api.meter_state(meter_id => %s::text)", meter_id
@@ -80,7 +89,7 @@ async def meter(database: FromDatabase, meter_id: DeviceId) -> MeterState:
 
 
 @get("/v1/vehicles/{vehicle_id:str}", tags=["state"], opt=READ, raises=[NotFoundException])
-async def vehicle(database: FromDatabase, vehicle_id: DeviceId) -> VehicleState:
+async def vehicle(database: FromDatabase, vehicle_id: VehicleId) -> VehicleState:
     """One vehicle's latest reading."""
     found = await database.one(
         VehicleState, "SELECT * FROM api.vehicle_state(vehicle_id => %s::text)", vehicle_id
@@ -91,29 +100,35 @@ async def vehicle(database: FromDatabase, vehicle_id: DeviceId) -> VehicleState:
 
 
 @get("/v1/meters", tags=["state"], opt=READ)
-async def meters(database: FromDatabase, after: After = None, limit: PageSize = 100) -> MeterPage:
+async def meters(
+    database: FromDatabase, after: AfterMeter = None, limit: PageSize = 100
+) -> MeterPage:
     """Meters by id, a page at a time, each with its latest reading."""
-    found = await database.all(
+    found, last = await page(
+        database,
         MeterState,
-        "SELECT * FROM api.meter_states(after => %s::text, page_size => %s::integer)",
-        after,
         limit,
+        "SELECT m.*, m.meter_id AS place"
+        " FROM api.meter_states(after => %s::text, page_size => %s::integer) AS m",
+        after,
     )
-    return MeterPage(found, found[-1].meter_id if len(found) == limit else None)
+    return MeterPage(found, last)
 
 
 @get("/v1/vehicles", tags=["state"], opt=READ)
 async def vehicles(
-    database: FromDatabase, after: After = None, limit: PageSize = 100
+    database: FromDatabase, after: AfterVehicle = None, limit: PageSize = 100
 ) -> VehiclePage:
     """Vehicles by id, a page at a time, each with its latest reading."""
-    found = await database.all(
+    found, last = await page(
+        database,
         VehicleState,
-        "SELECT * FROM api.vehicle_states(after => %s::text, page_size => %s::integer)",
-        after,
         limit,
+        "SELECT v.*, v.vehicle_id AS place"
+        " FROM api.vehicle_states(after => %s::text, page_size => %s::integer) AS v",
+        after,
     )
-    return VehiclePage(found, found[-1].vehicle_id if len(found) == limit else None)
+    return VehiclePage(found, last)
 
 
 HANDLERS = [meter, meters, vehicle, vehicles]

@@ -8,9 +8,16 @@ import msgspec
 from litestar.di import NamedDependency
 from litestar.exceptions import ValidationException
 from litestar.openapi.spec import Example
-from litestar.params import PathParameter, QueryParameter
+from litestar.params import QueryParameter
 
 from service.database import Database
+from service.keys.named import (
+    InBody,
+    MeterInPath,
+    MeterInQuery,
+    VehicleInPath,
+    VehicleInQuery,
+)
 from service.wire.readings import ID_PATTERN, LONGEST_ID
 
 # "database": the one for reads where the request's method reads, else the one that takes changes
@@ -19,21 +26,35 @@ FromDatabase = NamedDependency[Database]
 FromPrimary = NamedDependency[Database]
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
-DeviceId = Annotated[str, PathParameter(min_length=1, max_length=LONGEST_ID, pattern=ID_PATTERN)]
-PageSize = Annotated[
-    int, QueryParameter(name="limit", ge=1, le=1000, description="How many to return at most.")
-]
-
+# an id is declared by one of these, so that its side is known to whoever asks what a key covers
+MeterId = Annotated[str, MeterInPath(min_length=1, max_length=LONGEST_ID, pattern=ID_PATTERN)]
+VehicleId = Annotated[str, VehicleInPath(min_length=1, max_length=LONGEST_ID, pattern=ID_PATTERN)]
+_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_ID, pattern=ID_PATTERN)]
+MeterIdInBody = Annotated[_Id, InBody("meter")]
 
 # what the OpenAPI document calls a moment: see service.openapi
 MOMENT_WORDS = "RFC 3339 with an offset, or epoch milliseconds."
 _BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECONDS = re.compile(r"-?[0-9]{1,15}")
+# from 2000 to 2100, in seconds; as milliseconds they are of January and February 1970
+FIRST_LIKELY_SECOND = 946_684_800
+LAST_LIKELY_SECOND = 4_102_444_799
 
 
-def id_parameter(name: str, description: str) -> object:
-    """Declare an optional query parameter that is a device's id."""
-    return QueryParameter(
+def meter_parameter(name: str, description: str) -> object:
+    """Declare an optional query parameter that is a meter's id."""
+    return MeterInQuery(
+        name=name,
+        description=description,
+        min_length=1,
+        max_length=LONGEST_ID,
+        pattern=ID_PATTERN,
+    )
+
+
+def vehicle_parameter(name: str, description: str) -> object:
+    """Declare an optional query parameter that is a vehicle's id."""
+    return VehicleInQuery(
         name=name,
         description=description,
         min_length=1,
@@ -54,10 +75,15 @@ def moment_parameter(name: str, description: str) -> object:
 def moment(name: str, given: str | int | None) -> datetime | None:
     """Read a point in time, in UTC: RFC 3339 with an offset, or epoch milliseconds.
 
-    Raises ValidationException, naming the parameter.
+    Numbers that must be seconds are refused. Raises ValidationException, naming the parameter.
     """
     if given is None:
         return None
+    if _looks_like_seconds(given):
+        raise ValidationException(
+            f'"{name}" looks like seconds, as which it is of the years 2000 to 2100:'
+            f" send epoch milliseconds, {given}000"
+        )
     try:
         if not isinstance(given, str) or _MILLISECONDS.fullmatch(given):
             found = _BEGIN + timedelta(milliseconds=int(given))
@@ -71,3 +97,9 @@ def moment(name: str, given: str | int | None) -> datetime | None:
             f'"{name}" must be a time with an offset, such as 2026-01-31T12:00:00Z,'
             " or epoch milliseconds, of the years 1 to 9999"
         ) from error
+
+
+def _looks_like_seconds(given: str | int) -> bool:
+    if isinstance(given, str) and not _MILLISECONDS.fullmatch(given):
+        return False
+    return FIRST_LIKELY_SECOND <= int(given) <= LAST_LIKELY_SECOND

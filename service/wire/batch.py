@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from operator import itemgetter
 
 import msgspec
 
@@ -21,6 +22,7 @@ from service.wire.faults import json_fault, msgpack_fault
 from service.wire.readings import Normalised, Row, WireReading, normalise
 
 _MAX_READINGS = 20_000
+_FIRST = itemgetter(0)
 
 _json_body: Callable[[bytes], WireReading | list[WireReading]] = msgspec.json.Decoder(
     WireReading | list[WireReading]
@@ -65,9 +67,13 @@ class Batch(msgspec.Struct, gc=False):
     vehicles: Rows
     refused: list[Refusal]
 
-    def device_ids(self) -> set[str]:
-        """Whose readings these are, of meters and of vehicles."""
-        return {row[0] for row in self.meters.rows} | {row[0] for row in self.vehicles.rows}
+    def meter_ids(self) -> set[str]:
+        """The meters whose readings these are."""
+        return set(map(_FIRST, self.meters.rows))
+
+    def vehicle_ids(self) -> set[str]:
+        """The vehicles whose readings these are."""
+        return set(map(_FIRST, self.vehicles.rows))
 
     def halves(self) -> tuple[Batch, Batch]:
         """The readings that were not refused, in two parts."""

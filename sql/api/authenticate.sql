@@ -6,7 +6,8 @@ RETURNS TABLE (
     refusal text,
     scopes text[],
     every_device boolean,
-    devices text[],
+    meters text[],
+    vehicles text[],
     expires_in_seconds double precision,
     readings_per_second double precision,
     burst_readings double precision
@@ -58,34 +59,53 @@ BEGIN
         CASE WHEN 'admin' = ANY (g.scopes) THEN ARRAY['ingest', 'read', 'admin'] ELSE g.scopes END,
         g.device_patterns IS NULL AND g.fleet IS NULL,
         -- those that need no pattern are known at once: the usual key is one device's own
-        CASE WHEN g.fleet IS NULL THEN ARRAY(
-            SELECT p.pattern FROM unnest(g.device_patterns) AS p (pattern) WHERE p.pattern NOT LIKE '%*%'
-        ) ELSE ARRAY[]::text[] END,
+        CASE WHEN g.fleet IS NULL THEN d.meters ELSE ARRAY[]::text[] END,
+        CASE WHEN g.fleet IS NULL THEN d.vehicles ELSE ARRAY[]::text[] END,
         extract(EPOCH FROM g.expires_at - now())::double precision,
         g.readings_per_second,
         g.burst_readings
     FROM given AS g
+    CROSS JOIN LATERAL (
+        SELECT
+            coalesce(array_agg(s.meter_id) FILTER (WHERE s.meter_id NOT LIKE '%*%'), ARRAY[]::text[]) AS meters,
+            coalesce(array_agg(s.vehicle_id) FILTER (WHERE s.vehicle_id NOT LIKE '%*%'), ARRAY[]::text[]) AS vehicles
+        FROM (
+            SELECT
+                telemetry.pattern_of_ids(p.pattern, 'meter') AS meter_id,
+                telemetry.pattern_of_ids(p.pattern, 'vehicle') AS vehicle_id
+            FROM unnest(g.device_patterns) AS p (pattern)
+        ) AS s
+    ) AS d
     ORDER BY g.place;
 END;
 $$;
 
 COMMENT ON FUNCTION api.authenticate(text[], bytea[]) IS
-'Takes keys as arrays with one element a key: its id, and the SHA-256 of its secret. Returns a row for each, with its zero-based place: refusal is null where the key is good, else unknown, revoked or expired, and then nothing else counts. Scopes are ingest, read and admin, which brings the others; every_device is whether the key may speak for any device, and devices are ids that it may speak for in any case (api.permitted_devices tells of others); expires_in_seconds is null where it never does; the last two are null where nothing limits its rate. Notes the use of a key, once an hour. Raises WL001 where the arrays differ in length.';
+'Takes keys as arrays with one element a key: its id, and the SHA-256 of its secret. Returns a row for each, with its zero-based place: refusal is null where the key is good, else unknown, revoked or expired, and then nothing else counts. Scopes are ingest, read and admin, which brings the others; every_device is whether the key may speak for any device, and meters and vehicles are ids of either side that it may speak for in any case (api.permitted_devices tells of others); expires_in_seconds is null where it never does; the last two are null where nothing limits its rate. Notes the use of a key, once an hour. Raises WL001 where the arrays differ in length.';
 
-CREATE OR REPLACE FUNCTION api.permitted_devices(key_id text, device_ids text[])
-RETURNS SETOF text
+CREATE OR REPLACE FUNCTION api.permitted_devices(key_id text, meter_ids text[], vehicle_ids text[])
+RETURNS TABLE (side text, device_id text)
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT DISTINCT d.device_id
+    SELECT DISTINCT d.side, d.device_id
     FROM telemetry.api_key AS k
-    CROSS JOIN unnest(permitted_devices.device_ids) AS d (device_id)
+    CROSS JOIN (
+        SELECT 'meter' AS side, m.device_id
+        FROM unnest(permitted_devices.meter_ids) AS m (device_id)
+        UNION ALL
+        SELECT 'vehicle' AS side, v.device_id
+        FROM unnest(permitted_devices.vehicle_ids) AS v (device_id)
+    ) AS d
     WHERE k.key_id = permitted_devices.key_id
-        AND telemetry.key_covers(k.device_patterns, k.fleet, d.device_id)
+        AND telemetry.key_covers(k.device_patterns, k.fleet, d.side, d.device_id)
 $$;
 
-COMMENT ON FUNCTION api.permitted_devices(text, text[]) IS
-'Takes a key''s id and ids of meters or vehicles. Returns those of them that the key may speak for; none for a key that is not known.';
+COMMENT ON FUNCTION api.permitted_devices(text, text[], text[]) IS
+'Takes a key''s id, ids of meters and ids of vehicles. Returns those of them that the key may speak for, each with its side: meter or vehicle; none for a key that is not known.';
 
-REVOKE ALL ON FUNCTION api.authenticate(text[], bytea[]), api.permitted_devices(text, text[]) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION api.authenticate(text[], bytea[]), api.permitted_devices(text, text[]) TO wattledger_service;
+REVOKE ALL ON FUNCTION api.authenticate(text[], bytea[]), api.permitted_devices(text, text[], text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    api.authenticate(text[], bytea[]),
+    api.permitted_devices(text, text[], text[])
+TO wattledger_service;

@@ -60,7 +60,7 @@ CREATE OR REPLACE FUNCTION api.fleet_vehicles(
     since timestamptz,
     until timestamptz,
     ordering text DEFAULT 'efficiency',
-    after_vehicle_id text DEFAULT NULL,
+    after text DEFAULT NULL,
     page_size integer DEFAULT 100
 )
 RETURNS TABLE (
@@ -71,13 +71,25 @@ RETURNS TABLE (
     efficiency numeric,
     meter_coverage numeric,
     vehicle_coverage numeric,
-    status text
+    status text,
+    place text
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET work_mem = '64MB'  -- to group a fleet's hours in memory
 AS $$
+DECLARE
+    v_after jsonb;
 BEGIN
+    IF ordering IN ('efficiency', 'loss', 'vehicle_id') IS NOT TRUE THEN
+        RAISE EXCEPTION 'vehicles are ordered by efficiency, loss or vehicle_id' USING ERRCODE = 'WL004';
+    END IF;
+    v_after := CASE
+        -- there an id says all
+        WHEN ordering = 'vehicle_id' AND strpos(after, '/') = 0 THEN jsonb_build_array(0, 0, after)
+        ELSE telemetry.sorted_by(after, ordering, ARRAY['number', 'number', 'string'])
+    END;
+
     RETURN QUERY
     WITH judged AS MATERIALIZED (
         SELECT
@@ -99,14 +111,17 @@ BEGIN
     ranked AS (
         SELECT
             j.*,
-            row_number() OVER (
-                ORDER BY
-                    -- what cannot be judged comes last, whatever its ratio
-                    CASE WHEN fleet_vehicles.ordering = 'efficiency' THEN j.status = 'insufficient' END,
-                    CASE WHEN fleet_vehicles.ordering = 'efficiency' THEN j.efficiency END NULLS LAST,
-                    CASE WHEN fleet_vehicles.ordering = 'loss' THEN j.dc_mwh - j.ac_mwh END,
-                    j.vehicle_id
-            ) AS place
+            j.vehicle_id COLLATE "C" AS id,
+            CASE fleet_vehicles.ordering
+                -- what cannot be judged comes last, whatever its ratio; of either, what has none
+                WHEN 'efficiency' THEN (j.status = 'insufficient')::integer * 2 + (j.efficiency IS NULL)::integer
+                ELSE 0
+            END AS class,
+            CASE fleet_vehicles.ordering
+                WHEN 'efficiency' THEN coalesce(j.efficiency, 0)
+                WHEN 'loss' THEN j.dc_mwh - j.ac_mwh
+                ELSE 0
+            END AS figure
         FROM judged AS j
     )
     SELECT
@@ -117,18 +132,18 @@ BEGIN
         k.efficiency,
         k.meter_coverage,
         k.vehicle_coverage,
-        k.status
+        k.status,
+        telemetry.place(fleet_vehicles.ordering, jsonb_build_array(k.class, k.figure, k.vehicle_id))
     FROM ranked AS k
-    WHERE k.place > coalesce(
-        (SELECT a.place FROM ranked AS a WHERE a.vehicle_id = fleet_vehicles.after_vehicle_id), 0
-    )
-    ORDER BY k.place
+    WHERE v_after IS NULL
+        OR (k.class, k.figure, k.id) > ((v_after ->> 0)::numeric, (v_after ->> 1)::numeric, v_after ->> 2)
+    ORDER BY k.class, k.figure, k.id
     LIMIT fleet_vehicles.page_size;
 END;
 $$;
 
 COMMENT ON FUNCTION api.fleet_vehicles(timestamptz, timestamptz, text, text, integer) IS
-'Takes a window of whole hours (since included, until not), an ordering, the last vehicle of the page before (null: the first page) and a page size. Returns vehicles that were linked and had readings, worst first: by efficiency (lowest first, those that cannot be judged last), by loss (highest first), or by vehicle_id. Each with energy in kWh of both sides, the loss, the efficiency, the coverage of either side and a status: insufficient, impossible, degraded or healthy.';
+'Takes a window of whole hours (since included, until not), an ordering, the place of the last vehicle of the page before (by vehicle_id, also its id; null: the first page) and a page size. Returns vehicles that were linked and had readings, worst first: by efficiency (lowest first, those that cannot be judged last), by loss (highest first), or by vehicle_id. Each with energy in kWh of both sides, the loss, the efficiency, the coverage of either side, a status: insufficient, impossible, degraded or healthy, and its place. What follows a place does not depend on which vehicle had it: one whose figures do not change is on one page, whatever becomes of others meanwhile. Raises WL004 for another ordering, WL008 where the place cannot be read or is of another ordering.';
 
 CREATE OR REPLACE FUNCTION api.fleet(since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL)
 RETURNS TABLE (

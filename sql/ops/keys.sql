@@ -26,7 +26,8 @@ COMMENT ON VIEW ops.keys IS 'Every API key but its secret, which nobody has but 
 COMMENT ON COLUMN ops.keys.key_id IS 'The public part of the key: wl_, this, _ and the secret make the key.';
 COMMENT ON COLUMN ops.keys.status IS 'valid, expired or revoked.';
 COMMENT ON COLUMN ops.keys.scopes IS 'What the key may do: ingest, read, or admin, which is all.';
-COMMENT ON COLUMN ops.keys.devices IS 'Ids, or patterns of ids, that it may speak for; null: no limit.';
+COMMENT ON COLUMN ops.keys.devices IS
+'Ids, or patterns of ids, that it may speak for, of both sides unless meter: or vehicle: stands before; null: no limit.';
 COMMENT ON COLUMN ops.keys.fleet IS 'The fleet that it may speak for; null: no limit.';
 COMMENT ON COLUMN ops.keys.readings_per_second IS 'Readings, or other requests, a second on average; null: no limit.';
 COMMENT ON COLUMN ops.keys.burst_readings IS 'How many at once after a pause; null: no limit.';
@@ -47,7 +48,8 @@ GROUP BY f.fleet;
 
 COMMENT ON VIEW ops.fleets IS 'Which devices make up each fleet.';
 COMMENT ON COLUMN ops.fleets.fleet IS 'The fleet''s name.';
-COMMENT ON COLUMN ops.fleets.devices IS 'Ids, or patterns of ids in which * stands for any characters.';
+COMMENT ON COLUMN ops.fleets.devices IS
+'Ids, or patterns of ids in which * stands for any characters, of both sides unless meter: or vehicle: stands before.';
 
 CREATE OR REPLACE FUNCTION ops.set_fleet(fleet text, devices text[])
 RETURNS void
@@ -63,7 +65,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION ops.set_fleet(text, text[]) IS
-'Says which devices make up a fleet, in place of what was said before. Takes the fleet''s name and ids, or patterns of ids in which * stands for any characters; an empty array leaves its keys without any device. Keys of the fleet follow within seconds. Returns nothing.';
+'Says which devices make up a fleet, in place of what was said before. Takes the fleet''s name and ids, or patterns of ids in which * stands for any characters, of both sides unless meter: or vehicle: stands before; an empty array leaves its keys without any device. Keys of the fleet follow within seconds. Returns nothing.';
 
 CREATE OR REPLACE FUNCTION ops.create_key(
     scopes text[],
@@ -85,9 +87,10 @@ DECLARE
         WHEN cardinality(create_key.scopes) > 0 IS NOT TRUE
             OR NOT create_key.scopes <@ ARRAY['ingest', 'read', 'admin'] THEN
             'a scope is one of ingest, read, admin'
-        WHEN cardinality(create_key.devices) = 0 OR create_key.devices && ARRAY['', NULL]
-            OR array_position(create_key.devices, NULL) IS NOT NULL THEN
-            'a device is an id, or a pattern with * in it'
+        WHEN cardinality(create_key.devices) = 0 OR EXISTS (
+            SELECT FROM unnest(create_key.devices) AS d (pattern) WHERE NOT telemetry.is_pattern(d.pattern)
+        ) THEN
+            'a device is an id, or a pattern with * in it; meter: or vehicle: before it says the side'
         WHEN create_key.fleet IS NOT NULL AND NOT EXISTS (
             SELECT FROM telemetry.fleet_device AS f WHERE f.fleet = create_key.fleet
         ) THEN format('there is no fleet %s: say which devices it has by ops.set_fleet', create_key.fleet)
@@ -127,7 +130,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION ops.create_key(text[], text[], text, timestamptz, double precision, double precision, text) IS
-'Makes an API key. Takes its scopes (ingest, read, admin); ids of the devices that it may speak for, or patterns with * in them, and a fleet (null: any device); when it expires (null: never); how many readings a second it may send on average and how many at once after a pause (null: no limit, and a minute''s worth); and a note. Returns its id and the key itself, which cannot be had again. Raises WL030 where these do not fit together.';
+'Makes an API key. Takes its scopes (ingest, read, admin); ids of the devices that it may speak for, or patterns with * in them, of both sides unless meter: or vehicle: stands before, and a fleet (null: any device); when it expires (null: never); how many readings a second it may send on average and how many at once after a pause (null: no limit, and a minute''s worth); and a note. Returns its id and the key itself, which cannot be had again. Raises WL030 where these do not fit together.';
 
 CREATE OR REPLACE FUNCTION ops.revoke_key(key_id text)
 RETURNS timestamptz

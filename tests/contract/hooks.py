@@ -14,6 +14,8 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 _RULES = (
     "the window must begin before it ends",
     "a charging link must begin before it ends",
+    "a charging link is of the years 2000 to 2099",
+    'the place in "after" cannot be read, or is of another list or order',
     "the window is longer than a year",
     "the answer has a time that is not of the years 1 to 9999",
 )

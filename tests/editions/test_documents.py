@@ -100,4 +100,4 @@ def test_the_guide_to_keys_works(db: Connection) -> None:
     for block in of("keys.md"):
         cursor = run(db, block)
         assert cursor is not None
-        assert cursor.fetchall() == [("north", ["N-*", "V-17"])]
+        assert cursor.fetchall() == [("north", ["N-*", "vehicle:V-17"])]

@@ -12,12 +12,13 @@ import pytest
 
 from service.ingest.writer import QueueFull, Writer
 from tests.http.running import Running, running
-from tests.support.http import meter
+from tests.support.http import meter, vehicle
 from tests.support.in_process import Peer
 from tests.support.keys import bearer, key_id, make_key
 from tests.support.readings import NOW, Connection, meter_history
 
 CACHE_SECONDS = 0.4
+MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
@@ -201,3 +202,22 @@ def test_logs_and_answers_name_the_key_by_its_id_and_never_hold_the_secret(
     assert f"key={key_id(keys[0])}" in told
     for key in keys:
         assert key.split("_")[2] not in told
+
+
+def test_the_lane_tells_the_sides_of_devices_apart(
+    service: Running, database_url: str, connection: Connection
+) -> None:
+    key = make_key(database_url, "ingest", devices=["meter:X", "vehicle:Y"])
+    with Peer(service.port) as peer:
+        for readings_sent, status in (
+            ([meter("X")], 201),
+            ([vehicle("Y")], 201),
+            ([meter("X", NOW - MINUTE), vehicle("Y", NOW - MINUTE)], 201),
+        ):
+            peer.send(request(key, *readings_sent))
+            assert peer.answer()[0] == status
+        assert service.asked == []
+        for refused in ([vehicle("X")], [meter("Y")], [meter("X"), vehicle("X")]):
+            peer.send(request(key, *refused))
+            assert peer.answer()[0] == 403
+    assert len(meter_history(connection)) == 2

@@ -78,6 +78,7 @@ def test_a_link_is_put_listed_and_ended(client: Any) -> None:
         assert client.get("/v1/links", params=params).json() == {
             "links": [expected],
             "hasMore": False,
+            "next": None,
         }
     assert client.get("/v1/links", params={"meterId": "M-2"}).json()["links"] == []
     ended = client.delete("/v1/links/V-1", params={"at": text(NOW)})

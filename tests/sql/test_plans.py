@@ -41,6 +41,15 @@ def filled_url(database_server: Server) -> Iterator[str]:
                 )
             link(connection, "V-1", "M-1", NOW - timedelta(days=30), NOW - timedelta(hours=5))
             link(connection, "V-1", "M-2", NOW - timedelta(hours=5))
+            # chargers that twenty vehicles share in turn
+            connection.execute(
+                "INSERT INTO telemetry.charging_link (vehicle_id, meter_id, during)"
+                " SELECT 'L-' || v, 'S-' || v / 20, tstzrange(t, t + INTERVAL '1 hour')"
+                " FROM generate_series(0, 399) AS v, generate_series(0, 19) AS n,"
+                " LATERAL (SELECT %s::timestamptz - (n * 20 + v %% 20) * INTERVAL '1 hour')"
+                " AS a (t)",
+                [NOW],
+            )
             connection.execute("ANALYZE")
         yield url
 
@@ -216,3 +225,80 @@ def holding_chunks(
             {"hypertable": hypertable, "zone": zone, "first": first, "end": end},
         )
     }
+
+
+def link_scans(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        node
+        for node in nodes
+        if node.get("Relation Name") == "charging_link"
+        or node.get("Index Name", "").startswith(("charging_link", "vehicle_on_", "meter_on_"))
+    ]
+
+
+# the vehicle, the meter, the vehicle that the page before ended with, and how many rows are read
+@pytest.mark.parametrize(
+    ("vehicle", "meter", "after", "rows"),
+    [
+        (None, None, None, 10),
+        (None, None, "L-397", 10),
+        ("L-7", None, None, 10),
+        ("L-7", None, "L-7", 10),
+        (None, "S-3", None, 10),
+        (None, "S-3", "L-65", 10),
+        ("L-7", "S-0", None, 10),
+        ("L-7", "S-3", None, 20),  # none is, of either as many as there are
+    ],
+)
+@pytest.mark.parametrize("repetitions", [1, 7])
+def test_a_page_of_links_reads_its_rows_alone_in_the_order_of_an_index(
+    filled: Connection,
+    vehicle: str | None,
+    meter: str | None,
+    after: str | None,
+    rows: int,
+    repetitions: int,
+) -> None:
+    for _ in range(repetitions):
+        nodes = executed_nodes(
+            filled,
+            "SELECT * FROM api.charging_links(%s, %s, %s, NULL, 10)",
+            [vehicle, meter, after],
+        )
+    assert "Sort" not in {node["Node Type"] for node in nodes}
+    (scan,) = link_scans(nodes)
+    assert scan["Node Type"] == "Index Scan"
+    assert scan["Actual Rows"] + scan.get("Rows Removed by Filter", 0) <= rows
+    assert scan.get("Rows Removed by Index Recheck", 0) == 0
+
+
+@pytest.mark.parametrize("repetitions", [1, 7])
+def test_changing_a_link_reads_those_of_its_vehicle_and_its_meter_alone(
+    filled: Connection, repetitions: int
+) -> None:
+    filled.autocommit = False
+    for statement, arguments in (
+        (
+            "SELECT api.put_charging_link(%s, %s, %s, %s)",
+            ["L-7", "S-0", NOW + timedelta(hours=2), None],
+        ),
+        (
+            "SELECT api.put_charging_link(%s, %s, %s, %s, replace => TRUE)",
+            ["L-7", "S-3", NOW - timedelta(hours=9), NOW],
+        ),
+        ("SELECT * FROM api.end_charging_link(%s, %s)", ["L-9", NOW - timedelta(hours=9)]),
+    ):
+        for _ in range(repetitions):
+            nodes = executed_nodes(filled, statement, arguments)
+            filled.rollback()
+            filled.execute("LOAD 'auto_explain'")
+        scans = [node for node in link_scans(nodes) if "Scan" in node["Node Type"]]
+        assert scans
+        assert {node["Node Type"] for node in scans} <= {
+            "Index Scan",
+            "Index Only Scan",
+            "Bitmap Heap Scan",
+            "Bitmap Index Scan",
+        }
+        for scan in scans:
+            assert scan["Actual Rows"] + scan.get("Rows Removed by Filter", 0) <= 40
