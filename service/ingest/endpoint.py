@@ -108,7 +108,8 @@ async def _decode(
     except UndecodableBody as error:
         if error.sent:
             kind = f"{media_type}; content-encoding={error.encoding}"
-            await writer.keep([Quarantined(None, "malformed", str(error), kind, error.sent)])
+            refused = Quarantined(None, "malformed", str(error), kind, error.sent)
+            await writer.keep([refused], _key_id(grant))
         raise _Refused(HTTPStatus.BAD_REQUEST, str(error)) from error
     try:
         return decode(body, media_type, settings.max_readings), body, media_type
@@ -116,9 +117,8 @@ async def _decode(
         raise _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error)) from error
     except MalformedBody as error:
         if body:
-            await writer.keep(
-                [Quarantined(None, "malformed", str(error), media_type, body)], _key_id(grant)
-            )
+            refused = Quarantined(None, "malformed", str(error), media_type, body)
+            await writer.keep([refused], _key_id(grant))
         raise _Refused(HTTPStatus.BAD_REQUEST, str(error)) from error
 
 
