@@ -79,7 +79,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION bi.meter_energy_local_daily(text, date, date) IS
-'AC energy drawn from the grid by the days of a time zone, right when clocks change. Takes the zone''s name, such as Europe/Berlin, and the first and last day, both included. Returns one row per meter and day with readings: the day, the meter, energy in kWh and in milliwatt-hours, and how many readings there are. Raises WL005 where the zone is an abbreviation or there is none of that name.';
+'AC energy drawn from the grid by the days of a time zone, right when clocks change. Takes the zone''s name, such as Europe/Berlin, and the first and last day, both included. Returns one row per meter and day with readings: the day, the meter, energy in kWh and in milliwatt-hours, and how many readings there are. Raises WL009 where the zone is an abbreviation or there is none of that name.';
 
 CREATE OR REPLACE FUNCTION bi.vehicle_energy_local_daily(zone text, first_day date, last_day date)
 RETURNS TABLE (day date, vehicle_id text, energy_kwh numeric, energy_mwh bigint, samples bigint)
@@ -158,7 +158,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION bi.vehicle_energy_local_daily(text, date, date) IS
-'DC energy that reached the battery by the days of a time zone, right when clocks change. Takes the zone''s name, such as Europe/Berlin, and the first and last day, both included. Returns one row per vehicle and day with readings: the day, the vehicle, energy in kWh and in milliwatt-hours, and how many readings there are. Raises WL005 where the zone is an abbreviation or there is none of that name.';
+'DC energy that reached the battery by the days of a time zone, right when clocks change. Takes the zone''s name, such as Europe/Berlin, and the first and last day, both included. Returns one row per vehicle and day with readings: the day, the vehicle, energy in kWh and in milliwatt-hours, and how many readings there are. Raises WL009 where the zone is an abbreviation or there is none of that name.';
 
 REVOKE ALL ON FUNCTION
     bi.meter_energy_local_daily(text, date, date),

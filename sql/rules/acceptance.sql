@@ -13,8 +13,8 @@ AS $$
 BEGIN
     -- where raw readings were dropped no rollup could count another one
     SELECT
-        -- the year 1, since -infinity is no time that a chunk could hold
-        greatest(telemetry.utc_minus(now(), d.keep), d.complete_since, '0001-01-01 00:00:00+00'),
+        -- nothing reported before: what claims to is a clock that was never set, or seconds taken for milliseconds
+        greatest(telemetry.utc_minus(now(), d.keep), d.complete_since, '2000-01-01 00:00:00+00'),
         now() + r.clock_skew
     INTO oldest, newest
     FROM telemetry.rules AS r

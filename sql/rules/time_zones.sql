@@ -14,7 +14,7 @@ BEGIN
     -- for PostgreSQL these are fixed offsets, also where a zone of that name has daylight saving time
     IF EXISTS (SELECT FROM pg_timezone_abbrevs AS a WHERE a.abbrev = upper(zone)) THEN
         RAISE EXCEPTION '"%" is an abbreviation: a fixed offset, without daylight saving time', zone
-            USING ERRCODE = 'WL005',
+            USING ERRCODE = 'WL009',
                 HINT = 'Name a place instead: Europe/Berlin for CET, America/New_York for EST. Only UTC and GMT are taken.';
     END IF;
     -- with a digit PostgreSQL may read it as a rule of POSIX, in right/ are zones with leap seconds: neither is in the
@@ -30,13 +30,13 @@ BEGIN
     END IF;
     IF v_known IS NOT TRUE THEN
         RAISE EXCEPTION 'there is no time zone "%"', coalesce(zone, 'null')
-            USING ERRCODE = 'WL005', HINT = 'Use a name of pg_timezone_names, such as Europe/Berlin.';
+            USING ERRCODE = 'WL009', HINT = 'Use a name of pg_timezone_names, such as Europe/Berlin.';
     END IF;
 END;
 $$;
 
 COMMENT ON FUNCTION telemetry.check_zone(text) IS
-'Takes a time zone''s name. Returns nothing. Raises WL005 unless it is in pg_timezone_names and no abbreviation; UTC and GMT are taken.';
+'Takes a time zone''s name. Returns nothing. Raises WL009 unless it is in pg_timezone_names and no abbreviation; UTC and GMT are taken.';
 
 CREATE OR REPLACE FUNCTION telemetry.local_day(zone text, first_day date, last_day date)
 RETURNS TABLE (day date, since timestamptz, until timestamptz, first_hour timestamptz, end_hour timestamptz)

@@ -93,15 +93,16 @@ def test_a_reading_that_something_else_swallows_is_not_acknowledged(
     assert meter_history(db) == vehicle_history(db) == []
 
 
-def test_times_without_end_are_refused_also_where_all_is_kept(db: Connection) -> None:
+def test_times_that_no_clock_shows_are_refused_also_where_all_is_kept(db: Connection) -> None:
     for dataset in ("meter_energy_hourly", "meter_reading"):
         db.execute("SELECT * FROM ops.set_retention(%s, NULL, confirm => true)", [dataset])
     answers = db.execute(
-        "SELECT outcome FROM api.ingest_meter_readings(ARRAY['M-1', 'M-1'],"
-        " ARRAY[timestamptz '-infinity', 'infinity'], ARRAY[1.0, 1.0]::float8[],"
-        " ARRAY[NULL, NULL]::float8[])"
+        "SELECT outcome, detail FROM api.ingest_meter_readings(ARRAY['M-1', 'M-1', 'M-1'],"
+        " ARRAY[timestamptz '-infinity', 'infinity', to_timestamp(1795000)],"
+        " ARRAY[1.0, 1.0, 1.0]::float8[], ARRAY[NULL, NULL, NULL]::float8[])"
     ).fetchall()
-    assert answers == [("too_old",), ("future",)]
+    assert [outcome for outcome, _ in answers] == ["too_old", "future", "too_old"]
+    assert "it looks like seconds" in answers[2][1]
 
 
 def fill(db: Connection) -> None:

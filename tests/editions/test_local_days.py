@@ -250,7 +250,7 @@ def test_a_zone_that_is_no_place_is_refused_with_what_to_use(db: Connection) -> 
         for zone, sentence in REFUSED.items():
             with pytest.raises(psycopg.Error) as raised:
                 db.execute(query, [zone])
-            assert raised.value.sqlstate == "WL005"
+            assert raised.value.sqlstate == "WL009"
             assert sentence in (raised.value.diag.message_primary or "")
             assert "Europe/Berlin" in (raised.value.diag.message_hint or "")
         for zone in ("UTC", "GMT", "Europe/Berlin", "europe/berlin", "EST5EDT", "Etc/GMT-5"):
