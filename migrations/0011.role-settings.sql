@@ -34,7 +34,9 @@ BEGIN
             ('wattledger_dba', 'idle_in_transaction_session_timeout', '5min'),
             -- TimescaleDB's jobs, which run again by themselves
             ('wattledger_owner', 'lock_timeout', '30s'),
-            ('wattledger_owner', 'idle_in_transaction_session_timeout', '5min')
+            ('wattledger_owner', 'idle_in_transaction_session_timeout', '5min'),
+            -- and subtract days as their session's time zone has them
+            ('wattledger_owner', 'timezone', 'UTC')
         ) AS d (login, name, value)
     LOOP
         CONTINUE WHEN EXISTS (

@@ -51,6 +51,7 @@ EXPECTED = {
         "idle_in_transaction_session_timeout": "5min",
     },
     "wattledger_owner": {
+        "TimeZone": "UTC",
         "statement_timeout": "0",
         "lock_timeout": "30s",
         "idle_in_transaction_session_timeout": "5min",
