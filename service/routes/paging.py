@@ -14,7 +14,7 @@ from service.wire.readings import LONGEST_ID
 Row = TypeVar("Row")
 
 # of the longest id, with whatever a row is sorted by before it
-LONGEST_PLACE = 2000
+LONGEST_PLACE = 1000
 PLACE_PATTERN = r"[a-z_]+/[A-Za-z0-9_-]+"
 PLACE_OR_ID_PATTERN = (
     rf"^(?:{PLACE_PATTERN}|(?!\.{{1,2}}$)[^\x00-\x1f\x7f-\x9f/]{{1,{LONGEST_ID}}}(?!\n))$"

@@ -159,7 +159,7 @@ def test_what_stays_is_on_one_page_whatever_comes_and_goes(
         "loss/WzAsIDAuNSwgIlYtMDMiXQ",  # [0, 0.5, "V-03"], of another order
         "links/WyJWLTAzIiwgMF0",
         "\u00e9/\u00e9",
-        "a" * 2001,
+        "a" * 1001,
     ],
 )
 def test_what_is_no_place_of_the_order_is_400_and_not_the_first_page(
