@@ -74,6 +74,9 @@ COMMENT ON COLUMN telemetry.quarantine_bounds.kept_bytes IS
 
 INSERT INTO telemetry.quarantine_bounds DEFAULT VALUES;
 
+CREATE TRIGGER always_there BEFORE DELETE OR TRUNCATE ON telemetry.quarantine_bounds
+FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_removal();
+
 CREATE TABLE telemetry.quarantine_share (
     key_id text COLLATE "C" PRIMARY KEY,
     kept_bytes bigint NOT NULL

@@ -24,7 +24,7 @@ _PROBLEM = MEDIA_TYPE.encode()
 _RETRY_AFTER = (b"retry-after", str(RETRY_AFTER_SECONDS).encode())
 
 # raised by api.quarantine_readings: more is ahead of the clock than can be kept until its time
-_TOO_MUCH_AHEAD = "WL052"
+_TOO_MUCH_AHEAD = "WL053"
 # a row of the configuration is missing, which a DBA has to put right
 _INCOMPLETE = "WL050"
 

@@ -16,7 +16,9 @@ BEGIN
     SELECT b.* INTO v_bounds FROM telemetry.quarantine_bounds AS b;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'the bounds of the quarantine are missing'
-            USING ERRCODE = 'WL050', HINT = 'INSERT INTO telemetry.quarantine_bounds DEFAULT VALUES;';
+            USING ERRCODE = 'WL050',
+                HINT = 'INSERT INTO telemetry.quarantine_bounds (kept_bytes)'
+                    ' SELECT coalesce(sum(s.kept_bytes), 0) FROM telemetry.quarantine_share AS s;';
     END IF;
     RETURN v_bounds;
 END;
@@ -35,7 +37,9 @@ BEGIN
     SET kept_bytes = b.kept_bytes + (SELECT coalesce(sum(c.bytes), 0) FROM unnest(count_quarantine.bytes) AS c (bytes));
     IF NOT FOUND THEN
         RAISE EXCEPTION 'the bounds of the quarantine are missing'
-            USING ERRCODE = 'WL050', HINT = 'INSERT INTO telemetry.quarantine_bounds DEFAULT VALUES;';
+            USING ERRCODE = 'WL050',
+                HINT = 'INSERT INTO telemetry.quarantine_bounds (kept_bytes)'
+                    ' SELECT coalesce(sum(s.kept_bytes), 0) FROM telemetry.quarantine_share AS s;';
     END IF;
     INSERT INTO telemetry.quarantine_share AS s (key_id, kept_bytes)
     SELECT coalesce(c.key_id, ''), sum(c.bytes)
@@ -111,20 +115,6 @@ $$;
 
 COMMENT ON FUNCTION telemetry.count_emptied_quarantine() IS
 'Trigger: sets the counters of an emptied telemetry.quarantine to zero.';
-
-CREATE OR REPLACE FUNCTION telemetry.count_whole_quarantine()
-RETURNS trigger
-LANGUAGE plpgsql VOLATILE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    SELECT coalesce(sum(s.kept_bytes), 0)::bigint INTO new.kept_bytes FROM telemetry.quarantine_share AS s;
-    RETURN new;
-END;
-$$;
-
-COMMENT ON FUNCTION telemetry.count_whole_quarantine() IS
-'Trigger: a new row of telemetry.quarantine_bounds knows how much is kept, whatever it says.';
 
 CREATE OR REPLACE FUNCTION telemetry.remove_oldest(key_id text, excess_bytes bigint, most integer)
 RETURNS bigint
@@ -242,14 +232,14 @@ BEGIN
         )
     ) THEN
         RAISE EXCEPTION 'too many readings are ahead of the server''s clock to wait for all of them'
-            USING ERRCODE = 'WL052',
+            USING ERRCODE = 'WL053',
                 HINT = 'Set the device''s clock; send the reading again when its time has come.';
     END IF;
 END;
 $$;
 
 COMMENT ON FUNCTION telemetry.bound_quarantine(text, integer, boolean) IS
-'Takes the key id (null: none) of whom rows were just added to telemetry.quarantine, how many, and whether any of them await their time. Removes what is too old, then the oldest of that key past its share, then, past the bound of all, the oldest of whoever holds most; never what awaits its time. Raises WL052 where that alone is too much, and WL050 where telemetry.quarantine_bounds has no row.';
+'Takes the key id (null: none) of whom rows were just added to telemetry.quarantine, how many, and whether any of them await their time. Removes what is too old, then the oldest of that key past its share, then, past the bound of all, the oldest of whoever holds most; never what awaits its time. Raises WL053 where that alone is too much, and WL050 where telemetry.quarantine_bounds has no row.';
 
 REVOKE ALL ON FUNCTION
     telemetry.current_quarantine_bounds(),
@@ -258,7 +248,6 @@ REVOKE ALL ON FUNCTION
     telemetry.count_removed_quarantine(),
     telemetry.count_changed_quarantine(),
     telemetry.count_emptied_quarantine(),
-    telemetry.count_whole_quarantine(),
     telemetry.remove_oldest(text, bigint, integer),
     telemetry.bound_quarantine(text, integer, boolean)
 FROM PUBLIC;
@@ -277,8 +266,6 @@ BEGIN
         FOR EACH ROW EXECUTE FUNCTION telemetry.count_changed_quarantine();
         CREATE TRIGGER count_emptied AFTER TRUNCATE ON telemetry.quarantine
         FOR EACH STATEMENT EXECUTE FUNCTION telemetry.count_emptied_quarantine();
-        CREATE TRIGGER count_whole BEFORE INSERT ON telemetry.quarantine_bounds
-        FOR EACH ROW EXECUTE FUNCTION telemetry.count_whole_quarantine();
     END IF;
 END;
 $$;

@@ -14,6 +14,7 @@ from backports import zstd
 
 from service.settings import Settings
 from tests.support.http import meter, milliseconds, vehicle
+from tests.support.quarantine import remove_settings
 from tests.support.readings import NOW, Connection, meter_history, vehicle_history
 
 PROBLEM = "application/problem+json"
@@ -359,7 +360,7 @@ def test_more_ahead_of_the_clock_than_is_kept_is_503_and_stored_once_its_time_ha
 def test_without_the_bounds_of_the_quarantine_a_refused_reading_is_503(
     post: Any, connection: Connection
 ) -> None:
-    connection.execute("DELETE FROM telemetry.quarantine_bounds")
+    remove_settings(connection, "quarantine_bounds")
     answer = post(meter(kwhConsumedAc=-1))
     assert "incomplete" in problem_of(answer, 503)["detail"]
     assert answer.headers["retry-after"].isdecimal()

