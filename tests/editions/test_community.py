@@ -103,6 +103,28 @@ def test_migrating_again_leaves_the_jobs_and_what_a_dba_chose_for_them(
         assert again.execute(rows + " ORDER BY 1").fetchall() == before
 
 
+def test_what_timescaledb_does_by_itself_leaves_nothing_to_migrate_but_a_missing_policy_does(
+    db: Connection, community_url: str
+) -> None:
+    fill_days(db)
+    run_refresh_jobs(db)
+    for (job,) in db.execute(
+        "SELECT job_id FROM telemetry.present_policy WHERE proc_name = 'policy_compression'"
+    ).fetchall():
+        db.execute(f"CALL public.run_job({job})")
+    policies = "SELECT dataset, proc_name FROM telemetry.present_policy ORDER BY 1, 2"
+    before = db.execute(policies).fetchall()
+    db.execute("SET ROLE wattledger_owner")
+    db.execute("SELECT public.remove_retention_policy('telemetry.meter_reading')")
+    db.close()
+    assert differences(community_url) == []
+    reported: list[str] = []
+    migrate(community_url, reported.append)
+    assert reported == ["the database is current, nothing is to be done"]
+    with psycopg.connect(community_url, autocommit=True) as again:
+        assert again.execute(policies).fetchall() == before
+
+
 @pytest.mark.parametrize(
     ("call", "code"),
     [
