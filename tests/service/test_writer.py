@@ -12,7 +12,6 @@ import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from psycopg import conninfo
 
 from service.database import DatabaseUnavailable
 from service.ingest.store import Outcome
@@ -28,7 +27,7 @@ from tests.support.readings import (
     vehicle_history,
     vehicle_states,
 )
-from tests.support.server import Server, as_service
+from tests.support.server import Server, as_role, as_service
 
 MINUTE = timedelta(minutes=1)
 
@@ -265,11 +264,10 @@ def test_without_a_database_a_request_is_refused_at_once() -> None:
 
 
 def test_a_login_without_the_right_to_serve_is_refused_like_a_database_that_is_away(
-    database_url: str, connection: Connection
+    database_url: str,
 ) -> None:
     # whoever else's login it is, it may connect, but not become the service
-    connection.execute("ALTER ROLE wattledger_bi LOGIN PASSWORD 'only-for-tests'")
-    url = conninfo.make_conninfo(database_url, user="wattledger_bi", password="only-for-tests")
+    url = as_role(database_url, "wattledger_bi")
 
     async def run() -> None:
         writer = Writer(url, Settings())
@@ -281,4 +279,3 @@ def test_a_login_without_the_right_to_serve_is_refused_like_a_database_that_is_a
             await writer.stop()
 
     asyncio.run(run())
-    connection.execute("ALTER ROLE wattledger_bi NOLOGIN PASSWORD NULL")
