@@ -24,9 +24,7 @@ _PROBLEM = MEDIA_TYPE.encode()
 _RETRY_AFTER = (b"retry-after", str(RETRY_AFTER_SECONDS).encode())
 
 # raised by api.quarantine_readings: more is ahead of the clock than can be kept until its time
-_TOO_MUCH_AHEAD = "WL053"
-# a row of the configuration is missing, which a DBA has to put right
-_INCOMPLETE = "WL050"
+_TOO_MUCH_AHEAD = "WL040"
 
 encode = msgspec.json.Encoder().encode
 
@@ -141,13 +139,6 @@ def failure(error: BaseException) -> Answer:
             hint=error.hint,
         )
     _log.error("a request to %s failed", PATH, exc_info=error)
-    if isinstance(error, RuleViolation) and error.code == _INCOMPLETE:
-        return refusal(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "the database's configuration is incomplete: the readings may not be stored",
-            _RETRY_AFTER,
-            hint="Send the same request again later; the service's log says more.",
-        )
     return refusal(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "an error of the service: the readings may not be stored",

@@ -232,14 +232,14 @@ BEGIN
         )
     ) THEN
         RAISE EXCEPTION 'too many readings are ahead of the server''s clock to wait for all of them'
-            USING ERRCODE = 'WL053',
+            USING ERRCODE = 'WL040',
                 HINT = 'Set the device''s clock; send the reading again when its time has come.';
     END IF;
 END;
 $$;
 
 COMMENT ON FUNCTION telemetry.bound_quarantine(text, integer, boolean) IS
-'Takes the key id (null: none) of whom rows were just added to telemetry.quarantine, how many, and whether any of them await their time. Removes what is too old, then the oldest of that key past its share, then, past the bound of all, the oldest of whoever holds most; never what awaits its time. Raises WL053 where that alone is too much, and WL050 where telemetry.quarantine_bounds has no row.';
+'Takes the key id (null: none) of whom rows were just added to telemetry.quarantine, how many, and whether any of them await their time. Removes what is too old, then the oldest of that key past its share, then, past the bound of all, the oldest of whoever holds most; never what awaits its time. Raises WL040 where that alone is too much, and WL050 where telemetry.quarantine_bounds has no row.';
 
 REVOKE ALL ON FUNCTION
     telemetry.current_quarantine_bounds(),

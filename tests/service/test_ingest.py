@@ -88,6 +88,16 @@ def test_every_content_type_and_encoding_stores_the_same(
     assert len(meter_history(connection)) == 2
 
 
+def test_a_reading_ahead_of_the_clock_that_cannot_be_kept_is_the_devices_to_send_again(
+    post: Any, connection: Connection
+) -> None:
+    connection.execute("UPDATE telemetry.quarantine_bounds SET max_bytes_per_key = 10")
+    answer = post(meter(timestamp=(NOW + timedelta(hours=1)).isoformat()))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert "ahead of the server's clock" in answer.json()["detail"]
+    assert connection.execute("SELECT count(*) FROM telemetry.quarantine").fetchone() == (0,)
+
+
 def test_a_batch_with_refused_readings_is_207_with_their_indexes_and_stores_the_rest(
     post: Any, connection: Connection
 ) -> None:

@@ -164,7 +164,7 @@ def test_more_that_awaits_its_time_than_the_bound_is_refused_not_lost(
     assert kept(connection) == {"a": [0, 1, 2]}
     with pytest.raises(psycopg.Error) as error:
         keep(connection, ahead(3), malformed(b"x", 4), key_id="a")
-    assert error.value.sqlstate == "WL053"
+    assert error.value.sqlstate == "WL040"
     # evidence is still taken, and goes at once
     keep(connection, malformed(KILO, 5), key_id="a")
     assert kept(connection) == {"a": [0, 1, 2]}
