@@ -2,34 +2,25 @@
 
 CREATE OR REPLACE FUNCTION telemetry.note_dropped()
 RETURNS void
-LANGUAGE plpgsql VOLATILE
+LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    v_first record;
-BEGIN
-    FOR v_first IN
-        SELECT d.dataset, coalesce(c.first_start, now()) AS first_start
-        FROM telemetry.dataset AS d
-        INNER JOIN telemetry.dataset_hypertable() AS h ON h.dataset = d.dataset
-        CROSS JOIN LATERAL (
-            SELECT min(i.range_start) AS first_start
-            FROM timescaledb_information.chunks AS i
-            WHERE i.hypertable_schema = h.hypertable_schema AND i.hypertable_name = h.hypertable_name
-        ) AS c
+    -- one statement, so that chunks and rollups are seen at one moment: the first readings may come in at any time
+    UPDATE telemetry.dataset AS d
+    SET complete_since = f.first_start
+    FROM (
+        SELECT h.dataset, coalesce(min(i.range_start), now()) AS first_start
+        FROM telemetry.dataset_hypertable() AS h
+        LEFT JOIN timescaledb_information.chunks AS i
+            ON i.hypertable_schema = h.hypertable_schema AND i.hypertable_name = h.hypertable_name
+        GROUP BY h.dataset
+    ) AS f
+    WHERE f.dataset = d.dataset
         -- nothing is built from days, which would tell that some are gone
-        WHERE d.dataset NOT LIKE '%daily' AND coalesce(c.first_start, now()) > d.complete_since
-    LOOP
+        AND d.dataset NOT LIKE '%daily'
+        AND d.complete_since < f.first_start
         -- what was dropped, by whomever, is still in the coarser rollups
-        IF telemetry.has_rollups(
-            v_first.dataset, '0001-01-01 00:00:00+00', telemetry.floor_day(v_first.first_start)
-        ) THEN
-            UPDATE telemetry.dataset AS d
-            SET complete_since = v_first.first_start
-            WHERE d.dataset = v_first.dataset AND d.complete_since < v_first.first_start;
-        END IF;
-    END LOOP;
-END;
+        AND telemetry.has_rollups(d.dataset, '0001-01-01 00:00:00+00', telemetry.floor_day(f.first_start))
 $$;
 
 COMMENT ON FUNCTION telemetry.note_dropped() IS
