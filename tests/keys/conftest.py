@@ -16,9 +16,15 @@ CACHE_SECONDS = 0.3
 
 
 @pytest.fixture
-def client(service_url: str) -> Iterator[TestClient[Litestar]]:
+def cache_seconds() -> float:
+    """How long the application remembers a key; a test may choose otherwise."""
+    return CACHE_SECONDS
+
+
+@pytest.fixture
+def client(service_url: str, cache_seconds: float) -> Iterator[TestClient[Litestar]]:
     """A client without a key, of an application that remembers keys for a moment only."""
-    options = Settings(key_cache_seconds=CACHE_SECONDS, access_log=False)
+    options = Settings(key_cache_seconds=cache_seconds, access_log=False)
     app = create_app(service_url, options)
     with TestClient(logged(app, options)) as opened:
         # which the access log around it does not have
