@@ -10,7 +10,7 @@ from litestar.handlers import BaseRouteHandler
 
 from service.keys.grant import Grant, all_devices
 from service.keys.keyring import Keyring
-from service.keys.named import named_by, named_in
+from service.keys.named import is_about_devices, named_by, named_in
 
 _SCOPE = "scope"
 _OPEN = "open"
@@ -26,7 +26,8 @@ _Connection = ASGIConnection[Any, Any, Any, Any]
 async def guard(connection: _Connection, handler: BaseRouteHandler) -> None:
     """Let a request in whose key has the route's scope, and covers all devices that it names.
 
-    A key for some devices is let in only where one is named. Raises Denied, DatabaseUnavailable.
+    A key for some devices is let in only where the request is about some. Raises Denied,
+    DatabaseUnavailable.
     """
     keyring: Keyring | None = connection.app.state.keyring
     if keyring is None or handler.opt.get(_OPEN):
@@ -36,10 +37,9 @@ async def guard(connection: _Connection, handler: BaseRouteHandler) -> None:
     cast("dict[str, Any]", connection.scope)[_GRANT] = grant
     if grant.every_device:
         return
-    named = named_by(connection, handler)
-    if not any(named.values()):
+    if not is_about_devices(connection, handler):
         raise all_devices()
-    await keyring.check_devices(grant, **named)
+    await keyring.check_devices(grant, **named_by(connection, handler))
 
 
 async def check_body(connection: _Connection, document: msgspec.Struct) -> None:

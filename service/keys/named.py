@@ -6,7 +6,6 @@ So the guard finds them in any route, and a key for some devices is refused wher
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterable
 from functools import cache
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -53,6 +52,9 @@ class InBody(NamedTuple):
 
 
 Named = dict[Side, set[str]]
+# the parameter that says where a list goes on, which is no device that the list is about
+AFTER = "after"
+_Kind = MeterInPath | VehicleInPath | MeterInQuery | VehicleInQuery
 IDS_IN_PATH = (MeterInPath, VehicleInPath)
 IDS_IN_QUERY = (MeterInQuery, VehicleInQuery)
 
@@ -61,16 +63,17 @@ def named_by(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteH
     """The ids in a request's path and query, by their side."""
     found: Named = {"meter": set(), "vehicle": set()}
     for name, kind in _parameters(handler):
-        given: Iterable[str]
-        if isinstance(kind, IDS_IN_PATH):
-            given = [str(connection.path_params[name])]
-        else:
-            # of several of one name, whichever counts
-            given = connection.query_params.getall(kind.name or name, [])
-        if isinstance(kind, VehicleOrPlaceInQuery):
-            given = [one for one in given if "/" not in one]
-        found[kind.side].update(given)
+        found[kind.side].update(_given(connection, name, kind))
     return found
+
+
+def is_about_devices(
+    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+) -> bool:
+    """Whether a request names a device that it is about: not only after which a list goes on."""
+    return any(
+        _given(connection, name, kind) for name, kind in _parameters(handler) if kind.name != AFTER
+    )
 
 
 def named_in(document: msgspec.Struct) -> Named:
@@ -83,10 +86,18 @@ def named_in(document: msgspec.Struct) -> Named:
     return found
 
 
+def _given(connection: ASGIConnection[Any, Any, Any, Any], name: str, kind: _Kind) -> list[str]:
+    if isinstance(kind, IDS_IN_PATH):
+        return [str(connection.path_params[name])]
+    # of several of one name, whichever counts
+    given = connection.query_params.getall(kind.name or name, [])
+    if isinstance(kind, VehicleOrPlaceInQuery):
+        return [one for one in given if "/" not in one]
+    return given
+
+
 @cache
-def _parameters(
-    handler: BaseRouteHandler,
-) -> list[tuple[str, MeterInPath | VehicleInPath | MeterInQuery | VehicleInQuery]]:
+def _parameters(handler: BaseRouteHandler) -> list[tuple[str, _Kind]]:
     parameters = handler.parsed_fn_signature.parameters
     kinds = [(name, field.kwarg_definition) for name, field in parameters.items()]
     return [(name, kind) for name, kind in kinds if isinstance(kind, IDS_IN_PATH + IDS_IN_QUERY)]

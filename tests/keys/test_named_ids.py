@@ -89,6 +89,21 @@ def test_a_foreign_id_is_refused_in_each_place_where_one_may_stand(
     assert connection.execute("SELECT count(*) FROM telemetry.charging_link").fetchone() == (2,)
 
 
+def test_where_a_list_goes_on_is_no_device_that_it_is_about(
+    client: Any, document: dict[str, Any], database_url: str, connection: Connection
+) -> None:
+    client.post("/v1/ingest", json=[meter(FOREIGN), vehicle(FOREIGN)], headers=bearer())
+    link(connection, FOREIGN, FOREIGN)
+    key = make_key(database_url, "admin", devices=[OWN])
+    tried = set()
+    for method, path, ids in operations(document):
+        if ("query", "after") in ids:
+            answer = ask(client, key, method, path, {("query", "after"): OWN})
+            assert answer.status_code == 403, path
+            tried.add(path)
+    assert tried >= {"/v1/links", "/v1/meters", "/v1/vehicles", "/v1/analytics/fleet"}
+
+
 def test_every_id_that_a_route_takes_is_declared_with_its_side(
     client: Any, document: dict[str, Any]
 ) -> None:
