@@ -24,7 +24,7 @@ BEGIN
     SELECT max(g.day) INTO v_gone
     FROM generate_series(since, until - INTERVAL '24 hours', INTERVAL '24 hours') AS g (day)
     CROSS JOIN (VALUES ('meter_reading'), ('vehicle_reading')) AS d (dataset)
-    WHERE NOT telemetry.is_in_one_chunk(d.dataset, g.day, g.day + INTERVAL '24 hours' - INTERVAL '1 microsecond')
+    WHERE NOT telemetry.has_chunk(d.dataset, g.day, g.day + INTERVAL '24 hours')
         AND telemetry.has_rollups(d.dataset, g.day, g.day + INTERVAL '24 hours');
     IF v_gone IS NOT NULL THEN
         RAISE EXCEPTION 'a refresh of % would empty rollups whose raw readings are gone', v_gone

@@ -14,7 +14,12 @@ BEGIN
     -- where raw readings were dropped no rollup could count another one
     SELECT
         -- nothing reported before: what claims to is a clock that was never set, or seconds taken for milliseconds
-        greatest(telemetry.utc_minus(now(), d.keep), d.complete_since, '2000-01-01 00:00:00+00'),
+        greatest(
+            telemetry.utc_minus(now(), d.keep),
+            -- a policy's window moves on for a day before it is set anew, and leaves out what is before it
+            d.complete_since + CASE WHEN telemetry.has_policies() THEN INTERVAL '24 hours' ELSE INTERVAL '0' END,
+            '2000-01-01 00:00:00+00'
+        ),
         now() + r.clock_skew
     INTO oldest, newest
     FROM telemetry.rules AS r
@@ -77,6 +82,28 @@ $$;
 COMMENT ON FUNCTION telemetry.is_in_one_chunk(text, timestamptz, timestamptz) IS
 'Takes meter_reading or vehicle_reading and two finite moments, the earlier first. Returns whether there is a chunk that holds both, and so all between.';
 
+CREATE OR REPLACE FUNCTION telemetry.has_chunk(dataset text, since timestamptz, until timestamptz)
+RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT
+        FROM _timescaledb_catalog.hypertable AS h
+        INNER JOIN _timescaledb_catalog.dimension AS d ON d.hypertable_id = h.id
+        INNER JOIN _timescaledb_catalog.dimension_slice AS s ON s.dimension_id = d.id
+        WHERE h.schema_name = 'telemetry'
+            AND h.table_name = has_chunk.dataset::name
+            AND s.range_start < (extract(EPOCH FROM has_chunk.until) * 1000000)::bigint
+            AND s.range_end > (extract(EPOCH FROM has_chunk.since) * 1000000)::bigint
+    );
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.has_chunk(text, timestamptz, timestamptz) IS
+'Takes meter_reading or vehicle_reading and a finite window (since included, until not). Returns whether there is a chunk for any part of it.';
+
 CREATE OR REPLACE FUNCTION telemetry.days_without_chunk(
     dataset text,
     read_at timestamptz[],
@@ -99,7 +126,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.days_without_chunk(text, timestamptz[], timestamptz, timestamptz) IS
-'Takes meter_reading or vehicle_reading, times of readings, and the oldest and newest times accepted. Returns the start of each UTC day that has accepted times but no chunk.';
+'Takes meter_reading or vehicle_reading, times of readings, and the oldest and newest times accepted. Returns the start of each UTC day of which accepted times lack a chunk, or the day has several.';
 
 CREATE OR REPLACE FUNCTION telemetry.claim_chunks(
     dataset text,
@@ -126,7 +153,9 @@ BEGIN
     RETURN ARRAY(
         SELECT d.day
         FROM unnest(telemetry.days_without_chunk(dataset, read_at, oldest, newest)) AS d (day)
-        WHERE telemetry.has_rollups(dataset, d.day, d.day + INTERVAL '24 hours')
+        -- a day that has a part of its chunks gets the others yet
+        WHERE NOT telemetry.has_chunk(dataset, d.day, d.day + INTERVAL '24 hours')
+            AND telemetry.has_rollups(dataset, d.day, d.day + INTERVAL '24 hours')
     );
 END;
 $$;
@@ -202,6 +231,7 @@ REVOKE ALL ON FUNCTION
     telemetry.acceptance(text),
     telemetry.limit_of(text, text),
     telemetry.is_in_one_chunk(text, timestamptz, timestamptz),
+    telemetry.has_chunk(text, timestamptz, timestamptz),
     telemetry.days_without_chunk(text, timestamptz[], timestamptz, timestamptz),
     telemetry.claim_chunks(text, timestamptz[], timestamptz, timestamptz),
     telemetry.count_discarded(telemetry.limits, text[], timestamptz[], text[], timestamptz[], double precision[]),

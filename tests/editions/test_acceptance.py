@@ -186,6 +186,18 @@ def test_the_upkeep_notes_what_anybody_dropped(db: Connection) -> None:
     assert answer.outcome == "too_old"
 
 
+def test_a_day_that_has_a_part_of_its_chunks_takes_the_rest(db: Connection) -> None:
+    db.execute("SET ROLE wattledger_owner")
+    db.execute(
+        "SELECT public.set_chunk_time_interval('telemetry.meter_reading', INTERVAL '6 hours')"
+    )
+    db.execute("RESET ROLE")
+    midnight = OLD.replace(hour=0)
+    for hour in (1, 2, 8, 14, 7, 23):
+        assert ingest_meters(db, [MeterReading(ts=midnight + timedelta(hours=hour))]) == []
+    db.execute("CALL ops.refresh(%s, %s)", [midnight, midnight + DAY])
+
+
 def discarded(db: Connection) -> list[tuple[object, ...]]:
     return db.execute(
         "SELECT field, device_id, discarded, last_value, last_read_at"

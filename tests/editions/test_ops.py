@@ -127,17 +127,44 @@ def test_lengthening_again_what_lost_nothing_loses_nothing(db: Connection) -> No
     assert rollups.differences(db) == []
 
 
+def test_a_silence_between_what_was_dropped_and_what_is_there_stays_open(db: Connection) -> None:
+    days_ago = {age: NOW - age * DAY for age in (50, 5)}
+    ingest_meters(db, [MeterReading(ts=ts, energy_kwh=1.0) for ts in days_ago.values()])
+    ingest_vehicles(db, [VehicleReading(ts=days_ago[50], energy_kwh=1.0)])
+    refresh(db)
+    for keep in ("31 days", "90 days"):
+        for dataset in RAW:
+            set_retention(db, dataset, keep, confirm=True)
+    for _ in range(2):
+        db.execute("CALL ops.maintain()")
+    # days of which nothing was dropped, also where no chunk is left at all
+    for age in (48, 20, 1):
+        assert ingest_meters(db, [MeterReading("M-2", NOW - age * DAY, 2.0)]) == []
+        assert ingest_vehicles(db, [VehicleReading("V-2", NOW - age * DAY, 2.0)]) == []
+    for ts in (days_ago[50], days_ago[50] - DAY):
+        (answer,) = ingest_meters(db, [MeterReading(ts=ts, energy_kwh=1.0)])
+        assert answer.outcome == "too_old"
+    run_refresh_jobs(db)
+    # what was dropped still counts
+    energies = db.execute(
+        "SELECT (SELECT sum(h.energy_kwh) FROM bi.meter_energy_hourly AS h),"
+        " (SELECT sum(d.energy_kwh) FROM bi.meter_energy_daily AS d),"
+        " (SELECT sum(d.energy_kwh) FROM bi.vehicle_energy_daily AS d)"
+    ).fetchone()
+    assert energies == (8, 8, 7)
+
+
 def test_lengthening_again_keeps_out_only_what_was_dropped(db: Connection) -> None:
     fill_days(db)
     refresh(db)
     for keep in ("30 days", "90 days"):
         set_retention(db, "meter_reading", keep, confirm=True)
-    late = {age: MeterReading(ts=NOW - age * DAY + timedelta(minutes=1)) for age in (29, 31, 34)}
+    late = {age: MeterReading(ts=NOW - age * DAY + timedelta(minutes=1)) for age in (29, 30, 34)}
     outcomes = {
         age: [answer.outcome for answer in ingest_meters(db, [reading])]
         for age, reading in late.items()
     }
-    assert outcomes == {29: [], 31: [], 34: ["too_old"]}
+    assert outcomes == {29: [], 30: [], 34: ["too_old"]}
 
 
 def test_a_refresh_over_dropped_chunks_is_refused(db: Connection) -> None:

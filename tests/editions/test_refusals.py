@@ -20,8 +20,10 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def told(db: Connection, ts: datetime) -> str:
     """What a meter's and a vehicle's reading of that time is refused for."""
-    (meter,) = ingest_meters(db, [MeterReading(ts=ts)])
-    (vehicle,) = ingest_vehicles(db, [VehicleReading(ts=ts)])
+    # in one transaction, since both tell from when on readings are accepted
+    with db.transaction():
+        (meter,) = ingest_meters(db, [MeterReading(ts=ts)])
+        (vehicle,) = ingest_vehicles(db, [VehicleReading(ts=ts)])
     assert meter == vehicle
     assert meter.outcome == "too_old"
     assert meter.detail is not None

@@ -12,6 +12,12 @@ LEFT JOIN telemetry.dataset AS source
     ON source.dataset = replace(replace(d.dataset, 'energy_hourly', 'reading'), 'energy_daily', 'reading')
         AND source.dataset <> d.dataset
 CROSS JOIN LATERAL (
+    -- for how many days now all raw readings are there, where some were dropped under a shorter retention than today's
+    SELECT CASE WHEN d.dataset LIKE '%hourly' AND source.complete_since > '-infinity' THEN
+        telemetry.floor_day(now()) - telemetry.ceiling_day(source.complete_since)
+    END AS complete_for
+) AS c
+CROSS JOIN LATERAL (
     VALUES
     ('policy_retention', telemetry.drop_after(d.keep), NULL, INTERVAL '1 day'),
     ('policy_compression', d.compress_after, NULL, INTERVAL '12 hours'),
@@ -19,12 +25,17 @@ CROSS JOIN LATERAL (
     -- at which a reading is still accepted, so that none is missed. The daily ones look at the hours, which stay longer
     (
         'policy_refresh_continuous_aggregate',
-        source.keep + CASE WHEN d.dataset LIKE '%daily' THEN INTERVAL '3 days' ELSE INTERVAL '1 day' END,
+        least(
+            source.keep + CASE WHEN d.dataset LIKE '%daily' THEN INTERVAL '3 days' ELSE INTERVAL '1 day' END,
+            c.complete_for
+        ),
         d.refresh_lag,
         d.refresh_every
     )
 ) AS p (proc_name, window_start, window_end, every)
-WHERE p.window_start IS NOT NULL OR (p.window_end IS NOT NULL AND source.keep IS NULL);
+WHERE (p.window_start IS NOT NULL OR (p.window_end IS NOT NULL AND source.keep IS NULL))
+    -- no window is left where all was dropped just now: from tomorrow on there is
+    AND (p.proc_name <> 'policy_refresh_continuous_aggregate' OR (c.complete_for < INTERVAL '1 day') IS NOT TRUE);
 
 COMMENT ON VIEW telemetry.wanted_policy IS 'The policies that there should be, a row each.';
 COMMENT ON COLUMN telemetry.wanted_policy.dataset IS 'What the policy is for.';
