@@ -17,9 +17,9 @@ BEGIN
             USING ERRCODE = 'WL009',
                 HINT = 'Name a place instead: Europe/Berlin for CET, America/New_York for EST. Only UTC and GMT are taken.';
     END IF;
-    -- with a digit PostgreSQL may read it as a rule of POSIX, in right/ are zones with leap seconds: neither is in the
-    -- view, which reads all the files of zones (130 ms in a new session) and is not asked for other names
-    IF zone ~* '[0-9]|^right/' THEN
+    -- with a digit or a colon PostgreSQL may read it as a rule of POSIX, in right/ are zones with leap seconds: neither
+    -- is in the view, which reads all the files of zones (130 ms in a new session) and is not asked for other names
+    IF zone ~* '[0-9:]|^right/' THEN
         v_known := EXISTS (SELECT FROM pg_timezone_names AS n WHERE lower(n.name) = lower(zone));
     ELSE
         BEGIN
@@ -45,9 +45,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     -- in UTC: local dates are less than a day from it
-    v_midnight timestamp := (first_day - 2)::timestamp;
+    v_midnight timestamp;
     v_next timestamp;
-    v_offset interval := (v_midnight AT TIME ZONE 'UTC' AT TIME ZONE zone) - v_midnight;
+    v_offset interval;
     v_next_offset interval;
     v_before timestamp;
     v_after timestamp;
@@ -55,6 +55,12 @@ DECLARE
     -- moments at which the local date may change
     v_moments timestamp[] := ARRAY[]::timestamp[];
 BEGIN
+    IF (isfinite(first_day) AND isfinite(last_day)) IS NOT TRUE THEN
+        RAISE EXCEPTION 'the first and the last day must be dates'
+            USING ERRCODE = 'WL002', HINT = 'Give two dates, such as 2026-10-01 and 2026-10-31.';
+    END IF;
+    v_midnight := (first_day - 2)::timestamp;
+    v_offset := (v_midnight AT TIME ZONE 'UTC' AT TIME ZONE zone) - v_midnight;
     FOR v_number IN 0..last_day - first_day + 4 LOOP
         v_next := v_midnight + INTERVAL '1 day';
         v_next_offset := (v_next AT TIME ZONE 'UTC' AT TIME ZONE zone) - v_next;
@@ -109,6 +115,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.local_day(text, date, date) IS
-'Takes a time zone''s name and the first and last day, both included. Returns the stretches of time whose local date is one of these days, in order: the day, its start and end, to the nearest full hour where raw readings are gone, and the first whole hour inside and the end of the last. Mostly one a day; none where the zone left out a day, two where clocks went back over midnight and the date with them.';
+'Takes a time zone''s name and the first and last day, both included. Returns the stretches of time whose local date is one of these days, in order: the day, its start and end, to the nearest full hour where raw readings are gone, and the first whole hour inside and the end of the last. Mostly one a day; none where the zone left out a day, two where clocks went back over midnight and the date with them. Raises WL002 unless both are dates.';
 
 REVOKE ALL ON FUNCTION telemetry.check_zone(text), telemetry.local_day(text, date, date) FROM PUBLIC;

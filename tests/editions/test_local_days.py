@@ -239,6 +239,7 @@ REFUSED = {
     "<+03>-3": "no time zone",
     "+02:00": "no time zone",
     "right/Europe/Berlin": "no time zone",
+    ":CET": "no time zone",
     "": "no time zone",
     None: "no time zone",
 }
@@ -255,6 +256,15 @@ def test_a_zone_that_is_no_place_is_refused_with_what_to_use(db: Connection) -> 
             assert "Europe/Berlin" in (raised.value.diag.message_hint or "")
         for zone in ("UTC", "GMT", "Europe/Berlin", "europe/berlin", "EST5EDT", "Etc/GMT-5"):
             assert db.execute(query, [zone]).fetchall() == []
+
+
+@pytest.mark.parametrize("day", ["NULL", "'infinity'", "'-infinity'"])
+def test_days_that_are_no_dates_are_refused_with_what_to_give(db: Connection, day: str) -> None:
+    for function in ("meter_energy", "vehicle_energy", "charging_efficiency"):
+        for days in (f"{day}, '2026-10-02'", f"'2026-10-01', {day}"):
+            with pytest.raises(psycopg.Error, match="must be dates") as raised:
+                db.execute(f"SELECT * FROM bi.{function}_local_daily('Europe/Berlin', {days})")
+            assert raised.value.sqlstate == "WL002"
 
 
 def test_zones_are_taken_that_postgresql_names_and_no_others(db: Connection) -> None:
