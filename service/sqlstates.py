@@ -38,10 +38,15 @@ _BY_SQLSTATE: dict[str, tuple[Meaning, str]] = {
     "53": (Meaning.AWAY, "the database has no disk, memory or connections left"),
     # disks that cannot be read or written
     "58": (Meaning.AWAY, "the database has trouble with its disk"),
+    "F0": (Meaning.AWAY, "the database has trouble with its disk"),
+    "XX001": (Meaning.AWAY, "the database has trouble with its disk"),
+    "XX002": (Meaning.AWAY, "the database has trouble with its disk"),
     # but for a limit on what one statement does, such as TimescaleDB's on compressed rows
     "53400": (Meaning.STATEMENT, ""),
     # statement_timeout, lock_timeout, and those of idle or long transactions
     "57014": (Meaning.SLOW, "the database did not answer in time"),
+    # what is to be changed is in use, or not in a state for it
+    "55": (Meaning.AWAY, "the database cannot be changed now"),
     "55P03": (Meaning.SLOW, "the database did not answer in time"),
     "25P03": (Meaning.SLOW, "the database did not answer in time"),
     "25P04": (Meaning.SLOW, "the database did not answer in time"),

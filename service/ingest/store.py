@@ -182,11 +182,9 @@ def _refused_alone(batch: Batch, error: psycopg.Error) -> Outcome:
     """The outcome of the one reading that a batch has, which the database cannot store."""
     index = (*batch.meters.indexes, *batch.vehicles.indexes)[0]
     detail = f"the database cannot store it: {error.diag.message_primary or error}"
-    decoded: dict[int, Decoded] = {}
     if error.sqlstate == _LIMIT_EXCEEDED:
         detail += "; it is kept, to be stored once the limit is raised"
-        for row in batch.meters.rows:
-            decoded[index] = decoded_meter(row)
-        for row in batch.vehicles.rows:
-            decoded[index] = decoded_vehicle(row)
-    return Outcome(0, [*batch.refused, Refusal(index, "malformed", detail)], decoded)
+    # so that a replay can store it once the cause is gone
+    decoded = [decoded_meter(row) for row in batch.meters.rows]
+    decoded += [decoded_vehicle(row) for row in batch.vehicles.rows]
+    return Outcome(0, [*batch.refused, Refusal(index, "malformed", detail)], {index: decoded[0]})

@@ -65,7 +65,7 @@ BEGIN
             EXIT;
         EXCEPTION WHEN OTHERS THEN
             -- what passes, or is no fault of a reading (service/sqlstates.py), ends the replay: it is done again later
-            IF sqlstate ~ '^(08|25|28|3D|3F|40|42|53|55P03|57|58|WL)' AND sqlstate <> '53400' THEN
+            IF sqlstate ~ '^(08|25|28|3D|3F|40|42|53|55|57|58|F0|XX00[12]|WL)' AND sqlstate <> '53400' THEN
                 RAISE;
             END IF;
             IF cardinality(v_ids) = 1 THEN

@@ -30,6 +30,11 @@ OF_THE_SERVER = {
     "53200": "memory",
     "53300": "connections",
     "58030": "disk",
+    "XX001": "disk",
+    "XX002": "disk",
+    "F0000": "disk",
+    "55006": "cannot be changed now",
+    "55000": "cannot be changed now",
     "57014": "in time",
     "55P03": "in time",
     "25006": "no changes",
@@ -80,6 +85,8 @@ def test_what_one_reading_causes_fails_that_reading_alone(
             )
             assert [(r.index, r.reason) for r in first.refused] == [(1, "malformed")], code
             assert f"of {code}" in first.refused[0].detail
+            # so that it can be replayed once the cause is gone
+            assert first.decoded[1].device_id == "poison"
             assert second.refused == []
 
     with_writer(service_url, use)
