@@ -72,6 +72,8 @@ def create_app(
     async def lifespan(app: Litestar) -> AsyncGenerator[None, None]:
         reads = Database(read_url, settings, reads_only=True)
         primary = Database(write_url, settings, connections=_PRIMARY_CONNECTIONS)
+        # so that readiness never waits for changes that wait
+        readiness = Database(write_url, settings, connections=1)
         writer = Writer(write_url, settings)
         keyring = None
         if settings.keys == "required":
@@ -81,6 +83,7 @@ def create_app(
             await keyring.start()
         await reads.open()
         await primary.open()
+        await readiness.open()
         await writer.start()
         upkeep = Upkeep(write_url, settings.maintenance_minutes * 60)
         upkeep.start()
@@ -89,6 +92,7 @@ def create_app(
             {
                 "reads": reads,
                 "primary": primary,
+                "readiness": readiness,
                 "writer": writer,
                 "patience": patience,
                 "keyring": keyring,
@@ -102,6 +106,7 @@ def create_app(
             await writer.stop()
             if keyring is not None:
                 await keyring.stop()
+            await readiness.close()
             await primary.close()
             await reads.close()
 
@@ -109,8 +114,8 @@ def create_app(
         # by the method, so that no route can send a change to a replica
         return state.reads if request.method in _READING_METHODS else state.primary
 
-    def provide_primary(state: State) -> Database:
-        return state.primary
+    def provide_readiness(state: State) -> Database:
+        return state.readiness
 
     app = Litestar(
         route_handlers=[
@@ -124,7 +129,7 @@ def create_app(
         guards=[guard],
         dependencies={
             "database": Provide(provide_database, sync_to_thread=False),
-            "primary": Provide(provide_primary, sync_to_thread=False),
+            "readiness": Provide(provide_readiness, sync_to_thread=False),
         },
         exception_handlers=PROBLEM_HANDLERS,
         lifespan=[lifespan],

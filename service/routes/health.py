@@ -12,7 +12,7 @@ from service.database import DatabaseUnavailable
 from service.keys.guard import OPEN
 from service.migrate.edition import Edition
 from service.migrate.files import definitions_hash, migration_hashes
-from service.routes.parameters import FromDatabase, FromPrimary
+from service.routes.parameters import FromDatabase, FromReadiness
 
 # so that who asks is not kept waiting for what is a warning at most
 _REPLICA_SECONDS = 1.0
@@ -84,7 +84,7 @@ def live() -> Health:
 
 
 @get("/health/ready", tags=["health"], opt=OPEN, security=[{}])
-async def ready(database: FromDatabase, primary: FromPrimary, state: State) -> Response[Health]:
+async def ready(database: FromDatabase, readiness: FromReadiness, state: State) -> Response[Health]:
     """The database answers, this version can work with it, and readings can be written.
 
     A replica for reads that is away is a warning: readings are taken without it.
@@ -92,7 +92,7 @@ async def ready(database: FromDatabase, primary: FromPrimary, state: State) -> R
     problems: list[str] = []
     warnings: list[str] = []
     try:
-        installed = await primary.one(_Installed, _INSTALLED)
+        installed = await readiness.one(_Installed, _INSTALLED)
     except DatabaseUnavailable as error:
         problems.append(str(error))
     else:

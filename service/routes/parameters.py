@@ -22,8 +22,8 @@ from service.wire.readings import ID_PATTERN, LONGEST_ID
 
 # "database": the one for reads where the request's method reads, else the one that takes changes
 FromDatabase = NamedDependency[Database]
-# "primary": the one that takes changes, whatever the method
-FromPrimary = NamedDependency[Database]
+# "readiness": the one that takes changes, by a connection that nothing else waits for
+FromReadiness = NamedDependency[Database]
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 # an id is declared by one of these, so that its side is known to whoever asks what a key covers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from service.migrate import files, migrate
 from service.routes.health import CONTRACT
 from tests.support.migrating import quietly
+from tests.support.readings import Connection
 
 
 @pytest.fixture
@@ -108,3 +110,24 @@ def test_an_older_database_makes_it_unready_saying_what_to_run(
     assert answer.status_code == 503
     assert "wattledger migrate" in answer.json()["problems"][0]
     assert client.get("/health/live").status_code == 200
+
+
+def test_changes_that_wait_make_nobody_unready(
+    client: Any, connection: Connection, database_url: str
+) -> None:
+    with psycopg.connect(database_url) as holder, ThreadPoolExecutor(3) as pool:
+        holder.execute("LOCK TABLE telemetry.charging_link IN SHARE MODE")
+        changes = [
+            pool.submit(client.put, f"/v1/links/V-{n}", json={"meterId": f"M-{n}"})
+            for n in range(3)
+        ]
+        waiting = (
+            "SELECT count(*) >= 2 FROM pg_stat_activity AS a"
+            " WHERE a.application_name = 'wattledger' AND a.datname = current_database()"
+            " AND a.wait_event_type = 'Lock'"
+        )
+        while connection.execute(waiting).fetchone() != (True,):
+            time.sleep(0.02)
+        assert client.get("/health/ready").status_code == 200
+        holder.rollback()
+        assert {change.result().status_code for change in changes} <= {201, 503}

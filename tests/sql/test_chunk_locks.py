@@ -20,7 +20,7 @@ from tests.support.readings import (
 )
 
 DAY = timedelta(days=1)
-# of a test's own, held by the test while a writer of the device "pause" shall wait
+# a test's own, held by the test while a writer of the device "pause" should wait
 _LOCK = 20_261_126
 
 
