@@ -13,6 +13,12 @@ from tests.support import server
 from tests.support.server import Server
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    # many tests wait for a server, a deadline or a fault: two cores do the work of four workers
+    cores = os.cpu_count() or 1
+    return max(cores, min(cores + 2, 6))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # once a run: the workers of xdist inherit the environment of the process that started them
     if not hasattr(config, "workerinput") and not config.option.collectonly:
