@@ -44,6 +44,8 @@ class PgBouncer:
             (r"(?<=listen_port = )\d+", str(self.port)),
             (r"(?<=default_pool_size = )\d+", str(pool_size)),
             (r"(?<=auth_file = ).*", str(logins)),
+            # none in the system's folder, where a killed one would leave it
+            (r"(?<=\[pgbouncer\]\n)", "unix_socket_dir =\n"),
         ):
             text, replaced = re.subn(pattern, value, text)
             assert replaced == 1, pattern
