@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,8 +37,17 @@ class Arena:
         await asyncio.sleep(1)
 
     def cause(self, fault: Fault) -> None:
-        """Cause a fault, and look at what became of it."""
+        """Cause a fault once the load goes on, and look at what became of it."""
+        self._runner.run(self._load_goes_on())
         self._runner.run(self.run.cause([fault], 0))
+
+    async def _load_goes_on(self) -> None:
+        last = self.run.events[-1].finding if self.run.events else None
+        least = (last.acknowledged if last else 0) + 100
+        deadline = time.monotonic() + 60
+        while self._fleet.readings <= least:
+            assert time.monotonic() < deadline, "the load does not go on"
+            await asyncio.sleep(0.05)
 
     def stop(self) -> None:
         self._runner.run(self._fleet.stop())
