@@ -60,50 +60,6 @@ $$;
 COMMENT ON FUNCTION telemetry.limit_of(text, text) IS
 'Takes a dataset and a measured field. Returns its row of telemetry.limits. Raises WL050 where there is none.';
 
-CREATE OR REPLACE FUNCTION telemetry.is_in_one_chunk(dataset text, first timestamptz, last timestamptz)
-RETURNS boolean
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    RETURN EXISTS (
-        SELECT
-        FROM _timescaledb_catalog.hypertable AS h
-        INNER JOIN _timescaledb_catalog.dimension AS d ON d.hypertable_id = h.id
-        INNER JOIN _timescaledb_catalog.dimension_slice AS s ON s.dimension_id = d.id
-        WHERE h.schema_name = 'telemetry'
-            AND h.table_name = is_in_one_chunk.dataset::name
-            AND s.range_start <= (extract(EPOCH FROM is_in_one_chunk.first) * 1000000)::bigint
-            AND s.range_end > (extract(EPOCH FROM is_in_one_chunk.last) * 1000000)::bigint
-    );
-END;
-$$;
-
-COMMENT ON FUNCTION telemetry.is_in_one_chunk(text, timestamptz, timestamptz) IS
-'Takes meter_reading or vehicle_reading and two finite moments, the earlier first. Returns whether there is a chunk that holds both, and so all between.';
-
-CREATE OR REPLACE FUNCTION telemetry.has_chunk(dataset text, since timestamptz, until timestamptz)
-RETURNS boolean
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    RETURN EXISTS (
-        SELECT
-        FROM _timescaledb_catalog.hypertable AS h
-        INNER JOIN _timescaledb_catalog.dimension AS d ON d.hypertable_id = h.id
-        INNER JOIN _timescaledb_catalog.dimension_slice AS s ON s.dimension_id = d.id
-        WHERE h.schema_name = 'telemetry'
-            AND h.table_name = has_chunk.dataset::name
-            AND s.range_start < (extract(EPOCH FROM has_chunk.until) * 1000000)::bigint
-            AND s.range_end > (extract(EPOCH FROM has_chunk.since) * 1000000)::bigint
-    );
-END;
-$$;
-
-COMMENT ON FUNCTION telemetry.has_chunk(text, timestamptz, timestamptz) IS
-'Takes meter_reading or vehicle_reading and a finite window (since included, until not). Returns whether there is a chunk for any part of it.';
-
 CREATE OR REPLACE FUNCTION telemetry.days_without_chunk(
     dataset text,
     read_at timestamptz[],
@@ -230,8 +186,6 @@ COMMENT ON FUNCTION telemetry.check_accounted(integer, integer, integer) IS
 REVOKE ALL ON FUNCTION
     telemetry.acceptance(text),
     telemetry.limit_of(text, text),
-    telemetry.is_in_one_chunk(text, timestamptz, timestamptz),
-    telemetry.has_chunk(text, timestamptz, timestamptz),
     telemetry.days_without_chunk(text, timestamptz[], timestamptz, timestamptz),
     telemetry.claim_chunks(text, timestamptz[], timestamptz, timestamptz),
     telemetry.count_discarded(telemetry.limits, text[], timestamptz[], text[], timestamptz[], double precision[]),

@@ -36,10 +36,7 @@ BEGIN
     UPDATE telemetry.quarantine_bounds AS b
     SET kept_bytes = b.kept_bytes + (SELECT coalesce(sum(c.bytes), 0) FROM unnest(count_quarantine.bytes) AS c (bytes));
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'the bounds of the quarantine are missing'
-            USING ERRCODE = 'WL050',
-                HINT = 'INSERT INTO telemetry.quarantine_bounds (kept_bytes)'
-                    ' SELECT coalesce(sum(s.kept_bytes), 0) FROM telemetry.quarantine_share AS s;';
+        PERFORM telemetry.current_quarantine_bounds();  -- raises
     END IF;
     INSERT INTO telemetry.quarantine_share AS s (key_id, kept_bytes)
     SELECT coalesce(c.key_id, ''), sum(c.bytes)

@@ -101,10 +101,58 @@ $$;
 COMMENT ON FUNCTION telemetry.chunks_before(text, timestamptz) IS
 'Takes a dataset and a moment. Returns its chunks whose rows are all older, oldest first: name, begin, end, and size in bytes.';
 
+-- in PL/pgSQL, whose plans are kept: they are asked for each group of readings
+
+CREATE OR REPLACE FUNCTION telemetry.is_in_one_chunk(dataset text, first timestamptz, last timestamptz)
+RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT
+        FROM _timescaledb_catalog.hypertable AS h
+        INNER JOIN _timescaledb_catalog.dimension AS d ON d.hypertable_id = h.id
+        INNER JOIN _timescaledb_catalog.dimension_slice AS s ON s.dimension_id = d.id
+        WHERE h.schema_name = 'telemetry'
+            AND h.table_name = is_in_one_chunk.dataset::name
+            AND s.range_start <= (extract(EPOCH FROM is_in_one_chunk.first) * 1000000)::bigint
+            AND s.range_end > (extract(EPOCH FROM is_in_one_chunk.last) * 1000000)::bigint
+    );
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.is_in_one_chunk(text, timestamptz, timestamptz) IS
+'Takes meter_reading or vehicle_reading and two finite moments, the earlier first. Returns whether there is a chunk that holds both, and so all between.';
+
+CREATE OR REPLACE FUNCTION telemetry.has_chunk(dataset text, since timestamptz, until timestamptz)
+RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT
+        FROM _timescaledb_catalog.hypertable AS h
+        INNER JOIN _timescaledb_catalog.dimension AS d ON d.hypertable_id = h.id
+        INNER JOIN _timescaledb_catalog.dimension_slice AS s ON s.dimension_id = d.id
+        WHERE h.schema_name = 'telemetry'
+            AND h.table_name = has_chunk.dataset::name
+            AND s.range_start < (extract(EPOCH FROM has_chunk.until) * 1000000)::bigint
+            AND s.range_end > (extract(EPOCH FROM has_chunk.since) * 1000000)::bigint
+    );
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.has_chunk(text, timestamptz, timestamptz) IS
+'Takes meter_reading or vehicle_reading and a finite window (since included, until not). Returns whether there is a chunk for any part of it.';
+
 REVOKE ALL ON FUNCTION
     telemetry.dataset_hypertable(),
     telemetry.timescaledb_job(),
-    telemetry.chunks_before(text, timestamptz)
+    telemetry.chunks_before(text, timestamptz),
+    telemetry.is_in_one_chunk(text, timestamptz, timestamptz),
+    telemetry.has_chunk(text, timestamptz, timestamptz)
 FROM PUBLIC;
 -- views of ops call them with the rights of whoever asks
 GRANT EXECUTE ON FUNCTION telemetry.dataset_hypertable(), telemetry.timescaledb_job() TO wattledger_dba;
