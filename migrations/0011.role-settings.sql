@@ -32,8 +32,8 @@ BEGIN
             -- a DBA's statement may take long; a lock that it cannot get, or keeps while nobody types, stops readings
             ('wattledger_dba', 'lock_timeout', '10s'),
             ('wattledger_dba', 'idle_in_transaction_session_timeout', '5min'),
-            -- TimescaleDB's jobs, which run again by themselves
-            ('wattledger_owner', 'lock_timeout', '30s'),
+            -- TimescaleDB's jobs, which run again by themselves: while one waits for a lock, readings wait behind it
+            ('wattledger_owner', 'lock_timeout', '2s'),
             ('wattledger_owner', 'idle_in_transaction_session_timeout', '5min'),
             -- and subtract days as their session's time zone has them
             ('wattledger_owner', 'timezone', 'UTC')

@@ -54,8 +54,19 @@ class Upkeep:
 
     async def maintain(self) -> int:
         """Drop what has expired; return how many chunks. Raises DatabaseError, psycopg.Error."""
+        total = 0
         async with self._connection() as connection:
-            return (await _call(connection, "SELECT count(*) FROM api.maintain()"))[0]
+            while True:
+                # a step is a transaction
+                dropped, more = await _call(
+                    connection,
+                    "SELECT count(*) FILTER (WHERE m.step = 'dropped'),"
+                    " coalesce(bool_or(m.step IN ('bound', 'dropped', 'kept')), FALSE)"
+                    " FROM api.maintain() AS m",
+                )
+                total += dropped
+                if not more:
+                    return total
 
     async def replay(self) -> tuple[int, int, int]:
         """Store readings whose time has come; return how many were new, duplicates and refused.

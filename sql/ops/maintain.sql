@@ -1,20 +1,57 @@
 -- Upkeep on demand: from cron, from `wattledger maintain`, or by the service's timer.
 
 COMMENT ON PROCEDURE ops.maintain () IS
-'Does what is due: drops expired chunks where TimescaleDB has no retention policies, else runs the jobs that failed or are overdue; then stores readings that were refused as future and whose time has come. Takes nothing; tells by notices what it did. It commits as it goes, so it cannot be called inside a transaction.';
+'Does what is due: drops what is kept no longer and, where TimescaleDB''s jobs keep history in shape, does what they have not done in time; then stores readings that were refused as future and whose time has come. Takes nothing; tells by notices what it did. It commits as it goes, so it cannot be called inside a transaction. Raises WL024 where another session is at it for half an hour, and at its end WL025 where hours or days lack readings, whose chunk therefore stays.';
 REVOKE ALL ON PROCEDURE ops.maintain() FROM PUBLIC;
 GRANT EXECUTE ON PROCEDURE ops.maintain() TO wattledger_dba;
 
-CREATE OR REPLACE FUNCTION api.maintain()
-RETURNS TABLE (dataset text, chunk text)
-LANGUAGE sql VOLATILE SECURITY DEFINER
+CREATE OR REPLACE FUNCTION telemetry.note_maintained()
+RETURNS void
+LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT telemetry.note_dropped();
-    SELECT e.dataset, e.chunk FROM telemetry.drop_expired() AS e
+    UPDATE telemetry.maintenance AS m SET last_run_at = now(), total_runs = m.total_runs + 1
+$$;
+
+COMMENT ON FUNCTION telemetry.note_maintained() IS
+'Notes that the upkeep ran to its end. Takes and returns nothing.';
+REVOKE ALL ON FUNCTION telemetry.note_maintained() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION api.maintain()
+RETURNS TABLE (dataset text, step text, chunk text)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_dataset text;
+    v_next record;
+    v_done boolean := TRUE;
+BEGIN
+    PERFORM telemetry.note_dropped();
+    IF telemetry.has_policies() THEN
+        RETURN;
+    END IF;
+    FOR v_dataset IN SELECT d.dataset FROM telemetry.dataset AS d WHERE d.keep IS NOT NULL ORDER BY d.dataset LOOP
+        SELECT n.* INTO v_next FROM telemetry.drop_next(v_dataset) AS n;
+        CONTINUE WHEN v_next.step IS NULL;
+        dataset := v_dataset;
+        step := v_next.step;
+        chunk := v_next.chunk;
+        RETURN NEXT;
+        IF step IN ('busy', 'unproven') THEN
+            RAISE WARNING 'expired chunks of % stay until the next run: %', v_dataset, v_next.detail;
+            v_done := FALSE;
+        ELSE
+            RETURN;  -- to be committed before the next step
+        END IF;
+    END LOOP;
+    IF v_done THEN
+        PERFORM telemetry.note_maintained();
+    END IF;
+END;
 $$;
 
 COMMENT ON FUNCTION api.maintain() IS
-'Notes since when each dataset is complete, and drops expired chunks where TimescaleDB has no retention policies of its own. Takes nothing. Returns a row a dropped chunk; none where another session is at it, or where TimescaleDB does it.';
+'Notes since when each dataset is complete and, where TimescaleDB''s jobs do not do that, takes the next step in dropping what is kept no longer. Takes nothing. Returns a row for each dataset in which something was done or could not be: the dataset, the step as telemetry.drop_next has it, and the chunk. To be committed and called again while a step is bound, dropped or kept.';
 REVOKE ALL ON FUNCTION api.maintain() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION api.maintain() TO wattledger_service;

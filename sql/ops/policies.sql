@@ -9,9 +9,9 @@ SELECT
     CASE WHEN telemetry.has_policies() THEN d.refresh_every END AS refresh_every,
     CASE WHEN telemetry.has_policies() THEN d.refresh_lag END AS refresh_lag,
     CASE WHEN telemetry.has_policies() THEN 'TimescaleDB' ELSE 'ops.maintain' END AS kept_by,
-    max(j.job_id) FILTER (WHERE j.proc_name = 'policy_retention') AS retention_job,
-    max(j.job_id) FILTER (WHERE j.proc_name = 'policy_compression') AS compression_job,
-    max(j.job_id) FILTER (WHERE j.proc_name = 'policy_refresh_continuous_aggregate') AS refresh_job
+    max(j.job_id) FILTER (WHERE j.work = 'retain') AS retention_job,
+    max(j.job_id) FILTER (WHERE j.work = 'compress') AS compression_job,
+    max(j.job_id) FILTER (WHERE j.work = 'refresh') AS refresh_job
 FROM telemetry.dataset AS d
 LEFT JOIN telemetry.timescaledb_job() AS j ON j.dataset = d.dataset
 GROUP BY d.dataset;
@@ -35,20 +35,25 @@ COMMENT ON COLUMN ops.policies.refresh_job IS 'Number of the job that refreshes;
 CREATE OR REPLACE VIEW ops.jobs AS
 SELECT
     j.job_id,
-    j.application_name AS job,
+    coalesce(j.work, j.application_name) AS job,
     coalesce(j.dataset, '') AS dataset,
     j.last_run_at,
-    j.last_run_status,
+    CASE WHEN j.running THEN 'Running' ELSE j.last_run_status END AS last_run_status,
     j.next_run_at,
     j.total_runs,
     j.total_failures,
     j.last_error,
-    coalesce(
-        j.last_run_status = 'Failed'
-        OR j.next_run_at < telemetry.utc_minus(now() - INTERVAL '10 minutes', j.every),
-        FALSE
-    ) AS needs_attention
+    NOT j.running
+    AND (
+        -- what failed may have been done by hand since
+        (j.last_run_status = 'Failed' AND (d.last_finished_at > j.last_run_at) IS NOT TRUE)
+        OR (
+            j.next_run_at < telemetry.utc_minus(now() - INTERVAL '10 minutes', j.every)
+            AND (d.last_finished_at > j.next_run_at) IS NOT TRUE
+        )
+    ) IS TRUE AS needs_attention
 FROM telemetry.timescaledb_job() AS j
+LEFT JOIN telemetry.work_done AS d ON d.dataset = j.dataset AND d.work = j.work
 WHERE telemetry.has_policies()
 UNION ALL
 SELECT
@@ -67,16 +72,16 @@ WHERE NOT telemetry.has_policies();
 
 COMMENT ON VIEW ops.jobs IS 'The jobs that keep history in shape, a row a job.';
 COMMENT ON COLUMN ops.jobs.job_id IS 'TimescaleDB''s number of the job; null for ops.maintain.';
-COMMENT ON COLUMN ops.jobs.job IS 'What the job does.';
+COMMENT ON COLUMN ops.jobs.job IS 'What the job does: refresh, compress, retain (drops what is kept no longer), or its name.';
 COMMENT ON COLUMN ops.jobs.dataset IS 'The dataset it works on; empty for all.';
 COMMENT ON COLUMN ops.jobs.last_run_at IS 'When it last ran; null if it never did.';
-COMMENT ON COLUMN ops.jobs.last_run_status IS 'Success or Failed; null if it never ran.';
-COMMENT ON COLUMN ops.jobs.next_run_at IS 'When it is to run next.';
+COMMENT ON COLUMN ops.jobs.last_run_status IS 'Running, Success or Failed; null if it never ran.';
+COMMENT ON COLUMN ops.jobs.next_run_at IS 'When it is to run next; null while it runs.';
 COMMENT ON COLUMN ops.jobs.total_runs IS 'How often it has run.';
 COMMENT ON COLUMN ops.jobs.total_failures IS 'How often it has failed.';
 COMMENT ON COLUMN ops.jobs.last_error IS 'The message of its last failure that is still on record.';
 COMMENT ON COLUMN ops.jobs.needs_attention IS
-'Whether it failed last, or is overdue: CALL ops.maintain() runs it now.';
+'Whether it failed last, or is overdue, and nobody has done its work by hand since: CALL ops.maintain() does.';
 
 REVOKE ALL ON ops.policies, ops.jobs FROM PUBLIC;
 GRANT SELECT ON ops.policies, ops.jobs TO wattledger_dba;

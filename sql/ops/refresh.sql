@@ -38,10 +38,10 @@ COMMENT ON FUNCTION telemetry.refresh_window(timestamptz, timestamptz) IS
 'Takes a window to be refreshed. Returns it, widened to whole UTC days that end with today at the latest. Raises WL002 where it is empty, WL020 where raw readings of that time are gone.';
 REVOKE ALL ON FUNCTION telemetry.refresh_window(timestamptz, timestamptz) FROM PUBLIC;
 
-COMMENT ON PROCEDURE ops.refresh (timestamptz, timestamptz) IS
-'Builds the hourly and daily rollups anew from the raw readings. Takes a window (since included, until not), which is widened to whole UTC days. It commits as it goes, so it cannot be called inside a transaction. Raises WL002 where the window is empty, WL020 where raw readings of that time are gone.';
-REVOKE ALL ON PROCEDURE ops.refresh(timestamptz, timestamptz) FROM PUBLIC;
-GRANT EXECUTE ON PROCEDURE ops.refresh(timestamptz, timestamptz) TO wattledger_dba;
+COMMENT ON PROCEDURE ops.refresh (timestamptz, timestamptz, boolean) IS
+'Brings the hourly and daily rollups up to date with the raw readings. Takes a window (since included, until not), which is widened to whole UTC days, and whether to compute anew also what has not changed since the last time, as a repair does; on the Apache edition all is. What was dropped stays as it is. It waits for its turn, and commits as it goes, so it cannot be called inside a transaction. Raises WL002 where the window is empty, WL020 where raw readings of that time are gone, WL024 where another session is at it for half an hour.';
+REVOKE ALL ON PROCEDURE ops.refresh(timestamptz, timestamptz, boolean) FROM PUBLIC;
+GRANT EXECUTE ON PROCEDURE ops.refresh(timestamptz, timestamptz, boolean) TO wattledger_dba;
 
 CREATE OR REPLACE FUNCTION ops.set_refresh(dataset text, every interval, lag interval DEFAULT NULL)
 RETURNS void

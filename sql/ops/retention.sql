@@ -51,12 +51,11 @@ AS $$
         -- what was dropped, by whomever, is still in the coarser rollups; days without any lost nothing
         SELECT telemetry.rollups_until(f.dataset, f.first_start) AS gone_until
     ) AS g
-    WHERE f.dataset = d.dataset AND d.complete_since < f.first_start AND d.complete_since < g.gone_until;
-    SELECT telemetry.apply_policies()
+    WHERE f.dataset = d.dataset AND d.complete_since < f.first_start AND d.complete_since < g.gone_until
 $$;
 
 COMMENT ON FUNCTION telemetry.note_dropped() IS
-'Notes in telemetry.dataset since when each dataset is complete, by the chunks that are there and what the rollups have before them, whoever dropped the others, and keeps TimescaleDB''s refreshes from what is gone. Takes and returns nothing.';
+'Notes in telemetry.dataset since when each dataset is complete, by the chunks that are there and what the rollups have before them, whoever dropped the others. Takes and returns nothing.';
 REVOKE ALL ON FUNCTION telemetry.rollups_until(text, timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION telemetry.note_dropped() FROM PUBLIC;
 
@@ -65,8 +64,7 @@ RETURNS TABLE (
     chunk text,
     chunk_start timestamptz,
     chunk_end timestamptz,
-    bytes bigint,
-    dropped boolean
+    bytes bigint
 )
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -74,10 +72,8 @@ AS $$
 DECLARE
     v_dataset text := telemetry.known_dataset(set_retention.dataset);
     v_cutoff timestamptz := telemetry.utc_minus(now(), telemetry.drop_after(set_retention.keep));
-    v_before telemetry.dataset;
-    v_relation regclass;
+    v_compress_after interval;
     v_chunks bigint;
-    v_first timestamptz;
     v_finer interval;
     v_coarser interval;
 BEGIN
@@ -85,8 +81,7 @@ BEGIN
         -- who sets another retention at the same time waits here
         LOCK TABLE telemetry.dataset IN SHARE ROW EXCLUSIVE MODE;
     END IF;
-    SELECT d.* INTO v_before FROM telemetry.dataset AS d WHERE d.dataset = v_dataset;
-    SELECT h.relation INTO v_relation FROM telemetry.dataset_hypertable() AS h WHERE h.dataset = v_dataset;
+    SELECT d.compress_after INTO v_compress_after FROM telemetry.dataset AS d WHERE d.dataset = v_dataset;
 
     IF set_retention.keep < INTERVAL '2 days' THEN
         RAISE EXCEPTION 'keeping % for % is too short', v_dataset, set_retention.keep
@@ -112,39 +107,27 @@ BEGIN
         RAISE EXCEPTION 'the rollups of % must be kept a week longer than itself', v_dataset
             USING ERRCODE = 'WL020', HINT = format('They are kept for %s: lengthen that first.', v_coarser);
     END IF;
-    IF set_retention.keep <= v_before.compress_after AND telemetry.has_policies() THEN
-        RAISE EXCEPTION '% would be dropped before it is compressed after %', v_dataset, v_before.compress_after
+    IF set_retention.keep <= v_compress_after AND telemetry.has_policies() THEN
+        RAISE EXCEPTION '% would be dropped before it is compressed after %', v_dataset, v_compress_after
             USING ERRCODE = 'WL020', HINT = 'Set a shorter compression first, with ops.set_compression.';
     END IF;
 
-    SELECT count(*) INTO v_chunks FROM public.show_chunks(v_relation, older_than => v_cutoff);
-    IF confirm IS NOT TRUE THEN
-        RETURN QUERY SELECT c.*, FALSE FROM telemetry.chunks_before(v_dataset, v_cutoff) AS c;
-        RAISE NOTICE 'nothing was changed: % chunks would be dropped for good; say confirm => true to do it', v_chunks;
-        RETURN;
-    END IF;
-    IF v_chunks > 0 AND v_dataset LIKE '%reading' THEN
-        -- no refresh can look further back than the retention so far
-        SELECT greatest(min(c.chunk_start), telemetry.ceiling_day(telemetry.utc_minus(now(), v_before.keep))) INTO v_first
-        FROM telemetry.chunks_before(v_dataset, v_cutoff) AS c;
-        IF NOT telemetry.is_refreshed(replace(v_dataset, 'reading', 'energy_hourly'), v_first, v_cutoff) THEN
-            RAISE EXCEPTION 'the rollups do not have all readings yet that would be dropped'
-                USING ERRCODE = 'WL020', HINT = format('CALL ops.refresh(%L, %L) first.', v_first, v_cutoff);
+    RETURN QUERY SELECT c.* FROM telemetry.chunks_before(v_dataset, v_cutoff) AS c;
+    GET DIAGNOSTICS v_chunks = ROW_COUNT;
+    IF confirm THEN
+        UPDATE telemetry.dataset AS d SET keep = set_retention.keep WHERE d.dataset = v_dataset;
+        PERFORM telemetry.apply_policies();
+        PERFORM telemetry.run_soon(v_dataset, 'retain');
+        IF v_chunks > 0 THEN
+            RAISE NOTICE 'these chunks are dropped within the hour, or at once by CALL ops.maintain()';
         END IF;
+    ELSE
+        RAISE NOTICE 'nothing was changed: say confirm => true, and these chunks are dropped for good';
     END IF;
-
-    UPDATE telemetry.dataset AS d SET keep = set_retention.keep WHERE d.dataset = v_dataset;
-    PERFORM telemetry.apply_policies();
-    IF v_chunks > 0 THEN
-        RETURN QUERY SELECT c.*, TRUE FROM telemetry.chunks_before(v_dataset, v_cutoff) AS c;
-        PERFORM public.drop_chunks(v_relation, older_than => v_cutoff);
-    END IF;
-    -- what a shorter retention dropped, now or before, does not come back with a longer one
-    PERFORM telemetry.note_dropped();
 END;
 $$;
 
 COMMENT ON FUNCTION ops.set_retention(text, interval, boolean) IS
-'Chooses how long a dataset is kept. Takes meter_reading, vehicle_reading or an hourly or daily rollup, an interval of 2 days or more (null: for ever), and whether to do it. A chunk is dropped when all its rows are two days older than that, and never before the rollups have its readings. Returns the chunks that this drops; without confirm they are only listed, and nothing is changed; with it the retention is set and they are gone. Raises WL020 where it would lose what is still needed, WL021 for an unknown dataset.';
+'Chooses how long a dataset is kept. Takes meter_reading, vehicle_reading or an hourly or daily rollup, an interval of 2 days or more (null: for ever), and whether to do it. A chunk is dropped when all its rows are two days older than that and it is proven that hours and days hold all of it. Returns the chunks that will be: without confirm they are only listed, and nothing is changed; with it the retention is set, and they are dropped by the next upkeep, which runs every hour and by CALL ops.maintain(). Raises WL020 where it would lose what is still needed, WL021 for an unknown dataset.';
 REVOKE ALL ON FUNCTION ops.set_retention(text, interval, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ops.set_retention(text, interval, boolean) TO wattledger_dba;

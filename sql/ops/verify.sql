@@ -4,7 +4,7 @@ CREATE OR REPLACE FUNCTION ops.verify(
     since timestamptz DEFAULT now() - INTERVAL '24 hours',
     until timestamptz DEFAULT 'infinity'
 )
-RETURNS TABLE (dataset text, device_id text, bucket timestamptz, stored text, computed text)
+RETURNS TABLE (dataset text, device_id text, bucket timestamptz, stored text, computed text, verdict text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 -- what differs is shown as text, which has times in it
@@ -169,7 +169,8 @@ BEGIN
         END,
         CASE WHEN c.side IS NOT NULL THEN
             (c.energy_mwh, c.samples, c.first_reading_at, c.last_reading_at, c.first_sum, c.second_sum)::text
-        END
+        END,
+        'differs'
     FROM stored AS s
     FULL JOIN computed AS c
         ON c.level = s.level AND c.side = s.side AND c.device_id = s.device_id AND c.bucket = s.bucket
@@ -182,18 +183,22 @@ BEGIN
         coalesce(n.device_id, s.device_id),
         NULL,
         CASE WHEN s.side IS NOT NULL THEN (s.ts, s.energy_mwh, s.first_value, s.second_value)::text END,
-        CASE WHEN n.side IS NOT NULL THEN (n.ts, n.energy_mwh, n.first_value, n.second_value)::text END
+        CASE WHEN n.side IS NOT NULL THEN (n.ts, n.energy_mwh, n.first_value, n.second_value)::text END,
+        'differs'
     FROM newest AS n
     FULL JOIN state AS s ON s.side = n.side AND s.device_id = n.device_id
     -- a state outside the window is right where it is newer than what is in the window, or nothing is in there
     WHERE (s.ts, s.energy_mwh, s.first_value, s.second_value)
         IS DISTINCT FROM (n.ts, n.energy_mwh, n.first_value, n.second_value)
         AND (s.ts >= v_since AND s.ts < v_until OR (s.ts >= v_until) IS NOT TRUE AND n.side IS NOT NULL)
+    UNION ALL
+    SELECT k.dataset, NULL, k.bucket, k.stored, k.computed, k.verdict
+    FROM telemetry.verify_kept(date_trunc('hour', verify.since, 'UTC'), v_until) AS k
     ORDER BY 1, 2, 3;
 END;
 $$;
 
 COMMENT ON FUNCTION ops.verify(timestamptz, timestamptz) IS
-'Recomputes from the raw readings what is kept beside them: each device''s state, hours and days. Takes a window, by default from 24 hours ago on; it is narrowed to whole hours of which all raw readings are kept, and days count where they are in it as a whole. Returns a row for each difference, none where all agrees: the dataset (meter_state, meter_energy_hourly and so on), the device, the bucket, and what is stored and what it should be: of a state its time, milliwatt-hours and measurements, of a bucket its milliwatt-hours, readings, first and last time and sums of measurements, times in UTC; null where there is nothing. All is seen at one moment, so that it may run while readings come. On the Community edition hours that late readings have changed differ until they are refreshed.';
+'Recomputes from the raw readings what is kept beside them: each device''s state, hours and days; and where raw readings were dropped, compares hours and days with what was proven then. Takes a window, by default from 24 hours ago on; it is narrowed to whole hours, and days count where they are in it as a whole. Returns a row for each difference, none where all agrees: the dataset (meter_state, meter_energy_hourly and so on), the device, the bucket, what is stored and what it should be: of a state its time, milliwatt-hours and measurements, of a bucket its milliwatt-hours, readings, first and last time and sums of measurements, times in UTC, and where readings were dropped, over all devices, milliwatt-hours, readings and rows; null where there is nothing; and the verdict: differs, or unchecked for days of which neither readings nor a proof is left. All is seen at one moment, so that it may run while readings come. On the Community edition hours that late readings have changed differ until they are refreshed.';
 REVOKE ALL ON FUNCTION ops.verify(timestamptz, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ops.verify(timestamptz, timestamptz) TO wattledger_dba;

@@ -16,8 +16,8 @@ BEGIN
         -- nothing reported before: what claims to is a clock that was never set, or seconds taken for milliseconds
         greatest(
             telemetry.utc_minus(now(), d.keep),
-            -- a policy's window moves on for a day before it is set anew, and leaves out what is before it
-            d.complete_since + CASE WHEN telemetry.has_policies() THEN INTERVAL '24 hours' ELSE INTERVAL '0' END,
+            d.accepted_since,
+            d.complete_since,
             '2000-01-01 00:00:00+00'
         ),
         now() + r.clock_skew
@@ -35,6 +35,27 @@ $$;
 
 COMMENT ON FUNCTION telemetry.acceptance(text) IS
 'Takes meter_reading or vehicle_reading. Returns the oldest and the newest time at which a reading may have been taken to be accepted now, both included. Raises WL050 where the rows that say so are missing.';
+
+CREATE OR REPLACE FUNCTION telemetry.check_complete(dataset text, oldest timestamptz)
+RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF EXISTS (
+        SELECT
+        FROM telemetry.dataset AS d
+        WHERE d.dataset = check_complete.dataset AND d.complete_since > check_complete.oldest
+    ) THEN
+        RAISE EXCEPTION 'readings of % cannot be stored: others of that time were dropped', oldest
+            USING ERRCODE = 'WL053',
+                HINT = 'The rollups hold what was there, and would not count these. telemetry.dataset has complete_since.';
+    END IF;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.check_complete(text, timestamptz) IS
+'Takes meter_reading or vehicle_reading and the oldest time of rows that are being written, by whomever. Returns nothing. Raises WL053 where raw readings of that time were dropped.';
 
 CREATE OR REPLACE FUNCTION telemetry.limit_of(dataset text, field text)
 RETURNS telemetry.limits
@@ -185,6 +206,7 @@ COMMENT ON FUNCTION telemetry.check_accounted(integer, integer, integer) IS
 
 REVOKE ALL ON FUNCTION
     telemetry.acceptance(text),
+    telemetry.check_complete(text, timestamptz),
     telemetry.limit_of(text, text),
     telemetry.days_without_chunk(text, timestamptz[], timestamptz, timestamptz),
     telemetry.claim_chunks(text, timestamptz[], timestamptz, timestamptz),

@@ -32,6 +32,21 @@ COMMENT ON FUNCTION telemetry.known_dataset(text) IS
 'Takes a dataset''s name, with or without its schema. Returns it without. Raises WL021 where there is none of that name.';
 REVOKE ALL ON FUNCTION telemetry.known_dataset(text) FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION telemetry.source_of(dataset text)
+RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE
+        WHEN source_of.dataset LIKE '%daily' THEN replace(source_of.dataset, 'daily', 'hourly')
+        WHEN source_of.dataset LIKE '%hourly' THEN replace(source_of.dataset, 'energy_hourly', 'reading')
+    END
+$$;
+
+COMMENT ON FUNCTION telemetry.source_of(text) IS
+'Takes a dataset. Returns the one that it is built from; null for raw readings.';
+REVOKE ALL ON FUNCTION telemetry.source_of(text) FROM PUBLIC;
+
 CREATE OR REPLACE VIEW telemetry.dataset_level AS
 SELECT
     d.dataset,

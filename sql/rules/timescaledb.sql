@@ -34,10 +34,10 @@ RETURNS TABLE (
     job_id integer,
     dataset text,
     application_name text,
+    work text,
     proc_name text,
-    config jsonb,
     every interval,
-    scheduled boolean,
+    running boolean,
     next_run_at timestamptz,
     last_run_at timestamptz,
     last_success_at timestamptz,
@@ -51,15 +51,16 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT
         j.job_id,
-        h.dataset,
+        coalesce(o.dataset, h.dataset),
         j.application_name::text,
+        CASE WHEN o.dataset IS NOT NULL THEN j.config ->> 'work' END,
         j.proc_name::text,
-        j.config,
         j.schedule_interval,
-        j.scheduled,
-        j.next_start,
-        s.last_run_started_at,
-        s.last_successful_finish,
+        coalesce(s.job_status = 'Running', FALSE),
+        -- infinite while it runs, or before it first did: clients cannot read that
+        nullif(j.next_start, '-infinity'),
+        nullif(s.last_run_started_at, '-infinity'),
+        nullif(s.last_successful_finish, '-infinity'),
         s.last_run_status::text,
         coalesce(s.total_runs, 0),
         coalesce(s.total_failures, 0),
@@ -74,12 +75,14 @@ AS $$
     LEFT JOIN timescaledb_information.job_stats AS s ON s.job_id = j.job_id
     LEFT JOIN telemetry.dataset_hypertable() AS h
         ON h.hypertable_id = coalesce(j.config ->> 'mat_hypertable_id', j.config ->> 'hypertable_id')::integer
+    LEFT JOIN telemetry.dataset AS o
+        ON j.proc_schema = 'telemetry' AND j.proc_name = 'run_policy' AND o.dataset = j.config ->> 'dataset'
     -- the extension's own ones have lower numbers
     WHERE j.job_id >= 1000
 $$;
 
 COMMENT ON FUNCTION telemetry.timescaledb_job() IS
-'TimescaleDB''s jobs and how they fare. Takes nothing. Returns a row a job that is not the extension''s own: its number, the dataset it works on (null for another relation), its name, procedure and configuration, how often it runs and whether at all, when it runs next and ran last, when it last succeeded, how the last run ended (null if it never ran), how often it ran and failed, and the last failure on record.';
+'TimescaleDB''s jobs and how they fare. Takes nothing. Returns a row a job that is not the extension''s own: its number, the dataset it works on (null for another relation), its name, its work (refresh, compress or retain; null where it is none of ours), its procedure, how often it runs, whether it does so now, when it runs next (null while it does) and ran last, when it last succeeded, how the last run ended (null if it never ran), how often it ran and failed, and the last failure on record.';
 
 CREATE OR REPLACE FUNCTION telemetry.chunks_before(dataset text, cutoff timestamptz)
 RETURNS TABLE (chunk text, chunk_start timestamptz, chunk_end timestamptz, bytes bigint)
@@ -100,6 +103,21 @@ $$;
 
 COMMENT ON FUNCTION telemetry.chunks_before(text, timestamptz) IS
 'Takes a dataset and a moment. Returns its chunks whose rows are all older, oldest first: name, begin, end, and size in bytes.';
+
+CREATE OR REPLACE FUNCTION telemetry.first_chunk_start(dataset text)
+RETURNS timestamptz
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT min(c.range_start)
+    FROM telemetry.dataset_hypertable() AS h
+    INNER JOIN timescaledb_information.chunks AS c
+        ON c.hypertable_schema = h.hypertable_schema AND c.hypertable_name = h.hypertable_name
+    WHERE h.dataset = first_chunk_start.dataset
+$$;
+
+COMMENT ON FUNCTION telemetry.first_chunk_start(text) IS
+'Takes a dataset. Returns when its first chunk begins; null where there is none.';
 
 -- in PL/pgSQL, whose plans are kept: they are asked for each group of readings
 
@@ -151,6 +169,7 @@ REVOKE ALL ON FUNCTION
     telemetry.dataset_hypertable(),
     telemetry.timescaledb_job(),
     telemetry.chunks_before(text, timestamptz),
+    telemetry.first_chunk_start(text),
     telemetry.is_in_one_chunk(text, timestamptz, timestamptz),
     telemetry.has_chunk(text, timestamptz, timestamptz)
 FROM PUBLIC;

@@ -18,7 +18,17 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.apply_policies() IS
-'Brings TimescaleDB''s policies in line with telemetry.dataset: this edition has none, and telemetry.drop_expired looks there.';
+'Brings TimescaleDB''s jobs in line with telemetry.dataset: this edition has none, and api.maintain looks there.';
+
+CREATE OR REPLACE FUNCTION telemetry.run_soon(dataset text, work text)
+RETURNS void
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT
+$$;
+
+COMMENT ON FUNCTION telemetry.run_soon(text, text) IS
+'Has the scheduler start a job as soon as it can: this edition has none. Takes its dataset and work. Returns nothing.';
 
 CREATE OR REPLACE FUNCTION telemetry.is_refreshed(dataset text, since timestamptz, until timestamptz)
 RETURNS boolean
@@ -28,7 +38,17 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.is_refreshed(text, timestamptz, timestamptz) IS
-'Takes an hourly dataset and a window. Returns whether all raw readings of that time are in it: on this edition always.';
+'Takes a dataset and a window of whole hours. Returns whether all that is built from it has all rows of that time: on this edition always.';
+
+CREATE OR REPLACE FUNCTION telemetry.lock_rollups(dataset text)
+RETURNS void
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT
+$$;
+
+COMMENT ON FUNCTION telemetry.lock_rollups(text) IS
+'Keeps refreshes of all that is built from a dataset out: on this edition nothing but the writers of raw readings changes it. Takes the dataset. Returns nothing.';
 
 CREATE OR REPLACE FUNCTION telemetry.has_rollups(dataset text, since timestamptz, until timestamptz)
 RETURNS boolean
@@ -62,80 +82,37 @@ $$;
 COMMENT ON FUNCTION telemetry.has_rollups(text, timestamptz, timestamptz) IS
 'Takes a dataset and a window of whole UTC days (since included, until not). Returns whether any device of its side has energy in the rollups of that time.';
 
-CREATE OR REPLACE FUNCTION telemetry.drop_expired()
-RETURNS TABLE (dataset text, chunk text)
-LANGUAGE plpgsql VOLATILE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    v_expired record;
-    v_dropped integer := 0;
-    v_rows integer;
-BEGIN
-    -- another service or a DBA is at it
-    IF NOT pg_try_advisory_xact_lock(hashtextextended('telemetry.drop_expired', 0)) THEN
-        RETURN;
-    END IF;
-    -- a reader of an old chunk may itself wait for what is locked here, and then one of the two has to give way: the
-    -- drop, long before PostgreSQL finds the deadlock and ends the reader
-    PERFORM set_config(
-        'lock_timeout',
-        greatest(10, extract(EPOCH FROM current_setting('deadlock_timeout')::interval) * 100)::integer::text,
-        TRUE
-    );
-
-    FOR v_expired IN
-        SELECT d.dataset, telemetry.utc_minus(now(), telemetry.drop_after(d.keep)) AS older_than
-        FROM telemetry.dataset AS d
-        WHERE d.keep IS NOT NULL
-        ORDER BY d.dataset
-    LOOP
-        BEGIN
-            RETURN QUERY
-            SELECT v_expired.dataset, c.chunk
-            FROM public.drop_chunks(
-                ('telemetry.' || v_expired.dataset)::regclass, older_than => v_expired.older_than
-            ) AS c (chunk);
-            GET DIAGNOSTICS v_rows = ROW_COUNT;
-            v_dropped := v_dropped + v_rows;
-        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
-            RAISE WARNING 'expired chunks of % are being read: they are dropped at the next run', v_expired.dataset;
-        END;
-    END LOOP;
-
-    UPDATE telemetry.maintenance AS m
-    SET last_run_at = now(),
-        last_dropped_chunks = v_dropped,
-        total_dropped_chunks = m.total_dropped_chunks + v_dropped,
-        total_runs = m.total_runs + 1;
-END;
-$$;
-
-COMMENT ON FUNCTION telemetry.drop_expired() IS
-'Drops the chunks that telemetry.dataset says are to be kept no longer. Takes nothing. Returns a row for each. Does nothing while another session does it. What is being read stays until the next run, with a warning.';
-
 REVOKE ALL ON FUNCTION
     telemetry.has_policies(),
     telemetry.apply_policies(),
+    telemetry.run_soon(text, text),
     telemetry.is_refreshed(text, timestamptz, timestamptz),
-    telemetry.has_rollups(text, timestamptz, timestamptz),
-    telemetry.drop_expired()
+    telemetry.lock_rollups(text),
+    telemetry.has_rollups(text, timestamptz, timestamptz)
 FROM PUBLIC;
 
 -- procedures with transactions of their own cannot pin their path, so they set it, again after each commit: whatever is
 -- first in the caller's path would run as the owner
 
-CREATE OR REPLACE PROCEDURE ops.refresh(since timestamptz, until timestamptz)
+CREATE OR REPLACE PROCEDURE telemetry.refresh_above(dataset text, since timestamptz, until timestamptz)
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    -- every write does that on this edition
+END;
+$$;
+
+COMMENT ON PROCEDURE telemetry.refresh_above (text, timestamptz, timestamptz) IS
+'Brings all that is built from a dataset up to date: on this edition it is. Takes the dataset and a window.';
+
+CREATE OR REPLACE PROCEDURE telemetry.refresh_by_hand(since timestamptz, until timestamptz)
 LANGUAGE plpgsql
 AS $$
 DECLARE
     v_day timestamptz;
     v_end timestamptz;
 BEGIN
-    SET LOCAL ROLE wattledger_owner;
-    SET LOCAL search_path = pg_catalog, pg_temp;
-    SELECT w.since, w.until INTO v_day, v_end
-    FROM telemetry.refresh_window(refresh.since, refresh.until) AS w;
+    SELECT w.since, w.until INTO v_day, v_end FROM telemetry.refresh_window(since, until) AS w;
     WHILE v_day < v_end LOOP
         PERFORM telemetry.recompute_meter_rollups(v_day, v_day + INTERVAL '24 hours');
         -- readings wait for one side's day at most
@@ -143,7 +120,7 @@ BEGIN
         SET LOCAL ROLE wattledger_owner;
         SET LOCAL search_path = pg_catalog, pg_temp;
         PERFORM telemetry.recompute_vehicle_rollups(v_day, v_day + INTERVAL '24 hours');
-        RAISE NOTICE 'recomputed % UTC', pg_catalog.to_char(v_day AT TIME ZONE 'UTC', 'YYYY-MM-DD');
+        RAISE NOTICE 'recomputed % UTC', to_char(v_day AT TIME ZONE 'UTC', 'YYYY-MM-DD');
         COMMIT;
         SET LOCAL ROLE wattledger_owner;
         SET LOCAL search_path = pg_catalog, pg_temp;
@@ -152,21 +129,59 @@ BEGIN
 END;
 $$;
 
-CREATE OR REPLACE PROCEDURE ops.maintain()
+COMMENT ON PROCEDURE telemetry.refresh_by_hand (timestamptz, timestamptz) IS
+'Does the work of ops.refresh, called as the owner with a path that is pinned.';
+
+CREATE OR REPLACE PROCEDURE telemetry.maintain_by_hand()
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    v_chunk record;
+    v_dataset text;
+    v_problem text;
+    v_problems text;
+BEGIN
+    PERFORM telemetry.note_dropped();
+    FOR v_dataset IN SELECT d.dataset FROM telemetry.dataset AS d WHERE d.keep IS NOT NULL ORDER BY d.dataset LOOP
+        v_problem := NULL;
+        CALL telemetry.drop_due(v_dataset, v_problem);
+        v_problems := pg_catalog.concat_ws('; ', v_problems, v_problem);
+    END LOOP;
+    CALL telemetry.replay_all_due();
+    SET LOCAL ROLE wattledger_owner;
+    SET LOCAL search_path = pg_catalog, pg_temp;
+    PERFORM telemetry.raise_problem(nullif(v_problems, ''));
+    PERFORM telemetry.note_maintained();
+END;
+$$;
+
+COMMENT ON PROCEDURE telemetry.maintain_by_hand () IS
+'Does the work of ops.maintain, called as the owner with a path that is pinned.';
+
+CREATE OR REPLACE PROCEDURE ops.refresh(since timestamptz, until timestamptz, force boolean DEFAULT FALSE)
+LANGUAGE plpgsql
+AS $$
 BEGIN
     SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
-    FOR v_chunk IN SELECT e.dataset, e.chunk FROM telemetry.drop_expired() AS e LOOP
-        RAISE NOTICE 'dropped % of %', v_chunk.chunk, v_chunk.dataset;
-    END LOOP;
-    PERFORM telemetry.note_dropped();
-    CALL telemetry.replay_all_due();
+    CALL telemetry.refresh_by_hand(since, until);
 END;
 $$;
+
+CREATE OR REPLACE PROCEDURE ops.maintain()
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    SET LOCAL ROLE wattledger_owner;
+    SET LOCAL search_path = pg_catalog, pg_temp;
+    CALL telemetry.maintain_by_hand();
+END;
+$$;
+
+REVOKE ALL ON PROCEDURE
+    telemetry.refresh_above(text, timestamptz, timestamptz),
+    telemetry.refresh_by_hand(timestamptz, timestamptz),
+    telemetry.maintain_by_hand()
+FROM PUBLIC;
 
 CREATE OR REPLACE VIEW ops.freshness AS
 SELECT

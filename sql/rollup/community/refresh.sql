@@ -1,0 +1,118 @@
+-- Refreshing continuous aggregates: day by day, as far back as what they are built from is all there, and no further.
+
+CREATE OR REPLACE FUNCTION telemetry.refresh_pieces(dataset text, since timestamptz, until timestamptz, force boolean)
+RETURNS TABLE (piece_start timestamptz, piece_end timestamptz)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_first timestamptz;
+    v_end timestamptz;
+    v_watermark timestamptz;
+BEGIN
+    SELECT w.watermark INTO v_watermark FROM telemetry.watermark() AS w WHERE w.dataset = refresh_pieces.dataset;
+    SELECT
+        greatest(refresh_pieces.since, s.complete_since, c.first_chunk_start),
+        least(refresh_pieces.until, telemetry.utc_minus(now(), d.refresh_lag))
+    INTO v_first, v_end
+    FROM telemetry.dataset AS d
+    INNER JOIN telemetry.dataset AS s ON s.dataset = telemetry.source_of(d.dataset)
+    CROSS JOIN LATERAL telemetry.first_chunk_start(s.dataset) AS c (first_chunk_start)
+    WHERE d.dataset = refresh_pieces.dataset
+        -- else there is nothing to compute from
+        AND (c.first_chunk_start IS NOT NULL OR isfinite(refresh_pieces.since));
+    IF dataset LIKE '%daily' THEN
+        v_first := telemetry.ceiling_day(v_first);
+        v_end := telemetry.floor_day(v_end);
+    ELSE
+        v_first := telemetry.ceiling_hour(v_first);
+        v_end := telemetry.floor_hour(v_end);
+    END IF;
+    RETURN QUERY
+    SELECT greatest(d.day, v_first), least(d.day + INTERVAL '24 hours', v_end)
+    FROM (
+        -- in one look at what changed, of which there may be much
+        SELECT DISTINCT g.day
+        FROM (
+            SELECT v_first AS since, v_end AS until WHERE force
+            UNION ALL
+            SELECT greatest(telemetry.from_us(p.since_us), v_first), least(telemetry.from_us(p.until_us), v_end)
+            FROM telemetry.pending_change() AS p
+            WHERE p.dataset = refresh_pieces.dataset
+        ) AS c
+        CROSS JOIN LATERAL generate_series(
+            telemetry.floor_day(c.since), c.until, INTERVAL '24 hours'
+        ) AS g (day)
+        WHERE c.since <= c.until AND g.day < v_end
+    ) AS d
+    ORDER BY
+        -- what is before the watermark is no longer computed when it is asked for: it moves on by one day after the other
+        CASE WHEN (d.day + INTERVAL '24 hours' <= v_watermark) IS NOT TRUE THEN d.day END,
+        -- then the newest first, which are looked at most, also where late readings change a hundred days
+        d.day DESC;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.refresh_pieces(text, timestamptz, timestamptz, boolean) IS
+'Takes a rollup, a window, and whether to compute anew what has not changed. Returns the UTC days of it, or parts of them at its ends, that are to be refreshed, in that order: none before what the rollup is built from is all there, none after now less the rollup''s lag, which is computed when it is asked for, and once stored could only be changed by another refresh.';
+
+CREATE OR REPLACE PROCEDURE telemetry.refresh_rollup(dataset text, since timestamptz, until timestamptz, force boolean)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_starts timestamptz[];
+    v_ends timestamptz[];
+    v_relation regclass;
+BEGIN
+    SET LOCAL search_path = pg_catalog, pg_temp;
+    SELECT h.relation INTO v_relation FROM telemetry.dataset_hypertable() AS h WHERE h.dataset = refresh_rollup.dataset;
+    SELECT coalesce(array_agg(p.piece_start), '{}'), array_agg(p.piece_end) INTO v_starts, v_ends
+    FROM telemetry.refresh_pieces(dataset, since, until, force) AS p;
+    -- with it what changes in the hours never reaches the days (seen with 2.29.2); not all versions have it
+    PERFORM set_config(s.name, 'off', FALSE)
+    FROM pg_settings AS s
+    WHERE s.name = 'timescaledb.enable_merge_on_cagg_refresh' AND s.setting = 'on';
+    COMMIT;
+    FOR i IN 1 .. pg_catalog.cardinality(v_starts) LOOP
+        SET LOCAL search_path = pg_catalog, pg_temp;
+        IF force THEN
+            CALL public.refresh_continuous_aggregate(v_relation, v_starts[i], v_ends[i], TRUE);
+        ELSE
+            CALL public.refresh_continuous_aggregate(v_relation, v_starts[i], v_ends[i]);
+        END IF;
+        SET LOCAL search_path = pg_catalog, pg_temp;
+        RAISE NOTICE 'refreshed % of %', to_char(v_starts[i] AT TIME ZONE 'UTC', 'YYYY-MM-DD'), dataset;
+        COMMIT;
+    END LOOP;
+END;
+$$;
+
+COMMENT ON PROCEDURE telemetry.refresh_rollup (text, timestamptz, timestamptz, boolean) IS
+'Refreshes a rollup, in the caller''s turn. Takes it, a window, and whether to compute anew what has not changed; telemetry.refresh_pieces says how far it reaches. Tells by a notice each day that is done. It commits as it goes.';
+
+CREATE OR REPLACE PROCEDURE telemetry.refresh_above(dataset text, since timestamptz, until timestamptz)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_side text;
+BEGIN
+    SET LOCAL search_path = pg_catalog, pg_temp;
+    v_side := split_part(dataset, '_', 1);
+    IF dataset LIKE '%reading' THEN
+        CALL telemetry.refresh_rollup(v_side || '_energy_hourly', since, until, FALSE);
+        SET LOCAL search_path = pg_catalog, pg_temp;
+    END IF;
+    CALL telemetry.refresh_rollup(
+        v_side || '_energy_daily', telemetry.floor_day(since), telemetry.ceiling_day(until), FALSE
+    );
+END;
+$$;
+
+COMMENT ON PROCEDURE telemetry.refresh_above (text, timestamptz, timestamptz) IS
+'Brings all that is built from a dataset up to date, in the caller''s turn. Takes the dataset and a window. It commits as it goes.';
+
+REVOKE ALL ON FUNCTION telemetry.refresh_pieces(text, timestamptz, timestamptz, boolean) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE
+    telemetry.refresh_rollup(text, timestamptz, timestamptz, boolean),
+    telemetry.refresh_above(text, timestamptz, timestamptz)
+FROM PUBLIC;

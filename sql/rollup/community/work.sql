@@ -1,0 +1,163 @@
+-- What keeps history in shape on the Community edition, by TimescaleDB's jobs or by hand.
+
+-- procedures with transactions of their own cannot pin their path, so they set it, again after each commit: whatever is
+-- first in the caller's path would run as the owner. What a caller's path could name a type of is declared in procedures
+-- that are called when it is set. The role is changed for the session, since a refresh goes on after a commit, which
+-- would end SET LOCAL; and put back as it was
+
+CREATE OR REPLACE PROCEDURE telemetry.do_work(dataset text, work text, INOUT problem text)
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    SET LOCAL search_path = pg_catalog, pg_temp;
+    INSERT INTO telemetry.work_done AS w (dataset, work, last_started_at)
+    VALUES (do_work.dataset, do_work.work, clock_timestamp())
+    ON CONFLICT ON CONSTRAINT work_done_pkey DO UPDATE SET last_started_at = excluded.last_started_at;
+    COMMIT;
+    SET LOCAL search_path = pg_catalog, pg_temp;
+    problem := NULL;
+    CASE do_work.work
+        WHEN 'refresh' THEN
+            CALL telemetry.refresh_rollup(do_work.dataset, '-infinity', 'infinity', FALSE);
+        WHEN 'compress' THEN
+            CALL telemetry.compress_due(do_work.dataset);
+        WHEN 'retain' THEN
+            -- what anybody dropped meanwhile without asking
+            PERFORM telemetry.note_dropped();
+            CALL telemetry.drop_due(do_work.dataset, problem);
+    END CASE;
+    SET LOCAL search_path = pg_catalog, pg_temp;
+    IF problem IS NULL THEN
+        UPDATE telemetry.work_done AS w
+        SET last_finished_at = clock_timestamp()
+        WHERE w.dataset = do_work.dataset AND w.work = do_work.work;
+    END IF;
+    COMMIT;
+END;
+$$;
+
+COMMENT ON PROCEDURE telemetry.do_work (text, text, text) IS
+'Does one kind of work for one dataset, in the caller''s turn, and notes that in telemetry.work_done. Takes both, and returns in problem what could not be done and why; null where all was. It commits as it goes.';
+
+CREATE OR REPLACE PROCEDURE telemetry.run_policy(job_id integer, config jsonb)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_problem text;
+BEGIN
+    SET LOCAL search_path = pg_catalog, pg_temp;
+    CALL telemetry.take_turn(
+        pg_catalog.format('%s of %s, job %s', config ->> 'work', config ->> 'dataset', job_id), INTERVAL '30 minutes'
+    );
+    SET LOCAL search_path = pg_catalog, pg_temp;
+    CALL telemetry.do_work(config ->> 'dataset', config ->> 'work', v_problem);
+    SET LOCAL search_path = pg_catalog, pg_temp;
+    PERFORM telemetry.end_turn();
+    COMMIT;
+    SET LOCAL search_path = pg_catalog, pg_temp;
+    PERFORM telemetry.raise_problem(v_problem);
+END;
+$$;
+
+COMMENT ON PROCEDURE telemetry.run_policy (integer, jsonb) IS
+'What TimescaleDB''s scheduler calls. Takes the job''s number, and its work and dataset. It commits as it goes. Raises WL024 where another session is at it for half an hour, WL025 where a chunk stays that should be dropped.';
+
+CREATE OR REPLACE PROCEDURE telemetry.refresh_by_hand(since timestamptz, until timestamptz, force boolean)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_since timestamptz;
+    v_until timestamptz;
+    v_dataset text;
+BEGIN
+    SET LOCAL search_path = pg_catalog, pg_temp;
+    SELECT w.since, w.until INTO v_since, v_until FROM telemetry.refresh_window(since, until) AS w;
+    CALL telemetry.take_turn('ops.refresh', INTERVAL '30 minutes');
+    -- hours first, since days are built on them
+    FOREACH v_dataset IN ARRAY ARRAY[
+        'meter_energy_hourly', 'vehicle_energy_hourly', 'meter_energy_daily', 'vehicle_energy_daily'
+    ] LOOP
+        SET LOCAL search_path = pg_catalog, pg_temp;
+        CALL telemetry.refresh_rollup(v_dataset, v_since, v_until, force);
+    END LOOP;
+    SET LOCAL search_path = pg_catalog, pg_temp;
+    PERFORM telemetry.end_turn();
+END;
+$$;
+
+COMMENT ON PROCEDURE telemetry.refresh_by_hand (timestamptz, timestamptz, boolean) IS
+'Does the work of ops.refresh, as the owner.';
+
+CREATE OR REPLACE PROCEDURE telemetry.maintain_by_hand(INOUT problem text)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_work record;
+    v_problem text;
+BEGIN
+    SET LOCAL search_path = pg_catalog, pg_temp;
+    CALL telemetry.take_turn('ops.maintain', INTERVAL '30 minutes');
+    SET LOCAL search_path = pg_catalog, pg_temp;
+    PERFORM telemetry.note_dropped();
+    FOR v_work IN
+        SELECT w.dataset, w.work
+        FROM telemetry.wanted_policy AS w
+        LEFT JOIN telemetry.work_done AS d ON d.dataset = w.dataset AND d.work = w.work
+        LEFT JOIN telemetry.timescaledb_job() AS j ON j.dataset = w.dataset AND j.work = w.work
+        WHERE w.work = 'retain'
+            OR d.last_finished_at IS NULL
+            OR d.last_finished_at < d.last_started_at
+            OR d.last_finished_at < pg_catalog.now() - j.every
+        -- refreshes first, so that what is dropped next has been counted
+        ORDER BY w.work <> 'refresh', w.work <> 'retain', w.dataset NOT LIKE '%hourly', w.dataset
+    LOOP
+        RAISE NOTICE '% of %', v_work.work, v_work.dataset;
+        CALL telemetry.do_work(v_work.dataset, v_work.work, v_problem);
+        SET LOCAL search_path = pg_catalog, pg_temp;
+        problem := coalesce(problem || '; ' || v_problem, problem, v_problem);
+    END LOOP;
+    PERFORM telemetry.end_turn();
+    CALL telemetry.replay_all_due();
+END;
+$$;
+
+COMMENT ON PROCEDURE telemetry.maintain_by_hand (text) IS
+'Does the work of ops.maintain, as the owner. Returns in problem what could not be done and why; null where all was.';
+
+CREATE OR REPLACE PROCEDURE ops.refresh(since timestamptz, until timestamptz, force boolean DEFAULT FALSE)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_role pg_catalog.text := pg_catalog.current_setting('role');
+BEGIN
+    SET ROLE wattledger_owner;
+    SET LOCAL search_path = pg_catalog, pg_temp;
+    CALL telemetry.refresh_by_hand(since, until, force);
+    PERFORM pg_catalog.set_config('role', v_role, FALSE);
+END;
+$$;
+
+CREATE OR REPLACE PROCEDURE ops.maintain()
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_role pg_catalog.text := pg_catalog.current_setting('role');
+    v_problem pg_catalog.text;
+BEGIN
+    SET ROLE wattledger_owner;
+    SET LOCAL search_path = pg_catalog, pg_temp;
+    CALL telemetry.maintain_by_hand(v_problem);
+    PERFORM pg_catalog.set_config('role', v_role, FALSE);
+    -- for the session, also where this ends with an error
+    COMMIT;
+    SET LOCAL search_path = pg_catalog, pg_temp;
+    PERFORM telemetry.raise_problem(v_problem);
+END;
+$$;
+
+REVOKE ALL ON PROCEDURE
+    telemetry.do_work(text, text, text),
+    telemetry.run_policy(integer, jsonb),
+    telemetry.refresh_by_hand(timestamptz, timestamptz, boolean),
+    telemetry.maintain_by_hand(text)
+FROM PUBLIC;

@@ -1,0 +1,91 @@
+-- One session at a time refreshes, compresses or drops, be it a job's or a DBA's: TimescaleDB ends one of two refreshes
+-- that overlap with an error, and a refresh beside a drop would compute hours from what is gone.
+
+CREATE OR REPLACE FUNCTION telemetry.is_at_work(pid integer)
+RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- whoever is at work is in a transaction, but for a moment between two of them
+    FOR v_look IN 1..3 LOOP
+        IF EXISTS (
+            SELECT FROM pg_locks AS l WHERE l.locktype = 'virtualxid' AND l.pid = is_at_work.pid AND l.granted
+        ) THEN
+            RETURN TRUE;
+        END IF;
+        PERFORM pg_sleep(0.01);
+    END LOOP;
+    RETURN FALSE;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.is_at_work(integer) IS
+'Takes the number of a server process. Returns whether its session is in a transaction: not where it is idle, after an error perhaps, or gone.';
+
+CREATE OR REPLACE FUNCTION telemetry.try_turn(work text)
+RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_pid integer;
+BEGIN
+    SELECT t.pid INTO v_pid FROM telemetry.turn AS t FOR UPDATE SKIP LOCKED;
+    IF NOT found OR (v_pid <> pg_backend_pid() AND telemetry.is_at_work(v_pid)) THEN
+        RETURN FALSE;
+    END IF;
+    UPDATE telemetry.turn AS t SET pid = pg_backend_pid(), work = try_turn.work, taken_at = clock_timestamp();
+    RETURN TRUE;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.try_turn(text) IS
+'Takes what is to be done. Returns whether it is this session''s turn now, which it keeps until telemetry.end_turn, or until it is idle.';
+
+CREATE OR REPLACE FUNCTION telemetry.end_turn()
+RETURNS void
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    UPDATE telemetry.turn AS t SET pid = NULL, work = NULL, taken_at = NULL WHERE t.pid = pg_backend_pid()
+$$;
+
+COMMENT ON FUNCTION telemetry.end_turn() IS
+'Lets the next session have its turn. Takes and returns nothing.';
+
+CREATE OR REPLACE PROCEDURE telemetry.take_turn(work text, patience interval)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_until timestamptz := clock_timestamp() + patience;
+    v_other record;
+BEGIN
+    LOOP
+        -- transactions of its own, so that it cannot pin its path: see ops.maintain
+        SET LOCAL ROLE wattledger_owner;
+        SET LOCAL search_path = pg_catalog, pg_temp;
+        IF telemetry.try_turn(work) THEN
+            COMMIT;
+            RETURN;
+        END IF;
+        IF clock_timestamp() > v_until THEN
+            SELECT t.* INTO v_other FROM telemetry.turn AS t;
+            RAISE EXCEPTION 'process % is still at it: %', v_other.pid, v_other.work
+                USING ERRCODE = 'WL024', HINT = 'Try again when it is done; pg_terminate_backend ends it.';
+        END IF;
+        COMMIT;
+        PERFORM pg_sleep(0.1);
+    END LOOP;
+END;
+$$;
+
+COMMENT ON PROCEDURE telemetry.take_turn (text, interval) IS
+'Waits until it is this session''s turn to keep history in shape. Takes what is to be done, and how long to wait. Commits. Raises WL024 where another session is at it for longer.';
+
+REVOKE ALL ON FUNCTION
+    telemetry.is_at_work(integer),
+    telemetry.try_turn(text),
+    telemetry.end_turn()
+FROM PUBLIC;
+REVOKE ALL ON PROCEDURE telemetry.take_turn(text, interval) FROM PUBLIC;
