@@ -41,6 +41,24 @@ def database_server() -> Server:
     return Server(os.environ[server.URL_VARIABLE])
 
 
+@pytest.fixture(scope="session")
+def native_community(database_server: Server) -> Server:
+    """The run's server, which must be Community with workers; `server.start_jobs` has jobs run."""
+    if database_server.edition != "community" or not database_server.workers:
+        pytest.skip(
+            "needs a native Community engine with background workers: name one by TEST_DATABASE_URL"
+        )
+    return database_server
+
+
+@pytest.fixture(scope="session")
+def needs_apache(database_server: Server) -> Server:
+    """The run's server, which must be of the Apache edition."""
+    if database_server.edition != "apache":
+        pytest.skip("needs the Apache edition, which the tests' own server is")
+    return database_server
+
+
 @pytest.fixture
 def database_url(database_server: Server) -> Iterator[str]:
     """A migrated database of the test's own, as its superuser."""

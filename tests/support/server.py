@@ -9,13 +9,14 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg import conninfo, sql
 
 from service.embedded import Cluster
-from service.migrate import migrate
+from service.migrate import edition, migrate
 from tests.support import keys
 
 URL_VARIABLE = "WATTLEDGER_TESTS_SERVER"
@@ -26,6 +27,8 @@ PASSWORDS = {
     "wattledger_dba": "only-for-tests",
 }
 _TEMPLATE_VARIABLE = "WATTLEDGER_TESTS_TEMPLATE"
+_EDITION_VARIABLE = "WATTLEDGER_TESTS_EDITION"
+_WORKERS_VARIABLE = "WATTLEDGER_TESTS_WORKERS"
 
 # speed, for data that no test needs after a power cut; no background workers, which would hold
 # connections to the template and run jobs in the middle of a test
@@ -79,6 +82,11 @@ def start() -> StartedServer:
     template = f"wattledger_template_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(template)))
+    with psycopg.connect(at_database(url, template), autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb WITH SCHEMA public")
+        # a clone begins without what jobs that came just in time have left behind
+        stop_jobs(connection)
+        _tell_what_it_is(connection)
     migrate(at_database(url, template), lambda _: None, PASSWORDS)
     keys.put_into_template(at_database(url, template))
     _close_to_all(url, template)
@@ -100,11 +108,29 @@ def _close_to_all(url: str, template: str) -> None:
         )
 
 
+def _tell_what_it_is(connection: psycopg.Connection[Any]) -> None:
+    os.environ[_EDITION_VARIABLE] = edition.licensed(connection)
+    row = connection.execute("SHOW timescaledb.max_background_workers").fetchone()
+    os.environ[_WORKERS_VARIABLE] = row[0] if row else "0"
+
+
+def start_jobs(connection: psycopg.Connection[Any]) -> None:
+    """Let TimescaleDB's scheduler run the jobs of the connection's database from now on."""
+    connection.execute("SELECT _timescaledb_functions.start_background_workers()")
+
+
+def stop_jobs(connection: psycopg.Connection[Any]) -> None:
+    """End the scheduler of the connection's database, until `start_jobs`."""
+    connection.execute("SELECT _timescaledb_functions.stop_background_workers()")
+
+
 class Server:
-    """Makes databases from the template."""
+    """Makes databases from the template; no job runs in one by itself."""
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.edition = os.environ[_EDITION_VARIABLE]
+        self.workers = int(os.environ[_WORKERS_VARIABLE])
         self._template = os.environ[_TEMPLATE_VARIABLE]
 
     @contextmanager
@@ -117,6 +143,9 @@ class Server:
     def clone(self) -> Iterator[str]:
         """A new migrated database, removed afterwards."""
         with self._database(self._template) as url:
+            if self.workers:
+                with psycopg.connect(url, autocommit=True) as connection:
+                    stop_jobs(connection)
             yield url
 
     @contextmanager
