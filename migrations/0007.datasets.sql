@@ -113,7 +113,7 @@ CREATE TABLE telemetry.proven_energy (
     day timestamptz,
     device_hours bigint NOT NULL,
     samples bigint NOT NULL,
-    energy_mwh numeric NOT NULL,
+    energy_mwh bigint NOT NULL,
     proven_at timestamptz NOT NULL,
     PRIMARY KEY (dataset, day)
 );

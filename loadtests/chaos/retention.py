@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import itertools
 import time
-from contextlib import suppress
-
-import psycopg
-
 from loadtests.chaos.fleet import Fleet
 from loadtests.chaos.installation import Installation
 
 _DAY_MS = 24 * 3600 * 1000
 _DEVICES = 100
-_EXPIRED_DAYS = 12
+# what late devices post is kept, however often retention is shortened
+_LEAST_DAYS = 82
 # no two rounds put readings on the same day twice for a device
 _rounds = itertools.count()
 
@@ -25,12 +22,17 @@ def drop_while_chunks_are_made(installation: Installation, fleet: Fleet) -> None
     """
     number = next(_rounds)
     with installation.connect() as connection:
-        # readings that a DBA loads from an archive, by a device that is not of the fleet
+        # readings that a DBA loads from an archive, by a device that is not of the fleet, and that
+        # are to go now: each round keeps two days less, since what went cannot be loaded again
         connection.execute(
-            "INSERT INTO telemetry.meter_reading (meter_id, ts, energy_mwh)"
-            " SELECT 'ARCHIVE', now() - make_interval(days => 100 + d), 1"
-            " FROM generate_series(1, %s) AS d",
-            [_EXPIRED_DAYS],
+            "WITH shorter AS ("
+            " UPDATE telemetry.dataset SET keep = keep - INTERVAL '2 days'"
+            " WHERE dataset = 'meter_reading' AND keep > make_interval(days => %s)"
+            " RETURNING keep)"
+            " INSERT INTO telemetry.meter_reading (meter_id, ts, energy_mwh)"
+            " SELECT 'ARCHIVE', now() - s.keep - a.age, 1 FROM shorter AS s,"
+            " (VALUES (INTERVAL '75 hours'), (INTERVAL '95 hours')) AS a (age)",
+            [_LEAST_DAYS],
         )
         late = fleet.devices[2 * _DEVICES : 3 * _DEVICES]
         for place, device in enumerate(late):
@@ -40,8 +42,7 @@ def drop_while_chunks_are_made(installation: Installation, fleet: Fleet) -> None
         deadline = time.monotonic() + 4
         try:
             while time.monotonic() < deadline:
-                with suppress(psycopg.errors.LockNotAvailable):  # it gives way, and tries again
-                    connection.execute("SELECT count(*) FROM telemetry.drop_expired()")
+                connection.execute("SELECT count(*) FROM api.maintain()")
                 time.sleep(0.05)
         finally:
             for device in late:

@@ -31,7 +31,9 @@ BEGIN
     IF telemetry.has_policies() THEN
         RETURN;
     END IF;
-    FOR v_dataset IN SELECT d.dataset FROM telemetry.dataset AS d WHERE d.keep IS NOT NULL ORDER BY d.dataset LOOP
+    FOR v_dataset IN
+        SELECT d.dataset FROM telemetry.dataset_level AS d WHERE d.keep IS NOT NULL ORDER BY d.level, d.side
+    LOOP
         SELECT n.* INTO v_next FROM telemetry.drop_next(v_dataset) AS n;
         CONTINUE WHEN v_next.step IS NULL;
         dataset := v_dataset;

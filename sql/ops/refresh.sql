@@ -8,7 +8,10 @@ DECLARE
     v_complete timestamptz;
     v_gone timestamptz;
 BEGIN
-    SELECT telemetry.ceiling_day(h.raw_since) INTO v_complete FROM telemetry.horizon AS h;
+    -- of one side at least; the other's rollups of that time are left as they are
+    SELECT telemetry.ceiling_day(min(d.complete_since)) INTO v_complete
+    FROM telemetry.dataset AS d
+    WHERE d.dataset LIKE '%reading';
     since := telemetry.floor_day(since);
     until := telemetry.ceiling_day(least(until, now()));
     IF since >= until THEN
@@ -23,8 +26,9 @@ BEGIN
     -- a chunk that somebody dropped past ops.set_retention
     SELECT max(g.day) INTO v_gone
     FROM generate_series(since, until - INTERVAL '24 hours', INTERVAL '24 hours') AS g (day)
-    CROSS JOIN (VALUES ('meter_reading'), ('vehicle_reading')) AS d (dataset)
-    WHERE NOT telemetry.has_chunk(d.dataset, g.day, g.day + INTERVAL '24 hours')
+    INNER JOIN telemetry.dataset AS d ON d.complete_since <= g.day
+    WHERE d.dataset LIKE '%reading'
+        AND NOT telemetry.has_chunk(d.dataset, g.day, g.day + INTERVAL '24 hours')
         AND telemetry.has_rollups(d.dataset, g.day, g.day + INTERVAL '24 hours');
     IF v_gone IS NOT NULL THEN
         RAISE EXCEPTION 'a refresh of % would empty rollups whose raw readings are gone', v_gone

@@ -10,8 +10,8 @@ LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_relation oid := format('telemetry.%I', dataset)::regclass;
-    v_until timestamptz := clock_timestamp() + patience;
+    v_relation oid := format('telemetry.%I', dataset)::regclass::oid;
+    v_since timestamptz := clock_timestamp();
     v_writers text[];
 BEGIN
     -- ingestion takes this lock before it looks at what is accepted, and everybody else before a row is written
@@ -28,7 +28,7 @@ BEGIN
         FROM pg_locks AS l
         WHERE l.relation = v_relation AND l.granted AND l.virtualtransaction = ANY (v_writers)
     ) LOOP
-        IF clock_timestamp() > v_until THEN
+        IF clock_timestamp() - v_since > patience THEN
             RETURN FALSE;
         END IF;
         PERFORM pg_sleep(0.02);
@@ -133,7 +133,11 @@ BEGIN
     FROM telemetry.chunks_before(dataset, v_cutoff) AS c
     ORDER BY c.chunk_start
     LIMIT 1;
-    IF chunk IS NULL THEN
+    IF chunk IS NULL
+        -- what it is built from goes first
+        OR telemetry.first_chunk_start(telemetry.source_of(dataset)) < chunk_end
+    THEN
+        chunk := NULL;
         RETURN;
     END IF;
     -- another service or a DBA is at it
@@ -211,8 +215,8 @@ LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_schema text;
-    v_name text;
+    v_schema name;
+    v_name name;
 BEGIN
     SELECT n.nspname, c.relname INTO v_schema, v_name
     FROM pg_class AS c

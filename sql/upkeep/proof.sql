@@ -157,7 +157,7 @@ SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_custom_plan
 AS $$
     INSERT INTO telemetry.proven_energy AS p (dataset, day, device_hours, samples, energy_mwh, proven_at)
-    SELECT note_proven.dataset, telemetry.floor_day(e.bucket), count(*), sum(e.samples), sum(e.energy_mwh), now()
+    SELECT note_proven.dataset, telemetry.floor_day(e.bucket), count(*), sum(e.samples)::bigint, sum(e.energy_mwh)::bigint, now()
     FROM (
         SELECT m.bucket, m.samples, m.energy_mwh
         FROM bi.meter_energy_hourly AS m

@@ -58,7 +58,7 @@ CREATE OR REPLACE PROCEDURE telemetry.take_turn(work text, patience interval)
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    v_until timestamptz := clock_timestamp() + patience;
+    v_since timestamptz := clock_timestamp();
     v_other record;
 BEGIN
     LOOP
@@ -69,7 +69,7 @@ BEGIN
             COMMIT;
             RETURN;
         END IF;
-        IF clock_timestamp() > v_until THEN
+        IF clock_timestamp() - v_since > patience THEN
             SELECT t.* INTO v_other FROM telemetry.turn AS t;
             RAISE EXCEPTION 'process % is still at it: %', v_other.pid, v_other.work
                 USING ERRCODE = 'WL024', HINT = 'Try again when it is done; pg_terminate_backend ends it.';

@@ -38,13 +38,13 @@ def db(community_url: str) -> Iterator[Connection]:
 
 
 def jobs(db: Connection) -> dict[tuple[str, str], dict[str, Any]]:
-    """TimescaleDB's jobs by what they do and for what: their configuration."""
+    """TimescaleDB's jobs by what they do and for what: how often, and as whom."""
     rows = db.execute(
-        "SELECT p.proc_name, p.dataset, j.config || jsonb_build_object('every',"
-        " j.schedule_interval, 'owner', j.owner) FROM telemetry.present_policy AS p"
+        "SELECT p.work, p.dataset, jsonb_build_object('every', j.schedule_interval,"
+        " 'owner', j.owner) FROM telemetry.present_policy AS p"
         " JOIN timescaledb_information.jobs AS j USING (job_id)"
     ).fetchall()
-    return {(proc, dataset): config for proc, dataset, config in rows}
+    return {(work, dataset): job for work, dataset, job in rows}
 
 
 def test_the_rollups_are_real_time_continuous_aggregates_days_upon_hours(db: Connection) -> None:
@@ -63,27 +63,41 @@ def test_the_rollups_are_real_time_continuous_aggregates_days_upon_hours(db: Con
     assert sources["meter_energy_daily"].startswith("_materialized_hypertable_")
 
 
-def test_the_refresh_ends_a_day_before_what_retention_drops(db: Connection) -> None:
+def test_each_dataset_has_its_jobs_which_run_as_the_owner(db: Connection) -> None:
     found = jobs(db)
+    assert {job["owner"] for job in found.values()} == {"wattledger_owner"}
     for side in ("meter", "vehicle"):
-        refresh = found["policy_refresh_continuous_aggregate", f"{side}_energy_hourly"]
-        retention = found["policy_retention", f"{side}_reading"]
-        assert (refresh["start_offset"], retention["drop_after"]) == ("91 days", "92 days")
-        assert refresh["owner"] == "wattledger_owner"
+        works = {work for work, dataset in found if dataset == f"{side}_reading"}
+        assert works == {"compress", "retain"}
+        assert found["refresh", f"{side}_energy_hourly"]["every"] == "00:15:00"
+        assert found["refresh", f"{side}_energy_daily"]["every"] == "01:00:00"
 
 
 def test_policies_follow_what_ops_sets(db: Connection) -> None:
-    db.execute("SELECT * FROM ops.set_retention('meter_reading', '30 days', confirm => true)")
-    db.execute("SELECT ops.set_compression('meter_reading', '2 days')")
+    db.execute("SELECT * FROM ops.set_retention('meter_energy_daily', '9 years', confirm => true)")
     db.execute("SELECT ops.set_refresh('meter_energy_hourly', '5 minutes', '2 hours')")
     db.execute("SELECT ops.set_compression('vehicle_reading', NULL)")
     found = jobs(db)
-    assert found["policy_retention", "meter_reading"]["drop_after"] == "32 days"
-    assert found["policy_compression", "meter_reading"]["compress_after"] == "2 days"
-    refresh = found["policy_refresh_continuous_aggregate", "meter_energy_hourly"]
-    assert (refresh["start_offset"], refresh["end_offset"]) == ("31 days", "02:00:00")
-    assert refresh["every"] == "00:05:00"
-    assert ("policy_compression", "vehicle_reading") not in found
+    assert ("retain", "meter_energy_daily") in found
+    assert ("retain", "vehicle_energy_daily") not in found
+    assert found["refresh", "meter_energy_hourly"]["every"] == "00:05:00"
+    assert ("compress", "meter_reading") in found
+    assert ("compress", "vehicle_reading") not in found
+
+
+def test_policies_of_timescaledb_on_our_datasets_are_removed(db: Connection) -> None:
+    db.execute("SET ROLE wattledger_owner")
+    db.execute("SELECT public.add_retention_policy('telemetry.meter_reading', INTERVAL '9 days')")
+    db.execute(
+        "SELECT public.add_continuous_aggregate_policy('bi.meter_energy_hourly',"
+        " INTERVAL '99 days', INTERVAL '1 hour', INTERVAL '1 hour')"
+    )
+    db.execute("SELECT telemetry.apply_policies()")
+    left = db.execute(
+        "SELECT proc_name FROM timescaledb_information.jobs WHERE job_id >= 1000 AND"
+        " proc_name <> 'run_policy'"
+    ).fetchall()
+    assert left == []
 
 
 def test_migrating_again_leaves_the_jobs_and_what_a_dba_chose_for_them(
@@ -93,7 +107,7 @@ def test_migrating_again_leaves_the_jobs_and_what_a_dba_chose_for_them(
     db.execute("SET ROLE wattledger_owner")
     db.execute(
         "SELECT public.alter_job(job_id, schedule_interval => '2 days')"
-        " FROM telemetry.present_policy WHERE proc_name = 'policy_retention'"
+        " FROM telemetry.present_policy WHERE work = 'retain'"
     )
     db.execute("RESET ROLE")
     before = db.execute(rows + " ORDER BY 1").fetchall()
@@ -109,13 +123,16 @@ def test_what_timescaledb_does_by_itself_leaves_nothing_to_migrate_but_a_missing
     fill_days(db)
     run_refresh_jobs(db)
     for (job,) in db.execute(
-        "SELECT job_id FROM telemetry.present_policy WHERE proc_name = 'policy_compression'"
+        "SELECT job_id FROM telemetry.present_policy WHERE work = 'compress'"
     ).fetchall():
         db.execute(f"CALL public.run_job({job})")
-    policies = "SELECT dataset, proc_name FROM telemetry.present_policy ORDER BY 1, 2"
+    policies = "SELECT dataset, work FROM telemetry.present_policy ORDER BY 1, 2"
     before = db.execute(policies).fetchall()
     db.execute("SET ROLE wattledger_owner")
-    db.execute("SELECT public.remove_retention_policy('telemetry.meter_reading')")
+    db.execute(
+        "SELECT public.delete_job(job_id) FROM telemetry.present_policy"
+        " WHERE dataset = 'meter_reading' AND work = 'retain'"
+    )
     db.close()
     assert differences(community_url) == []
     reported: list[str] = []
@@ -147,16 +164,13 @@ def test_a_setting_that_would_lose_data_or_make_no_sense_is_refused(
     assert raised.value.diag.message_hint
 
 
-def test_raw_readings_that_no_rollup_has_yet_cannot_be_dropped(db: Connection) -> None:
+def test_raw_readings_that_no_rollup_has_yet_are_counted_before_they_are_dropped(
+    db: Connection,
+) -> None:
     fill_days(db)
-    with pytest.raises(psycopg.Error, match="do not have all readings yet") as raised:
-        db.execute("SELECT * FROM ops.set_retention('meter_reading', '30 days', confirm => true)")
-    hint = raised.value.diag.message_hint
-    assert hint is not None
-    db.execute(hint.removesuffix(" first."))
-    assert db.execute(
-        "SELECT * FROM ops.set_retention('meter_reading', '30 days', confirm => true)"
-    ).fetchall()
+    db.execute("SELECT * FROM ops.set_retention('meter_reading', '30 days', confirm => true)")
+    db.execute("CALL ops.maintain()")
+    assert db.execute("SELECT count(*) FROM telemetry.meter_reading").fetchone() == (33,)
     assert db.execute("SELECT sum(samples) FROM bi.meter_energy_hourly").fetchone() == (89,)
 
 

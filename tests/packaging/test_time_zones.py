@@ -35,6 +35,8 @@ REVIEWED = {
     ("time_zones.sql", "v_midnight + INTERVAL '1 day'"),
     # the difference of two moments
     ("upkeep.sql", "now() - w.watermark"),
+    ("drop.sql", "clock_timestamp() - v_since"),
+    ("turns.sql", "clock_timestamp() - v_since"),
     # minutes
     ("acceptance.sql", "now() + r.clock_skew"),
 }

@@ -79,7 +79,7 @@ def test_upkeep_drops_what_is_kept_no_longer_and_leaves_the_rollups(
 
 
 def test_of_several_services_one_does_the_upkeep(expired: Connection, service_url: str) -> None:
-    lock = "SELECT pg_advisory_xact_lock(hashtextextended('telemetry.drop_expired', 0))"
+    lock = "SELECT pg_advisory_xact_lock(hashtextextended('telemetry.drop_next', 0))"
     with expired.transaction():
         expired.execute(lock)
         assert maintain(service_url) == 0

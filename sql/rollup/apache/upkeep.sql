@@ -82,15 +82,6 @@ $$;
 COMMENT ON FUNCTION telemetry.has_rollups(text, timestamptz, timestamptz) IS
 'Takes a dataset and a window of whole UTC days (since included, until not). Returns whether any device of its side has energy in the rollups of that time.';
 
-REVOKE ALL ON FUNCTION
-    telemetry.has_policies(),
-    telemetry.apply_policies(),
-    telemetry.run_soon(text, text),
-    telemetry.is_refreshed(text, timestamptz, timestamptz),
-    telemetry.lock_rollups(text),
-    telemetry.has_rollups(text, timestamptz, timestamptz)
-FROM PUBLIC;
-
 -- procedures with transactions of their own cannot pin their path, so they set it, again after each commit: whatever is
 -- first in the caller's path would run as the owner
 
@@ -98,12 +89,39 @@ CREATE OR REPLACE PROCEDURE telemetry.refresh_above(dataset text, since timestam
 LANGUAGE plpgsql
 AS $$
 BEGIN
-    -- every write does that on this edition
+    SET LOCAL ROLE wattledger_owner;
+    SET LOCAL search_path = pg_catalog, pg_temp;
+    RAISE EXCEPTION 'the rollups of % have all readings from % until %, as every write keeps them', dataset, since, until;
 END;
 $$;
 
 COMMENT ON PROCEDURE telemetry.refresh_above (text, timestamptz, timestamptz) IS
-'Brings all that is built from a dataset up to date: on this edition it is. Takes the dataset and a window.';
+'Brings all that is built from a dataset up to date: on this edition it always is, and this is never called. Takes the dataset and a window. Raises an error.';
+
+CREATE OR REPLACE FUNCTION telemetry.recompute_day(side text, day timestamptz)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- nothing is dropped meanwhile
+    PERFORM pg_advisory_xact_lock(hashtextextended('telemetry.drop_next', 0));
+    -- rollups of what was dropped stay as they are
+    IF EXISTS (
+        SELECT
+        FROM telemetry.dataset AS d
+        WHERE d.dataset = side || '_reading' AND d.complete_since <= recompute_day.day
+    ) THEN
+        CASE side
+            WHEN 'meter' THEN PERFORM telemetry.recompute_meter_rollups(day, day + INTERVAL '24 hours');
+            WHEN 'vehicle' THEN PERFORM telemetry.recompute_vehicle_rollups(day, day + INTERVAL '24 hours');
+        END CASE;
+    END IF;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.recompute_day(text, timestamptz) IS
+'Computes the rollups of a UTC day anew, unless readings of it were dropped. Takes meter or vehicle, and the start of the day. Returns nothing.';
 
 CREATE OR REPLACE PROCEDURE telemetry.refresh_by_hand(since timestamptz, until timestamptz)
 LANGUAGE plpgsql
@@ -112,14 +130,16 @@ DECLARE
     v_day timestamptz;
     v_end timestamptz;
 BEGIN
+    SET LOCAL ROLE wattledger_owner;
+    SET LOCAL search_path = pg_catalog, pg_temp;
     SELECT w.since, w.until INTO v_day, v_end FROM telemetry.refresh_window(since, until) AS w;
     WHILE v_day < v_end LOOP
-        PERFORM telemetry.recompute_meter_rollups(v_day, v_day + INTERVAL '24 hours');
+        PERFORM telemetry.recompute_day('meter', v_day);
         -- readings wait for one side's day at most
         COMMIT;
         SET LOCAL ROLE wattledger_owner;
         SET LOCAL search_path = pg_catalog, pg_temp;
-        PERFORM telemetry.recompute_vehicle_rollups(v_day, v_day + INTERVAL '24 hours');
+        PERFORM telemetry.recompute_day('vehicle', v_day);
         RAISE NOTICE 'recomputed % UTC', to_char(v_day AT TIME ZONE 'UTC', 'YYYY-MM-DD');
         COMMIT;
         SET LOCAL ROLE wattledger_owner;
@@ -140,16 +160,22 @@ DECLARE
     v_problem text;
     v_problems text;
 BEGIN
+    SET LOCAL ROLE wattledger_owner;
+    SET LOCAL search_path = pg_catalog, pg_temp;
     PERFORM telemetry.note_dropped();
-    FOR v_dataset IN SELECT d.dataset FROM telemetry.dataset AS d WHERE d.keep IS NOT NULL ORDER BY d.dataset LOOP
+    FOR v_dataset IN SELECT d.dataset FROM telemetry.dataset_level AS d WHERE d.keep IS NOT NULL ORDER BY d.level, d.side LOOP
+        SET LOCAL ROLE wattledger_owner;
+        SET LOCAL search_path = pg_catalog, pg_temp;
         v_problem := NULL;
         CALL telemetry.drop_due(v_dataset, v_problem);
-        v_problems := pg_catalog.concat_ws('; ', v_problems, v_problem);
+        v_problems := coalesce(v_problems || '; ' || v_problem, v_problems, v_problem);
     END LOOP;
+    SET LOCAL ROLE wattledger_owner;
+    SET LOCAL search_path = pg_catalog, pg_temp;
     CALL telemetry.replay_all_due();
     SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
-    PERFORM telemetry.raise_problem(nullif(v_problems, ''));
+    PERFORM telemetry.raise_problem(v_problems);
     PERFORM telemetry.note_maintained();
 END;
 $$;
@@ -163,6 +189,9 @@ AS $$
 BEGIN
     SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
+    IF force THEN
+        RAISE NOTICE 'here all is computed anew, with force or without';
+    END IF;
     CALL telemetry.refresh_by_hand(since, until);
 END;
 $$;
@@ -177,6 +206,15 @@ BEGIN
 END;
 $$;
 
+REVOKE ALL ON FUNCTION
+    telemetry.has_policies(),
+    telemetry.apply_policies(),
+    telemetry.run_soon(text, text),
+    telemetry.is_refreshed(text, timestamptz, timestamptz),
+    telemetry.lock_rollups(text),
+    telemetry.has_rollups(text, timestamptz, timestamptz),
+    telemetry.recompute_day(text, timestamptz)
+FROM PUBLIC;
 REVOKE ALL ON PROCEDURE
     telemetry.refresh_above(text, timestamptz, timestamptz),
     telemetry.refresh_by_hand(timestamptz, timestamptz),

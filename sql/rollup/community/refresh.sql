@@ -28,6 +28,9 @@ BEGIN
         v_first := telemetry.ceiling_hour(v_first);
         v_end := telemetry.floor_hour(v_end);
     END IF;
+    IF (v_first < v_end) IS NOT TRUE THEN
+        RETURN;
+    END IF;
     RETURN QUERY
     SELECT greatest(d.day, v_first), least(d.day + INTERVAL '24 hours', v_end)
     FROM (
@@ -64,6 +67,7 @@ DECLARE
     v_ends timestamptz[];
     v_relation regclass;
 BEGIN
+    SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
     SELECT h.relation INTO v_relation FROM telemetry.dataset_hypertable() AS h WHERE h.dataset = refresh_rollup.dataset;
     SELECT coalesce(array_agg(p.piece_start), '{}'), array_agg(p.piece_end) INTO v_starts, v_ends
@@ -74,12 +78,14 @@ BEGIN
     WHERE s.name = 'timescaledb.enable_merge_on_cagg_refresh' AND s.setting = 'on';
     COMMIT;
     FOR i IN 1 .. pg_catalog.cardinality(v_starts) LOOP
+        SET LOCAL ROLE wattledger_owner;
         SET LOCAL search_path = pg_catalog, pg_temp;
         IF force THEN
             CALL public.refresh_continuous_aggregate(v_relation, v_starts[i], v_ends[i], TRUE);
         ELSE
             CALL public.refresh_continuous_aggregate(v_relation, v_starts[i], v_ends[i]);
         END IF;
+        SET LOCAL ROLE wattledger_owner;
         SET LOCAL search_path = pg_catalog, pg_temp;
         RAISE NOTICE 'refreshed % of %', to_char(v_starts[i] AT TIME ZONE 'UTC', 'YYYY-MM-DD'), dataset;
         COMMIT;
@@ -96,10 +102,12 @@ AS $$
 DECLARE
     v_side text;
 BEGIN
+    SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
     v_side := split_part(dataset, '_', 1);
     IF dataset LIKE '%reading' THEN
         CALL telemetry.refresh_rollup(v_side || '_energy_hourly', since, until, FALSE);
+        SET LOCAL ROLE wattledger_owner;
         SET LOCAL search_path = pg_catalog, pg_temp;
     END IF;
     CALL telemetry.refresh_rollup(

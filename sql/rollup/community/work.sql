@@ -9,11 +9,13 @@ CREATE OR REPLACE PROCEDURE telemetry.do_work(dataset text, work text, INOUT pro
 LANGUAGE plpgsql
 AS $$
 BEGIN
+    SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
     INSERT INTO telemetry.work_done AS w (dataset, work, last_started_at)
     VALUES (do_work.dataset, do_work.work, clock_timestamp())
     ON CONFLICT ON CONSTRAINT work_done_pkey DO UPDATE SET last_started_at = excluded.last_started_at;
     COMMIT;
+    SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
     problem := NULL;
     CASE do_work.work
@@ -26,6 +28,7 @@ BEGIN
             PERFORM telemetry.note_dropped();
             CALL telemetry.drop_due(do_work.dataset, problem);
     END CASE;
+    SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
     IF problem IS NULL THEN
         UPDATE telemetry.work_done AS w
@@ -45,15 +48,19 @@ AS $$
 DECLARE
     v_problem text;
 BEGIN
+    SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
     CALL telemetry.take_turn(
         pg_catalog.format('%s of %s, job %s', config ->> 'work', config ->> 'dataset', job_id), INTERVAL '30 minutes'
     );
+    SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
     CALL telemetry.do_work(config ->> 'dataset', config ->> 'work', v_problem);
+    SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
     PERFORM telemetry.end_turn();
     COMMIT;
+    SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
     PERFORM telemetry.raise_problem(v_problem);
 END;
@@ -70,6 +77,7 @@ DECLARE
     v_until timestamptz;
     v_dataset text;
 BEGIN
+    SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
     SELECT w.since, w.until INTO v_since, v_until FROM telemetry.refresh_window(since, until) AS w;
     CALL telemetry.take_turn('ops.refresh', INTERVAL '30 minutes');
@@ -77,9 +85,11 @@ BEGIN
     FOREACH v_dataset IN ARRAY ARRAY[
         'meter_energy_hourly', 'vehicle_energy_hourly', 'meter_energy_daily', 'vehicle_energy_daily'
     ] LOOP
+        SET LOCAL ROLE wattledger_owner;
         SET LOCAL search_path = pg_catalog, pg_temp;
         CALL telemetry.refresh_rollup(v_dataset, v_since, v_until, force);
     END LOOP;
+    SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
     PERFORM telemetry.end_turn();
 END;
@@ -95,24 +105,28 @@ DECLARE
     v_work record;
     v_problem text;
 BEGIN
+    SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
     CALL telemetry.take_turn('ops.maintain', INTERVAL '30 minutes');
+    SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
     PERFORM telemetry.note_dropped();
     FOR v_work IN
         SELECT w.dataset, w.work
         FROM telemetry.wanted_policy AS w
+        INNER JOIN telemetry.dataset_level AS l ON l.dataset = w.dataset
         LEFT JOIN telemetry.work_done AS d ON d.dataset = w.dataset AND d.work = w.work
         LEFT JOIN telemetry.timescaledb_job() AS j ON j.dataset = w.dataset AND j.work = w.work
         WHERE w.work = 'retain'
             OR d.last_finished_at IS NULL
             OR d.last_finished_at < d.last_started_at
-            OR d.last_finished_at < pg_catalog.now() - j.every
+            OR d.last_finished_at < telemetry.utc_minus(pg_catalog.now(), j.every)
         -- refreshes first, so that what is dropped next has been counted
-        ORDER BY w.work <> 'refresh', w.work <> 'retain', w.dataset NOT LIKE '%hourly', w.dataset
+        ORDER BY w.work <> 'refresh', w.work <> 'retain', l.level, l.side
     LOOP
         RAISE NOTICE '% of %', v_work.work, v_work.dataset;
         CALL telemetry.do_work(v_work.dataset, v_work.work, v_problem);
+        SET LOCAL ROLE wattledger_owner;
         SET LOCAL search_path = pg_catalog, pg_temp;
         problem := coalesce(problem || '; ' || v_problem, problem, v_problem);
     END LOOP;
@@ -131,7 +145,8 @@ DECLARE
     v_role pg_catalog.text := pg_catalog.current_setting('role');
 BEGIN
     SET ROLE wattledger_owner;
-    SET LOCAL search_path = pg_catalog, pg_temp;
+    SET LOCAL ROLE wattledger_owner;
+   SET LOCAL search_path = pg_catalog, pg_temp;
     CALL telemetry.refresh_by_hand(since, until, force);
     PERFORM pg_catalog.set_config('role', v_role, FALSE);
 END;
@@ -145,12 +160,15 @@ DECLARE
     v_problem pg_catalog.text;
 BEGIN
     SET ROLE wattledger_owner;
-    SET LOCAL search_path = pg_catalog, pg_temp;
+    SET LOCAL ROLE wattledger_owner;
+   SET LOCAL search_path = pg_catalog, pg_temp;
     CALL telemetry.maintain_by_hand(v_problem);
     PERFORM pg_catalog.set_config('role', v_role, FALSE);
     -- for the session, also where this ends with an error
     COMMIT;
-    SET LOCAL search_path = pg_catalog, pg_temp;
+    SET LOCAL ROLE wattledger_owner;
+    SET LOCAL ROLE wattledger_owner;
+   SET LOCAL search_path = pg_catalog, pg_temp;
     PERFORM telemetry.raise_problem(v_problem);
 END;
 $$;

@@ -1,0 +1,66 @@
+"""One session at a time keeps history in shape; one that failed, or is gone, is in nobody's way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from tests.support.readings import Connection
+
+
+@pytest.fixture
+def other(database_url: str) -> Iterator[Connection]:
+    with psycopg.connect(database_url, autocommit=True) as opened:
+        yield opened
+
+
+def try_turn(db: Connection) -> bool:
+    row = db.execute("SELECT telemetry.try_turn('a test')").fetchone()
+    assert row is not None
+    return row[0]
+
+
+def test_a_session_at_work_keeps_its_turn_and_an_idle_one_does_not(
+    connection: Connection, other: Connection
+) -> None:
+    with connection.transaction():
+        assert try_turn(connection)
+        # not committed yet: others cannot know, and do not wait
+        assert not try_turn(other)
+    # idle, as after an error
+    assert try_turn(other)
+    assert try_turn(connection)
+    with connection.transaction():
+        connection.execute("SELECT 1")
+        assert not try_turn(other)
+        assert try_turn(connection)
+    connection.execute("SELECT telemetry.end_turn()")
+    assert try_turn(other)
+
+
+def test_the_turn_of_a_session_that_is_gone_is_free(
+    database_url: str, connection: Connection
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as gone:
+        assert try_turn(gone)
+    assert try_turn(connection)
+
+
+def test_whoever_waits_too_long_is_told_for_whom(connection: Connection, other: Connection) -> None:
+    assert try_turn(other)
+    with other.transaction():
+        other.execute("SELECT 1")
+        with pytest.raises(psycopg.Error, match="is still at it: a test") as raised:
+            connection.execute("CALL telemetry.take_turn('another', INTERVAL '0')")
+        assert raised.value.sqlstate == "WL024"
+    connection.execute("CALL telemetry.take_turn('another', INTERVAL '0')")
+
+
+def test_ending_a_turn_leaves_that_of_another(connection: Connection, other: Connection) -> None:
+    assert try_turn(other)
+    with other.transaction():
+        other.execute("SELECT 1")
+        connection.execute("SELECT telemetry.end_turn()")
+        assert not try_turn(connection)
