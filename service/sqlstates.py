@@ -58,6 +58,7 @@ _BY_SQLSTATE: dict[str, tuple[Meaning, str]] = {
     "WL": (Meaning.RULE, ""),
     "WL05": (Meaning.INCOMPLETE, "the database's configuration is incomplete"),
     "WL051": (Meaning.INCOMPLETE, "the database's functions do not fit together"),
+    "WL052": (Meaning.INCOMPLETE, "the database's transactions are not READ COMMITTED"),
 }
 
 

@@ -20,7 +20,7 @@ DECLARE
     v_discards boolean;
     v_first timestamptz;
     v_last timestamptz;
-    v_dropped_days timestamptz[] := ARRAY[]::timestamptz[];
+    v_dropped_hours timestamptz[] := ARRAY[]::timestamptz[];
     v_stored_ids text[];
     v_stored_ts timestamptz[];
     v_stored integer;
@@ -38,6 +38,9 @@ BEGIN
         RETURN;
     END IF;
     PERFORM telemetry.commit_durably();
+    PERFORM telemetry.check_isolation();
+    -- before it is read what is accepted: who drops chunks moves that first, and then waits for those who hold this
+    LOCK TABLE ONLY telemetry.meter_reading IN ROW EXCLUSIVE MODE;
 
     SELECT a.oldest, a.newest INTO v_oldest, v_newest FROM telemetry.acceptance('meter_reading') AS a;
     v_energy := telemetry.limit_of('meter_reading', 'energy_kwh');
@@ -67,10 +70,10 @@ BEGIN
     FROM unnest(meter_ids, read_at, energies_kwh, voltages_v) AS s (meter_id, ts, energy_kwh, voltage_v);
 
     IF v_first IS NOT NULL AND NOT telemetry.is_in_one_chunk('meter_reading', v_first, v_last) THEN
-        v_dropped_days := telemetry.claim_chunks('meter_reading', read_at, v_oldest, v_newest);
+        v_dropped_hours := telemetry.claim_chunks('meter_reading', read_at, v_oldest, v_newest);
     END IF;
 
-    IF v_all_new AND v_dropped_days = '{}' THEN
+    IF v_all_new AND v_dropped_hours = '{}' THEN
         BEGIN
             INSERT INTO telemetry.meter_reading (meter_id, ts, energy_mwh, voltage_mv)
             SELECT
@@ -103,7 +106,7 @@ BEGIN
             FROM unnest(meter_ids, read_at, energies_kwh, voltages_v)
                 WITH ORDINALITY AS s (meter_id, ts, energy_kwh, voltage_v, place)
             WHERE telemetry.reading_fault(
-                s.meter_id, s.ts, s.energy_kwh, v_oldest, v_newest, v_dropped_days
+                s.meter_id, s.ts, s.energy_kwh, v_oldest, v_newest, v_dropped_hours
             ) IS NULL
                 AND s.energy_kwh BETWEEN v_energy.minimum AND v_energy.maximum
                 AND (
@@ -135,7 +138,7 @@ BEGIN
                 s.energy_kwh,
                 s.voltage_v,
                 telemetry.reading_fault(
-                    s.meter_id, s.ts, s.energy_kwh, v_oldest, v_newest, v_dropped_days
+                    s.meter_id, s.ts, s.energy_kwh, v_oldest, v_newest, v_dropped_hours
                 ) AS fault,
                 nullif(concat_ws(
                     '; ',
@@ -157,6 +160,12 @@ BEGIN
                 row_number() OVER (PARTITION BY s.meter_id, s.ts ORDER BY s.place) AS occurrence
             FROM sent AS s
             WHERE s.fault IS NULL AND s.range_fault IS NULL
+        ),
+        again AS (
+            SELECT s.*
+            FROM storable AS s
+            LEFT JOIN unnest(v_stored_ids, v_stored_ts) AS n (meter_id, ts) USING (meter_id, ts)
+            WHERE n.meter_id IS NULL OR s.occurrence > 1
         )
         SELECT
             (s.place - 1)::integer,
@@ -167,23 +176,20 @@ BEGIN
         UNION ALL
         SELECT
             (s.place - 1)::integer,
-            CASE WHEN f.same THEN 'duplicate' ELSE 'conflict' END,
-            CASE WHEN NOT f.same THEN concat(
+            CASE WHEN c.same THEN 'duplicate' ELSE 'conflict' END,
+            CASE WHEN NOT c.same THEN concat(
                 'already recorded for this meter and time: ', trim_scale(f.energy_mwh * 0.000001), ' kWh',
                 ', ' || trim_scale(f.voltage_mv * 0.001) || ' V', '; the first reading stands'
             ) END
-        FROM storable AS s
-        LEFT JOIN unnest(v_stored_ids, v_stored_ts) AS n (meter_id, ts) USING (meter_id, ts)
+        FROM again AS s
+        INNER JOIN (
+            SELECT r.*
+            FROM (SELECT array_agg(a.meter_id) AS ids, array_agg(a.ts) AS times FROM again AS a) AS a
+            CROSS JOIN LATERAL telemetry.stored_meter_readings(a.ids, a.times) AS r
+        ) AS f USING (meter_id, ts)
         CROSS JOIN LATERAL (
-            SELECT
-                m.energy_mwh,
-                m.voltage_mv,
-                (m.energy_mwh, m.voltage_mv) IS NOT DISTINCT FROM (s.energy_mwh, s.voltage_mv) AS same
-            FROM telemetry.meter_reading AS m
-            WHERE m.meter_id = s.meter_id AND m.ts = s.ts AND m.entry = 0
-            LIMIT 1  -- there is one at most, but this makes TimescaleDB leave out the other chunks, row by row
-        ) AS f
-        WHERE n.meter_id IS NULL OR s.occurrence > 1
+            SELECT (f.energy_mwh, f.voltage_mv) IS NOT DISTINCT FROM (s.energy_mwh, s.voltage_mv) AS same
+        ) AS c
         ORDER BY 1;
         GET DIAGNOSTICS v_reported = ROW_COUNT;
     END IF;
@@ -192,7 +198,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION api.ingest_meter_readings(text[], timestamptz[], double precision[], double precision[]) IS
-'Takes meter readings as arrays with one element per reading: meter id, reading time, AC energy in kWh since the previous reading, voltage in V or null. Stores each once, to the milliwatt-hour, and moves the meter''s state forward. A voltage outside its bounds is stored as null and counted where telemetry.limits says so. Returns a row for each reading that was not newly stored: its zero-based index, the outcome (duplicate, conflict, future, too_old, out_of_range or malformed) and, unless duplicate, a sentence that says what to fix. No row: all stored. Raises WL001 where the arrays differ in length, WL050 where telemetry.limits, rules or dataset lacks a row that is needed, WL051 where not every reading is either stored or returned; then nothing is stored.';
+'Takes meter readings as arrays with one element per reading: meter id, reading time, AC energy in kWh since the previous reading, voltage in V or null. Stores each once, to the milliwatt-hour, and moves the meter''s state forward. A voltage outside its bounds is stored as null and counted where telemetry.limits says so. Returns a row for each reading that was not newly stored: its zero-based index, the outcome (duplicate, conflict, future, too_old, out_of_range or malformed) and, unless duplicate, a sentence that says what to fix. No row: all stored. Raises WL001 where the arrays differ in length, WL050 where telemetry.limits, rules or dataset lacks a row that is needed, WL051 where not every reading is either stored or returned, WL052 in a transaction that is not READ COMMITTED; then nothing is stored.';
 
 REVOKE ALL ON FUNCTION api.ingest_meter_readings(text[], timestamptz[], double precision[], double precision[])
 FROM PUBLIC;

@@ -22,7 +22,7 @@ DECLARE
     v_discards boolean;
     v_first timestamptz;
     v_last timestamptz;
-    v_dropped_days timestamptz[] := ARRAY[]::timestamptz[];
+    v_dropped_hours timestamptz[] := ARRAY[]::timestamptz[];
     v_stored_ids text[];
     v_stored_ts timestamptz[];
     v_stored integer;
@@ -40,6 +40,9 @@ BEGIN
         RETURN;
     END IF;
     PERFORM telemetry.commit_durably();
+    PERFORM telemetry.check_isolation();
+    -- before it is read what is accepted: who drops chunks moves that first, and then waits for those who hold this
+    LOCK TABLE ONLY telemetry.vehicle_reading IN ROW EXCLUSIVE MODE;
 
     SELECT a.oldest, a.newest INTO v_oldest, v_newest FROM telemetry.acceptance('vehicle_reading') AS a;
     v_energy := telemetry.limit_of('vehicle_reading', 'energy_kwh');
@@ -79,10 +82,10 @@ BEGIN
         AS s (vehicle_id, ts, energy_kwh, soc_percent, battery_temp_c);
 
     IF v_first IS NOT NULL AND NOT telemetry.is_in_one_chunk('vehicle_reading', v_first, v_last) THEN
-        v_dropped_days := telemetry.claim_chunks('vehicle_reading', read_at, v_oldest, v_newest);
+        v_dropped_hours := telemetry.claim_chunks('vehicle_reading', read_at, v_oldest, v_newest);
     END IF;
 
-    IF v_all_new AND v_dropped_days = '{}' THEN
+    IF v_all_new AND v_dropped_hours = '{}' THEN
         BEGIN
             INSERT INTO telemetry.vehicle_reading (vehicle_id, ts, energy_mwh, soc_mpct, battery_temp_mc)
             SELECT
@@ -122,7 +125,7 @@ BEGIN
             FROM unnest(vehicle_ids, read_at, energies_kwh, socs_percent, battery_temps_c)
                 WITH ORDINALITY AS s (vehicle_id, ts, energy_kwh, soc_percent, battery_temp_c, place)
             WHERE telemetry.reading_fault(
-                s.vehicle_id, s.ts, s.energy_kwh, v_oldest, v_newest, v_dropped_days
+                s.vehicle_id, s.ts, s.energy_kwh, v_oldest, v_newest, v_dropped_hours
             ) IS NULL
                 AND s.energy_kwh BETWEEN v_energy.minimum AND v_energy.maximum
                 AND (
@@ -161,7 +164,7 @@ BEGIN
                 s.soc_percent,
                 s.battery_temp_c,
                 telemetry.reading_fault(
-                    s.vehicle_id, s.ts, s.energy_kwh, v_oldest, v_newest, v_dropped_days
+                    s.vehicle_id, s.ts, s.energy_kwh, v_oldest, v_newest, v_dropped_hours
                 ) AS fault,
                 nullif(concat_ws(
                     '; ',
@@ -187,6 +190,12 @@ BEGIN
                 row_number() OVER (PARTITION BY s.vehicle_id, s.ts ORDER BY s.place) AS occurrence
             FROM sent AS s
             WHERE s.fault IS NULL AND s.range_fault IS NULL
+        ),
+        again AS (
+            SELECT s.*
+            FROM storable AS s
+            LEFT JOIN unnest(v_stored_ids, v_stored_ts) AS n (vehicle_id, ts) USING (vehicle_id, ts)
+            WHERE n.vehicle_id IS NULL OR s.occurrence > 1
         )
         SELECT
             (s.place - 1)::integer,
@@ -197,26 +206,21 @@ BEGIN
         UNION ALL
         SELECT
             (s.place - 1)::integer,
-            CASE WHEN f.same THEN 'duplicate' ELSE 'conflict' END,
-            CASE WHEN NOT f.same THEN concat(
+            CASE WHEN c.same THEN 'duplicate' ELSE 'conflict' END,
+            CASE WHEN NOT c.same THEN concat(
                 'already recorded for this vehicle and time: ', trim_scale(f.energy_mwh * 0.000001), ' kWh',
                 ', ' || trim_scale(f.soc_mpct * 0.001) || ' %',
                 ', ' || trim_scale(f.battery_temp_mc * 0.001) || ' °C', '; the first reading stands'
             ) END
-        FROM storable AS s
-        LEFT JOIN unnest(v_stored_ids, v_stored_ts) AS n (vehicle_id, ts) USING (vehicle_id, ts)
+        FROM again AS s
+        INNER JOIN (
+            SELECT r.*
+            FROM (SELECT array_agg(a.vehicle_id) AS ids, array_agg(a.ts) AS times FROM again AS a) AS a
+            CROSS JOIN LATERAL telemetry.stored_vehicle_readings(a.ids, a.times) AS r
+        ) AS f USING (vehicle_id, ts)
         CROSS JOIN LATERAL (
-            SELECT
-                m.energy_mwh,
-                m.soc_mpct,
-                m.battery_temp_mc,
-                (m.energy_mwh, m.soc_mpct, m.battery_temp_mc)
-                    IS NOT DISTINCT FROM (s.energy_mwh, s.soc_mpct, s.battery_temp_mc) AS same
-            FROM telemetry.vehicle_reading AS m
-            WHERE m.vehicle_id = s.vehicle_id AND m.ts = s.ts AND m.entry = 0
-            LIMIT 1  -- there is one at most, but this makes TimescaleDB leave out the other chunks, row by row
-        ) AS f
-        WHERE n.vehicle_id IS NULL OR s.occurrence > 1
+            SELECT (f.energy_mwh, f.soc_mpct, f.battery_temp_mc) IS NOT DISTINCT FROM (s.energy_mwh, s.soc_mpct, s.battery_temp_mc) AS same
+        ) AS c
         ORDER BY 1;
         GET DIAGNOSTICS v_reported = ROW_COUNT;
     END IF;
@@ -225,7 +229,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION api.ingest_vehicle_readings(text[], timestamptz[], double precision[], double precision[], double precision[]) IS
-'Takes vehicle readings as arrays with one element per reading: vehicle id, reading time, DC energy in kWh since the previous reading, state of charge in percent or null, battery temperature in °C or null. Stores each once, to the milliwatt-hour, and moves the vehicle''s state forward. A measurement beside the energy that is outside its bounds is stored as null and counted where telemetry.limits says so. Returns a row for each reading that was not newly stored: its zero-based index, the outcome (duplicate, conflict, future, too_old, out_of_range or malformed) and, unless duplicate, a sentence that says what to fix. No row: all stored. Raises WL001 where the arrays differ in length, WL050 where telemetry.limits, rules or dataset lacks a row that is needed, WL051 where not every reading is either stored or returned; then nothing is stored.';
+'Takes vehicle readings as arrays with one element per reading: vehicle id, reading time, DC energy in kWh since the previous reading, state of charge in percent or null, battery temperature in °C or null. Stores each once, to the milliwatt-hour, and moves the vehicle''s state forward. A measurement beside the energy that is outside its bounds is stored as null and counted where telemetry.limits says so. Returns a row for each reading that was not newly stored: its zero-based index, the outcome (duplicate, conflict, future, too_old, out_of_range or malformed) and, unless duplicate, a sentence that says what to fix. No row: all stored. Raises WL001 where the arrays differ in length, WL050 where telemetry.limits, rules or dataset lacks a row that is needed, WL051 where not every reading is either stored or returned, WL052 in a transaction that is not READ COMMITTED; then nothing is stored.';
 
 REVOKE ALL ON FUNCTION api.ingest_vehicle_readings(
     text[], timestamptz[], double precision[], double precision[], double precision[]

@@ -1,4 +1,4 @@
--- What a reading must fulfil to be stored, as it stands now: times, bounds, and the chunks that it needs.
+-- What a reading must fulfil to be stored, as it stands now: times and bounds.
 
 -- in PL/pgSQL, whose plans are kept: they run once per group of readings
 
@@ -81,65 +81,6 @@ $$;
 COMMENT ON FUNCTION telemetry.limit_of(text, text) IS
 'Takes a dataset and a measured field. Returns its row of telemetry.limits. Raises WL050 where there is none.';
 
-CREATE OR REPLACE FUNCTION telemetry.days_without_chunk(
-    dataset text,
-    read_at timestamptz[],
-    oldest timestamptz,
-    newest timestamptz
-)
-RETURNS timestamptz[]
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT coalesce(array_agg(d.day), '{}')
-    FROM (
-        SELECT DISTINCT telemetry.floor_day(r.ts) AS day
-        FROM unnest(days_without_chunk.read_at) AS r (ts)
-        WHERE r.ts BETWEEN days_without_chunk.oldest AND days_without_chunk.newest
-    ) AS d
-    WHERE NOT telemetry.is_in_one_chunk(
-        days_without_chunk.dataset, d.day, d.day + INTERVAL '24 hours' - INTERVAL '1 microsecond'
-    )
-$$;
-
-COMMENT ON FUNCTION telemetry.days_without_chunk(text, timestamptz[], timestamptz, timestamptz) IS
-'Takes meter_reading or vehicle_reading, times of readings, and the oldest and newest times accepted. Returns the start of each UTC day of which accepted times lack a chunk, or the day has several.';
-
-CREATE OR REPLACE FUNCTION telemetry.claim_chunks(
-    dataset text,
-    read_at timestamptz[],
-    oldest timestamptz,
-    newest timestamptz
-)
-RETURNS timestamptz[]
-LANGUAGE plpgsql VOLATILE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF telemetry.days_without_chunk(dataset, read_at, oldest, newest) = '{}' THEN
-        RETURN ARRAY[]::timestamptz[];
-    END IF;
-    -- whoever makes a chunk holds this lock until commit. Taken now, before any row, it cannot close a circle: one who
-    -- has it waits for rows of others, and those make no chunk
-    IF dataset = 'meter_reading' THEN
-        LOCK TABLE ONLY telemetry.meter_reading IN SHARE UPDATE EXCLUSIVE MODE;
-    ELSE
-        LOCK TABLE ONLY telemetry.vehicle_reading IN SHARE UPDATE EXCLUSIVE MODE;
-    END IF;
-    -- a new statement, to see the chunks that others have made meanwhile
-    RETURN ARRAY(
-        SELECT d.day
-        FROM unnest(telemetry.days_without_chunk(dataset, read_at, oldest, newest)) AS d (day)
-        -- a day that has a part of its chunks gets the others yet
-        WHERE NOT telemetry.has_chunk(dataset, d.day, d.day + INTERVAL '24 hours')
-            AND telemetry.has_rollups(dataset, d.day, d.day + INTERVAL '24 hours')
-    );
-END;
-$$;
-
-COMMENT ON FUNCTION telemetry.claim_chunks(text, timestamptz[], timestamptz, timestamptz) IS
-'Takes meter_reading or vehicle_reading, times of readings that are about to be stored, and the oldest and newest times accepted. Waits for its turn to make chunks, where some are missing, until this transaction ends: to be called before it locks or writes any row. Returns the start of each UTC day whose chunk was dropped, as the rollups tell: its readings would be counted twice.';
-
 CREATE OR REPLACE FUNCTION telemetry.count_discarded(
     bounds telemetry.limits,
     stored_ids text[],
@@ -208,8 +149,6 @@ REVOKE ALL ON FUNCTION
     telemetry.acceptance(text),
     telemetry.check_complete(text, timestamptz),
     telemetry.limit_of(text, text),
-    telemetry.days_without_chunk(text, timestamptz[], timestamptz, timestamptz),
-    telemetry.claim_chunks(text, timestamptz[], timestamptz, timestamptz),
     telemetry.count_discarded(telemetry.limits, text[], timestamptz[], text[], timestamptz[], double precision[]),
     telemetry.check_accounted(integer, integer, integer)
 FROM PUBLIC;

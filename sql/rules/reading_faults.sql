@@ -8,7 +8,7 @@ CREATE OR REPLACE FUNCTION telemetry.reading_fault(
     energy_kwh double precision,
     oldest timestamptz,
     newest timestamptz,
-    dropped_days timestamptz[]
+    dropped_hours timestamptz[]
 )
 RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -18,14 +18,14 @@ AS $$
         WHEN read_at IS NULL OR energy_kwh IS NULL THEN 'malformed'
         WHEN read_at > newest THEN 'future'
         WHEN read_at < oldest THEN 'too_old'
-        WHEN dropped_days <> '{}' AND telemetry.floor_day(read_at) = ANY (dropped_days) THEN 'dropped'
+        WHEN dropped_hours <> '{}' AND telemetry.floor_hour(read_at) = ANY (dropped_hours) THEN 'dropped'
     END
 $$;
 
 COMMENT ON FUNCTION telemetry.reading_fault(
     text, timestamptz, double precision, timestamptz, timestamptz, timestamptz[]
 ) IS
-'Takes what every reading has, the oldest and newest times accepted, and the UTC days between whose raw readings were dropped. Returns malformed, future, too_old, dropped (too old as well: its day is), or null where it can be stored.';
+'Takes what every reading has, the oldest and newest times accepted, and the hours between whose raw readings were dropped. Returns malformed, future, too_old, dropped (too old as well: its hour is), or null where it can be stored.';
 
 CREATE OR REPLACE FUNCTION telemetry.reading_fault_detail(
     fault text,
@@ -47,7 +47,7 @@ AS $$
                 THEN '; it looks like seconds: send milliseconds, which are the seconds times 1000'
                 ELSE ''
             END
-        WHEN 'dropped' THEN 'the raw readings of that day were dropped: whether this one was counted cannot be told'
+        WHEN 'dropped' THEN 'the raw readings of that time were dropped: whether this one was counted cannot be told'
     END
 $$;
 

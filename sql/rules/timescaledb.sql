@@ -121,27 +121,96 @@ COMMENT ON FUNCTION telemetry.first_chunk_start(text) IS
 
 -- in PL/pgSQL, whose plans are kept: they are asked for each group of readings
 
+CREATE OR REPLACE FUNCTION telemetry.time_dimension(dataset text)
+RETURNS TABLE (dimension_id integer, interval_us bigint)
+LANGUAGE sql STABLE
+AS $$
+    SELECT d.id, d.interval_length
+    FROM _timescaledb_catalog.hypertable AS h
+    INNER JOIN _timescaledb_catalog.dimension AS d ON d.hypertable_id = h.id
+    WHERE h.schema_name = 'telemetry' AND h.table_name = time_dimension.dataset::name AND d.column_name = 'ts'
+$$;
+
+COMMENT ON FUNCTION telemetry.time_dimension(text) IS
+'Takes meter_reading or vehicle_reading. Returns the number by which TimescaleDB knows how it is cut into chunks, and the length of those to come in microseconds.';
+
 CREATE OR REPLACE FUNCTION telemetry.is_in_one_chunk(dataset text, first timestamptz, last timestamptz)
 RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RETURN EXISTS (
-        SELECT
-        FROM _timescaledb_catalog.hypertable AS h
-        INNER JOIN _timescaledb_catalog.dimension AS d ON d.hypertable_id = h.id
-        INNER JOIN _timescaledb_catalog.dimension_slice AS s ON s.dimension_id = d.id
-        WHERE h.schema_name = 'telemetry'
-            AND h.table_name = is_in_one_chunk.dataset::name
+    RETURN (
+        -- the chunk that begins last before both: one look into an index, however many there are
+        SELECT s.range_end > (extract(EPOCH FROM is_in_one_chunk.last) * 1000000)::bigint
+        FROM _timescaledb_catalog.dimension_slice AS s
+        WHERE s.dimension_id = (SELECT t.dimension_id FROM telemetry.time_dimension(is_in_one_chunk.dataset) AS t)
             AND s.range_start <= (extract(EPOCH FROM is_in_one_chunk.first) * 1000000)::bigint
-            AND s.range_end > (extract(EPOCH FROM is_in_one_chunk.last) * 1000000)::bigint
-    );
+        ORDER BY s.range_start DESC
+        LIMIT 1
+    ) IS TRUE;
 END;
 $$;
 
 COMMENT ON FUNCTION telemetry.is_in_one_chunk(text, timestamptz, timestamptz) IS
 'Takes meter_reading or vehicle_reading and two finite moments, the earlier first. Returns whether there is a chunk that holds both, and so all between.';
+
+CREATE OR REPLACE FUNCTION telemetry.chunk_spans(dataset text, read_at timestamptz[])
+RETURNS TABLE (first timestamptz, last timestamptz)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN QUERY
+    SELECT min(r.ts), max(r.ts)
+    FROM unnest(chunk_spans.read_at) AS r (ts)
+    CROSS JOIN LATERAL (
+        SELECT s.range_start, s.range_end
+        FROM _timescaledb_catalog.dimension_slice AS s
+        WHERE s.dimension_id = (SELECT t.dimension_id FROM telemetry.time_dimension(chunk_spans.dataset) AS t)
+            AND s.range_start <= (extract(EPOCH FROM r.ts) * 1000000)::bigint
+        ORDER BY s.range_start DESC
+        LIMIT 1
+    ) AS c
+    WHERE c.range_end > (extract(EPOCH FROM r.ts) * 1000000)::bigint
+    GROUP BY c.range_start
+    ORDER BY c.range_start;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.chunk_spans(text, timestamptz[]) IS
+'Takes meter_reading or vehicle_reading and finite times. Returns the earliest and the latest of them in each chunk that holds any, in order of time.';
+
+CREATE OR REPLACE FUNCTION telemetry.coming_chunk(dataset text, moment timestamptz)
+RETURNS TABLE (since timestamptz, until timestamptz)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_moment_us bigint := (extract(EPOCH FROM coming_chunk.moment) * 1000000)::bigint;
+    v_dimension integer;
+    v_interval_us bigint;
+    v_since_us bigint;
+    v_until_us bigint;
+BEGIN
+    SELECT t.dimension_id, t.interval_us INTO v_dimension, v_interval_us
+    FROM telemetry.time_dimension(coming_chunk.dataset) AS t;
+    v_since_us := v_moment_us - v_moment_us % v_interval_us;
+    v_until_us := v_since_us + v_interval_us;
+    -- TimescaleDB cuts it where others are
+    SELECT greatest(v_since_us, max(s.range_end) FILTER (WHERE s.range_end <= v_moment_us)),
+        least(v_until_us, min(s.range_start) FILTER (WHERE s.range_start > v_moment_us))
+    INTO v_since_us, v_until_us
+    FROM _timescaledb_catalog.dimension_slice AS s
+    WHERE s.dimension_id = v_dimension AND s.range_start < v_until_us AND s.range_end > v_since_us;
+    RETURN QUERY SELECT
+        'epoch'::timestamptz + v_since_us * INTERVAL '1 microsecond',
+        'epoch'::timestamptz + v_until_us * INTERVAL '1 microsecond';
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.coming_chunk(text, timestamptz) IS
+'Takes meter_reading or vehicle_reading and a moment since 1970 that no chunk holds. Returns begin and end of the chunk that a reading of that time would make.';
 
 CREATE OR REPLACE FUNCTION telemetry.has_chunk(dataset text, since timestamptz, until timestamptz)
 RETURNS boolean
@@ -170,7 +239,10 @@ REVOKE ALL ON FUNCTION
     telemetry.timescaledb_job(),
     telemetry.chunks_before(text, timestamptz),
     telemetry.first_chunk_start(text),
+    telemetry.time_dimension(text),
     telemetry.is_in_one_chunk(text, timestamptz, timestamptz),
+    telemetry.chunk_spans(text, timestamptz[]),
+    telemetry.coming_chunk(text, timestamptz),
     telemetry.has_chunk(text, timestamptz, timestamptz)
 FROM PUBLIC;
 -- views of ops call them with the rights of whoever asks
