@@ -140,7 +140,9 @@ def test_what_anybody_dropped_is_not_stored_again(db: Connection) -> None:
         drop(db, dataset, midnight, midnight + DAY)
     too_old = "whether this one was counted cannot be told"
     (meter,) = ingest_meters(db, [MeterReading(ts=OLD, energy_kwh=1.0)])
-    assert meter == NotStored(0, "too_old", f"the raw readings of that time were dropped: {too_old}")
+    assert meter == NotStored(
+        0, "too_old", f"the raw readings of that time were dropped: {too_old}"
+    )
     # in a batch, and of a device that was not there before: its neighbours do not suffer
     answers = ingest_vehicles(
         db,
