@@ -129,7 +129,6 @@ def closed(connection: Connection, side: str) -> Iterator[None]:
     update = "UPDATE telemetry.dataset SET complete_since = %s WHERE dataset = %s"
     connection.execute(update, [NOON - (DAYS - OLD) * DAY, f"{side}_reading"])
     with connection.transaction():
-        connection.execute("SET LOCAL lock_timeout = '30s'")
         connection.execute(f"LOCK TABLE ONLY telemetry.{side}_reading IN SHARE MODE")
     yield
     connection.execute(update, ["-infinity", f"{side}_reading"])
@@ -140,7 +139,8 @@ def test_no_group_is_given_up_while_chunks_are_dropped_and_made(
     connection: Connection, database_url: str, side: str
 ) -> None:
     fill(connection, side)
-    connection.execute("SET lock_timeout = '100ms'")
+    # whoever is in a circle with the drop would be the one to be given up
+    connection.execute("SET deadlock_timeout = '30s'")
     stop = threading.Event()
     with ThreadPoolExecutor(WRITERS) as pool:
         writers = [
@@ -149,23 +149,15 @@ def test_no_group_is_given_up_while_chunks_are_dropped_and_made(
         try:
             for _ in range(ROUNDS):
                 with closed(connection, side):
-                    dropped = False
-                    while not dropped:
-                        assert not any(writer.done() for writer in writers)
-                        try:
-                            drop_oldest(connection, side)
-                            dropped = True
-                        except psycopg.errors.LockNotAvailable:
-                            pass
+                    assert not any(writer.done() for writer in writers)
+                    drop_oldest(connection, side)
                     # not by the way of devices, to which these days are closed
                     connection.execute(
                         f"INSERT INTO telemetry.{side}_reading ({side}_id, ts, energy_mwh)"
                         " SELECT 'here', ts, 420000 FROM unnest(%s::timestamptz[]) AS t (ts)",
                         [times(DAYS - OLD + 1)],
                     )
-                    connection.execute("SET lock_timeout = '30s'")
                     compress(connection, side)
-                    connection.execute("SET lock_timeout = '100ms'")
         finally:
             stop.set()
         found = sum((writer.result(60) for writer in writers), Counter[str]())
