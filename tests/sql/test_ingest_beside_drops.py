@@ -30,7 +30,7 @@ NOON = NOW.replace(hour=12, minute=0)
 DAYS = 24
 # the chunks that are dropped and made again
 OLD = 6
-ROUNDS = 12
+ROUNDS = 6
 WRITERS = 3
 SIDES: dict[str, tuple[Callable[..., Any], Any]] = {
     "meter": (ingest_meters, MeterReading),
