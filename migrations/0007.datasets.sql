@@ -49,11 +49,21 @@ SELECT
 FROM telemetry.rules AS r
 CROSS JOIN (VALUES ('meter_reading'), ('vehicle_reading')) AS d (dataset);
 
-INSERT INTO telemetry.dataset (dataset, keep, refresh_every, refresh_lag) VALUES
-('meter_energy_hourly', '5 years', '15 minutes', '1 hour'),
-('vehicle_energy_hourly', '5 years', '15 minutes', '1 hour'),
-('meter_energy_daily', NULL, '1 hour', '1 day'),
-('vehicle_energy_daily', NULL, '1 hour', '1 day');
+INSERT INTO telemetry.dataset (dataset, keep, compress_after, refresh_every, refresh_lag)
+SELECT
+    d.dataset,
+    d.keep,
+    -- late readings change hours for as long as they are accepted
+    CASE WHEN d.is_hourly THEN r.raw_retention + INTERVAL '7 days' END AS compress_after,
+    CASE WHEN d.is_hourly THEN INTERVAL '15 minutes' ELSE INTERVAL '1 hour' END AS refresh_every,
+    CASE WHEN d.is_hourly THEN INTERVAL '1 hour' ELSE INTERVAL '1 day' END AS refresh_lag
+FROM telemetry.rules AS r
+CROSS JOIN (VALUES
+    ('meter_energy_hourly', TRUE, INTERVAL '5 years'),
+    ('vehicle_energy_hourly', TRUE, INTERVAL '5 years'),
+    ('meter_energy_daily', FALSE, NULL),
+    ('vehicle_energy_daily', FALSE, NULL)
+) AS d (dataset, is_hourly, keep);
 
 ALTER TABLE telemetry.rules DROP COLUMN raw_retention;
 

@@ -123,3 +123,25 @@ SELECT
 FROM bi.vehicle_energy_hourly AS r
 GROUP BY 1, 3
 WITH NO DATA;
+
+-- as raw readings: by device, in order of time
+ALTER MATERIALIZED VIEW bi.meter_energy_hourly SET (
+    timescaledb.compress,
+    timescaledb.compress_segmentby = 'meter_id',
+    timescaledb.compress_orderby = 'bucket'
+);
+ALTER MATERIALIZED VIEW bi.meter_energy_daily SET (
+    timescaledb.compress,
+    timescaledb.compress_segmentby = 'meter_id',
+    timescaledb.compress_orderby = 'bucket'
+);
+ALTER MATERIALIZED VIEW bi.vehicle_energy_hourly SET (
+    timescaledb.compress,
+    timescaledb.compress_segmentby = 'vehicle_id',
+    timescaledb.compress_orderby = 'bucket'
+);
+ALTER MATERIALIZED VIEW bi.vehicle_energy_daily SET (
+    timescaledb.compress,
+    timescaledb.compress_segmentby = 'vehicle_id',
+    timescaledb.compress_orderby = 'bucket'
+);

@@ -107,7 +107,7 @@ BEGIN
         RAISE EXCEPTION 'the rollups of % must be kept a week longer than itself', v_dataset
             USING ERRCODE = 'WL020', HINT = format('They are kept for %s: lengthen that first.', v_coarser);
     END IF;
-    IF set_retention.keep <= v_compress_after AND telemetry.has_policies() THEN
+    IF set_retention.keep <= v_compress_after AND v_dataset LIKE '%reading' AND telemetry.has_policies() THEN
         RAISE EXCEPTION '% would be dropped before it is compressed after %', v_dataset, v_compress_after
             USING ERRCODE = 'WL020', HINT = 'Set a shorter compression first, with ops.set_compression.';
     END IF;

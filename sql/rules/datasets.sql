@@ -60,3 +60,18 @@ COMMENT ON COLUMN telemetry.dataset_level.dataset IS 'The dataset''s name.';
 COMMENT ON COLUMN telemetry.dataset_level.side IS 'meter or vehicle.';
 COMMENT ON COLUMN telemetry.dataset_level.level IS '0: raw readings, 1: hours, 2: days.';
 COMMENT ON COLUMN telemetry.dataset_level.keep IS 'How long it is kept; null: for ever.';
+
+CREATE OR REPLACE FUNCTION telemetry.settled_after(dataset text)
+RETURNS interval
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN l.level = 0 THEN INTERVAL '1 day' ELSE r.keep + INTERVAL '3 days' END
+    FROM telemetry.dataset_level AS l
+    INNER JOIN telemetry.dataset_level AS r ON r.side = l.side AND r.level = 0
+    WHERE l.dataset = settled_after.dataset
+$$;
+
+COMMENT ON FUNCTION telemetry.settled_after(text) IS
+'Takes a dataset. Returns the age from which on its rows may be compressed: raw readings are written once, rollups are refreshed until their raw readings are dropped. Null where those are kept for ever.';
+REVOKE ALL ON FUNCTION telemetry.settled_after(text) FROM PUBLIC;

@@ -151,7 +151,9 @@ def test_what_timescaledb_does_by_itself_leaves_nothing_to_migrate_but_a_missing
         ("ops.set_refresh('meter_reading', '10 minutes')", "WL021"),
         ("ops.set_compression('meter_reading', '90 days')", "WL020"),
         ("ops.set_compression('meter_reading', '2 hours')", "WL020"),
-        ("ops.set_compression('meter_energy_hourly', '7 days')", "WL021"),
+        ("ops.set_compression('meter_energy_hourly', '92 days')", "WL020"),
+        ("ops.set_compression('meter_energy_hourly', '5 years')", "WL020"),
+        ("ops.set_compression('meter_energy_weekly', '100 days')", "WL021"),
         ("ops.set_retention('meter_reading', '7 days')", "WL020"),
     ],
 )

@@ -1,0 +1,102 @@
+-- Compression on the Community edition: a chunk at a time, so that writers of late readings wait for one at most.
+
+CREATE OR REPLACE FUNCTION telemetry.chunks_to_compress(dataset text)
+RETURNS TABLE (chunk text, again boolean)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT s.chunk, s.status & 1 = 1
+    FROM (
+        SELECT
+            format('%I.%I', c.chunk_schema, c.chunk_name) AS chunk,
+            c.range_start,
+            -- 1: compressed, 2: out of order, 4: frozen, 8: with rows that came later
+            _timescaledb_functions.chunk_status(format('%I.%I', c.chunk_schema, c.chunk_name)::regclass) AS status
+        FROM telemetry.dataset AS d
+        INNER JOIN telemetry.dataset_hypertable() AS h ON h.dataset = d.dataset
+        INNER JOIN timescaledb_information.chunks AS c
+            ON c.hypertable_schema = h.hypertable_schema AND c.hypertable_name = h.hypertable_name
+        WHERE d.dataset = chunks_to_compress.dataset
+            AND c.range_end <= telemetry.utc_minus(now(), d.compress_after)
+            -- where raw readings are kept longer than when that was chosen, what they change waits
+            AND c.range_end <= telemetry.utc_minus(now(), telemetry.settled_after(d.dataset))
+    ) AS s
+    WHERE s.status <> 1 AND s.status & 4 = 0
+    ORDER BY s.range_start
+$$;
+
+COMMENT ON FUNCTION telemetry.chunks_to_compress(text) IS
+'Takes a dataset. Returns its chunks that are old enough to be compressed, oldest first: the name, and whether it is compressed already, but got rows since.';
+REVOKE ALL ON FUNCTION telemetry.chunks_to_compress(text) FROM PUBLIC;
+
+CREATE OR REPLACE PROCEDURE telemetry.compress_due(dataset text, patience interval DEFAULT INTERVAL '1 minute')
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_give_up timestamptz := pg_catalog.clock_timestamp() + patience;
+    v_pause double precision := 1;
+    v_chunks text[];
+    v_chunk text;
+    v_left text[];
+    v_done integer := 0;
+    v_failed integer := 0;
+    v_message text;
+    v_state text;
+BEGIN
+    -- what the caller did is done, and its settings are its own
+    COMMIT;
+    SET LOCAL ROLE wattledger_owner;
+    SET LOCAL search_path = pg_catalog, pg_temp;
+    SELECT array_agg(c.chunk ORDER BY c.place) INTO v_chunks
+    FROM telemetry.chunks_to_compress(compress_due.dataset) WITH ORDINALITY AS c (chunk, again, place);
+    WHILE v_chunks <> '{}' LOOP
+        v_left := ARRAY[]::text[];
+        FOREACH v_chunk IN ARRAY v_chunks LOOP
+            COMMIT;
+            -- transactions of its own, so that it cannot pin its path: see ops.refresh
+            SET LOCAL ROLE wattledger_owner;
+            SET LOCAL search_path = pg_catalog, pg_temp;
+            -- all writers of the chunk queue behind whoever waits for its lock; and far less than deadlock_timeout, so
+            -- that in a circle it is always this one that gives way
+            SET LOCAL lock_timeout = '250ms';
+            BEGIN
+                -- a chunk that was dropped meanwhile has no number
+                PERFORM public.compress_chunk(to_regclass(v_chunk), if_not_compressed => TRUE)
+                WHERE to_regclass(v_chunk) IS NOT NULL;
+                v_done := v_done + 1;
+                RAISE NOTICE 'compressed % of %', v_chunk, compress_due.dataset;
+            EXCEPTION
+                WHEN lock_not_available OR deadlock_detected OR serialization_failure THEN
+                    v_left := v_left || v_chunk;
+                WHEN others THEN
+                    GET STACKED DIAGNOSTICS v_message = MESSAGE_TEXT, v_state = RETURNED_SQLSTATE;
+                    v_failed := v_failed + 1;
+                    RAISE WARNING 'could not compress % of %: %', v_chunk, compress_due.dataset, v_message
+                        USING ERRCODE = v_state;
+            END;
+        END LOOP;
+        v_chunks := v_left;
+        EXIT WHEN v_chunks = '{}' OR clock_timestamp() + v_pause * INTERVAL '1 second' > v_give_up;
+        -- without any lock
+        COMMIT;
+        PERFORM pg_catalog.pg_sleep(v_pause);
+        v_pause := v_pause * 2;
+    END LOOP;
+    COMMIT;
+    SET LOCAL ROLE wattledger_owner;
+    SET LOCAL search_path = pg_catalog, pg_temp;
+    FOREACH v_chunk IN ARRAY coalesce(v_chunks, '{}') LOOP
+        v_failed := v_failed + 1;
+        RAISE WARNING 'could not compress % of %: it is in use', v_chunk, compress_due.dataset
+            USING ERRCODE = 'lock_not_available';
+    END LOOP;
+    IF v_failed > 0 AND v_done = 0 THEN
+        RAISE EXCEPTION 'none of % chunks of % could be compressed', v_failed, compress_due.dataset
+            USING ERRCODE = 'WL023', HINT = 'The warnings before say why for each.';
+    END IF;
+END;
+$$;
+
+COMMENT ON PROCEDURE telemetry.compress_due (text, interval) IS
+'Moves the chunks of a dataset to the columnstore that are old enough, oldest first, and those again that got rows since. Takes the dataset, and how long to try again for those that others use (at first after a second, then after twice as long each time). Tells by notices what it did, and by warnings which it could not compress. Raises WL023 where that is all of them. It commits as it goes: one chunk a transaction.';
+REVOKE ALL ON PROCEDURE telemetry.compress_due(text, interval) FROM PUBLIC;
