@@ -27,7 +27,7 @@ def lengths(db: Connection, dataset: str) -> set[timedelta]:
         for (length,) in db.execute(
             "SELECT c.range_end - c.range_start FROM telemetry.dataset_hypertable() AS h"
             " INNER JOIN timescaledb_information.chunks AS c"
-            " ON c.hypertable_schema = h.hypertable_schema AND c.hypertable_name = h.hypertable_name"
+            " ON c.hypertable_name = h.hypertable_name"
             " WHERE h.dataset = %s",
             [dataset],
         )
