@@ -107,6 +107,7 @@ CREATE TABLE telemetry.work_done (
     work text CHECK (work IN ('refresh', 'compress', 'retain')),
     last_started_at timestamptz NOT NULL,
     last_finished_at timestamptz,
+    last_complete_at timestamptz,
     PRIMARY KEY (dataset, work)
 );
 
@@ -117,6 +118,8 @@ COMMENT ON COLUMN telemetry.work_done.work IS
 'refresh: bring a rollup up to date; compress: move chunks to the columnstore; retain: drop what is kept no longer.';
 COMMENT ON COLUMN telemetry.work_done.last_started_at IS 'When it last started.';
 COMMENT ON COLUMN telemetry.work_done.last_finished_at IS 'When it last ended well; null if it never did.';
+COMMENT ON COLUMN telemetry.work_done.last_complete_at IS
+'When that started which last left nothing out: most refreshes of hours look at the last ones alone.';
 
 CREATE TABLE telemetry.proven_energy (
     dataset text REFERENCES telemetry.dataset (dataset),

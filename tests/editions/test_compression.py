@@ -200,9 +200,8 @@ def test_a_chunk_that_others_use_waits_and_the_others_do_not(
             f"NOTICE: compressed {names[2]} of meter_reading",
             f"WARNING: could not compress {names[1]} of meter_reading: it is in use",
         ]
-        with pytest.raises(psycopg.Error, match="none of 1 chunks") as raised:
-            db.execute(call.encode())
-        assert raised.value.sqlstate == "WL023"
+        (problem,) = db.execute(call.encode()).fetchone() or (None,)
+        assert str(problem).startswith("none of 1 chunks")
         # who holds it goes on
         assert ingest_meters(other, [MeterReading("later", NOON - 10 * DAY)]) == []
     assert told(db, call) == [f"NOTICE: compressed {names[1]} of meter_reading"]

@@ -29,7 +29,11 @@ COMMENT ON FUNCTION telemetry.chunks_to_compress(text) IS
 'Takes a dataset. Returns its chunks that are old enough to be compressed, oldest first: the name, and whether it is compressed already, but got rows since.';
 REVOKE ALL ON FUNCTION telemetry.chunks_to_compress(text) FROM PUBLIC;
 
-CREATE OR REPLACE PROCEDURE telemetry.compress_due(dataset text, patience interval DEFAULT INTERVAL '1 minute')
+CREATE OR REPLACE PROCEDURE telemetry.compress_due(
+    dataset text,
+    INOUT problem text DEFAULT NULL,
+    patience interval DEFAULT INTERVAL '1 minute'
+)
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -91,12 +95,11 @@ BEGIN
             USING ERRCODE = 'lock_not_available';
     END LOOP;
     IF v_failed > 0 AND v_done = 0 THEN
-        RAISE EXCEPTION 'none of % chunks of % could be compressed', v_failed, compress_due.dataset
-            USING ERRCODE = 'WL023', HINT = 'The warnings before say why for each.';
+        problem := format('none of %s chunks of %s could be compressed: warnings said why', v_failed, compress_due.dataset);
     END IF;
 END;
 $$;
 
-COMMENT ON PROCEDURE telemetry.compress_due (text, interval) IS
-'Moves the chunks of a dataset to the columnstore that are old enough, oldest first, and those again that got rows since. Takes the dataset, and how long to try again for those that others use (at first after a second, then after twice as long each time). Tells by notices what it did, and by warnings which it could not compress. Raises WL023 where that is all of them. It commits as it goes: one chunk a transaction.';
-REVOKE ALL ON PROCEDURE telemetry.compress_due(text, interval) FROM PUBLIC;
+COMMENT ON PROCEDURE telemetry.compress_due (text, text, interval) IS
+'Moves the chunks of a dataset to the columnstore that are old enough, oldest first, and those again that got rows since. Takes the dataset, and how long to try again for those that others use (at first after a second, then after twice as long each time). Tells by notices what it did, and by warnings which it could not compress. Returns in problem that it was none of them, where that is so. It commits as it goes: one chunk a transaction.';
+REVOKE ALL ON PROCEDURE telemetry.compress_due(text, text, interval) FROM PUBLIC;

@@ -5,7 +5,7 @@
 -- that are called when it is set. The role is changed for the session, since a refresh goes on after a commit, which
 -- would end SET LOCAL; and put back as it was
 
-CREATE OR REPLACE PROCEDURE telemetry.do_work(dataset text, work text, INOUT problem text)
+CREATE OR REPLACE PROCEDURE telemetry.do_work(dataset text, work text, since timestamptz, INOUT problem text)
 LANGUAGE plpgsql
 AS $$
 BEGIN
@@ -20,9 +20,9 @@ BEGIN
     problem := NULL;
     CASE do_work.work
         WHEN 'refresh' THEN
-            CALL telemetry.refresh_rollup(do_work.dataset, '-infinity', 'infinity', FALSE);
+            CALL telemetry.refresh_rollup(do_work.dataset, since, 'infinity', FALSE);
         WHEN 'compress' THEN
-            CALL telemetry.compress_due(do_work.dataset);
+            CALL telemetry.compress_due(do_work.dataset, problem);
         WHEN 'retain' THEN
             -- what anybody dropped meanwhile without asking
             PERFORM telemetry.note_dropped();
@@ -32,21 +32,41 @@ BEGIN
     SET LOCAL search_path = pg_catalog, pg_temp;
     IF problem IS NULL THEN
         UPDATE telemetry.work_done AS w
-        SET last_finished_at = clock_timestamp()
+        SET last_finished_at = clock_timestamp(),
+            last_complete_at = CASE WHEN since = '-infinity' THEN w.last_started_at ELSE w.last_complete_at END
         WHERE w.dataset = do_work.dataset AND w.work = do_work.work;
     END IF;
     COMMIT;
 END;
 $$;
 
-COMMENT ON PROCEDURE telemetry.do_work (text, text, text) IS
-'Does one kind of work for one dataset, in the caller''s turn, and notes that in telemetry.work_done. Takes both, and returns in problem what could not be done and why; null where all was. It commits as it goes.';
+COMMENT ON PROCEDURE telemetry.do_work (text, text, timestamptz, text) IS
+'Does one kind of work for one dataset, in the caller''s turn, and notes that in telemetry.work_done. Takes both, and from where on a refresh looks for changes, and returns in problem what could not be done and why; null where all was. It commits as it goes.';
+
+CREATE OR REPLACE FUNCTION telemetry.refresh_since(dataset text)
+RETURNS timestamptz
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    -- an hour is computed anew for the whole fleet, however few of its devices were late: once an hour for all that came
+    SELECT coalesce(max(telemetry.floor_hour(telemetry.utc_minus(now(), d.refresh_lag)) - INTERVAL '2 hours'), '-infinity')
+    FROM telemetry.dataset AS d
+    INNER JOIN telemetry.work_done AS w ON w.dataset = d.dataset AND w.work = 'refresh'
+    WHERE d.dataset = refresh_since.dataset
+        AND d.dataset LIKE '%hourly'
+        AND w.last_complete_at > now() - INTERVAL '55 minutes'
+$$;
+
+COMMENT ON FUNCTION telemetry.refresh_since(text) IS
+'Takes a dataset. Returns from where on a scheduled refresh looks for changes: -infinity once an hour, else two hours before it ends.';
+REVOKE ALL ON FUNCTION telemetry.refresh_since(text) FROM PUBLIC;
 
 CREATE OR REPLACE PROCEDURE telemetry.run_policy(job_id integer, config jsonb)
 LANGUAGE plpgsql
 AS $$
 DECLARE
     v_problem text;
+    v_since timestamptz;
 BEGIN
     SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
@@ -55,7 +75,8 @@ BEGIN
     );
     SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
-    CALL telemetry.do_work(config ->> 'dataset', config ->> 'work', v_problem);
+    v_since := telemetry.refresh_since(config ->> 'dataset');
+    CALL telemetry.do_work(config ->> 'dataset', config ->> 'work', v_since, v_problem);
     SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
     PERFORM telemetry.end_turn();
@@ -125,7 +146,7 @@ BEGIN
         ORDER BY w.work <> 'refresh', w.work <> 'retain', l.level, l.side
     LOOP
         RAISE NOTICE '% of %', v_work.work, v_work.dataset;
-        CALL telemetry.do_work(v_work.dataset, v_work.work, v_problem);
+        CALL telemetry.do_work(v_work.dataset, v_work.work, '-infinity', v_problem);
         SET LOCAL ROLE wattledger_owner;
         SET LOCAL search_path = pg_catalog, pg_temp;
         problem := coalesce(problem || '; ' || v_problem, problem, v_problem);
@@ -174,7 +195,7 @@ END;
 $$;
 
 REVOKE ALL ON PROCEDURE
-    telemetry.do_work(text, text, text),
+    telemetry.do_work(text, text, timestamptz, text),
     telemetry.run_policy(integer, jsonb),
     telemetry.refresh_by_hand(timestamptz, timestamptz, boolean),
     telemetry.maintain_by_hand(text)
