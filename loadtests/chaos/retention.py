@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+
 from loadtests.chaos.fleet import Fleet
 from loadtests.chaos.installation import Installation
 

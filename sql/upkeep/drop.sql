@@ -2,7 +2,7 @@
 --   1. move the bound of what is accepted;
 --   2. wait for every transaction that may have looked at the old one;
 --   3. bring the rollups up to it, whatever their schedule;
---   4. chunk by chunk, keeping refreshes and writers out: prove that hours and days hold all of it, note that, and drop.
+--   4. chunk by chunk, refreshes and writers kept out: prove that hours and days hold all of it, note that, and drop.
 
 CREATE OR REPLACE FUNCTION telemetry.await_writers(dataset text, patience interval)
 RETURNS boolean

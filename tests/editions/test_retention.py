@@ -1,6 +1,6 @@
 """Dropping loses nothing that counts: what was proven stays, whatever comes after.
 
-Each test runs on both editions; those that need a second session beside the first on the run's server.
+Each runs on both editions; those that need a second session, on the server of the run.
 """
 
 from __future__ import annotations
@@ -128,8 +128,9 @@ def test_a_rollup_that_lacks_readings_keeps_their_chunk_and_says_so(db: Connecti
     # the chunk before it is gone, those after it and the other side's are not its business
     oldest = db.execute("SELECT min(ts) FROM telemetry.meter_reading").fetchone()
     assert oldest == (NOON - 12 * DAY,)
-    assert db.execute("SELECT min(ts) > %s FROM telemetry.vehicle_reading", [NOON - 12 * DAY]) \
-        .fetchone() == (True,)
+    assert db.execute(
+        "SELECT min(ts) > %s FROM telemetry.vehicle_reading", [NOON - 12 * DAY]
+    ).fetchone() == (True,)
     db.execute("CALL ops.refresh(%s, now(), force => true)", [NOON - 12 * DAY])
     maintain(db)
     assert raw(db) < 12
@@ -149,9 +150,7 @@ def tamper(db: Connection, energy_mwh: str, ts: Any) -> None:
         db.execute("SET session_replication_role = replica")
     else:
         relation = "telemetry.meter_energy_hourly"
-    cursor = db.execute(
-        f"UPDATE {relation} SET energy_mwh = {energy_mwh} WHERE bucket = %s", [ts]
-    )
+    cursor = db.execute(f"UPDATE {relation} SET energy_mwh = {energy_mwh} WHERE bucket = %s", [ts])
     assert cursor.rowcount == 1
     db.execute("RESET session_replication_role")
 

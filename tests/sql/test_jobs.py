@@ -1,4 +1,4 @@
-"""Jobs of a real scheduler beside a DBA at work and readings that come, on a native Community engine."""
+"""Jobs of a real scheduler beside a DBA and readings that come: a native Community engine."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def repeated(url: str, seconds: float, *calls: str) -> tuple[threading.Thread, l
             while time.monotonic() < until:
                 for call in calls:
                     try:
-                        opened.execute(call).fetchall() if "SELECT" in call else opened.execute(call)
+                        cursor = opened.execute(call)
+                        if cursor.description:
+                            cursor.fetchall()
                     except psycopg.Error as error:
                         errors.append(error)
 
@@ -108,8 +110,9 @@ def test_jobs_drop_what_is_kept_no_longer_and_lose_nothing(scheduled: Connection
         scheduled.execute("SELECT ops.set_retention('meter_reading', %s, confirm => true)", [keep])
         done = all_of(scheduled, "SELECT sum(total_runs) FROM ops.jobs")[0][0]
         wait_for(
-            lambda done=done: all_of(scheduled, "SELECT sum(total_runs) FROM ops.jobs")[0][0]
-            > done + 20
+            lambda done=done: (
+                all_of(scheduled, "SELECT sum(total_runs) FROM ops.jobs")[0][0] > done + 20
+            )
         )
     assert all_of(scheduled, totals)[0][1] == 15
     assert all_of(scheduled, "SELECT * FROM ops.verify('-infinity')") == []

@@ -1,5 +1,5 @@
--- Rollups of what was dropped never change again, whoever refreshes, with whatever window: by our jobs, by a policy that
--- somebody added, or by hand.
+-- Rollups of what was dropped never change again, whoever refreshes, with whatever window: our jobs, a policy that
+-- somebody added, or a DBA by hand.
 
 CREATE OR REPLACE FUNCTION telemetry.keep_rollup()
 RETURNS trigger

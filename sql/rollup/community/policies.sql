@@ -1,5 +1,5 @@
--- What TimescaleDB's scheduler runs on the Community edition, as telemetry.dataset has it: jobs of ours, which take turns
--- and keep to what is accepted and complete, which TimescaleDB's own policies know nothing of.
+-- What TimescaleDB's scheduler runs on the Community edition, as telemetry.dataset has it: jobs of ours, which take
+-- turns and keep to what is accepted and complete, which TimescaleDB's own policies know nothing of.
 
 CREATE OR REPLACE VIEW telemetry.wanted_policy AS
 SELECT

@@ -135,7 +135,11 @@ BEGIN
     IF has_rollups.dataset NOT LIKE '%reading' THEN
         -- only days that were stored tell of hours that were
         until := least(until, coalesce(
-            (SELECT w.watermark FROM telemetry.watermark() AS w WHERE w.dataset = replace(has_rollups.dataset, 'hourly', 'daily')),
+            (
+                SELECT w.watermark
+                FROM telemetry.watermark() AS w
+                WHERE w.dataset = replace(has_rollups.dataset, 'hourly', 'daily')
+            ),
             '-infinity'
         ));
     END IF;
@@ -167,7 +171,8 @@ REVOKE ALL ON FUNCTION
     telemetry.has_rollups(text, timestamptz, timestamptz)
 FROM PUBLIC;
 -- views of ops call them with the rights of whoever asks
-GRANT EXECUTE ON FUNCTION telemetry.from_us(bigint), telemetry.pending_change(), telemetry.watermark() TO wattledger_dba;
+GRANT EXECUTE ON FUNCTION telemetry.from_us(bigint), telemetry.pending_change(), telemetry.watermark()
+TO wattledger_dba;
 
 CREATE OR REPLACE VIEW ops.freshness AS
 SELECT

@@ -1,9 +1,9 @@
 -- What keeps history in shape on the Community edition, by TimescaleDB's jobs or by hand.
 
 -- procedures with transactions of their own cannot pin their path, so they set it, again after each commit: whatever is
--- first in the caller's path would run as the owner. What a caller's path could name a type of is declared in procedures
--- that are called when it is set. The role is changed for the session, since a refresh goes on after a commit, which
--- would end SET LOCAL; and put back as it was
+-- first in the caller's path would run as the owner. Variables whose types a caller's path could name stand in
+-- procedures that are called when it is set. The role is changed for the session, since a refresh goes on after a
+-- commit, which would end SET LOCAL; and put back as it was
 
 CREATE OR REPLACE PROCEDURE telemetry.do_work(dataset text, work text, since timestamptz, INOUT problem text)
 LANGUAGE plpgsql
