@@ -4,4 +4,5 @@ ANALYZE telemetry.rules;
 ANALYZE telemetry.limits;
 ANALYZE telemetry.dataset;
 ANALYZE telemetry.maintenance;
+ANALYZE telemetry.turn;
 ANALYZE telemetry.quarantine_bounds;

@@ -114,14 +114,15 @@ def test_any_window_is_answered_like_from_raw_readings_to_the_last_digit(
 
 def keep_raw(db: Connection, keep: str) -> list[tuple[Any, ...]]:
     """Shorten both raw retentions, dropping what that drops."""
-    db.execute("CALL ops.refresh(now() - interval '89 days', now())")
-    return [
+    listed = [
         row
         for dataset in ("meter_reading", "vehicle_reading")
         for row in db.execute(
             "SELECT * FROM ops.set_retention(%s, %s::interval, confirm => true)", [dataset, keep]
         )
     ]
+    db.execute("CALL ops.maintain()")
+    return listed
 
 
 def test_a_window_older_than_raw_readings_is_rounded_to_hours_and_says_so(db: Connection) -> None:
@@ -169,6 +170,7 @@ def test_a_window_older_than_the_hours_is_rounded_to_days_and_says_so(db: Connec
             [f"{side}_energy_hourly"],
         ).fetchall()
         assert dropped
+    db.execute("CALL ops.maintain()")
     found = performance(db, "V-1", old + 10 * HOUR, old + 40 * HOUR)
     assert (found["window_start"], found["window_end"]) == (old, old + timedelta(days=2))
     assert (found["ac_kwh"], found["dc_kwh"]) == (Decimal(24), Decimal("21.6"))

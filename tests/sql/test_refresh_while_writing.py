@@ -60,6 +60,7 @@ def test_refreshing_and_dropping_while_devices_write_loses_no_increment(
             connection.execute(
                 "SELECT * FROM ops.set_retention('meter_reading', '30 days', confirm => true)"
             )
+            connection.execute("CALL ops.maintain()")
         finally:
             stop.set()
         # a deadlock would be raised here
