@@ -37,8 +37,9 @@ CREATE OR REPLACE PROCEDURE telemetry.compress_due(
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    v_give_up timestamptz := pg_catalog.clock_timestamp() + patience;
-    v_pause double precision := 1;
+    -- in seconds
+    v_pause integer := 1;
+    v_waited integer := 0;
     v_chunks text[];
     v_chunk text;
     v_left text[];
@@ -68,6 +69,7 @@ BEGIN
                 PERFORM public.compress_chunk(to_regclass(v_chunk), if_not_compressed => TRUE)
                 WHERE to_regclass(v_chunk) IS NOT NULL;
                 v_done := v_done + 1;
+                -- a compressed chunk is open to writers while it is compressed again: what they add is for the next time
                 RAISE NOTICE 'compressed % of %', v_chunk, compress_due.dataset;
             EXCEPTION
                 WHEN lock_not_available OR deadlock_detected OR serialization_failure THEN
@@ -80,10 +82,11 @@ BEGIN
             END;
         END LOOP;
         v_chunks := v_left;
-        EXIT WHEN v_chunks = '{}' OR clock_timestamp() + v_pause * INTERVAL '1 second' > v_give_up;
+        EXIT WHEN v_chunks = '{}' OR v_waited + v_pause > extract(EPOCH FROM patience);
         -- without any lock
         COMMIT;
         PERFORM pg_catalog.pg_sleep(v_pause);
+        v_waited := v_waited + v_pause;
         v_pause := v_pause * 2;
     END LOOP;
     COMMIT;
@@ -101,5 +104,5 @@ END;
 $$;
 
 COMMENT ON PROCEDURE telemetry.compress_due (text, text, interval) IS
-'Moves the chunks of a dataset to the columnstore that are old enough, oldest first, and those again that got rows since. Takes the dataset, and how long to try again for those that others use (at first after a second, then after twice as long each time). Tells by notices what it did, and by warnings which it could not compress. Returns in problem that it was none of them, where that is so. It commits as it goes: one chunk a transaction.';
+'Moves the chunks of a dataset to the columnstore that are old enough, oldest first, and those again that got rows since. Takes the dataset, and how long to wait, all in all, for those that others use (at first for a second, then for twice as long each time). Tells by notices what it did, and by warnings which it could not compress. Returns in problem that it was none of them, where that is so. It commits as it goes: one chunk a transaction.';
 REVOKE ALL ON PROCEDURE telemetry.compress_due(text, text, interval) FROM PUBLIC;
