@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -205,3 +207,33 @@ def test_a_chunk_that_others_use_waits_and_the_others_do_not(
         # who holds it goes on
         assert ingest_meters(other, [MeterReading("later", NOON - 10 * DAY)]) == []
     assert told(db, call) == [f"NOTICE: compressed {names[1]} of meter_reading"]
+
+
+def asleep(connection: Connection, pid: int) -> bool:
+    """Whether that session pauses."""
+    row = connection.execute(
+        "SELECT a.wait_event = 'PgSleep' FROM pg_stat_activity AS a WHERE a.pid = %s", [pid]
+    ).fetchone()
+    return row == (True,)
+
+
+def test_a_chunk_is_tried_again_when_it_is_free(db: Connection, where: str, url: str) -> None:
+    if where == "webassembly":
+        pytest.skip("this engine takes one connection at a time")
+    fill(db, [9, 10])
+    names = [name for name, _ in chunks(db, "meter_reading")]
+    with (
+        psycopg.connect(url) as other,
+        psycopg.connect(url, autocommit=True) as watcher,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        ingest_meters(other, [MeterReading("late", NOON - 10 * DAY)])
+        answer = pool.submit(told, db, "CALL telemetry.compress_due('meter_reading')")
+        deadline = time.monotonic() + 60
+        while not asleep(watcher, db.info.backend_pid):
+            assert time.monotonic() < deadline, "it did not come so far"
+        # whoever pauses stands in nobody's way
+        assert ingest_meters(other, [MeterReading("late", NOON - 9 * DAY)]) == []
+        other.commit()
+        compressed = answer.result(120)
+    assert compressed == [f"NOTICE: compressed {name} of meter_reading" for name in names[::-1]]
