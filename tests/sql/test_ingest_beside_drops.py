@@ -102,7 +102,7 @@ def test_what_is_accepted_is_read_once_the_writers_lock_is_held(
                 assert time.monotonic() < deadline, "it did not come so far"
                 time.sleep(0.01)
             connection.execute(
-                "UPDATE telemetry.dataset SET complete_since = %s WHERE dataset = %s",
+                "UPDATE telemetry.dataset SET accepted_since = %s WHERE dataset = %s",
                 [NOON - 10 * DAY, f"{side}_reading"],
             )
         assert [one.outcome for one in answer.result(60)] == ["too_old"]
@@ -126,7 +126,7 @@ def send_again(stop: threading.Event, url: str, side: str, writer: int) -> Count
 @contextmanager
 def closed(connection: Connection, side: str) -> Iterator[None]:
     """What is to be dropped is accepted no more, and nobody is left who thinks otherwise."""
-    update = "UPDATE telemetry.dataset SET complete_since = %s WHERE dataset = %s"
+    update = "UPDATE telemetry.dataset SET accepted_since = %s WHERE dataset = %s"
     connection.execute(update, [NOON - (DAYS - OLD) * DAY, f"{side}_reading"])
     with connection.transaction():
         connection.execute(f"LOCK TABLE ONLY telemetry.{side}_reading IN SHARE MODE")

@@ -63,7 +63,13 @@ BEGIN
             SET LOCAL search_path = pg_catalog, pg_temp;
             -- all writers of the chunk queue behind whoever waits for its lock; and far less than deadlock_timeout, so
             -- that in a circle it is always this one that gives way
-            SET LOCAL lock_timeout = '250ms';
+            PERFORM set_config(
+                'lock_timeout',
+                least(
+                    250, greatest(10, extract(EPOCH FROM current_setting('deadlock_timeout')::interval) * 250)
+                )::integer::text,
+                TRUE
+            );
             BEGIN
                 -- a chunk that was dropped meanwhile has no number
                 PERFORM public.compress_chunk(to_regclass(v_chunk), if_not_compressed => TRUE)
