@@ -1,4 +1,8 @@
-"""A move to continuous aggregates, of a database that began on the Apache edition."""
+"""A move to continuous aggregates, of a database that began on the Apache edition.
+
+What raw readings tell is computed from them, by TimescaleDB; what is older is copied. Both take
+long and are done beside everybody's work. The switch itself copies at most a day.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,17 +12,12 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
-from service.migrate import definitions, edition, files, history
+from service.migrate import aggregates, definitions, edition, files, history
 from service.migrate.errors import MigrationError
 from service.migrate.patience import Patience
 
+_LOCKS = Path(__file__).with_name("move_locks.sql")
 _SWITCH = Path(__file__).with_name("move.sql")
-_ROLLUPS = (
-    "meter_energy_hourly",
-    "vehicle_energy_hourly",
-    "meter_energy_daily",
-    "vehicle_energy_daily",
-)
 _VIEWS_OF_OTHERS = """
 SELECT DISTINCT v.oid::regclass::text
 FROM pg_depend AS d
@@ -29,6 +28,24 @@ WHERE b.relnamespace = 'bi'::regnamespace
     AND v.relnamespace::regnamespace::text NOT IN ('bi', 'telemetry', 'api', 'ops')
 ORDER BY 1
 """
+# a vacuum by the server itself makes way for whom it keeps waiting, if that waits long enough: here
+# nobody queues behind the wait, as in the switch everybody would
+_DISTURB_VACUUM = """
+LOCK TABLE
+    telemetry.meter_state, telemetry.vehicle_state,
+    telemetry.meter_energy_hourly, telemetry.meter_energy_daily,
+    telemetry.vehicle_energy_hourly, telemetry.vehicle_energy_daily
+IN SHARE UPDATE EXCLUSIVE MODE
+"""
+# soon enough that nobody who comes to wait behind it has time to find a deadlock
+_LOCK_READINGS = """
+SELECT set_config('lock_timeout', round(extract(EPOCH FROM
+    current_setting('deadlock_timeout')::interval) * 250)::text, true);
+LOCK TABLE ONLY telemetry.meter_reading, ONLY telemetry.vehicle_reading IN ACCESS EXCLUSIVE MODE
+"""
+# nothing is dropped meanwhile: who drops asks for it, and comes back another time
+_KEEP_CHUNKS = "SELECT pg_advisory_lock(hashtextextended('telemetry.drop_next', 0))"
+_DROP_CHUNKS = "SELECT pg_advisory_unlock(hashtextextended('telemetry.drop_next', 0))"
 _HERE: LiteralString = "bi."
 _BESIDE: LiteralString = "moving."
 
@@ -56,26 +73,29 @@ def to_community(
             + ". Drop them, move, and create them again"
         )
     source, target = _variants()
-    patience.attempt("the first step of the move", partial(_build_beside, connection, target))
-    for number, name in enumerate(_ROLLUPS, 1):
-        report(f"filling the continuous aggregate {name} ({number} of {len(_ROLLUPS)})")
-        patience.attempt(f"filling {name}", partial(connection.execute, _refresh(name)))
-    patience.attempt(
-        "the switch to continuous aggregates",
-        partial(_switch, connection, source.stem, target.stem, patience.step),
-    )
-    report("the rollups are continuous aggregates now, kept by TimescaleDB's policies")
+    patience.attempt("the end of a drop", partial(connection.execute, _KEEP_CHUNKS))
+    try:
+        rollups = _fill_beside(connection, target, report, patience)
+        patience.attempt(
+            "the switch to continuous aggregates",
+            partial(_switch, connection, rollups, source.stem, target.stem, patience.step),
+        )
+        patience.keep("the switch to continuous aggregates")
+        _catch_up(connection, patience)
+    finally:
+        if not connection.closed:
+            connection.execute(_DROP_CHUNKS)
+    report("the rollups are continuous aggregates now, kept by TimescaleDB's jobs")
 
 
-def _switch(
-    connection: psycopg.Connection[Any], source: str, target: str, step: definitions.Step
-) -> None:
-    with connection.transaction():
-        connection.execute(_SWITCH.read_bytes())
-        connection.execute("DROP SCHEMA moving")
-        history.replace(connection, source, target)
-        definitions.forget(connection)
-        definitions.apply(connection, "community", step)
+def _fill_beside(
+    connection: psycopg.Connection[Any],
+    migration: Path,
+    report: Callable[[str], None],
+    patience: Patience,
+) -> list[aggregates.Rollup]:
+    patience.attempt("the first step of the move", partial(_build_beside, connection, migration))
+    return aggregates.fill(connection, report, patience)
 
 
 def _variants() -> tuple[Path, Path]:
@@ -86,6 +106,7 @@ def _variants() -> tuple[Path, Path]:
 
 def _build_beside(connection: psycopg.Connection[Any], migration: Path) -> None:
     with connection.transaction():
+        connection.execute(_LOCK_READINGS)
         # what an earlier attempt left behind
         connection.execute("DROP SCHEMA IF EXISTS moving CASCADE")
         connection.execute("CREATE SCHEMA moving AUTHORIZATION wattledger_owner")
@@ -93,9 +114,51 @@ def _build_beside(connection: psycopg.Connection[Any], migration: Path) -> None:
         connection.execute(text.encode())
 
 
-def _refresh(name: str) -> sql.Composed:
-    # up to the last whole bucket: a watermark in the future would hide what comes after it
-    width = "1 day" if name.endswith("daily") else "1 hour"
-    return sql.SQL(
-        "CALL public.refresh_continuous_aggregate({}, NULL, public.time_bucket({}, now()))"
-    ).format(sql.Literal(_BESIDE + name), sql.Literal(width))
+def _catch_up(connection: psycopg.Connection[Any], patience: Patience) -> None:
+    """What came until the switch, in turn with the jobs that there are now."""
+    connection.execute("CALL telemetry.take_turn('migrate --to-community', INTERVAL '30 minutes')")
+    for rollup in aggregates.current(connection):
+        call = sql.SQL("CALL telemetry.refresh_rollup({}, '-infinity', 'infinity', FALSE)").format(
+            sql.Literal(rollup.name)
+        )
+        patience.attempt(f"refreshing {rollup.name}", partial(connection.execute, call))
+    connection.execute("SELECT telemetry.end_turn()")
+
+
+def _switch(
+    connection: psycopg.Connection[Any],
+    rollups: list[aggregates.Rollup],
+    source: str,
+    target: str,
+    step: definitions.Step,
+) -> None:
+    with connection.transaction():
+        connection.execute(_DISTURB_VACUUM)
+    with connection.transaction():
+        connection.execute("SET LOCAL ROLE wattledger_owner")
+        connection.execute(_LOCKS.read_bytes())
+        _copy_rest(connection, rollups)
+        connection.execute(_SWITCH.read_bytes())
+        connection.execute("SET LOCAL ROLE NONE")
+        connection.execute("DROP SCHEMA moving")
+        history.replace(connection, source, target)
+        definitions.forget(connection)
+        definitions.apply(connection, "community", partial(_step_at_once, connection, step))
+
+
+def _copy_rest(connection: psycopg.Connection[Any], rollups: list[aggregates.Rollup]) -> None:
+    """The day from within which raw readings are all there: now nobody writes any more."""
+    for was, rollup in zip(rollups, aggregates.current(connection), strict=True):
+        if was.computed != rollup.computed:
+            raise MigrationError(
+                f"{was.source} was dropped meanwhile, before {was.name} had all of it."
+                " Nothing was changed: try again"
+            )
+        if was.copied is not None and was.copied != was.computed:
+            aggregates.copy(connection, was, was.copied, was.computed)
+
+
+def _step_at_once(connection: psycopg.Connection[Any], step: definitions.Step, name: str) -> None:
+    step(name)
+    # all locks are there: what is not is given up with the rest, rather than waited for
+    connection.execute("SET LOCAL lock_timeout = '10ms'")
