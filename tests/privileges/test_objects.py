@@ -9,6 +9,7 @@ from tests.privileges.conftest import STRANGER, Login
 from tests.support.readings import Connection
 
 READS = {"wattledger_bi": "bi", "wattledger_dba": "ops"}
+STORED = ("_materialized_hypertable_", "_partial_view_", "_direct_view_")
 CALLS = {"wattledger_service": "api", "wattledger_bi": "bi", "wattledger_dba": "ops"}
 
 
@@ -25,8 +26,9 @@ def test_a_role_reads_its_own_views_and_does_nothing_else_with_any_relation(
         name = f"{relation.nspname}.{relation.relname}"
         if relation.nspname == READS.get(role):
             expected |= {(name, "read"), (name, "lock")}
-        # what a continuous aggregate of bi shows is stored there, and may be read as itself
-        if role == "wattledger_bi" and relation.relname.startswith("_materialized_hypertable"):
+        # what a continuous aggregate of bi shows is stored there, and may be read as itself; how it
+        # is computed is seen in views beside it, to which TimescaleDB passes the right on
+        if role == "wattledger_bi" and relation.relname.startswith(STORED):
             continue
         for use, statement in uses(*relation[1:]).items():
             if succeeds(session, statement):

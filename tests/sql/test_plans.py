@@ -42,6 +42,8 @@ def filled_url(database_server: Server) -> Iterator[str]:
                 )
             link(connection, "V-1", "M-1", NOW - timedelta(days=30), NOW - timedelta(hours=5))
             link(connection, "V-1", "M-2", NOW - timedelta(hours=5))
+            # what the scheduler of the Community edition has done by then
+            connection.execute("CALL ops.refresh(%s, now())", [NOW - timedelta(days=DAYS + 20)])
             connection.execute("ANALYZE")
         yield url
 
