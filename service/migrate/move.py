@@ -116,13 +116,21 @@ def _build_beside(connection: psycopg.Connection[Any], migration: Path) -> None:
 
 def _catch_up(connection: psycopg.Connection[Any], patience: Patience) -> None:
     """What came until the switch, in turn with the jobs that there are now."""
-    connection.execute("CALL telemetry.take_turn('migrate --to-community', INTERVAL '30 minutes')")
-    for rollup in aggregates.current(connection):
-        call = sql.SQL("CALL telemetry.refresh_rollup({}, '-infinity', 'infinity', FALSE)").format(
-            sql.Literal(rollup.name)
+    try:
+        connection.execute(
+            "CALL telemetry.take_turn('migrate --to-community', INTERVAL '30 minutes')"
         )
-        patience.attempt(f"refreshing {rollup.name}", partial(connection.execute, call))
-    connection.execute("SELECT telemetry.end_turn()")
+        for rollup in aggregates.current(connection):
+            call = sql.SQL(
+                "CALL telemetry.refresh_rollup({}, '-infinity', 'infinity', FALSE)"
+            ).format(sql.Literal(rollup.name))
+            patience.attempt(f"refreshing {rollup.name}", partial(connection.execute, call))
+        connection.execute("SELECT telemetry.end_turn()")
+    except psycopg.Error as error:
+        raise MigrationError(
+            "the rollups are continuous aggregates now, but what came late meanwhile is not in them"
+            f" before the next refresh by job: {error}"
+        ) from error
 
 
 def _switch(
