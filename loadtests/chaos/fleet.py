@@ -13,7 +13,8 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 
-from loadtests.chaos.client import Client, Lost
+from loadtests.client import Client, Lost
+from loadtests.paced import Paced, Request
 
 # of a client's requests, in hundredths: batches, and reads; the rest are single readings
 _BATCHES, _READS = 10, 3
@@ -61,88 +62,31 @@ class Device:
         self.energy_mwh += energy_mwh
 
 
-class Fleet:
+class Fleet(Paced):
     """Clients that each post for some devices, at a rate in all, until told to stop or pause."""
 
     def __init__(self, port: int, key: str, devices: int, clients: int) -> None:
+        super().__init__(port, key, clients)
         self.devices = [Device(number) for number in range(devices)]
         self.answers: Counter[str] = Counter()
         self.acknowledged_at = 0.0
         # the first acknowledgement after the last failure; null while requests fail
         self.well_since: float | None = None
-        # readings a second in all; null: as fast as they are acknowledged
-        self.rate: float | None = None
-        self._port = port
-        self._key = key
-        self._clients = clients
-        self._running = asyncio.Event()
-        self._busy = 0
-        self._idle = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._turns = [_turns(self.devices[number::clients]) for number in range(clients)]
 
     @property
     def readings(self) -> int:
         """How many are acknowledged."""
         return sum(device.readings for device in self.devices)
 
-    def start(self) -> None:
-        """Begin to post."""
-        self._running.set()
-        for number in range(self._clients):
-            mine = self.devices[number :: self._clients]
-            self._tasks.append(asyncio.create_task(self._post_for_ever(mine, number)))
-
-    async def pause(self) -> None:
-        """Post nothing new; return when all that was sent is acknowledged."""
-        self._running.clear()
-        while self._busy:
-            self._idle.clear()
-            await self._idle.wait()
-
-    def go_on(self) -> None:
-        """Post again."""
-        self._running.set()
-
-    async def stop(self) -> None:
-        """End."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        # in which closed connections go
-        await asyncio.sleep(0.1)
-
-    async def _post_for_ever(self, devices: list[Device], number: int) -> None:
-        client = Client(self._port, self._key)
-        try:
-            await self._post_by(client, devices, number)
-        finally:
-            client.close()
-
-    async def _post_by(self, client: Client, devices: list[Device], number: int) -> None:
-        turns = _turns(devices)
-        chance = random.Random(number)
-        due = time.monotonic() + chance.random()
-        while True:
-            await self._running.wait()
-            kind = chance.randrange(100)
-            size = _BATCH_READINGS if kind < _BATCHES else 1
-            if self.rate is not None:
-                now = time.monotonic()
-                # what a fault held up is not sent all at once
-                due = max(due + size * self._clients / self.rate, now - 1)
-                if due > now:
-                    await asyncio.sleep(due - now)
-                    await self._running.wait()
-            self._busy += 1
-            try:
-                if kind >= 100 - _READS:
-                    await self._read(client, next(turns))
-                else:
-                    await self._post(client, [next(turns) for _ in range(size)])
-            finally:
-                self._busy -= 1
-                if not self._busy:
-                    self._idle.set()
+    def choose(self, client: int, chance: random.Random) -> Request:
+        """A single reading, or now and then a batch or a read."""
+        kind = chance.randrange(100)
+        turns = self._turns[client]
+        if kind >= 100 - _READS:
+            return 1, lambda by: self._read(by, next(turns))
+        size = _BATCH_READINGS if kind < _BATCHES else 1
+        return size, lambda by: self._post(by, [next(turns) for _ in range(size)])
 
     async def _read(self, client: Client, device: Device) -> None:
         path = f"/v1/{'meters' if device.is_meter else 'vehicles'}/{device.id}"
