@@ -88,6 +88,10 @@ bench-rollups *arguments: _development
 chaos *arguments: _development
     @cd "{{justfile_directory()}}" && "{{bin}}/python" -m loadtests.chaos "$@"
 
+# load, jobs, analysts, DBAs and changing retention at once: is all counted? (--database-url, --minutes)
+soak *arguments: _development
+    @cd "{{justfile_directory()}}" && "{{bin}}/python" -m loadtests.soak "$@"
+
 # run a load scenario of the old system in locust: dual-stream or vehicle-ingestion
 load scenario *arguments: _development
     @cd "{{justfile_directory()}}" && "{{bin}}/python" -m loadtests.load "$@"
