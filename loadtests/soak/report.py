@@ -39,7 +39,7 @@ def text(soak: Soak, findings: Sequence[Finding], server: str) -> str:
         f"{soak.deadlocks()} deadlocks by the database's count"
         f"{'' if logged is None else f', {logged} by its log'};"
         f" {_errors(fleet.answers)} answers of 5xx but 503; {soak.retention.dropped} chunks"
-        f" dropped by `ops.set_retention`; {soak.jobs.runs} runs of jobs,"
+        f" dropped; {soak.jobs.runs} runs of jobs,"
         f" {sum(soak.jobs.failures.values())} failed.",
         _stores(findings),
         _examples(findings),

@@ -24,6 +24,12 @@ _EDGE = (
     " FROM telemetry.acceptance('meter_reading') AS m"
     " CROSS JOIN telemetry.acceptance('vehicle_reading') AS v"
 )
+_CHUNKS = """
+SELECT c.chunk_schema || '.' || c.chunk_name
+FROM telemetry.dataset_hypertable() AS h
+INNER JOIN timescaledb_information.chunks AS c
+    ON c.hypertable_schema = h.hypertable_schema AND c.hypertable_name = h.hypertable_name
+"""
 _SIDES = ("meter", "vehicle")
 
 
@@ -65,7 +71,8 @@ class Retention:
         # the least that was ever to be kept, in days
         self.least_readings_days = float("inf")
         self.least_hours_days = float("inf")
-        self.dropped = 0
+        self._seen: set[str] = set()
+        self._present: set[str] = set()
         self._dba = dba
         self._admin = admin
         self._fleet = fleet
@@ -73,10 +80,22 @@ class Retention:
 
     async def run(self, seconds: float, ending: asyncio.Event) -> None:
         """Take a step every so many seconds, the first at once."""
+        await self.look()
         for step in self._planned:
             await self._take(step)
             if not await every(seconds, ending):
                 return
+
+    async def look(self) -> None:
+        """Look which chunks there are."""
+        rows = await self._admin.call("timescaledb_information.chunks", _CHUNKS)
+        self._present = {row[0] for row in rows}
+        self._seen |= self._present
+
+    @property
+    def dropped(self) -> int:
+        """How many chunks were there at one look, and not at the last."""
+        return len(self._seen - self._present)
 
     async def _take(self, step: Step) -> None:
         self.least_readings_days = min(self.least_readings_days, step.readings_days)
@@ -86,11 +105,11 @@ class Retention:
         order = [("reading", step.readings_days), ("energy_hourly", step.hours_days)]
         for dataset, days in order if step.shorter else reversed(order):
             for side in _SIDES:
-                rows = await self._dba.call_until_allowed(
+                await self._dba.call_until_allowed(
                     name, _SET, [f"{side}_{dataset}", round(days * 24)], self._refresh
                 )
-                self.dropped += sum(row[0] for row in rows)
         await self._tell_edge()
+        await self.look()
 
     async def _refresh(self) -> None:
         """What a refusal says is to be done first: the rollups lack readings that would go."""

@@ -86,6 +86,7 @@ class Soak:
         dba, admin = self._caller(self._dba), self._caller(None)
         await dba.call("ops.maintain", beside.MAINTAIN)
         await retention.refresh_all(dba, admin)
+        await self.retention.look()
 
     async def close(self) -> None:
         """End all connections."""
