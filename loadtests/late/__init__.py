@@ -1,0 +1,1 @@
+"""What readings that come hours late cost the refreshes, and what lowers it."""
