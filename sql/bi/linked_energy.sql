@@ -1,5 +1,46 @@
 -- Energy of both sides while vehicle and meter were linked, by hour and by day: what efficiency is computed from.
 
+-- Each link looks its devices up in the rollups, one after the other: continuous aggregates compute what they have not
+-- stored yet, and in a join they would do so for the whole fleet. GROUP BY keeps the planner from making a join of it,
+-- and lets it hand down which buckets are asked for.
+
+CREATE OR REPLACE VIEW telemetry.linked_edge_energy AS
+SELECT
+    e.vehicle_id,
+    e.bucket,
+    a.energy_mwh AS ac_mwh,
+    a.samples AS meter_samples,
+    d.energy_mwh AS dc_mwh,
+    d.samples AS vehicle_samples,
+    greatest(least(e.until, now()) - e.since, INTERVAL '0') AS linked
+FROM telemetry.link_edge AS e
+CROSS JOIN LATERAL (
+    SELECT
+        sum(m.energy_mwh) AS energy_mwh,
+        count(*) FILTER (WHERE m.entry = 0) AS samples
+    FROM telemetry.meter_reading AS m
+    WHERE m.meter_id = e.meter_id AND m.ts >= e.since AND m.ts < e.until
+) AS a
+CROSS JOIN LATERAL (
+    SELECT
+        sum(v.energy_mwh) AS energy_mwh,
+        count(*) FILTER (WHERE v.entry = 0) AS samples
+    FROM telemetry.vehicle_reading AS v
+    WHERE v.vehicle_id = e.vehicle_id AND v.ts >= e.since AND v.ts < e.until
+) AS d;
+
+COMMENT ON VIEW telemetry.linked_edge_energy IS
+'Energy of both sides in the parts of hours in which a charging link begins or ends, from the raw readings.';
+COMMENT ON COLUMN telemetry.linked_edge_energy.vehicle_id IS 'The vehicle''s id.';
+COMMENT ON COLUMN telemetry.linked_edge_energy.bucket IS 'Start of the hour, in UTC.';
+COMMENT ON COLUMN telemetry.linked_edge_energy.ac_mwh IS
+'AC energy of the linked meter, in milliwatt-hours; null without readings.';
+COMMENT ON COLUMN telemetry.linked_edge_energy.meter_samples IS 'How many readings the linked meter sent.';
+COMMENT ON COLUMN telemetry.linked_edge_energy.dc_mwh IS
+'DC energy that reached the battery while linked, in milliwatt-hours; null without readings.';
+COMMENT ON COLUMN telemetry.linked_edge_energy.vehicle_samples IS 'How many readings the vehicle sent while linked.';
+COMMENT ON COLUMN telemetry.linked_edge_energy.linked IS 'How long the part is, until now at most.';
+
 CREATE OR REPLACE VIEW telemetry.linked_energy_hourly AS
 -- hours that lie in one link as a whole come from the rollups
 SELECT
@@ -19,10 +60,15 @@ FROM (
         0 AS dc_mwh,
         0 AS vehicle_samples
     FROM telemetry.link_span AS s
-    INNER JOIN bi.meter_energy_hourly AS m
-        ON m.meter_id = s.meter_id
-            AND m.bucket >= telemetry.ceiling_hour(s.since)
-            AND m.bucket < telemetry.floor_hour(s.until)
+    CROSS JOIN LATERAL (
+        SELECT
+            r.bucket,
+            any_value(r.energy_mwh) AS energy_mwh,
+            any_value(r.samples) AS samples
+        FROM bi.meter_energy_hourly AS r
+        WHERE r.meter_id = s.meter_id AND r.bucket >= s.since AND r.bucket <= s.until - INTERVAL '1 hour'
+        GROUP BY r.bucket
+    ) AS m
     UNION ALL
     SELECT
         s.vehicle_id,
@@ -32,10 +78,15 @@ FROM (
         v.energy_mwh AS dc_mwh,
         v.samples AS vehicle_samples
     FROM telemetry.link_span AS s
-    INNER JOIN bi.vehicle_energy_hourly AS v
-        ON v.vehicle_id = s.vehicle_id
-            AND v.bucket >= telemetry.ceiling_hour(s.since)
-            AND v.bucket < telemetry.floor_hour(s.until)
+    CROSS JOIN LATERAL (
+        SELECT
+            r.bucket,
+            any_value(r.energy_mwh) AS energy_mwh,
+            any_value(r.samples) AS samples
+        FROM bi.vehicle_energy_hourly AS r
+        WHERE r.vehicle_id = s.vehicle_id AND r.bucket >= s.since AND r.bucket <= s.until - INTERVAL '1 hour'
+        GROUP BY r.bucket
+    ) AS v
 ) AS w
 GROUP BY w.vehicle_id, w.bucket
 UNION ALL
@@ -43,28 +94,14 @@ UNION ALL
 SELECT
     e.vehicle_id,
     e.bucket,
-    coalesce(sum(a.energy_mwh), 0) AS ac_mwh,
-    sum(a.samples)::bigint AS meter_samples,
-    coalesce(sum(d.energy_mwh), 0) AS dc_mwh,
-    sum(d.samples)::bigint AS vehicle_samples,
-    sum(greatest(least(e.until, now()) - e.since, INTERVAL '0')) AS linked
-FROM telemetry.link_edge AS e
-CROSS JOIN LATERAL (
-    SELECT
-sum(m.energy_mwh) AS energy_mwh,
-count(*) FILTER (WHERE m.entry = 0) AS samples
-    FROM telemetry.meter_reading AS m
-    WHERE m.meter_id = e.meter_id AND m.ts >= e.since AND m.ts < e.until
-) AS a
-CROSS JOIN LATERAL (
-    SELECT
-sum(v.energy_mwh) AS energy_mwh,
-count(*) FILTER (WHERE v.entry = 0) AS samples
-    FROM telemetry.vehicle_reading AS v
-    WHERE v.vehicle_id = e.vehicle_id AND v.ts >= e.since AND v.ts < e.until
-) AS d
+    coalesce(sum(e.ac_mwh), 0) AS ac_mwh,
+    sum(e.meter_samples)::bigint AS meter_samples,
+    coalesce(sum(e.dc_mwh), 0) AS dc_mwh,
+    sum(e.vehicle_samples)::bigint AS vehicle_samples,
+    sum(e.linked) AS linked
+FROM telemetry.linked_edge_energy AS e
 GROUP BY e.vehicle_id, e.bucket
-HAVING num_nonnulls(sum(a.energy_mwh), sum(d.energy_mwh)) > 0;
+HAVING num_nonnulls(sum(e.ac_mwh), sum(e.dc_mwh)) > 0;
 
 COMMENT ON VIEW telemetry.linked_energy_hourly IS
 'Energy of both sides in the hours in which a vehicle was linked and either side reported.';
@@ -97,10 +134,15 @@ FROM (
         0 AS dc_mwh,
         0 AS vehicle_samples
     FROM telemetry.link_span AS s
-    INNER JOIN bi.meter_energy_daily AS m
-        ON m.meter_id = s.meter_id
-            AND m.bucket >= telemetry.ceiling_day(s.daily_since)
-            AND m.bucket < telemetry.floor_day(s.daily_until)
+    CROSS JOIN LATERAL (
+        SELECT
+            r.bucket,
+            any_value(r.energy_mwh) AS energy_mwh,
+            any_value(r.samples) AS samples
+        FROM bi.meter_energy_daily AS r
+        WHERE r.meter_id = s.meter_id AND r.bucket >= s.daily_since AND r.bucket <= s.daily_until - INTERVAL '24 hours'
+        GROUP BY r.bucket
+    ) AS m
     UNION ALL
     SELECT
         s.vehicle_id,
@@ -110,35 +152,69 @@ FROM (
         v.energy_mwh AS dc_mwh,
         v.samples AS vehicle_samples
     FROM telemetry.link_span AS s
-    INNER JOIN bi.vehicle_energy_daily AS v
-        ON v.vehicle_id = s.vehicle_id
-            AND v.bucket >= telemetry.ceiling_day(s.daily_since)
-            AND v.bucket < telemetry.floor_day(s.daily_until)
+    CROSS JOIN LATERAL (
+        SELECT
+            r.bucket,
+            any_value(r.energy_mwh) AS energy_mwh,
+            any_value(r.samples) AS samples
+        FROM bi.vehicle_energy_daily AS r
+        WHERE r.vehicle_id = s.vehicle_id
+            AND r.bucket >= s.daily_since
+            AND r.bucket <= s.daily_until - INTERVAL '24 hours'
+        GROUP BY r.bucket
+    ) AS v
 ) AS w
 GROUP BY w.vehicle_id, w.bucket
 UNION ALL
 -- days in which a link begins or ends are the sum of their linked hours
 SELECT
-    e.vehicle_id,
-    e.bucket,
-    h.ac_mwh,
-    h.meter_samples,
-    h.dc_mwh,
-    h.vehicle_samples,
-    e.linked
-FROM telemetry.link_edge_day AS e
-CROSS JOIN LATERAL (
+    w.vehicle_id,
+    w.bucket,
+    coalesce(sum(w.ac_mwh), 0) AS ac_mwh,
+    coalesce(sum(w.meter_samples), 0)::bigint AS meter_samples,
+    coalesce(sum(w.dc_mwh), 0) AS dc_mwh,
+    coalesce(sum(w.vehicle_samples), 0)::bigint AS vehicle_samples,
+    sum(w.linked) AS linked
+FROM (
     SELECT
-        sum(l.ac_mwh) AS ac_mwh,
-        sum(l.meter_samples)::bigint AS meter_samples,
-        sum(l.dc_mwh) AS dc_mwh,
-        sum(l.vehicle_samples)::bigint AS vehicle_samples
-    FROM telemetry.linked_energy_hourly AS l
-    WHERE l.vehicle_id = e.vehicle_id
-        AND l.bucket >= e.bucket
-        AND l.bucket < e.bucket + INTERVAL '24 hours'
-) AS h
-WHERE h.ac_mwh IS NOT NULL;
+        p.vehicle_id,
+        p.bucket,
+        m.energy_mwh AS ac_mwh,
+        m.samples AS meter_samples,
+        v.energy_mwh AS dc_mwh,
+        v.samples AS vehicle_samples,
+        greatest(least(p.until, now()) - p.since, INTERVAL '0') AS linked
+    FROM telemetry.link_part_of_day AS p
+    CROSS JOIN LATERAL (
+        SELECT
+            sum(r.energy_mwh) AS energy_mwh,
+            sum(r.samples) AS samples
+        FROM bi.meter_energy_hourly AS r
+        WHERE r.meter_id = p.meter_id AND r.bucket >= p.since AND r.bucket <= p.until - INTERVAL '1 hour'
+    ) AS m
+    CROSS JOIN LATERAL (
+        SELECT
+            sum(r.energy_mwh) AS energy_mwh,
+            sum(r.samples) AS samples
+        FROM bi.vehicle_energy_hourly AS r
+        WHERE r.vehicle_id = p.vehicle_id AND r.bucket >= p.since AND r.bucket <= p.until - INTERVAL '1 hour'
+    ) AS v
+    UNION ALL
+    SELECT
+        e.vehicle_id,
+        telemetry.floor_day(e.bucket) AS bucket,
+        e.ac_mwh,
+        e.meter_samples,
+        e.dc_mwh,
+        e.vehicle_samples,
+        INTERVAL '0' AS linked
+    FROM telemetry.linked_edge_energy AS e
+    CROSS JOIN telemetry.horizon AS h
+    -- before that links are of whole days
+    WHERE e.bucket >= h.hourly_since
+) AS w
+GROUP BY w.vehicle_id, w.bucket
+HAVING num_nonnulls(sum(w.ac_mwh), sum(w.dc_mwh)) > 0;
 
 COMMENT ON VIEW telemetry.linked_energy_daily IS
 'Energy of both sides in the days in which a vehicle was linked and either side reported.';

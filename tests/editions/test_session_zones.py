@@ -24,7 +24,7 @@ QUERIES = [
         for name in ("meter_energy", "vehicle_energy", "charging_efficiency")
     ),
     "SELECT * FROM telemetry.link_span ORDER BY 1, 3",
-    "SELECT * FROM telemetry.link_edge_day ORDER BY 1, 2",
+    "SELECT * FROM telemetry.link_part_of_day ORDER BY 1, 2",
     "SELECT * FROM api.performance('V-1', '2025-10-25 00:00+00', '2025-10-27 00:00+00')",
     "SELECT * FROM api.performance('V-1', NULL, '2026-03-29 12:00+00')",
     "SELECT * FROM api.performance_hourly('V-1', '2025-10-25 00:00+00', '2026-04-01 00:00+00')",

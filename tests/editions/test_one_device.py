@@ -1,0 +1,154 @@
+"""A question about one device reads its rows alone; efficiency is what plain SQL makes of it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import LiteralString
+
+from tests.support.readings import NOW, Connection, link
+
+HOUR = timedelta(hours=1)
+DEVICES = 60
+BEGIN = NOW.replace(hour=0, minute=0) - timedelta(days=2)
+_READ = """
+SELECT coalesce(sum(s.seq_tup_read + s.idx_tup_fetch), 0)::integer
+FROM pg_stat_xact_all_tables AS s
+WHERE s.relname LIKE '%hyper%'
+"""
+_PLAIN = """
+SELECT
+    e.vehicle_id,
+    date_trunc(%(unit)s, e.ts, 'UTC') AS bucket,
+    coalesce(sum(e.energy_mwh) FILTER (WHERE e.side = 'AC'), 0) * 0.000001 AS ac_kwh,
+    coalesce(sum(e.energy_mwh) FILTER (WHERE e.side = 'DC'), 0) * 0.000001 AS dc_kwh,
+    count(*) FILTER (WHERE e.side = 'AC') AS meter_samples,
+    count(*) FILTER (WHERE e.side = 'DC') AS vehicle_samples
+FROM (
+    SELECT l.vehicle_id, m.ts, 'AC' AS side, m.energy_mwh
+    FROM telemetry.charging_link AS l
+    INNER JOIN telemetry.meter_reading AS m ON m.meter_id = l.meter_id AND l.during @> m.ts
+    UNION ALL
+    SELECT l.vehicle_id, v.ts, 'DC' AS side, v.energy_mwh
+    FROM telemetry.charging_link AS l
+    INNER JOIN telemetry.vehicle_reading AS v ON v.vehicle_id = l.vehicle_id AND l.during @> v.ts
+) AS e
+GROUP BY e.vehicle_id, bucket
+ORDER BY e.vehicle_id, bucket
+"""
+
+
+def fill(db: Connection, begin: datetime, devices: int, minutes: int = 10) -> None:
+    """A reading of each meter and vehicle so often until now, no two of the same energy."""
+    for kind in ("meter", "vehicle"):
+        db.execute(
+            f"INSERT INTO telemetry.{kind}_reading ({kind}_id, ts, energy_mwh)"
+            " SELECT %s || '-' || d, t, extract(EPOCH FROM t)::bigint / 60 %% 7919 * 100 + d"
+            " FROM generate_series(1, %s) AS d,"
+            " generate_series(%s::timestamptz, %s, %s * INTERVAL '1 minute') AS t",
+            [kind[0].upper(), devices, begin, NOW, minutes],
+        )
+
+
+def refresh(db: Connection) -> None:
+    """As far as the policies go: hours up to an hour ago, days up to yesterday."""
+    db.execute("CALL ops.refresh(%s, now())", [NOW - timedelta(days=10)])
+    db.execute("ANALYZE")
+
+
+QUESTIONS: dict[str, LiteralString] = {
+    "performance": "SELECT * FROM api.performance('V-1')",
+    "hourly performance": "SELECT * FROM api.performance_hourly('V-1')",
+    **{
+        f"{relation}{since}": f"SELECT * FROM bi.{relation} AS r WHERE r.{device}{since}"
+        for relation, device in (
+            ("meter_energy_hourly", "meter_id = 'M-1'"),
+            ("meter_energy_daily", "meter_id = 'M-1'"),
+            ("vehicle_energy_hourly", "vehicle_id = 'V-1'"),
+            ("vehicle_energy_daily", "vehicle_id = 'V-1'"),
+            ("charging_efficiency_hourly", "vehicle_id = 'V-1'"),
+            ("charging_efficiency_daily", "vehicle_id = 'V-1'"),
+        )
+        for since in ("", " AND r.bucket >= %(midnight)s")
+    },
+    "meter_energy_monthly": "SELECT * FROM bi.meter_energy_monthly AS r WHERE r.meter_id = 'M-1'",
+    "vehicle_energy_monthly": (
+        "SELECT * FROM bi.vehicle_energy_monthly AS r WHERE r.vehicle_id = 'V-1'"
+    ),
+}
+
+
+def test_what_is_asked_of_one_device_reads_no_more_rows_than_it_has_readings(
+    db: Connection,
+) -> None:
+    fill(db, BEGIN, DEVICES)
+    for number in range(3, DEVICES + 1):
+        link(db, f"V-{number}", f"M-{number}")
+    # it has two meters in turns, and changes them within hours
+    link(db, "V-1", "M-1", None, BEGIN + timedelta(hours=30, minutes=20))
+    link(db, "V-1", "M-2", BEGIN + timedelta(hours=30, minutes=20), NOW - timedelta(minutes=90))
+    link(db, "V-1", "M-1", NOW - timedelta(minutes=90))
+    refresh(db)
+    readings = db.execute(
+        "SELECT count(*) FROM telemetry.meter_reading AS m WHERE m.meter_id = 'M-1'"
+    ).fetchone()
+    assert readings is not None
+    db.execute("SET max_parallel_workers_per_gather = 0")  # whose reads would not be counted here
+    read: dict[str, int] = {}
+    for name, question in QUESTIONS.items():
+        # more often than PostgreSQL plans with the values at hand
+        for _ in range(7):
+            with db.transaction():
+                before = db.execute(_READ).fetchone()
+                assert db.execute(question, {"midnight": BEGIN + 48 * HOUR}).fetchall()
+                after = db.execute(_READ).fetchone()
+            assert before is not None
+            assert after is not None
+            read[name] = max(read.get(name, 0), after[0] - before[0])
+    # of the vehicle, and of as many meters as it has had
+    assert {name: rows for name, rows in read.items() if rows > 3 * readings[0]} == {}
+    assert all(read.values())
+
+
+def test_efficiency_is_what_plain_sql_makes_of_readings_and_links(db: Connection) -> None:
+    fill(db, BEGIN, 4, minutes=7)
+    changes = [
+        BEGIN + timedelta(minutes=minutes)
+        for minutes in (
+            *(10, 25, 40, 60),  # within an hour, and on the hour
+            *(9 * 60 + 5, 13 * 60 + 59, 21 * 60),  # several on one day
+            24 * 60,  # at midnight
+            2 * 24 * 60 - 1,  # just before another
+            2 * 24 * 60 + 3,  # on the day that is not over
+        )
+    ]
+    stretches = list(zip([None, *changes], [*changes, None], strict=True))
+    for number, (since, until) in enumerate(stretches):
+        link(db, "V-1", f"M-{number % 3 + 1}", since, until)
+        # one is not linked all the time
+        if number % 2:
+            link(db, "V-2", f"M-{(number + 1) % 3 + 1}", since, until)
+    link(db, "V-4", "M-4")
+    assert_plain(db)
+    refresh(db)
+    assert_plain(db)
+    # what comes late, and a link that was forgotten
+    link(db, "V-3", "M-2", BEGIN - 30 * HOUR, BEGIN - 26 * HOUR - timedelta(minutes=10))
+    db.execute(
+        "INSERT INTO telemetry.meter_reading (meter_id, ts, energy_mwh)"
+        " SELECT 'M-' || d, %s::timestamptz + n * INTERVAL '11 minutes', 1000 + n"
+        " FROM generate_series(1, 4) AS d, generate_series(0, 400) AS n",
+        [BEGIN - 31 * HOUR + timedelta(seconds=1)],
+    )
+    refresh(db)
+    assert_plain(db)
+
+
+def assert_plain(db: Connection) -> None:
+    for grain, unit in (("hourly", "hour"), ("daily", "day")):
+        shown = db.execute(
+            "SELECT e.vehicle_id, e.bucket, e.ac_kwh, e.dc_kwh, e.meter_samples, e.vehicle_samples"
+            f" FROM bi.charging_efficiency_{grain} AS e ORDER BY e.vehicle_id, e.bucket"
+        ).fetchall()
+        plain = db.execute(_PLAIN, {"unit": unit}).fetchall()
+        assert plain
+        assert shown == plain
