@@ -7,8 +7,8 @@ LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    -- whoever is at work is in a transaction, but for a moment between two of them
-    FOR v_look IN 1..3 LOOP
+    -- whoever is at work is in a transaction, but between two of them, which a busy machine may draw out
+    FOR v_look IN 1..100 LOOP
         IF EXISTS (
             SELECT FROM pg_locks AS l WHERE l.locktype = 'virtualxid' AND l.pid = is_at_work.pid AND l.granted
         ) THEN
