@@ -16,6 +16,8 @@ BEGIN
             ('wattledger_service', 'statement_timeout', '60s'),
             ('wattledger_service', 'lock_timeout', '10s'),
             ('wattledger_service', 'idle_in_transaction_session_timeout', '30s'),
+            -- compiling a query over many chunks takes longer than running it
+            ('wattledger_service', 'jit', 'off'),
             -- an analyst's query can neither write nor run away; a session may ask for more time
             ('wattledger_bi', 'default_transaction_read_only', 'on'),
             ('wattledger_bi', 'statement_timeout', '60s'),
@@ -27,7 +29,6 @@ BEGIN
             ('wattledger_bi', 'search_path', 'bi, public'),
             -- to group a fleet's hours in memory
             ('wattledger_bi', 'work_mem', '64MB'),
-            -- compiling a query over many chunks takes longer than running it
             ('wattledger_bi', 'jit', 'off'),
             -- a DBA's statement may take long; a lock that it cannot get, or keeps while nobody types, stops readings
             ('wattledger_dba', 'lock_timeout', '10s'),

@@ -79,9 +79,12 @@ def test_the_guide_for_analysts_says_how_long_a_late_reading_waits(db: Connectio
     )
     assert hours is not None
     assert days is not None
-    assert (hours[0], hours[0] + days[0]) == (timedelta(minutes=15), timedelta(minutes=75))
+    assert (hours[0], days[0]) == (timedelta(minutes=15), timedelta(hours=1))
     text = (DOCS / "bi.md").read_text(encoding="utf-8")
-    assert "15 minutes at most until the hours have it, 1 h 15 min until the days" in text
+    assert (
+        "15 minutes at most until the hours have it, or an hour where it is more than three" in text
+    )
+    assert "then another hour until the\ndays and months do" in text
 
 
 def test_the_guide_for_analysts_names_the_ports_there_are(monkeypatch: pytest.MonkeyPatch) -> None:

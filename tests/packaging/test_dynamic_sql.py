@@ -17,10 +17,9 @@ REVIEWED = {
     # a function's arguments as the catalogue writes them
     ("access.sql", "REVOKE ALL ON FUNCTION %I.%I(%s) FROM PUBLIC"),
     ("access.sql", "GRANT EXECUTE ON FUNCTION %I.%I(%s) TO wattledger_owner"),
-    # names of a hypertable and of its columns, which were quoted where they were put together
-    ("move.sql", "DELETE FROM %s WHERE bucket < %L"),
-    ("move.sql", "INSERT INTO %1$s (%2$s) SELECT %2$s FROM bi.%3$I WHERE bucket < %4$L"),
 }
+# what was put together by format() before, in the same block
+BEFORE = {("move_locks.sql", "v_lock")}
 
 
 def statements(text: str) -> list[str]:
@@ -32,6 +31,8 @@ def statements(text: str) -> list[str]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_dynamic_statements_quote_what_they_are_given(path):
     for statement in statements(path.read_text(encoding="utf-8")):
+        if (path.name, statement) in BEFORE:
+            continue
         found = FORMAT.fullmatch(statement)
         assert found, f"put it together by format() alone: {statement}"
         assert "||" not in found["rest"], statement
@@ -49,3 +50,9 @@ def test_some_statements_are_dynamic_and_every_exemption_is_used():
     }
     assert len(templates) > 4
     assert templates >= REVIEWED
+    found = {
+        (path.name, statement)
+        for path in FILES
+        for statement in statements(path.read_text(encoding="utf-8"))
+    }
+    assert found >= BEFORE
