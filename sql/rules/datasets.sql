@@ -46,6 +46,8 @@ $$;
 COMMENT ON FUNCTION telemetry.source_of(text) IS
 'Takes a dataset. Returns the one that it is built from; null for raw readings.';
 REVOKE ALL ON FUNCTION telemetry.source_of(text) FROM PUBLIC;
+-- a view of ops calls it with the rights of whoever asks
+GRANT EXECUTE ON FUNCTION telemetry.source_of(text) TO wattledger_dba;
 
 CREATE OR REPLACE VIEW telemetry.dataset_level AS
 SELECT

@@ -183,6 +183,7 @@ SELECT
     l.late_since,
     r.last_finished_at AS last_refresh_at
 FROM telemetry.dataset AS d
+INNER JOIN telemetry.dataset AS s ON s.dataset = telemetry.source_of(d.dataset)
 LEFT JOIN telemetry.watermark() AS w ON w.dataset = d.dataset
 CROSS JOIN LATERAL (
     SELECT
@@ -190,6 +191,8 @@ CROSS JOIN LATERAL (
         telemetry.from_us(min(p.since_us)) AS late_since
     FROM telemetry.pending_change() AS p
     WHERE p.dataset = d.dataset
+        -- a drop changes nothing that could be refreshed
+        AND telemetry.from_us(p.until_us) >= s.complete_since
         -- not the time before the first and after the last refreshed bucket
         AND p.since_us > -210866803200000000
         AND p.since_us < extract(EPOCH FROM w.watermark) * 1000000
