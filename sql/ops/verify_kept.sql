@@ -15,9 +15,11 @@ AS $$
             -- no reading is older
             telemetry.floor_day(greatest(verify_kept.since, timestamptz '2000-01-01 00:00:00+00')) AS since,
             least(verify_kept.until, d.complete_since) AS until,
-            telemetry.ceiling_day(h.complete_since) AS hours_since
+            telemetry.ceiling_day(h.complete_since) AS hours_since,
+            telemetry.ceiling_day(y.complete_since) AS days_since
         FROM telemetry.dataset AS d
         INNER JOIN telemetry.dataset AS h ON h.dataset = replace(d.dataset, 'reading', 'energy_hourly')
+        INNER JOIN telemetry.dataset AS y ON y.dataset = replace(d.dataset, 'reading', 'energy_daily')
         WHERE d.dataset LIKE '%reading' AND d.complete_since > verify_kept.since
     ),
     kept AS (
@@ -51,14 +53,14 @@ AS $$
         SELECT g.source, 'meter_energy_daily', m.bucket, NULL, sum(m.samples), sum(m.energy_mwh)
         FROM gone AS g
         INNER JOIN bi.meter_energy_daily AS m
-            ON m.bucket >= g.since AND m.bucket <= g.until - INTERVAL '24 hours'
+            ON m.bucket >= greatest(g.since, g.days_since) AND m.bucket <= g.until - INTERVAL '24 hours'
         WHERE g.side = 'meter'
         GROUP BY 1, 3
         UNION ALL
         SELECT g.source, 'vehicle_energy_daily', v.bucket, NULL, sum(v.samples), sum(v.energy_mwh)
         FROM gone AS g
         INNER JOIN bi.vehicle_energy_daily AS v
-            ON v.bucket >= g.since AND v.bucket <= g.until - INTERVAL '24 hours'
+            ON v.bucket >= greatest(g.since, g.days_since) AND v.bucket <= g.until - INTERVAL '24 hours'
         WHERE g.side = 'vehicle'
         GROUP BY 1, 3
     ),
@@ -76,7 +78,7 @@ AS $$
         CROSS JOIN (VALUES ('hourly'), ('daily')) AS l (level)
         WHERE CASE l.level
             WHEN 'hourly' THEN p.day >= g.hours_since AND p.day < g.until
-            ELSE p.day <= g.until - INTERVAL '24 hours'
+            ELSE p.day >= g.days_since AND p.day <= g.until - INTERVAL '24 hours'
         END
     )
     SELECT

@@ -189,6 +189,7 @@ BEGIN
                 RETURN;
             WHEN v_next.step = 'dropped' THEN
                 RAISE NOTICE 'dropped % of %', v_next.chunk, dataset;
+                CALL telemetry.yield_turn();
             WHEN v_next.step = 'unproven' THEN
                 problem := pg_catalog.format('%s of %s stays: %s', v_next.chunk, dataset, v_next.detail);
                 RETURN;

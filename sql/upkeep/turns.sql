@@ -83,9 +83,34 @@ $$;
 COMMENT ON PROCEDURE telemetry.take_turn (text, interval) IS
 'Waits until it is this session''s turn to keep history in shape. Takes what is to be done, and how long to wait. Commits. Raises WL024 where another session is at it for longer.';
 
+CREATE OR REPLACE PROCEDURE telemetry.yield_turn()
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_work text;
+BEGIN
+    SET LOCAL ROLE wattledger_owner;
+    SET LOCAL search_path = pg_catalog, pg_temp;
+    SELECT t.work INTO v_work
+    FROM telemetry.turn AS t
+    WHERE t.pid = pg_backend_pid() AND t.taken_at < clock_timestamp() - INTERVAL '60 seconds';
+    IF v_work IS NOT NULL THEN
+        PERFORM telemetry.end_turn();
+        COMMIT;
+        -- who waits looks ten times a second
+        PERFORM pg_catalog.pg_sleep(0.3);
+        CALL telemetry.take_turn(v_work, INTERVAL '30 minutes');
+    END IF;
+    COMMIT;
+END;
+$$;
+
+COMMENT ON PROCEDURE telemetry.yield_turn () IS
+'Lets others have their turn, between two parts of long work: where this session has had it for a minute, it waits for another one. Takes and returns nothing. Commits. Raises WL024 as telemetry.take_turn does.';
+
 REVOKE ALL ON FUNCTION
     telemetry.is_at_work(integer),
     telemetry.try_turn(text),
     telemetry.end_turn()
 FROM PUBLIC;
-REVOKE ALL ON PROCEDURE telemetry.take_turn(text, interval) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE telemetry.take_turn(text, interval), telemetry.yield_turn() FROM PUBLIC;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import psycopg
@@ -64,3 +65,29 @@ def test_ending_a_turn_leaves_that_of_another(connection: Connection, other: Con
         other.execute("SELECT 1")
         connection.execute("SELECT telemetry.end_turn()")
         assert not try_turn(connection)
+
+
+def test_long_work_lets_others_have_their_turn(
+    connection: Connection, other: Connection, database_url: str
+) -> None:
+    assert try_turn(connection)
+    kept = "SELECT pid FROM telemetry.turn"
+    before = connection.execute(kept).fetchone()
+    # a moment is no long time
+    connection.execute("CALL telemetry.yield_turn()")
+    assert connection.execute(kept).fetchone() == before
+    connection.execute("UPDATE telemetry.turn SET taken_at = taken_at - INTERVAL '61 seconds'")
+
+    def wait_for_it() -> None:
+        with psycopg.connect(database_url, autocommit=True) as opened:
+            opened.execute("CALL telemetry.take_turn('waiting', INTERVAL '50 seconds')")
+            opened.execute("SELECT telemetry.end_turn()")
+
+    waiting = threading.Thread(target=wait_for_it)
+    waiting.start()
+    connection.execute("CALL telemetry.yield_turn()")
+    waiting.join(60)
+    assert not waiting.is_alive()
+    # whoever came first, both had it
+    assert try_turn(connection)
+    assert try_turn(other)

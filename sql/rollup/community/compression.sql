@@ -58,6 +58,7 @@ BEGIN
         v_left := ARRAY[]::text[];
         FOREACH v_chunk IN ARRAY v_chunks LOOP
             COMMIT;
+            CALL telemetry.yield_turn();
             -- transactions of its own, so that it cannot pin its path: see ops.refresh
             SET LOCAL ROLE wattledger_owner;
             SET LOCAL search_path = pg_catalog, pg_temp;

@@ -89,6 +89,7 @@ BEGIN
         SET LOCAL search_path = pg_catalog, pg_temp;
         RAISE NOTICE 'refreshed % of %', to_char(v_starts[i] AT TIME ZONE 'UTC', 'YYYY-MM-DD'), dataset;
         COMMIT;
+        CALL telemetry.yield_turn();
     END LOOP;
 END;
 $$;
