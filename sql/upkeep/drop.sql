@@ -45,6 +45,7 @@ CREATE OR REPLACE FUNCTION telemetry.drop_proven(
     chunk regclass,
     chunk_start timestamptz,
     chunk_end timestamptz,
+    since timestamptz,
     OUT step text,
     OUT detail text
 )
@@ -64,16 +65,15 @@ BEGIN
     );
     PERFORM telemetry.lock_rollups(dataset);
     PERFORM telemetry.lock_chunk(chunk);
-    IF telemetry.is_refreshed(dataset, chunk_start, chunk_end) IS NOT TRUE THEN
+    IF telemetry.is_refreshed(dataset, since, chunk_end) IS NOT TRUE THEN
         step := 'refresh';
         RETURN;
     END IF;
-    detail := telemetry.unproven(dataset, chunk_start, chunk_end);
+    detail := telemetry.unproven(dataset, since, chunk_end);
     IF detail IS NOT NULL THEN
         step := 'unproven';
         RETURN;
     END IF;
-    PERFORM telemetry.note_proven(dataset, chunk_start, chunk_end);
     -- as it was chosen by now: who keeps more than a moment ago waits no longer than the drop itself takes
     UPDATE telemetry.dataset AS d
     SET complete_since = greatest(d.complete_since, drop_proven.chunk_end)
@@ -83,6 +83,7 @@ BEGIN
         step := 'kept';
         RETURN;
     END IF;
+    PERFORM telemetry.note_proven(dataset, since, chunk_end);
     LOOP
         BEGIN
             PERFORM public.drop_chunks(v_relation, older_than => chunk_end, newer_than => chunk_start);
@@ -103,14 +104,14 @@ EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
 END;
 $$;
 
-COMMENT ON FUNCTION telemetry.drop_proven(text, regclass, timestamptz, timestamptz) IS
-'Drops a chunk once it is proven that hours and days hold all of it. Takes its dataset, the chunk, and its begin and end. Returns what was done, or is to be done first: dropped; refresh (of its time); busy (somebody reads or writes it); kept (for longer, as was chosen meanwhile); unproven; and for busy and unproven a sentence that says more.';
+COMMENT ON FUNCTION telemetry.drop_proven(text, regclass, timestamptz, timestamptz, timestamptz) IS
+'Drops a chunk once it is proven that hours and days hold all of it. Takes its dataset, the chunk, its begin and end, and since when it has rows that are not dropped yet. Returns what was done, or is to be done first: dropped; refresh (of its time); busy (somebody reads or writes it); kept (for longer, as was chosen meanwhile); unproven; and for busy and unproven a sentence that says more.';
 
 CREATE OR REPLACE FUNCTION telemetry.drop_next(
     dataset text,
     OUT step text,
     OUT chunk text,
-    OUT chunk_start timestamptz,
+    OUT since timestamptz,
     OUT chunk_end timestamptz,
     OUT detail text
 )
@@ -120,16 +121,19 @@ AS $$
 DECLARE
     v_cutoff timestamptz;
     v_accepted timestamptz;
+    v_complete timestamptz;
+    v_start timestamptz;
     v_last timestamptz;
 BEGIN
-    SELECT telemetry.utc_minus(now(), telemetry.drop_after(d.keep)), d.accepted_since INTO v_cutoff, v_accepted
+    SELECT telemetry.utc_minus(now(), telemetry.drop_after(d.keep)), d.accepted_since, d.complete_since
+    INTO v_cutoff, v_accepted, v_complete
     FROM telemetry.dataset AS d
     WHERE d.dataset = drop_next.dataset;
     IF v_cutoff IS NULL THEN
         RETURN;
     END IF;
     SELECT c.chunk, c.chunk_start, c.chunk_end, max(c.chunk_end) OVER ()
-    INTO chunk, chunk_start, chunk_end, v_last
+    INTO chunk, v_start, chunk_end, v_last
     FROM telemetry.chunks_before(dataset, v_cutoff) AS c
     ORDER BY c.chunk_start
     LIMIT 1;
@@ -140,6 +144,8 @@ BEGIN
         chunk := NULL;
         RETURN;
     END IF;
+    -- a chunk that is longer than those before it may reach below what was dropped: none of its rows does
+    since := greatest(v_start, v_complete);
     -- another service or a DBA is at it
     IF NOT pg_try_advisory_xact_lock(hashtextextended('telemetry.drop_next', 0)) THEN
         step := 'busy';
@@ -158,17 +164,17 @@ BEGIN
             RETURN;
         END IF;
     END IF;
-    IF telemetry.is_refreshed(dataset, chunk_start, chunk_end) IS NOT TRUE THEN
+    IF telemetry.is_refreshed(dataset, since, chunk_end) IS NOT TRUE THEN
         step := 'refresh';
         RETURN;
     END IF;
     SELECT d.step, d.detail INTO step, detail
-    FROM telemetry.drop_proven(dataset, chunk::regclass, chunk_start, chunk_end) AS d;
+    FROM telemetry.drop_proven(dataset, chunk::regclass, v_start, chunk_end, since) AS d;
 END;
 $$;
 
 COMMENT ON FUNCTION telemetry.drop_next(text) IS
-'Takes the next step in dropping what a dataset keeps no longer, to be committed before the one after. Takes the dataset. Returns what was done, or is to be done first: bound (older readings are no longer accepted), or what telemetry.drop_proven says of the oldest chunk, which is named with its begin and end; null where nothing is left to be dropped.';
+'Takes the next step in dropping what a dataset keeps no longer, to be committed before the one after. Takes the dataset. Returns what was done, or is to be done first: bound (older readings are no longer accepted), or what telemetry.drop_proven says of the oldest chunk, which is named, with since when it has rows and its end; null where nothing is left to be dropped.';
 
 CREATE OR REPLACE PROCEDURE telemetry.drop_due(dataset text, INOUT problem text)
 LANGUAGE plpgsql
@@ -183,6 +189,8 @@ BEGIN
         SET LOCAL search_path = pg_catalog, pg_temp;
         SELECT n.* INTO v_next FROM telemetry.drop_next(dataset) AS n;
         COMMIT;
+        SET LOCAL ROLE wattledger_owner;
+        SET LOCAL search_path = pg_catalog, pg_temp;
         v_tries := CASE WHEN v_next.step IN ('busy', 'refresh') THEN v_tries + 1 ELSE 0 END;
         CASE
             WHEN v_next.step IS NULL THEN
@@ -198,9 +206,9 @@ BEGIN
                     coalesce(v_next.detail, 'they cannot be refreshed now');
                 RETURN;
             WHEN v_next.step = 'refresh' THEN
-                CALL telemetry.refresh_above(dataset, v_next.chunk_start, v_next.chunk_end);
+                CALL telemetry.refresh_above(dataset, v_next.since, v_next.chunk_end);
             WHEN v_next.step = 'busy' THEN
-                PERFORM pg_catalog.pg_sleep(0.25);
+                PERFORM pg_sleep(0.25);
             ELSE NULL;
         END CASE;
     END LOOP;
@@ -250,7 +258,7 @@ COMMENT ON FUNCTION telemetry.raise_problem(text) IS
 REVOKE ALL ON FUNCTION
     telemetry.raise_problem(text),
     telemetry.await_writers(text, interval),
-    telemetry.drop_proven(text, regclass, timestamptz, timestamptz),
+    telemetry.drop_proven(text, regclass, timestamptz, timestamptz, timestamptz),
     telemetry.drop_next(text),
     telemetry.lock_chunk(regclass)
 FROM PUBLIC;

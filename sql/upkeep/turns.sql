@@ -31,7 +31,12 @@ AS $$
 DECLARE
     v_pid integer;
 BEGIN
-    SELECT t.pid INTO v_pid FROM telemetry.turn AS t FOR UPDATE SKIP LOCKED;
+    SELECT
+        -- numbers of processes begin anew with the server
+        CASE WHEN t.taken_at >= pg_postmaster_start_time() THEN t.pid END
+    INTO v_pid
+    FROM telemetry.turn AS t
+    FOR UPDATE SKIP LOCKED;
     IF NOT found OR (v_pid <> pg_backend_pid() AND telemetry.is_at_work(v_pid)) THEN
         RETURN FALSE;
     END IF;
@@ -75,6 +80,8 @@ BEGIN
                 USING ERRCODE = 'WL024', HINT = 'Try again when it is done; pg_terminate_backend ends it.';
         END IF;
         COMMIT;
+        SET LOCAL ROLE wattledger_owner;
+        SET LOCAL search_path = pg_catalog, pg_temp;
         PERFORM pg_sleep(0.1);
     END LOOP;
 END;
@@ -97,8 +104,10 @@ BEGIN
     IF v_work IS NOT NULL THEN
         PERFORM telemetry.end_turn();
         COMMIT;
+        SET LOCAL ROLE wattledger_owner;
+        SET LOCAL search_path = pg_catalog, pg_temp;
         -- who waits looks ten times a second
-        PERFORM pg_catalog.pg_sleep(0.3);
+        PERFORM pg_sleep(0.3);
         CALL telemetry.take_turn(v_work, INTERVAL '30 minutes');
     END IF;
     COMMIT;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import psycopg
@@ -84,6 +85,26 @@ def test_every_procedure_sets_its_path_right_after_its_role(catalog: Connection)
         assert roles, name
         for i in roles:
             assert lines[i + 1] == "SET LOCAL search_path = pg_catalog, pg_temp;", name
+
+
+def test_no_procedure_does_anything_by_the_callers_path_after_a_commit(catalog: Connection) -> None:
+    """A commit ends SET LOCAL: the next operator would be whatever the caller's path has first."""
+    harmless = re.compile(
+        r"SET LOCAL ROLE wattledger_owner;|RETURN;|END( LOOP| IF)?;|LOOP"
+        r"|CALL telemetry\.yield_turn\(\);|FOR i IN 1 \.\. pg_catalog\.cardinality\(\w+\) LOOP"
+    )
+    rows = catalog.execute(
+        "SELECT p.oid::regprocedure::text, p.prosrc FROM pg_proc AS p"
+        " WHERE p.pronamespace::regnamespace::text = ANY(%s) AND p.prokind = 'p'",
+        [SCHEMAS],
+    ).fetchall()
+    after = [
+        (name, line)
+        for name, body in rows
+        for line in re.findall(r"\bCOMMIT;\n(?:\s*--[^\n]*\n)*\s*([^\n]*)", body)
+    ]
+    assert after
+    assert [(name, line) for name, line in after if not harmless.fullmatch(line)] == []
 
 
 def test_no_function_puts_a_statement_together_from_text(catalog: Connection) -> None:

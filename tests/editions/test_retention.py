@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -239,6 +239,53 @@ def test_what_was_dropped_past_us_survives_any_refresh(db: Connection) -> None:
     maintain(db)
     refresh_all(db)
     assert energy(db) == before
+
+
+def test_a_chunk_that_reaches_below_what_was_dropped_goes_in_its_time(db: Connection) -> None:
+    start = two_days_from(NOON - 15 * DAY)
+    ingest_meters(db, [MeterReading(ts=start + DAY / 2, energy_kwh=1.0)])
+    retain(db, "8 days")
+    maintain(db)
+    assert raw(db) == 0
+    # longer chunks fill the place of those that went
+    retain(db, "60 days")
+    db.execute("SELECT ops.set_chunk_interval('meter_reading', INTERVAL '48 hours')")
+    assert ingest_meters(db, [MeterReading(ts=start + 3 * DAY / 2, energy_kwh=2.0)]) == []
+    chunks = db.execute(
+        "SELECT range_start FROM timescaledb_information.chunks"
+        " WHERE hypertable_name = 'meter_reading'"
+    ).fetchall()
+    assert chunks == [(start,)]
+    retain(db, "8 days")
+    maintain(db)
+    assert raw(db) == 0
+    assert energy(db)[:2] == [3_000_000, 3_000_000]
+    assert db.execute("SELECT * FROM ops.verify('-infinity')").fetchall() == []
+
+
+def two_days_from(moment: datetime) -> datetime:
+    """Where a chunk of two days that holds the moment begins."""
+    day = moment.replace(hour=0)
+    return day - (day - datetime(1970, 1, 1, tzinfo=UTC)).days % 2 * DAY
+
+
+def test_what_is_kept_after_all_is_not_noted_as_gone(db: Connection) -> None:
+    fill(db)
+    maintain(db)
+    start = (NOON - 12 * DAY).replace(hour=0)
+    (chunk,) = db.execute(
+        "SELECT to_regclass(chunk_schema || '.' || chunk_name)::oid"
+        " FROM timescaledb_information.chunks"
+        " WHERE hypertable_name = 'meter_reading' AND range_start = %s",
+        [start],
+    ).fetchone() or (None,)
+    step = db.execute(
+        "SELECT step FROM telemetry.drop_proven('meter_reading', %s::oid::regclass, %s, %s, %s)",
+        [chunk, start, start + DAY, start],
+    ).fetchone()
+    assert step == ("kept",)
+    assert raw(db) == 14
+    assert db.execute("SELECT * FROM telemetry.proven_energy").fetchall() == []
 
 
 @pytest.fixture

@@ -49,6 +49,20 @@ def test_the_turn_of_a_session_that_is_gone_is_free(
     assert try_turn(connection)
 
 
+def test_a_turn_from_before_the_server_started_is_free(
+    connection: Connection, other: Connection
+) -> None:
+    with other.transaction():
+        other.execute("SELECT 1")
+        # another session has the number of one that is gone
+        connection.execute(
+            "UPDATE telemetry.turn SET pid = %s,"
+            " taken_at = pg_postmaster_start_time() - INTERVAL '1 second'",
+            other.execute("SELECT pg_backend_pid()").fetchone(),
+        )
+        assert try_turn(connection)
+
+
 def test_whoever_waits_too_long_is_told_for_whom(connection: Connection, other: Connection) -> None:
     assert try_turn(other)
     with other.transaction():

@@ -92,7 +92,9 @@ BEGIN
         EXIT WHEN v_chunks = '{}' OR v_waited + v_pause > extract(EPOCH FROM patience);
         -- without any lock
         COMMIT;
-        PERFORM pg_catalog.pg_sleep(v_pause);
+        SET LOCAL ROLE wattledger_owner;
+        SET LOCAL search_path = pg_catalog, pg_temp;
+        PERFORM pg_sleep(v_pause);
         v_waited := v_waited + v_pause;
         v_pause := v_pause * 2;
     END LOOP;
