@@ -2,12 +2,14 @@
 
 CREATE OR REPLACE FUNCTION telemetry.verify_kept(since timestamptz, until timestamptz)
 RETURNS TABLE (dataset text, bucket timestamptz, stored text, computed text, verdict text)
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_custom_plan
 SET timezone = 'UTC'
 SET datestyle = 'ISO'
 AS $$
+BEGIN
+    RETURN QUERY
     WITH gone AS MATERIALIZED (
         SELECT
             d.dataset AS source,
@@ -101,7 +103,8 @@ AS $$
     FROM kept AS k
     LEFT JOIN proven AS p ON p.dataset = k.dataset AND p.day = k.day
     WHERE p.dataset IS NULL
-    GROUP BY k.dataset
+    GROUP BY k.dataset;
+END;
 $$;
 
 COMMENT ON FUNCTION telemetry.verify_kept(timestamptz, timestamptz) IS

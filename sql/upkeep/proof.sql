@@ -1,36 +1,40 @@
 -- Before raw readings or hours go: do the levels above hold all of them?
 
--- planned anew each time, so that only the chunks of the window are looked at
+-- in PL/pgSQL, and planned anew each time: only so the chunks of the window alone are looked at
 
 CREATE OR REPLACE FUNCTION telemetry.unproven_meter_hours(since timestamptz, until timestamptz)
 RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_custom_plan
 AS $$
-    SELECT format(
-        '%s in the hour from %s: %s mWh in %s readings, in the hours %s in %s',
-        coalesce(r.meter_id, h.meter_id),
-        to_char(coalesce(r.bucket, h.bucket) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"'),
-        coalesce(r.energy_mwh, 0), coalesce(r.samples, 0), coalesce(h.energy_mwh, 0), coalesce(h.samples, 0)
-    )
-    FROM (
-        SELECT
-            m.meter_id,
-            telemetry.floor_hour(m.ts) AS bucket,
-            sum(m.energy_mwh) AS energy_mwh,
-            count(*) FILTER (WHERE m.entry = 0) AS samples
-        FROM telemetry.meter_reading AS m
-        WHERE m.ts >= unproven_meter_hours.since AND m.ts < unproven_meter_hours.until
-        GROUP BY 1, 2
-    ) AS r
-    FULL JOIN (
-        SELECT e.meter_id, e.bucket, e.energy_mwh, e.samples
-        FROM bi.meter_energy_hourly AS e
-        WHERE e.bucket >= unproven_meter_hours.since AND e.bucket < unproven_meter_hours.until
-    ) AS h ON h.meter_id = r.meter_id AND h.bucket = r.bucket
-    WHERE (r.energy_mwh, r.samples) IS DISTINCT FROM (h.energy_mwh, h.samples)
-    LIMIT 1
+BEGIN
+    RETURN (
+        SELECT format(
+            '%s in the hour from %s: %s mWh in %s readings, in the hours %s in %s',
+            coalesce(r.meter_id, h.meter_id),
+            to_char(coalesce(r.bucket, h.bucket) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"'),
+            coalesce(r.energy_mwh, 0), coalesce(r.samples, 0), coalesce(h.energy_mwh, 0), coalesce(h.samples, 0)
+        )
+        FROM (
+            SELECT
+                m.meter_id,
+                telemetry.floor_hour(m.ts) AS bucket,
+                sum(m.energy_mwh) AS energy_mwh,
+                count(*) FILTER (WHERE m.entry = 0) AS samples
+            FROM telemetry.meter_reading AS m
+            WHERE m.ts >= unproven_meter_hours.since AND m.ts < unproven_meter_hours.until
+            GROUP BY 1, 2
+        ) AS r
+        FULL JOIN (
+            SELECT e.meter_id, e.bucket, e.energy_mwh, e.samples
+            FROM bi.meter_energy_hourly AS e
+            WHERE e.bucket >= unproven_meter_hours.since AND e.bucket < unproven_meter_hours.until
+        ) AS h ON h.meter_id = r.meter_id AND h.bucket = r.bucket
+        WHERE (r.energy_mwh, r.samples) IS DISTINCT FROM (h.energy_mwh, h.samples)
+        LIMIT 1
+    );
+END;
 $$;
 
 COMMENT ON FUNCTION telemetry.unproven_meter_hours(timestamptz, timestamptz) IS
@@ -38,33 +42,37 @@ COMMENT ON FUNCTION telemetry.unproven_meter_hours(timestamptz, timestamptz) IS
 
 CREATE OR REPLACE FUNCTION telemetry.unproven_vehicle_hours(since timestamptz, until timestamptz)
 RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_custom_plan
 AS $$
-    SELECT format(
-        '%s in the hour from %s: %s mWh in %s readings, in the hours %s in %s',
-        coalesce(r.vehicle_id, h.vehicle_id),
-        to_char(coalesce(r.bucket, h.bucket) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"'),
-        coalesce(r.energy_mwh, 0), coalesce(r.samples, 0), coalesce(h.energy_mwh, 0), coalesce(h.samples, 0)
-    )
-    FROM (
-        SELECT
-            v.vehicle_id,
-            telemetry.floor_hour(v.ts) AS bucket,
-            sum(v.energy_mwh) AS energy_mwh,
-            count(*) FILTER (WHERE v.entry = 0) AS samples
-        FROM telemetry.vehicle_reading AS v
-        WHERE v.ts >= unproven_vehicle_hours.since AND v.ts < unproven_vehicle_hours.until
-        GROUP BY 1, 2
-    ) AS r
-    FULL JOIN (
-        SELECT e.vehicle_id, e.bucket, e.energy_mwh, e.samples
-        FROM bi.vehicle_energy_hourly AS e
-        WHERE e.bucket >= unproven_vehicle_hours.since AND e.bucket < unproven_vehicle_hours.until
-    ) AS h ON h.vehicle_id = r.vehicle_id AND h.bucket = r.bucket
-    WHERE (r.energy_mwh, r.samples) IS DISTINCT FROM (h.energy_mwh, h.samples)
-    LIMIT 1
+BEGIN
+    RETURN (
+        SELECT format(
+            '%s in the hour from %s: %s mWh in %s readings, in the hours %s in %s',
+            coalesce(r.vehicle_id, h.vehicle_id),
+            to_char(coalesce(r.bucket, h.bucket) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"'),
+            coalesce(r.energy_mwh, 0), coalesce(r.samples, 0), coalesce(h.energy_mwh, 0), coalesce(h.samples, 0)
+        )
+        FROM (
+            SELECT
+                v.vehicle_id,
+                telemetry.floor_hour(v.ts) AS bucket,
+                sum(v.energy_mwh) AS energy_mwh,
+                count(*) FILTER (WHERE v.entry = 0) AS samples
+            FROM telemetry.vehicle_reading AS v
+            WHERE v.ts >= unproven_vehicle_hours.since AND v.ts < unproven_vehicle_hours.until
+            GROUP BY 1, 2
+        ) AS r
+        FULL JOIN (
+            SELECT e.vehicle_id, e.bucket, e.energy_mwh, e.samples
+            FROM bi.vehicle_energy_hourly AS e
+            WHERE e.bucket >= unproven_vehicle_hours.since AND e.bucket < unproven_vehicle_hours.until
+        ) AS h ON h.vehicle_id = r.vehicle_id AND h.bucket = r.bucket
+        WHERE (r.energy_mwh, r.samples) IS DISTINCT FROM (h.energy_mwh, h.samples)
+        LIMIT 1
+    );
+END;
 $$;
 
 COMMENT ON FUNCTION telemetry.unproven_vehicle_hours(timestamptz, timestamptz) IS
@@ -72,48 +80,52 @@ COMMENT ON FUNCTION telemetry.unproven_vehicle_hours(timestamptz, timestamptz) I
 
 CREATE OR REPLACE FUNCTION telemetry.unproven_days(side text, since timestamptz, until timestamptz)
 RETURNS text
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_custom_plan
 AS $$
-    SELECT format(
-        '%s on %s: %s mWh in %s readings by the hours, by the days %s in %s',
-        coalesce(h.device_id, d.device_id),
-        to_char(coalesce(h.bucket, d.bucket) AT TIME ZONE 'UTC', 'YYYY-MM-DD'),
-        coalesce(h.energy_mwh, 0), coalesce(h.samples, 0), coalesce(d.energy_mwh, 0), coalesce(d.samples, 0)
-    )
-    FROM (
-        SELECT
-            e.device_id,
-            telemetry.floor_day(e.bucket) AS bucket,
-            sum(e.energy_mwh) AS energy_mwh,
-            sum(e.samples)::bigint AS samples
+BEGIN
+    RETURN (
+        SELECT format(
+            '%s on %s: %s mWh in %s readings by the hours, by the days %s in %s',
+            coalesce(h.device_id, d.device_id),
+            to_char(coalesce(h.bucket, d.bucket) AT TIME ZONE 'UTC', 'YYYY-MM-DD'),
+            coalesce(h.energy_mwh, 0), coalesce(h.samples, 0), coalesce(d.energy_mwh, 0), coalesce(d.samples, 0)
+        )
         FROM (
+            SELECT
+                e.device_id,
+                telemetry.floor_day(e.bucket) AS bucket,
+                sum(e.energy_mwh) AS energy_mwh,
+                sum(e.samples)::bigint AS samples
+            FROM (
+                SELECT m.meter_id AS device_id, m.bucket, m.energy_mwh, m.samples
+                FROM bi.meter_energy_hourly AS m
+                WHERE unproven_days.side = 'meter'
+                    AND m.bucket >= unproven_days.since AND m.bucket < unproven_days.until
+                UNION ALL
+                SELECT v.vehicle_id, v.bucket, v.energy_mwh, v.samples
+                FROM bi.vehicle_energy_hourly AS v
+                WHERE unproven_days.side = 'vehicle'
+                    AND v.bucket >= unproven_days.since AND v.bucket < unproven_days.until
+            ) AS e
+            GROUP BY 1, 2
+        ) AS h
+        FULL JOIN (
             SELECT m.meter_id AS device_id, m.bucket, m.energy_mwh, m.samples
-            FROM bi.meter_energy_hourly AS m
+            FROM bi.meter_energy_daily AS m
             WHERE unproven_days.side = 'meter'
                 AND m.bucket >= unproven_days.since AND m.bucket < unproven_days.until
             UNION ALL
             SELECT v.vehicle_id, v.bucket, v.energy_mwh, v.samples
-            FROM bi.vehicle_energy_hourly AS v
+            FROM bi.vehicle_energy_daily AS v
             WHERE unproven_days.side = 'vehicle'
                 AND v.bucket >= unproven_days.since AND v.bucket < unproven_days.until
-        ) AS e
-        GROUP BY 1, 2
-    ) AS h
-    FULL JOIN (
-        SELECT m.meter_id AS device_id, m.bucket, m.energy_mwh, m.samples
-        FROM bi.meter_energy_daily AS m
-        WHERE unproven_days.side = 'meter'
-            AND m.bucket >= unproven_days.since AND m.bucket < unproven_days.until
-        UNION ALL
-        SELECT v.vehicle_id, v.bucket, v.energy_mwh, v.samples
-        FROM bi.vehicle_energy_daily AS v
-        WHERE unproven_days.side = 'vehicle'
-            AND v.bucket >= unproven_days.since AND v.bucket < unproven_days.until
-    ) AS d ON d.device_id = h.device_id AND d.bucket = h.bucket
-    WHERE (h.energy_mwh, h.samples) IS DISTINCT FROM (d.energy_mwh, d.samples)
-    LIMIT 1
+        ) AS d ON d.device_id = h.device_id AND d.bucket = h.bucket
+        WHERE (h.energy_mwh, h.samples) IS DISTINCT FROM (d.energy_mwh, d.samples)
+        LIMIT 1
+    );
+END;
 $$;
 
 COMMENT ON FUNCTION telemetry.unproven_days(text, timestamptz, timestamptz) IS
@@ -152,10 +164,11 @@ COMMENT ON FUNCTION telemetry.unproven(text, timestamptz, timestamptz) IS
 
 CREATE OR REPLACE FUNCTION telemetry.note_proven(dataset text, since timestamptz, until timestamptz)
 RETURNS void
-LANGUAGE sql VOLATILE
+LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_custom_plan
 AS $$
+BEGIN
     INSERT INTO telemetry.proven_energy AS p (dataset, day, device_hours, samples, energy_mwh, proven_at)
     SELECT note_proven.dataset, telemetry.floor_day(e.bucket), count(*), sum(e.samples)::bigint, sum(e.energy_mwh)::bigint, now()
     FROM (
@@ -175,7 +188,8 @@ AS $$
         device_hours = p.device_hours + excluded.device_hours,
         samples = p.samples + excluded.samples,
         energy_mwh = p.energy_mwh + excluded.energy_mwh,
-        proven_at = excluded.proven_at
+        proven_at = excluded.proven_at;
+END;
 $$;
 
 COMMENT ON FUNCTION telemetry.note_proven(text, timestamptz, timestamptz) IS

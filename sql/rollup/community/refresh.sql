@@ -12,12 +12,24 @@ DECLARE
 BEGIN
     SELECT w.watermark INTO v_watermark FROM telemetry.watermark() AS w WHERE w.dataset = refresh_pieces.dataset;
     SELECT
-        greatest(refresh_pieces.since, s.complete_since, c.first_chunk_start),
-        least(refresh_pieces.until, telemetry.utc_minus(now(), d.refresh_lag))
+        greatest(w.since, s.complete_since, c.first_chunk_start),
+        w.until
     INTO v_first, v_end
     FROM telemetry.dataset AS d
     INNER JOIN telemetry.dataset AS s ON s.dataset = telemetry.source_of(d.dataset)
     CROSS JOIN LATERAL telemetry.first_chunk_start(s.dataset) AS c (first_chunk_start)
+    CROSS JOIN LATERAL (
+        SELECT
+            -- what lies between the watermark and a window behind it would be neither stored nor computed any more
+            CASE
+                WHEN t.until <= v_watermark OR c.first_chunk_start IS NULL THEN refresh_pieces.since
+                ELSE least(refresh_pieces.since, coalesce(v_watermark, '-infinity'))
+            END AS since,
+            t.until
+        FROM (
+            SELECT least(refresh_pieces.until, telemetry.utc_minus(now(), d.refresh_lag)) AS until
+        ) AS t
+    ) AS w
     WHERE d.dataset = refresh_pieces.dataset
         -- else there is nothing to compute from
         AND (c.first_chunk_start IS NOT NULL OR isfinite(refresh_pieces.since));
@@ -28,7 +40,8 @@ BEGIN
         v_first := telemetry.ceiling_hour(v_first);
         v_end := telemetry.floor_hour(v_end);
     END IF;
-    IF (v_first < v_end) IS NOT TRUE THEN
+    -- and nothing is endless
+    IF (v_first < v_end AND isfinite(v_first)) IS NOT TRUE THEN
         RETURN;
     END IF;
     RETURN QUERY
@@ -57,7 +70,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.refresh_pieces(text, timestamptz, timestamptz, boolean) IS
-'Takes a rollup, a window, and whether to compute anew what has not changed. Returns the UTC days of it, or parts of them at its ends, that are to be refreshed, in that order: none before what the rollup is built from is all there, none after now less the rollup''s lag, which is computed when it is asked for, and once stored could only be changed by another refresh.';
+'Takes a rollup, a window, and whether to compute anew what has not changed. Returns the UTC days of it, or parts of them at its ends, that are to be refreshed, in that order: from the watermark on, where the window begins behind it; none before what the rollup is built from is all there, none after now less the rollup''s lag, which is computed when it is asked for, and once stored could only be changed by another refresh.';
 
 CREATE OR REPLACE PROCEDURE telemetry.refresh_rollup(dataset text, since timestamptz, until timestamptz, force boolean)
 LANGUAGE plpgsql
