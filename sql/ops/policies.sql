@@ -47,13 +47,21 @@ SELECT
     AND (
         -- what failed may have been done by hand since
         (j.last_run_status = 'Failed' AND (d.last_finished_at > j.last_run_at) IS NOT TRUE)
-        OR (
-            j.next_run_at < telemetry.utc_minus(now() - INTERVAL '10 minutes', j.every)
-            AND (d.last_finished_at > j.next_run_at) IS NOT TRUE
-        )
+        OR CASE
+            -- by when it was done, whatever the scheduler plans
+            WHEN d.last_started_at IS NOT NULL THEN coalesce(d.last_finished_at, d.last_started_at) < o.latest
+            -- one that was never started is to be, unless it is somebody else's
+            ELSE coalesce(j.next_run_at < o.latest, j.work IS NOT NULL)
+        END
     ) IS TRUE AS needs_attention
 FROM telemetry.timescaledb_job() AS j
 LEFT JOIN telemetry.work_done AS d ON d.dataset = j.dataset AND d.work = j.work
+CROSS JOIN LATERAL (
+    -- a chunk that is in use may go a day later
+    SELECT telemetry.utc_minus(
+        now() - CASE WHEN j.work = 'retain' THEN INTERVAL '24 hours' ELSE INTERVAL '10 minutes' END, j.every
+    ) AS latest
+) AS o
 WHERE telemetry.has_policies()
 UNION ALL
 SELECT

@@ -7,7 +7,12 @@ AS $$
 DECLARE
     v_complete timestamptz;
     v_gone timestamptz;
+    v_first timestamptz;
 BEGIN
+    IF since IS NULL OR until IS NULL THEN
+        RAISE EXCEPTION 'the window has no begin or no end'
+            USING ERRCODE = 'WL002', HINT = 'Give both: CALL ops.refresh(since, until).';
+    END IF;
     -- of one side at least; the other's rollups of that time are left as they are
     SELECT telemetry.ceiling_day(min(d.complete_since)) INTO v_complete
     FROM telemetry.dataset AS d
@@ -23,6 +28,11 @@ BEGIN
             USING ERRCODE = 'WL020',
                 HINT = format('Refresh from %s on: since then all raw readings are there.', v_complete);
     END IF;
+    -- before the first chunk there is nothing to be looked for
+    SELECT least(
+        telemetry.first_chunk_start('meter_reading'), telemetry.first_chunk_start('vehicle_reading'), until - INTERVAL '24 hours'
+    ) INTO v_first;
+    since := greatest(since, telemetry.floor_day(v_first));
     -- a chunk that somebody dropped past ops.set_retention
     SELECT max(g.day) INTO v_gone
     FROM generate_series(since, until - INTERVAL '24 hours', INTERVAL '24 hours') AS g (day)

@@ -12,26 +12,22 @@ SET timezone = 'UTC'
 SET datestyle = 'ISO'
 AS $$
 DECLARE
-    -- whole hours, of which every reading is there; where raw readings were dropped nothing can be compared
-    v_since timestamptz := date_trunc('hour', greatest(
-        verify.since,
-        (
-            SELECT max(CASE
-                WHEN d.complete_since > '-infinity' THEN date_trunc('day', d.complete_since, 'UTC') + INTERVAL '24 hours'
-                ELSE '-infinity'
-            END)
-            FROM telemetry.dataset AS d
-            WHERE d.dataset IN ('meter_reading', 'vehicle_reading')
-        ),
-        (
-            SELECT max(date_trunc('day', telemetry.utc_minus(now(), d.keep), 'UTC') + INTERVAL '24 hours')
-            FROM telemetry.dataset AS d
-            WHERE d.dataset IN ('meter_reading', 'vehicle_reading')
-        )
-    ), 'UTC');
+    -- whole hours, of which every reading of the side is there
+    v_meters_since timestamptz;
+    v_vehicles_since timestamptz;
     -- no reading is that far ahead, and TimescaleDB cannot reckon with infinity
     v_until timestamptz := date_trunc('hour', least(verify.until, now() + INTERVAL '9000 hours'), 'UTC');
 BEGIN
+    SELECT
+        max(s.since) FILTER (WHERE s.dataset = 'meter_reading'),
+        max(s.since) FILTER (WHERE s.dataset = 'vehicle_reading')
+    INTO v_meters_since, v_vehicles_since
+    FROM (
+        SELECT
+            d.dataset,
+            greatest(date_trunc('hour', verify.since, 'UTC'), telemetry.ceiling_hour(d.complete_since)) AS since
+        FROM telemetry.dataset AS d
+    ) AS s;
     RETURN QUERY
     WITH raw AS (
         SELECT
@@ -43,11 +39,11 @@ BEGIN
             m.voltage_mv AS first_value,
             NULL::integer AS second_value
         FROM telemetry.meter_reading AS m
-        WHERE m.ts >= v_since AND m.ts < v_until
+        WHERE m.ts >= v_meters_since AND m.ts < v_until
         UNION ALL
         SELECT 'vehicle', v.vehicle_id, v.ts, v.entry, v.energy_mwh, v.soc_mpct, v.battery_temp_mc
         FROM telemetry.vehicle_reading AS v
-        WHERE v.ts >= v_since AND v.ts < v_until
+        WHERE v.ts >= v_vehicles_since AND v.ts < v_until
     ),
     hour AS MATERIALIZED (
         SELECT
@@ -78,7 +74,8 @@ BEGIN
             sum(h.first_sum)::bigint,
             sum(h.second_sum)::bigint
         FROM hour AS h
-        WHERE public.time_bucket('1 day', h.bucket) >= v_since
+        WHERE public.time_bucket('1 day', h.bucket)
+            >= CASE h.side WHEN 'meter' THEN v_meters_since ELSE v_vehicles_since END
             AND public.time_bucket('1 day', h.bucket) <= v_until - INTERVAL '24 hours'
         GROUP BY 2, 3, 4
     ),
@@ -95,7 +92,7 @@ BEGIN
             m.voltage_mv_sum AS first_sum,
             NULL::bigint AS second_sum
         FROM bi.meter_energy_hourly AS m
-        WHERE m.bucket >= v_since AND m.bucket < v_until
+        WHERE m.bucket >= v_meters_since AND m.bucket < v_until
         UNION ALL
         SELECT
             'hourly',
@@ -109,7 +106,7 @@ BEGIN
             v.soc_mpct_sum,
             v.battery_temp_mc_sum
         FROM bi.vehicle_energy_hourly AS v
-        WHERE v.bucket >= v_since AND v.bucket < v_until
+        WHERE v.bucket >= v_vehicles_since AND v.bucket < v_until
         UNION ALL
         SELECT
             'daily',
@@ -123,7 +120,7 @@ BEGIN
             m.voltage_mv_sum,
             NULL
         FROM bi.meter_energy_daily AS m
-        WHERE m.bucket >= v_since AND m.bucket <= v_until - INTERVAL '24 hours'
+        WHERE m.bucket >= v_meters_since AND m.bucket <= v_until - INTERVAL '24 hours'
         UNION ALL
         SELECT
             'daily',
@@ -137,7 +134,7 @@ BEGIN
             v.soc_mpct_sum,
             v.battery_temp_mc_sum
         FROM bi.vehicle_energy_daily AS v
-        WHERE v.bucket >= v_since AND v.bucket <= v_until - INTERVAL '24 hours'
+        WHERE v.bucket >= v_vehicles_since AND v.bucket <= v_until - INTERVAL '24 hours'
     ),
     newest AS (
         SELECT DISTINCT ON (r.side, r.device_id) r.*
@@ -190,7 +187,10 @@ BEGIN
     -- a state outside the window is right where it is newer than what is in the window, or nothing is in there
     WHERE (s.ts, s.energy_mwh, s.first_value, s.second_value)
         IS DISTINCT FROM (n.ts, n.energy_mwh, n.first_value, n.second_value)
-        AND (s.ts >= v_since AND s.ts < v_until OR (s.ts >= v_until) IS NOT TRUE AND n.side IS NOT NULL)
+        AND (
+            s.ts >= CASE s.side WHEN 'meter' THEN v_meters_since ELSE v_vehicles_since END AND s.ts < v_until
+            OR (s.ts >= v_until) IS NOT TRUE AND n.side IS NOT NULL
+        )
     UNION ALL
     SELECT k.dataset, NULL, k.bucket, k.stored, k.computed, k.verdict
     FROM telemetry.verify_kept(date_trunc('hour', verify.since, 'UTC'), v_until) AS k

@@ -65,11 +65,14 @@ BEGIN
     );
     PERFORM telemetry.lock_rollups(dataset);
     PERFORM telemetry.lock_chunk(chunk);
-    IF telemetry.is_refreshed(dataset, since, chunk_end) IS NOT TRUE THEN
+    IF since < chunk_end AND telemetry.is_refreshed(dataset, since, chunk_end) IS NOT TRUE THEN
         step := 'refresh';
         RETURN;
     END IF;
-    detail := telemetry.unproven(dataset, since, chunk_end);
+    detail := coalesce(
+        telemetry.stray_reading(dataset, chunk_start, least(since, chunk_end)),
+        CASE WHEN since < chunk_end THEN telemetry.unproven(dataset, since, chunk_end) END
+    );
     IF detail IS NOT NULL THEN
         step := 'unproven';
         RETURN;
@@ -164,7 +167,7 @@ BEGIN
             RETURN;
         END IF;
     END IF;
-    IF telemetry.is_refreshed(dataset, since, chunk_end) IS NOT TRUE THEN
+    IF since < chunk_end AND telemetry.is_refreshed(dataset, since, chunk_end) IS NOT TRUE THEN
         step := 'refresh';
         RETURN;
     END IF;
@@ -175,6 +178,24 @@ $$;
 
 COMMENT ON FUNCTION telemetry.drop_next(text) IS
 'Takes the next step in dropping what a dataset keeps no longer, to be committed before the one after. Takes the dataset. Returns what was done, or is to be done first: bound (older readings are no longer accepted), or what telemetry.drop_proven says of the oldest chunk, which is named, with since when it has rows and its end; null where nothing is left to be dropped.';
+
+CREATE OR REPLACE FUNCTION telemetry.has_expired(dataset text)
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (
+        SELECT
+        FROM telemetry.dataset AS d
+        CROSS JOIN LATERAL telemetry.chunks_before(
+            d.dataset, telemetry.utc_minus(now(), telemetry.drop_after(d.keep))
+        ) AS c
+        WHERE d.dataset = has_expired.dataset
+    )
+$$;
+
+COMMENT ON FUNCTION telemetry.has_expired(text) IS
+'Takes a dataset. Returns whether it has chunks that it keeps no longer.';
 
 CREATE OR REPLACE PROCEDURE telemetry.drop_due(dataset text, INOUT problem text)
 LANGUAGE plpgsql
@@ -257,6 +278,7 @@ COMMENT ON FUNCTION telemetry.raise_problem(text) IS
 
 REVOKE ALL ON FUNCTION
     telemetry.raise_problem(text),
+    telemetry.has_expired(text),
     telemetry.await_writers(text, interval),
     telemetry.drop_proven(text, regclass, timestamptz, timestamptz, timestamptz),
     telemetry.drop_next(text),

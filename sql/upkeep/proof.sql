@@ -162,6 +162,38 @@ $$;
 COMMENT ON FUNCTION telemetry.unproven(text, timestamptz, timestamptz) IS
 'Takes a dataset and a window of whole hours (since included, until not) of which its rows are to go. Returns a sentence about something that hours or days do not hold of it, or hold without it; null where they hold all of it.';
 
+CREATE OR REPLACE FUNCTION telemetry.stray_reading(dataset text, since timestamptz, until timestamptz)
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan
+AS $$
+BEGIN
+    RETURN (
+        SELECT format(
+            '%s has a reading of %s, and others of that time were dropped before',
+            r.device_id,
+            to_char(r.ts AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+        )
+        FROM (
+            SELECT m.meter_id AS device_id, m.ts
+            FROM telemetry.meter_reading AS m
+            WHERE stray_reading.dataset = 'meter_reading'
+                AND m.ts >= stray_reading.since AND m.ts < stray_reading.until
+            UNION ALL
+            SELECT v.vehicle_id, v.ts
+            FROM telemetry.vehicle_reading AS v
+            WHERE stray_reading.dataset = 'vehicle_reading'
+                AND v.ts >= stray_reading.since AND v.ts < stray_reading.until
+        ) AS r
+        LIMIT 1
+    );
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.stray_reading(text, timestamptz, timestamptz) IS
+'Takes a dataset and a window of which its rows were dropped before. Returns a sentence about a reading that is there all the same, which no rollup counts; null where there is none, and for rollups.';
+
 CREATE OR REPLACE FUNCTION telemetry.note_proven(dataset text, since timestamptz, until timestamptz)
 RETURNS void
 LANGUAGE plpgsql VOLATILE
@@ -200,5 +232,6 @@ REVOKE ALL ON FUNCTION
     telemetry.unproven_vehicle_hours(timestamptz, timestamptz),
     telemetry.unproven_days(text, timestamptz, timestamptz),
     telemetry.unproven(text, timestamptz, timestamptz),
+    telemetry.stray_reading(text, timestamptz, timestamptz),
     telemetry.note_proven(text, timestamptz, timestamptz)
 FROM PUBLIC;

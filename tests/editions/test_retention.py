@@ -210,6 +210,58 @@ def test_verify_tells_what_it_cannot_check(db: Connection) -> None:
     assert db.execute("SELECT * FROM ops.verify()").fetchall() == []
 
 
+def test_verify_looks_at_all_that_is_left_of_either_side(db: Connection) -> None:
+    fill(db)
+    maintain(db)
+    retain(db, "8 days", ("vehicle_reading",))
+    maintain(db)
+    for age in (13, 9):
+        tamper(db, "energy_mwh - 1", NOON - age * DAY)
+    rows = db.execute(
+        "SELECT bucket FROM ops.verify('-infinity') WHERE dataset = 'meter_energy_hourly'"
+    ).fetchall()
+    assert rows == [(NOON - 13 * DAY,), (NOON - 9 * DAY,)]
+
+
+def test_a_refresh_of_all_time_ends(db: Connection) -> None:
+    fill(db)
+    db.execute("CALL ops.refresh('-infinity', 'infinity')")
+    assert energy(db) == [28_000_000, 28_000_000, 14_000_000, 14_000_000]
+    for window in ("NULL, now()", "now(), NULL"):
+        with pytest.raises(psycopg.Error) as raised:
+            db.execute(f"CALL ops.refresh({window})")
+        assert raised.value.sqlstate == "WL002"
+
+
+def test_a_reading_of_a_time_that_was_dropped_keeps_its_chunk_and_is_told(db: Connection) -> None:
+    fill(db)
+    retain(db, "8 days")
+    maintain(db)
+    with db.transaction():
+        db.execute("SET LOCAL session_replication_role = replica")
+        db.execute(
+            "INSERT INTO telemetry.meter_reading (meter_id, ts, energy_mwh)"
+            " VALUES ('stray', %s, 1)",
+            [NOON - 13 * DAY],
+        )
+    with pytest.raises(psycopg.Error, match="stray has a reading of") as raised:
+        maintain(db)
+    assert raised.value.sqlstate == "WL025"
+    row = db.execute("SELECT count(*) FROM telemetry.meter_reading WHERE meter_id = 'stray'")
+    assert row.fetchone() == (1,)
+
+
+def test_readings_are_not_written_from_an_old_snapshot(db: Connection) -> None:
+    for side in ("meter", "vehicle"):
+        with pytest.raises(psycopg.Error) as raised, db.transaction():
+            db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            db.execute(
+                f"INSERT INTO telemetry.{side}_reading ({side}_id, ts, energy_mwh)"
+                " VALUES ('old', now(), 1)"
+            )
+        assert raised.value.sqlstate == "WL052"
+
+
 def test_nobody_writes_readings_of_a_time_that_was_dropped(db: Connection) -> None:
     fill(db)
     retain(db, "8 days")

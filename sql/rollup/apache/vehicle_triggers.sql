@@ -11,6 +11,7 @@ DECLARE
     v_hours bigint;
     v_open bigint;
 BEGIN
+    PERFORM telemetry.check_isolation();
     PERFORM telemetry.check_complete('vehicle_reading', (SELECT min(a.ts) FROM added AS a));
     -- each vehicle's newest hour, in one order for all writers. From here on its row is locked, whether or not its hour
     -- is the open one, so that all hours and days of a vehicle have one writer at a time: no deadlock, nothing lost

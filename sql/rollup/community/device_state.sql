@@ -6,6 +6,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    PERFORM telemetry.check_isolation();
     PERFORM telemetry.check_complete('meter_reading', (SELECT min(a.ts) FROM added AS a));
     INSERT INTO telemetry.meter_state AS d (meter_id, ts, energy_mwh, voltage_mv, received_at)
     SELECT DISTINCT ON (a.meter_id) a.meter_id, a.ts, a.energy_mwh, a.voltage_mv, a.received_at
@@ -33,6 +34,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    PERFORM telemetry.check_isolation();
     PERFORM telemetry.check_complete('vehicle_reading', (SELECT min(a.ts) FROM added AS a));
     INSERT INTO telemetry.vehicle_state AS d (vehicle_id, ts, energy_mwh, soc_mpct, battery_temp_mc, received_at)
     SELECT DISTINCT ON (a.vehicle_id) a.vehicle_id, a.ts, a.energy_mwh, a.soc_mpct, a.battery_temp_mc, a.received_at

@@ -30,7 +30,8 @@ BEGIN
     END CASE;
     SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
-    IF problem IS NULL THEN
+    -- what could not be dropped is not done, and told when that lasts
+    IF problem IS NULL AND NOT (do_work.work = 'retain' AND telemetry.has_expired(do_work.dataset)) THEN
         UPDATE telemetry.work_done AS w
         SET last_finished_at = clock_timestamp(),
             last_complete_at = CASE WHEN since = '-infinity' THEN w.last_started_at ELSE w.last_complete_at END
