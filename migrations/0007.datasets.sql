@@ -89,6 +89,7 @@ INSERT INTO telemetry.maintenance DEFAULT VALUES;
 CREATE TABLE telemetry.turn (
     only_row boolean PRIMARY KEY DEFAULT TRUE CHECK (only_row),
     pid integer,
+    server_started_at timestamptz,
     work text,
     taken_at timestamptz
 );
@@ -97,6 +98,7 @@ COMMENT ON TABLE telemetry.turn IS
 'Whose turn it is to refresh, compress or drop: exactly one row. A row, since the work commits as it goes, which no lock of a transaction outlives, and a lock of a session would outlive its failure.';
 COMMENT ON COLUMN telemetry.turn.only_row IS 'Always true: the key that keeps this table at one row.';
 COMMENT ON COLUMN telemetry.turn.pid IS 'The process of the session that has it, if it is at work; null: nobody has.';
+COMMENT ON COLUMN telemetry.turn.server_started_at IS 'When that process''s server started: another one has other numbers.';
 COMMENT ON COLUMN telemetry.turn.work IS 'What that session does.';
 COMMENT ON COLUMN telemetry.turn.taken_at IS 'Since when it has its turn.';
 

@@ -59,7 +59,7 @@ LEFT JOIN telemetry.work_done AS d ON d.dataset = j.dataset AND d.work = j.work
 CROSS JOIN LATERAL (
     -- a chunk that is in use may go a day later
     SELECT telemetry.utc_minus(
-        now() - CASE WHEN j.work = 'retain' THEN INTERVAL '24 hours' ELSE INTERVAL '10 minutes' END, j.every
+        now(), j.every + CASE WHEN j.work = 'retain' THEN INTERVAL '24 hours' ELSE INTERVAL '10 minutes' END
     ) AS latest
 ) AS o
 WHERE telemetry.has_policies()

@@ -145,6 +145,10 @@ BEGIN
         OR telemetry.first_chunk_start(telemetry.source_of(dataset)) < chunk_end
     THEN
         chunk := NULL;
+        -- a longer retention has come before anything went
+        IF v_accepted > v_complete AND pg_try_advisory_xact_lock(hashtextextended('telemetry.drop_next', 0)) THEN
+            UPDATE telemetry.dataset AS d SET accepted_since = d.complete_since WHERE d.dataset = drop_next.dataset;
+        END IF;
         RETURN;
     END IF;
     -- a chunk that is longer than those before it may reach below what was dropped: none of its rows does
@@ -161,7 +165,7 @@ BEGIN
             step := 'bound';
             RETURN;
         END IF;
-        IF NOT telemetry.await_writers(dataset, INTERVAL '5 seconds') THEN
+        IF NOT telemetry.await_writers(dataset, INTERVAL '1 second') THEN
             step := 'busy';
             detail := 'a transaction that writes readings has been open for long';
             RETURN;
@@ -268,7 +272,7 @@ BEGIN
     IF problem IS NOT NULL THEN
         RAISE EXCEPTION '%', problem
             USING ERRCODE = 'WL025',
-                HINT = 'ops.verify shows what differs, and CALL ops.refresh(since, until, force => true) computes it anew.';
+                HINT = 'Of readings that a rollup lacks, ops.verify shows all, and CALL ops.refresh(since, until, force => true) mends that.';
     END IF;
 END;
 $$;

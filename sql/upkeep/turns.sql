@@ -31,16 +31,24 @@ AS $$
 DECLARE
     v_pid integer;
 BEGIN
-    SELECT
-        -- numbers of processes begin anew with the server
-        CASE WHEN t.taken_at >= pg_postmaster_start_time() THEN t.pid END
-    INTO v_pid
+    -- a look without a lock for who only waits; numbers of processes begin anew with the server
+    SELECT t.pid INTO v_pid
     FROM telemetry.turn AS t
-    FOR UPDATE SKIP LOCKED;
-    IF NOT found OR (v_pid <> pg_backend_pid() AND telemetry.is_at_work(v_pid)) THEN
+    WHERE t.server_started_at = pg_postmaster_start_time() AND t.pid <> pg_backend_pid();
+    IF telemetry.is_at_work(v_pid) THEN
         RETURN FALSE;
     END IF;
-    UPDATE telemetry.turn AS t SET pid = pg_backend_pid(), work = try_turn.work, taken_at = clock_timestamp();
+    PERFORM FROM telemetry.turn AS t
+    WHERE t.pid IS NOT DISTINCT FROM v_pid OR t.server_started_at <> pg_postmaster_start_time() OR t.pid = pg_backend_pid()
+    FOR UPDATE SKIP LOCKED;
+    IF NOT found THEN
+        RETURN FALSE;
+    END IF;
+    UPDATE telemetry.turn AS t
+    SET pid = pg_backend_pid(),
+        server_started_at = pg_postmaster_start_time(),
+        work = try_turn.work,
+        taken_at = clock_timestamp();
     RETURN TRUE;
 END;
 $$;

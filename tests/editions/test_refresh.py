@@ -56,3 +56,13 @@ def test_a_refresh_that_ends_less_far_back_hides_nothing(db: Connection) -> None
         db.execute("SELECT ops.set_refresh('meter_energy_hourly', '15 minutes', '1 hour')")
     run_jobs(db)
     assert shown(db) == [120, 120]
+
+
+def test_days_are_not_stored_before_their_hours(db: Connection) -> None:
+    upload(db, 120)
+    if db.execute("SELECT telemetry.has_policies()").fetchone() == (True,):
+        db.execute("SELECT ops.set_refresh('meter_energy_hourly', '15 minutes', '4 days')")
+    run_jobs(db)
+    ingest_meters(db, [MeterReading("M-late", NOW - 60 * HOUR)])
+    run_jobs(db)
+    assert shown(db) == [121, 121]

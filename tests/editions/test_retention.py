@@ -210,6 +210,21 @@ def test_verify_tells_what_it_cannot_check(db: Connection) -> None:
     assert db.execute("SELECT * FROM ops.verify()").fetchall() == []
 
 
+def test_a_longer_retention_before_anything_went_takes_all_times_again(db: Connection) -> None:
+    fill(db)
+    maintain(db)
+    retain(db, "8 days")
+    # the first step alone
+    assert db.execute("SELECT step FROM telemetry.drop_next('meter_reading')").fetchone() == (
+        "bound",
+    )
+    (answer,) = ingest_meters(db, [MeterReading("M-2", NOON - 12 * DAY)])
+    assert answer.outcome == "too_old"
+    retain(db, "90 days")
+    maintain(db)
+    assert ingest_meters(db, [MeterReading("M-2", NOON - 12 * DAY)]) == []
+
+
 def test_verify_looks_at_all_that_is_left_of_either_side(db: Connection) -> None:
     fill(db)
     maintain(db)

@@ -57,7 +57,7 @@ def test_a_turn_from_before_the_server_started_is_free(
         # another session has the number of one that is gone
         connection.execute(
             "UPDATE telemetry.turn SET pid = %s,"
-            " taken_at = pg_postmaster_start_time() - INTERVAL '1 second'",
+            " server_started_at = pg_postmaster_start_time() - INTERVAL '1 second'",
             other.execute("SELECT pg_backend_pid()").fetchone(),
         )
         assert try_turn(connection)

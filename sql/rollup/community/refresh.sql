@@ -34,6 +34,13 @@ BEGIN
         -- else there is nothing to compute from
         AND (c.first_chunk_start IS NOT NULL OR isfinite(refresh_pieces.since));
     IF dataset LIKE '%daily' THEN
+        -- a day is stored when its hours are: of changes in an hour that is not stored no day is told
+        v_end := least(v_end, (
+            SELECT min(telemetry.from_us(p.since_us))
+            FROM telemetry.pending_change() AS p
+            WHERE p.dataset = telemetry.source_of(refresh_pieces.dataset)
+                AND telemetry.from_us(p.until_us) = 'infinity'
+        ));
         v_first := telemetry.ceiling_day(v_first);
         v_end := telemetry.floor_day(v_end);
     ELSE

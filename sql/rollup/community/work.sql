@@ -142,7 +142,7 @@ BEGIN
         WHERE w.work = 'retain'
             OR d.last_finished_at IS NULL
             OR d.last_finished_at < d.last_started_at
-            OR d.last_finished_at < telemetry.utc_minus(pg_catalog.now(), j.every)
+            OR d.last_finished_at < telemetry.utc_minus(pg_catalog.now(), coalesce(j.every, w.every))
         -- refreshes first, so that what is dropped next has been counted
         ORDER BY w.work <> 'refresh', w.work <> 'retain', l.level, l.side
     LOOP
