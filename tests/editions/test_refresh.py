@@ -1,4 +1,4 @@
-"""A refresh of a part shows no less than before: nothing is skipped between it and what is stored."""
+"""A refresh of a part hides nothing: none is skipped between it and what is stored."""
 
 from __future__ import annotations
 

@@ -267,9 +267,9 @@ def test_a_reading_of_a_time_that_was_dropped_keeps_its_chunk_and_is_told(db: Co
 
 
 def test_readings_are_not_written_from_an_old_snapshot(db: Connection) -> None:
+    db.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     for side in ("meter", "vehicle"):
-        with pytest.raises(psycopg.Error) as raised, db.transaction():
-            db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        with db.transaction(force_rollback=True), pytest.raises(psycopg.Error) as raised:
             db.execute(
                 f"INSERT INTO telemetry.{side}_reading ({side}_id, ts, energy_mwh)"
                 " VALUES ('old', now(), 1)"
