@@ -93,7 +93,7 @@ BEGIN
             EXIT;
         EXCEPTION WHEN lock_not_available THEN
             -- what was proven holds as long as its lock does
-            IF v_attempt = 40 THEN
+            IF v_attempt = 20 THEN
                 RAISE;
             END IF;
             v_attempt := v_attempt + 1;

@@ -193,7 +193,7 @@ def test_a_drop_gives_way_to_a_reader_says_so_and_is_done_at_the_next_run(
         began = time.monotonic()
         with caplog.at_level(logging.WARNING, logger="service.upkeep"):
             assert asyncio.run(Upkeep(service_url, 60).maintain()) == 0
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 30
         assert "expired chunks of meter_reading stay until the next run" in caplog.text
         # the reader goes on, and sees what it saw
         assert one(reader, "SELECT count(*) FROM telemetry.meter_reading") == 2
