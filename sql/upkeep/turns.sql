@@ -35,7 +35,7 @@ BEGIN
     SELECT t.pid INTO v_pid
     FROM telemetry.turn AS t
     WHERE t.server_started_at = pg_postmaster_start_time() AND t.pid <> pg_backend_pid();
-    IF telemetry.is_at_work(v_pid) THEN
+    IF v_pid IS NOT NULL AND telemetry.is_at_work(v_pid) THEN
         RETURN FALSE;
     END IF;
     PERFORM FROM telemetry.turn AS t

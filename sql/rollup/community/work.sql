@@ -167,7 +167,7 @@ DECLARE
     v_role pg_catalog.text := pg_catalog.current_setting('role');
 BEGIN
     SET ROLE wattledger_owner;
-   SET LOCAL search_path = pg_catalog, pg_temp;
+    SET LOCAL search_path = pg_catalog, pg_temp;
     CALL telemetry.refresh_by_hand(since, until, force);
     PERFORM pg_catalog.set_config('role', v_role, FALSE);
 END;
@@ -181,13 +181,13 @@ DECLARE
     v_problem pg_catalog.text;
 BEGIN
     SET ROLE wattledger_owner;
-   SET LOCAL search_path = pg_catalog, pg_temp;
+    SET LOCAL search_path = pg_catalog, pg_temp;
     CALL telemetry.maintain_by_hand(v_problem);
     PERFORM pg_catalog.set_config('role', v_role, FALSE);
     -- for the session, also where this ends with an error
     COMMIT;
     SET LOCAL ROLE wattledger_owner;
-   SET LOCAL search_path = pg_catalog, pg_temp;
+    SET LOCAL search_path = pg_catalog, pg_temp;
     PERFORM telemetry.raise_problem(v_problem);
 END;
 $$;
