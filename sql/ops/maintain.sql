@@ -10,11 +10,14 @@ RETURNS void
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    UPDATE telemetry.maintenance AS m SET last_run_at = now(), total_runs = m.total_runs + 1
+    UPDATE telemetry.maintenance AS m
+    SET last_run_at = now(), total_runs = m.total_runs + 1
+    -- what could not be dropped is told when that lasts
+    WHERE NOT EXISTS (SELECT FROM telemetry.dataset AS d WHERE telemetry.has_expired(d.dataset))
 $$;
 
 COMMENT ON FUNCTION telemetry.note_maintained() IS
-'Notes that the upkeep ran to its end. Takes and returns nothing.';
+'Notes that the upkeep ran to its end, unless something stays that is to be dropped. Takes and returns nothing.';
 REVOKE ALL ON FUNCTION telemetry.note_maintained() FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION api.maintain()
@@ -25,7 +28,6 @@ AS $$
 DECLARE
     v_dataset text;
     v_next record;
-    v_done boolean := TRUE;
 BEGIN
     PERFORM telemetry.note_dropped();
     IF telemetry.has_policies() THEN
@@ -40,16 +42,12 @@ BEGIN
         step := v_next.step;
         chunk := v_next.chunk;
         RETURN NEXT;
-        IF step IN ('busy', 'unproven') THEN
-            RAISE WARNING 'expired chunks of % stay until the next run: %', v_dataset, v_next.detail;
-            v_done := FALSE;
-        ELSE
+        IF step NOT IN ('busy', 'unproven') THEN
             RETURN;  -- to be committed before the next step
         END IF;
+        RAISE WARNING 'expired chunks of % stay until the next run: %', v_dataset, v_next.detail;
     END LOOP;
-    IF v_done THEN
-        PERFORM telemetry.note_maintained();
-    END IF;
+    PERFORM telemetry.note_maintained();
 END;
 $$;
 
