@@ -11,13 +11,6 @@ from psycopg import sql
 from service.migrate.errors import MigrationError
 from service.migrate.patience import Patience
 
-# with it what changes in the hours may never reach the days (seen with 2.29.2); not all versions
-# have it
-_REFRESH_WHOLLY = """
-SELECT set_config(s.name, 'off', false)
-FROM pg_settings AS s
-WHERE s.name = 'timescaledb.enable_merge_on_cagg_refresh'
-"""
 # days stand after the hours that they are computed from. What a rollup is computed from is all
 # there from within the UTC day that begins with `copied` and ends with `computed`: what is older is
 # copied at leisure, that day in the switch, since readings of it may still come, and the rest is
@@ -105,7 +98,7 @@ def fill(
 
     Raises MigrationError where too little is left to compute from.
     """
-    connection.execute(_REFRESH_WHOLLY)
+    connection.execute("SELECT telemetry.refresh_wholly()")
     rollups = patience.attempt("looking how far back it goes", partial(current, connection))
     for number, rollup in enumerate(rollups, 1):
         if rollup.is_too_young:

@@ -1,6 +1,21 @@
 -- The doors to TimescaleDB's own catalog. Functions, since a view on it would stop ALTER EXTENSION timescaledb UPDATE,
 -- which makes some of those relations anew.
 
+CREATE OR REPLACE FUNCTION telemetry.from_us(us bigint)
+RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE
+        WHEN from_us.us <= -210866803200000000 THEN '-infinity'
+        WHEN from_us.us >= 9223371331200000000 THEN 'infinity'
+        ELSE timestamptz '1970-01-01 00:00:00+00' + from_us.us * INTERVAL '1 microsecond'
+    END
+$$;
+
+COMMENT ON FUNCTION telemetry.from_us(bigint) IS
+'Takes a moment as TimescaleDB''s catalogue has it, in microseconds since 1970. Returns it; infinite where it is beyond what PostgreSQL has.';
+
 CREATE OR REPLACE FUNCTION telemetry.dataset_hypertable()
 RETURNS TABLE (
     dataset text,
@@ -119,6 +134,20 @@ $$;
 COMMENT ON FUNCTION telemetry.first_chunk_start(text) IS
 'Takes a dataset. Returns when its first chunk begins; null where there is none.';
 
+CREATE OR REPLACE FUNCTION telemetry.refresh_wholly()
+RETURNS void
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT set_config(s.name, 'off', FALSE)
+    FROM pg_settings AS s
+    -- with it what changes in the hours never reaches the days (seen with 2.29.2); not all versions have it
+    WHERE s.name = 'timescaledb.enable_merge_on_cagg_refresh' AND s.setting = 'on'
+$$;
+
+COMMENT ON FUNCTION telemetry.refresh_wholly() IS
+'Has this session''s refreshes write each hour and day anew that changed, as those built from it rely on. Takes and returns nothing.';
+
 -- in PL/pgSQL, whose plans are kept: they are asked for each group of readings
 
 CREATE OR REPLACE FUNCTION telemetry.time_dimension(dataset text)
@@ -203,9 +232,7 @@ BEGIN
     INTO v_since_us, v_until_us
     FROM _timescaledb_catalog.dimension_slice AS s
     WHERE s.dimension_id = v_dimension AND s.range_start < v_until_us AND s.range_end > v_since_us;
-    RETURN QUERY SELECT
-        'epoch'::timestamptz + v_since_us * INTERVAL '1 microsecond',
-        'epoch'::timestamptz + v_until_us * INTERVAL '1 microsecond';
+    RETURN QUERY SELECT telemetry.from_us(v_since_us), telemetry.from_us(v_until_us);
 END;
 $$;
 
@@ -235,6 +262,8 @@ COMMENT ON FUNCTION telemetry.has_chunk(text, timestamptz, timestamptz) IS
 'Takes meter_reading or vehicle_reading and a finite window (since included, until not). Returns whether there is a chunk for any part of it.';
 
 REVOKE ALL ON FUNCTION
+    telemetry.from_us(bigint),
+    telemetry.refresh_wholly(),
     telemetry.dataset_hypertable(),
     telemetry.timescaledb_job(),
     telemetry.chunks_before(text, timestamptz),
@@ -246,4 +275,5 @@ REVOKE ALL ON FUNCTION
     telemetry.has_chunk(text, timestamptz, timestamptz)
 FROM PUBLIC;
 -- views of ops call them with the rights of whoever asks
-GRANT EXECUTE ON FUNCTION telemetry.dataset_hypertable(), telemetry.timescaledb_job() TO wattledger_dba;
+GRANT EXECUTE ON FUNCTION telemetry.from_us(bigint), telemetry.dataset_hypertable(), telemetry.timescaledb_job()
+TO wattledger_dba;

@@ -67,7 +67,7 @@ $$;
 COMMENT ON FUNCTION telemetry.end_turn() IS
 'Lets the next session have its turn. Takes and returns nothing.';
 
-CREATE OR REPLACE PROCEDURE telemetry.take_turn(work text, patience interval)
+CREATE OR REPLACE PROCEDURE telemetry.take_turn(work text, patience interval DEFAULT INTERVAL '30 minutes')
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -116,7 +116,7 @@ BEGIN
         SET LOCAL search_path = pg_catalog, pg_temp;
         -- who waits looks ten times a second
         PERFORM pg_sleep(0.3);
-        CALL telemetry.take_turn(v_work, INTERVAL '30 minutes');
+        CALL telemetry.take_turn(v_work);
     END IF;
     COMMIT;
 END;

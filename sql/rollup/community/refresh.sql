@@ -92,10 +92,7 @@ BEGIN
     SELECT h.relation INTO v_relation FROM telemetry.dataset_hypertable() AS h WHERE h.dataset = refresh_rollup.dataset;
     SELECT coalesce(array_agg(p.piece_start), '{}'), array_agg(p.piece_end) INTO v_starts, v_ends
     FROM telemetry.refresh_pieces(dataset, since, until, force) AS p;
-    -- with it what changes in the hours never reaches the days (seen with 2.29.2); not all versions have it
-    PERFORM set_config(s.name, 'off', FALSE)
-    FROM pg_settings AS s
-    WHERE s.name = 'timescaledb.enable_merge_on_cagg_refresh' AND s.setting = 'on';
+    PERFORM telemetry.refresh_wholly();
     COMMIT;
     FOR i IN 1 .. pg_catalog.cardinality(v_starts) LOOP
         SET LOCAL ROLE wattledger_owner;

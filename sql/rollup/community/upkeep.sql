@@ -10,21 +10,6 @@ $$;
 COMMENT ON FUNCTION telemetry.has_policies() IS
 'Takes nothing. Returns whether this edition of TimescaleDB has policies, continuous aggregates and a columnstore.';
 
-CREATE OR REPLACE FUNCTION telemetry.from_us(us bigint)
-RETURNS timestamptz
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT CASE
-        WHEN from_us.us <= -210866803200000000 THEN '-infinity'
-        WHEN from_us.us >= 9223371331200000000 THEN 'infinity'
-        ELSE timestamptz '1970-01-01 00:00:00+00' + from_us.us * INTERVAL '1 microsecond'
-    END
-$$;
-
-COMMENT ON FUNCTION telemetry.from_us(bigint) IS
-'Takes a moment as TimescaleDB''s catalogue has it, in microseconds since 1970. Returns it; infinite where it is beyond what PostgreSQL has.';
-
 CREATE OR REPLACE FUNCTION telemetry.pending_change()
 RETURNS TABLE (dataset text, since_us bigint, until_us bigint)
 LANGUAGE sql STABLE SECURITY DEFINER
@@ -162,7 +147,6 @@ COMMENT ON FUNCTION telemetry.has_rollups(text, timestamptz, timestamptz) IS
 
 REVOKE ALL ON FUNCTION
     telemetry.has_policies(),
-    telemetry.from_us(bigint),
     telemetry.pending_change(),
     telemetry.watermark(),
     telemetry.is_materialized(text, timestamptz, timestamptz),
@@ -171,8 +155,7 @@ REVOKE ALL ON FUNCTION
     telemetry.has_rollups(text, timestamptz, timestamptz)
 FROM PUBLIC;
 -- views of ops call them with the rights of whoever asks
-GRANT EXECUTE ON FUNCTION telemetry.from_us(bigint), telemetry.pending_change(), telemetry.watermark()
-TO wattledger_dba;
+GRANT EXECUTE ON FUNCTION telemetry.pending_change(), telemetry.watermark() TO wattledger_dba;
 
 CREATE OR REPLACE VIEW ops.freshness AS
 SELECT

@@ -71,9 +71,7 @@ DECLARE
 BEGIN
     SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
-    CALL telemetry.take_turn(
-        pg_catalog.format('%s of %s, job %s', config ->> 'work', config ->> 'dataset', job_id), INTERVAL '30 minutes'
-    );
+    CALL telemetry.take_turn(format('%s of %s, job %s', config ->> 'work', config ->> 'dataset', job_id));
     SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
     v_since := telemetry.refresh_since(config ->> 'dataset');
@@ -102,7 +100,7 @@ BEGIN
     SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
     SELECT w.since, w.until INTO v_since, v_until FROM telemetry.refresh_window(since, until) AS w;
-    CALL telemetry.take_turn('ops.refresh', INTERVAL '30 minutes');
+    CALL telemetry.take_turn('ops.refresh');
     -- hours first, since days are built on them
     FOREACH v_dataset IN ARRAY ARRAY[
         'meter_energy_hourly', 'vehicle_energy_hourly', 'meter_energy_daily', 'vehicle_energy_daily'
@@ -129,7 +127,7 @@ DECLARE
 BEGIN
     SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
-    CALL telemetry.take_turn('ops.maintain', INTERVAL '30 minutes');
+    CALL telemetry.take_turn('ops.maintain');
     SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
     PERFORM telemetry.note_dropped();
