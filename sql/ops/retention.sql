@@ -122,7 +122,7 @@ BEGIN
             RAISE NOTICE 'these chunks are dropped within the hour, or at once by CALL ops.maintain()';
         END IF;
     ELSE
-        RAISE NOTICE 'nothing was changed: say confirm => true, and these chunks are dropped for good';
+        RAISE NOTICE 'nothing was changed: say confirm => true, and what is listed is dropped for good';
     END IF;
 END;
 $$;
