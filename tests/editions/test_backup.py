@@ -56,7 +56,7 @@ def call(program: str, url: str, *arguments: str | Path) -> None:
 def answers(url: str) -> list[list[Any]]:
     with psycopg.connect(url) as connection:
         return [
-            connection.execute(f"SELECT * FROM bi.{relation} ORDER BY 1, 2").fetchall()
+            connection.execute(f"SELECT * FROM bi.{relation} ORDER BY 1, 2, 3").fetchall()
             for relation in RELATIONS
         ]
 

@@ -160,7 +160,8 @@ def test_the_present_hour_expects_readings_until_now_alone(db: Connection) -> No
     # not NOW, which is as far back as the tests have run
     begin = datetime.now(UTC).replace(second=0, microsecond=0) - 40 * MINUTE
     link(db, since=begin)
-    fill(db, begin, 40)
+    # the last one of this minute, so that an hour that has just begun has a reading too
+    fill(db, begin, 41)
     for row in rows(db, "charging_efficiency_hourly"):
         assert row["meter_coverage"] > Decimal("0.6")
 

@@ -26,8 +26,9 @@ OLD = NOW - timedelta(days=20)
 
 
 @pytest.fixture
-def expired(connection: Connection) -> Connection:
-    """A reading of today, and one of a day that is kept no longer."""
+def expired(connection: Connection, needs_apache: object) -> Connection:
+    """A reading of today, and one of a day that is kept no longer, where the service drops it."""
+    del needs_apache
     ingest_meters(connection, [MeterReading(ts=OLD), MeterReading(ts=NOW)])
     connection.execute(
         "UPDATE telemetry.dataset SET keep = '5 days' WHERE dataset = 'meter_reading'"

@@ -137,7 +137,8 @@ BEGIN
         INNER JOIN telemetry.dataset_level AS l ON l.dataset = w.dataset
         LEFT JOIN telemetry.work_done AS d ON d.dataset = w.dataset AND d.work = w.work
         LEFT JOIN telemetry.timescaledb_job() AS j ON j.dataset = w.dataset AND j.work = w.work
-        WHERE w.work = 'retain'
+        -- a refresh always: the jobs leave late readings to the next one that is due once an hour
+        WHERE w.work <> 'compress'
             OR d.last_finished_at IS NULL
             OR d.last_finished_at < d.last_started_at
             OR d.last_finished_at < telemetry.utc_minus(pg_catalog.now(), coalesce(j.every, w.every))
