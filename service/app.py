@@ -11,18 +11,18 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.logging import LoggingConfig
 
-from service import openapi
 from service import settings as environment
-from service.access_log import AccessLog
-from service.database import Database, DatabaseBusy, DatabaseUnavailable, RuleViolation
+from service.database.pool import Database, DatabaseBusy, DatabaseUnavailable, RuleViolation
+from service.http.access_log import AccessLog
+from service.http.body import Patience
+from service.http.problem import HANDLERS as PROBLEM_HANDLERS
 from service.http.proxy import Proxies
 from service.http.server import end_with_supervisor
 from service.ingest import answers, endpoint
-from service.ingest.body import Patience
 from service.ingest.writer import Writer
 from service.keys.guard import guard
 from service.keys.keyring import Keyring
-from service.problems import HANDLERS as PROBLEM_HANDLERS
+from service.openapi import page as openapi
 from service.routes import analytics, devices, health, links
 from service.settings import Settings, SettingsError
 from service.upkeep import Upkeep

@@ -9,9 +9,9 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from service.conninfo import completed, reason
-from service.database import DatabaseError, translated_errors
-from service.session import prepare_connection
+from service.database.conninfo import completed, reason
+from service.database.pool import DatabaseError, translated_errors
+from service.database.session import prepare_connection
 
 _log = logging.getLogger(__name__)
 

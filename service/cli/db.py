@@ -8,7 +8,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from service import settings
-from service.conninfo import completed, reason
+from service.database.conninfo import completed, reason
 from service.embedded import Cluster, EmbeddedError, default_directory
 
 # libpq's variables that are not named after their keyword

@@ -11,7 +11,7 @@ import click
 import psycopg
 from psycopg.rows import dict_row
 
-from service.cli.target import connect_as_admin
+from service.cli.databases import connect_as_admin
 
 _LIST_COLUMNS = (
     "key_id",

@@ -5,7 +5,7 @@ import re
 import click
 
 from service import migrate as schema
-from service.cli.target import admin_url, migrate_database
+from service.cli.databases import admin_url, migrate_database
 from service.migrate.patience import WAIT_SECONDS
 
 

@@ -1,15 +1,20 @@
 """`wattledger serve`: the HTTP service alone."""
 
+import logging
 import os
 from collections.abc import Callable
 from typing import Any
 
 import click
 
-from service import serving, settings
-from service.cli.target import service_url
+from service import settings
+from service.cli.databases import service_url
 from service.http.proxy import check_proxies
 from service.http.server import check_address
+from service.http.server import serve as serve_http
+from service.ingest.fast.lane import Lane
+
+_log = logging.getLogger(__name__)
 
 
 def address_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -41,6 +46,23 @@ def apply_address(**given: object) -> settings.Settings:
     return loaded
 
 
+def run(loaded: settings.Settings) -> None:
+    """Serve until told to stop; DATABASE_URL comes from the environment."""
+    if loaded.keys == "off":
+        _log.warning(
+            "NO KEYS: whoever can open a connection to port %d of this machine may post, read and"
+            " change everything (WATTLEDGER_KEYS=off)",
+            loaded.port,
+        )
+    serve_http(
+        "service.app:create_served_app",
+        Lane,
+        host=loaded.host,
+        port=loaded.port,
+        workers=loaded.workers,
+    )
+
+
 @click.command()
 @address_options
 def serve(host: str | None, port: int | None, workers: int | None) -> None:
@@ -51,4 +73,4 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
     """
     loaded = apply_address(host=host, port=port, workers=workers)
     os.environ["DATABASE_URL"] = service_url()
-    serving.run(loaded)
+    run(loaded)

@@ -4,9 +4,9 @@ import os
 
 import click
 
-from service import serving, settings
-from service.cli.serve import address_options, apply_address
-from service.cli.target import connect_as_admin, migrate_database, service_url
+from service import settings
+from service.cli.databases import connect_as_admin, migrate_database, service_url
+from service.cli.serve import address_options, apply_address, run
 from service.embedded import Cluster, EmbeddedError, default_directory
 
 _WELCOME = """
@@ -63,7 +63,7 @@ def _migrate_and_serve(loaded: settings.Settings) -> None:
     keys = _keys() if loaded.keys == "required" else ""
     os.environ["DATABASE_URL"] = service_url()
     click.echo(_WELCOME.format(base=f"http://{loaded.host}:{loaded.port}", keys=keys))
-    serving.run(loaded)
+    run(loaded)
 
 
 def _keys() -> str:

@@ -3,8 +3,8 @@
 import click
 import psycopg
 
-from service.cli.target import connect_as_admin
-from service.conninfo import reason
+from service.cli.databases import connect_as_admin
+from service.database.conninfo import reason
 
 _MOST_SHOWN = 100
 

@@ -12,7 +12,7 @@ import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.problems import MEDIA_TYPE, RETRY_AFTER_SECONDS, problem
+from service.http.problem import MEDIA_TYPE, RETRY_AFTER_SECONDS, problem
 
 MOST_CONNECTIONS = 10_000
 MOST_HEAD_BYTES = 64 * 1024

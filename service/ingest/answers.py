@@ -8,12 +8,12 @@ from http import HTTPStatus
 
 import msgspec
 
-from service.database import DatabaseUnavailable, RuleViolation
+from service.database.pool import DatabaseUnavailable, RuleViolation
+from service.http.problem import MEDIA_TYPE, RETRY_AFTER_SECONDS, Problem, problem
 from service.ingest.quarantine import Quarantined
 from service.ingest.store import Outcome
 from service.ingest.writer import QueueFull, Writer
 from service.keys.grant import Denied
-from service.problems import MEDIA_TYPE, RETRY_AFTER_SECONDS, Problem, problem
 from service.wire import Batch, Refusal, raw_readings
 
 _log = logging.getLogger(__name__)

@@ -5,10 +5,10 @@ from typing import Any
 
 from litestar import asgi
 
-from service.access_log import NOTE, Note
-from service.database import DatabaseUnavailable
+from service.database.pool import DatabaseUnavailable
+from service.http.access_log import NOTE, Note
+from service.http.body import BodyTimeout, ClientGone, Patience
 from service.ingest.answers import PATH, Answer, encode, failure, receipt, refusal, with_refused
-from service.ingest.body import BodyTimeout, ClientGone, Patience
 from service.ingest.quarantine import Quarantined
 from service.ingest.store import Outcome
 from service.ingest.writer import QueueFull, Writer

@@ -8,8 +8,9 @@ from typing import Any, LiteralString
 import msgspec
 import psycopg
 
-from service.conninfo import completed
-from service.database import DatabaseBusy, DatabaseUnavailable, translated_errors
+from service.database.conninfo import completed
+from service.database.pool import DatabaseBusy, DatabaseUnavailable, translated_errors
+from service.database.session import may_prepare, prepare_connection
 from service.ingest.arrays import METER, VEHICLE, adapt, columns
 from service.ingest.quarantine import (
     STATEMENT,
@@ -19,7 +20,6 @@ from service.ingest.quarantine import (
     decoded_vehicle,
     parameters,
 )
-from service.session import may_prepare, prepare_connection
 from service.settings import Settings
 from service.wire import Batch, Refusal
 

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import psycopg
 
-from service.conninfo import reason
-from service.database import DatabaseUnavailable
+from service.concurrency import told
+from service.database.conninfo import reason
+from service.database.pool import DatabaseUnavailable
 from service.ingest.quarantine import Quarantined
 from service.ingest.store import Outcome, Store, ingest_split
 from service.settings import Settings
-from service.telling import told
 from service.wire import Batch
 
 _log = logging.getLogger(__name__)

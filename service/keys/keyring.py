@@ -9,11 +9,11 @@ from time import monotonic
 
 import msgspec
 
-from service.database import Database, DatabaseUnavailable
+from service.concurrency import told
+from service.database.pool import Database, DatabaseUnavailable
 from service.keys.credential import Credential, credential_of
 from service.keys.grant import Bucket, Grant, another_device, no_key
 from service.recent import Recent
-from service.telling import told
 
 # a device's own key comes once a minute: more are not worth keeping for seconds
 _MOST_KNOWN = 100_000

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from service.conninfo import completed, reason
+from service.database.conninfo import completed, reason
 from service.migrate import definitions, edition, files, history, move
 from service.migrate.errors import MigrationError
 from service.migrate.patience import WAIT_SECONDS, Patience

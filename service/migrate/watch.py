@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from service.conninfo import completed
+from service.database.conninfo import completed
 
 _HOLDERS = Path(__file__).with_name("holders.sql")
 

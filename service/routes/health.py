@@ -8,7 +8,7 @@ import msgspec
 from litestar import Response, get
 from litestar.datastructures import State
 
-from service.database import DatabaseUnavailable
+from service.database.pool import DatabaseUnavailable
 from service.keys.guard import OPEN
 from service.migrate.edition import Edition
 from service.migrate.files import definitions_hash, migration_hashes

@@ -9,7 +9,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import QueryParameter
 
 from service.keys.guard import READ, grant_of
-from service.routes.bodies import read
+from service.routes.json_body import read
 from service.routes.paging import PageSize, page, place_parameter
 from service.routes.parameters import (
     FromDatabase,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, LiteralString, TypeVar
 
 from litestar.params import QueryParameter
 
-from service.database import Database
+from service.database.pool import Database
 from service.keys.named import VehicleOrPlaceInQuery
 from service.wire.readings import LONGEST_ID
 

@@ -10,7 +10,7 @@ from litestar.exceptions import ValidationException
 from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
 
-from service.database import Database
+from service.database.pool import Database
 from service.keys.named import (
     InBody,
     MeterInPath,
@@ -32,7 +32,7 @@ VehicleId = Annotated[str, VehicleInPath(min_length=1, max_length=LONGEST_ID, pa
 _Id = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_ID, pattern=ID_PATTERN)]
 MeterIdInBody = Annotated[_Id, InBody("meter")]
 
-# what the OpenAPI document calls a moment: see service.openapi
+# what the OpenAPI document calls a moment: see service.openapi.page
 MOMENT_WORDS = "RFC 3339 with an offset, or epoch milliseconds."
 _BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECONDS = re.compile(r"-?[0-9]{1,15}")

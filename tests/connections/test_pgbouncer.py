@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from psycopg import conninfo
 
-from service.database import Database, DatabaseUnavailable
+from service.database.pool import Database, DatabaseUnavailable
 from service.embedded import Cluster
 from service.ingest.store import Store
 from service.migrate import MigrationError, differences, migrate

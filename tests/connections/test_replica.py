@@ -19,9 +19,9 @@ from litestar import Litestar
 from litestar.routes import ASGIRoute, HTTPRoute
 
 from service.app import create_app, logged
-from service.database import Database, DatabaseUnavailable
+from service.database.pool import Database, DatabaseUnavailable
 from service.embedded import Cluster
-from service.ingest.lane import Lane
+from service.ingest.fast.lane import Lane
 from service.settings import Settings
 from tests.support.http import meter, vehicle, wait_until_ready
 from tests.support.in_process import listening

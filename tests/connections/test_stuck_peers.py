@@ -18,10 +18,10 @@ import psycopg
 import pytest
 from psycopg import conninfo
 
-from service.database import Database, DatabaseUnavailable
+from service.database.pool import Database, DatabaseUnavailable
+from service.database.session import prepare_connection
 from service.embedded import Cluster
 from service.ingest.store import Store
-from service.session import prepare_connection
 from service.settings import Settings
 from tests.support.http import meter, wait_until_ready
 from tests.support.keys import bearer
@@ -201,7 +201,7 @@ def test_the_kernel_is_told_to_notice_a_machine_that_is_gone(cluster: Cluster) -
 def test_a_database_that_lets_in_and_then_falls_silent_is_unavailable(
     cluster: Cluster, proxy: Swallowing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.session._PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr("service.database.session._PATIENCE_SECONDS", 0.5)
     url = conninfo.make_conninfo(cluster.url("wattledger_service"), port=proxy.port)
 
     async def connect() -> None:

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from psycopg import conninfo
 
 from service.cli import main
-from service.conninfo import completed
+from service.database.conninfo import completed
 from service.embedded import Cluster, places
 from service.migrate import MigrationError, differences
 from tests.connections.conftest import migrated

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from service.app import create_app, logged
-from service.ingest.lane import Lane
+from service.ingest.fast.lane import Lane
 from service.settings import Settings
 from tests.support.http import wait_until_ready
 from tests.support.in_process import Peer, listening

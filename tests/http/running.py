@@ -12,7 +12,7 @@ import pytest
 
 from service.app import create_app, logged
 from service.ingest import endpoint
-from service.ingest.lane import Lane
+from service.ingest.fast.lane import Lane
 from service.settings import Settings
 from tests.support.in_process import listening
 

@@ -22,8 +22,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.app import create_app, logged
-from service.ingest.heads import Heads
-from service.ingest.lane import Lane
+from service.ingest.fast.head import Heads
+from service.ingest.fast.lane import Lane
 from service.settings import Settings
 from tests.http.running import Running, running
 from tests.support.http import meter, vehicle
@@ -297,7 +297,7 @@ def test_known_heads_are_bounded_and_right() -> None:
 def test_a_head_in_use_is_remembered_while_many_others_come_and_go(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("service.ingest.heads._MOST_KNOWN", 3)
+    monkeypatch.setattr("service.ingest.fast.head._MOST_KNOWN", 3)
     heads = Heads(1_000_000)
     head = b"POST /v1/ingest HTTP/1.1\r\nContent-Length: %d\r\n\r\n"
     used = heads.parsed(head % 1)

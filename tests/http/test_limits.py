@@ -9,7 +9,7 @@ import httpx
 import msgspec
 import pytest
 
-from service.http.target import MOST_PARAMETERS, MOST_TARGET_BYTES
+from service.http.request_target import MOST_PARAMETERS, MOST_TARGET_BYTES
 from tests.support.http import meter
 from tests.support.in_process import Peer
 from tests.support.keys import bearer

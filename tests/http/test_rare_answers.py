@@ -15,7 +15,7 @@ import pytest
 
 from service.app import create_app, logged
 from service.http import connection as bounds
-from service.ingest.lane import Lane
+from service.ingest.fast.lane import Lane
 from service.settings import Settings
 from tests.support.http import meter, wait_until_ready
 from tests.support.in_process import Peer, listening

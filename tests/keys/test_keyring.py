@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from service.database import Database
+from service.database.pool import Database
 from service.keys import keyring as module
 from service.keys.credential import Credential, credential
 from service.keys.grant import Grant

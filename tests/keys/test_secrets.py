@@ -14,7 +14,7 @@ import pytest
 
 from service.app import create_app, logged
 from service.embedded import Cluster
-from service.ingest.lane import Lane
+from service.ingest.fast.lane import Lane
 from service.migrate import migrate
 from service.settings import Settings
 from tests.support.http import meter, wait_until_ready

@@ -84,9 +84,9 @@ def test_what_a_dba_grants_to_others_is_the_dbas_concern(database_url: str) -> N
     ("name", "drop"),
     [
         # views of other files stand on it
-        ("bi/linked_energy.sql", "DROP VIEW telemetry.linked_energy_hourly CASCADE;\n"),
+        ("ledger/linked_energy.sql", "DROP VIEW telemetry.linked_energy_hourly CASCADE;\n"),
         # its comments and rights are in another file
-        ("rollup/apache/relations.sql", "DROP VIEW bi.vehicle_energy_daily CASCADE;\n"),
+        ("edition/apache/relations.sql", "DROP VIEW bi.vehicle_energy_daily CASCADE;\n"),
     ],
 )
 def test_what_a_changed_file_drops_of_others_is_made_again(

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from psycopg.conninfo import conninfo_to_dict
 
-from service.conninfo import completed
+from service.database.conninfo import completed
 from service.migrate.preflight import POSTGRESQL_MINIMUM, TIMESCALEDB_MINIMUM
 from service.migrate.runner import LOGIN_PASSWORDS
 from service.routes.health import ready

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from service.database import Database, DatabaseUnavailable, RuleViolation
+from service.database.pool import Database, DatabaseUnavailable, RuleViolation
 from service.settings import Settings
 
 

@@ -10,7 +10,7 @@ import msgspec
 from litestar import Request
 from litestar.exceptions import ClientException, HTTPException, ValidationException
 
-from service.ingest.body import BodyTimeout, ClientGone, Patience
+from service.http.body import BodyTimeout, ClientGone, Patience
 from service.keys.guard import check_body
 from service.settings import Settings
 from service.wire import BodyTooLarge, Decoder, MalformedBody, UnknownEncoding, signatures

@@ -13,8 +13,8 @@ from litestar.openapi.spec import (
 )
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 
-from service.http.target import MOST_PARAMETERS, MOST_TARGET_BYTES
-from service.problems import MEDIA_TYPE
+from service.http.problem import MEDIA_TYPE
+from service.http.request_target import MOST_PARAMETERS, MOST_TARGET_BYTES
 from service.routes.paging import LONGEST_PLACE, PLACE_PATTERN
 from service.routes.parameters import FIRST_LIKELY_SECOND, LAST_LIKELY_SECOND, MOMENT_WORDS
 from service.wire.readings import ID_PATTERN, ID_RULE, LAST_MILLISECOND, LONGEST_ID

@@ -7,7 +7,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, ValidationException
 
-from service.database import DatabaseUnavailable, RuleViolation
+from service.database.pool import DatabaseUnavailable, RuleViolation
 from service.http.head_method import with_head
 from service.keys.grant import Denied
 from service.routes.paging import PLACE_OR_ID_PATTERN, PLACE_OR_ID_RULE

@@ -10,8 +10,8 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Any, cast
 
-from service.access_log import AccessLog, Note
-from service.database import DatabaseUnavailable
+from service.database.pool import DatabaseUnavailable
+from service.http.access_log import AccessLog, Note
 from service.http.connection import Connection
 from service.ingest.answers import (
     PATH,
@@ -21,7 +21,7 @@ from service.ingest.answers import (
     receipt,
     with_refused,
 )
-from service.ingest.heads import heads_of
+from service.ingest.fast.head import heads_of
 from service.ingest.store import Outcome
 from service.ingest.writer import Writer
 from service.keys.credential import Credential

@@ -31,9 +31,10 @@ from litestar.static_files import (
 )
 from litestar.typing import FieldDefinition
 
-from service import documented
-from service.ingest import answers, document
+from service.ingest import answers
 from service.keys.guard import OPEN
+from service.openapi import common as documented
+from service.openapi import ingest as document
 from service.routes.links import NewLink
 from service.routes.paging import PLACE_OR_ID_PATTERN
 

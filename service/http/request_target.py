@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from service.problems import MEDIA_TYPE, Problem, encode, problem
+from service.http.problem import MEDIA_TYPE, Problem, encode, problem
 
 # what RFC 9110 asks every server to take
 MOST_TARGET_BYTES = 8000

@@ -17,7 +17,7 @@ from typing import IO, Any
 import msgspec
 from litestar import Litestar
 
-from service.http import target
+from service.http import request_target as target
 from service.http.head_method import allowing_head, as_get
 from service.http.proxy import Proxies
 
@@ -50,8 +50,8 @@ class Note:
 class AccessLog:
     """An ASGI application around another, which notes each request and writes the lines aside.
 
-    It refuses what no application behind it should see (service.http.target), and asks it for GET
-    where a client asks for HEAD.
+    It refuses what no application behind it should see (service.http.request_target), and asks it
+    for GET where a client asks for HEAD.
 
     A request only appends a tuple: formatting and writing are done by a thread, some times a
     second. Where the reader of the log does not keep up, lines are left out, and counted.

@@ -7,7 +7,7 @@ import psycopg
 
 from service import migrate as schema
 from service import settings
-from service.conninfo import completed
+from service.database.conninfo import completed
 from service.embedded import Cluster, EmbeddedError, default_directory
 from service.migrate.patience import WAIT_SECONDS
 

@@ -12,11 +12,11 @@ import psycopg
 from psycopg.rows import kwargs_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from service.conninfo import completed
+from service.database.conninfo import completed
+from service.database.errors import Meaning, meaning_of
+from service.database.session import prepare_connection, prepare_reader
 from service.recent import Recent
-from service.session import prepare_connection, prepare_reader
 from service.settings import Settings
-from service.sqlstates import Meaning, meaning_of
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class RuleViolation(DatabaseError):
 
 @asynccontextmanager
 async def translated_errors() -> AsyncGenerator[None, None]:
-    """Turn the driver's errors into ours, by SQLSTATE (service.sqlstates), never by text.
+    """Turn the driver's errors into ours, by SQLSTATE (service.database.errors), never by text.
 
     What the statement itself caused stays a psycopg.Error.
     """

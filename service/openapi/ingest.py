@@ -13,8 +13,8 @@ from litestar.openapi.spec import (
 )
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 
-from service.documented import DEVICE_ID, answer, complete, problem_response, reference
 from service.ingest.answers import PATH
+from service.openapi.common import DEVICE_ID, answer, complete, problem_response, reference
 from service.wire.readings import LAST_MILLISECOND
 
 _TIMESTAMP = Schema(

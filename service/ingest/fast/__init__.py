@@ -1,0 +1,1 @@
+"""Fast lane: the usual request to ingest readings, answered below ASGI."""

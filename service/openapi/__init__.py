@@ -1,0 +1,1 @@
+"""The OpenAPI document: pages, shared parts, and the ingest route."""
