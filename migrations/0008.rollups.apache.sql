@@ -1,4 +1,4 @@
--- Hourly and daily energy on the Apache edition: tables that triggers keep exact (sql/rollup/apache).
+-- Hourly and daily energy on the Apache edition: tables that triggers keep exact (sql/edition/apache).
 
 SET LOCAL ROLE wattledger_owner;
 

@@ -1,5 +1,5 @@
 -- One row a device on the Apache edition: its latest reading and its open hour, so that a reading which comes in time
--- rewrites one row and not two. Triggers keep it (sql/rollup/apache); on the Community edition there is no open hour.
+-- rewrites one row and not two. Triggers keep it (sql/edition/apache); on the Community edition there is no open hour.
 
 SET LOCAL ROLE wattledger_owner;
 

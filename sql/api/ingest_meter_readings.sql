@@ -1,4 +1,4 @@
--- Store meter readings once each; a trigger keeps every meter's latest state (sql/rollup).
+-- Store meter readings once each; a trigger keeps every meter's latest state (sql/edition).
 
 CREATE OR REPLACE FUNCTION api.ingest_meter_readings(
     meter_ids text[],

@@ -1,4 +1,4 @@
--- Store vehicle readings once each; a trigger keeps every vehicle's latest state (sql/rollup).
+-- Store vehicle readings once each; a trigger keeps every vehicle's latest state (sql/edition).
 
 CREATE OR REPLACE FUNCTION api.ingest_vehicle_readings(
     vehicle_ids text[],

@@ -1,4 +1,4 @@
--- Energy by hour, day and month, for analysts. Hours and days are continuous aggregates or their like (sql/rollup).
+-- Energy by hour, day and month, for analysts. Hours and days are continuous aggregates or their like (sql/edition).
 
 CREATE OR REPLACE VIEW bi.meter_energy_monthly AS
 SELECT

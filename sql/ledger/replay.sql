@@ -1,7 +1,7 @@
 -- Send refused readings again: on demand, or when the time of those has come that were ahead of the clock.
 
 -- Locks: a replay holds the rows that it sends until its transaction ends, and passes over those that another session
--- holds. It counts nothing (sql/rules/quarantine_bounds.sql), so that nobody who quarantines waits for it.
+-- holds. It counts nothing (sql/ledger/quarantine_bounds.sql), so that nobody who quarantines waits for it.
 
 CREATE OR REPLACE FUNCTION telemetry.send_again(quarantine_ids bigint[])
 RETURNS TABLE (quarantine_id bigint, outcome text, detail text)
@@ -64,7 +64,7 @@ BEGIN
             FROM telemetry.send_again(v_ids) AS s;
             EXIT;
         EXCEPTION WHEN OTHERS THEN
-            -- what passes, or is no fault of a reading (service/sqlstates.py), ends the replay: it is done again later
+            -- what passes, or is no fault of a reading (service/database/errors.py), ends the replay: it is done again later
             IF sqlstate ~ '^(08|25|28|3D|3F|40|42|53|55|57|58|F0|XX00[12]|WL)' AND sqlstate <> '53400' THEN
                 RAISE;
             END IF;
