@@ -6,7 +6,7 @@ Each runs on both editions; those that need a second session, on the server of t
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,7 +27,7 @@ NOON = NOW.replace(hour=12, minute=0, second=0, microsecond=0)
 RAW = ("meter_reading", "vehicle_reading")
 
 
-def fill(db: Connection, ages: range = range(14)) -> None:
+def fill(db: Connection, ages: Iterable[int] = range(14)) -> None:
     """A reading a day on both sides."""
     ingest_meters(db, [MeterReading(ts=NOON - (age + 1) * DAY, energy_kwh=2.0) for age in ages])
     ingest_vehicles(db, [VehicleReading(ts=NOON - (age + 1) * DAY, energy_kwh=1.0) for age in ages])
@@ -118,14 +118,14 @@ def test_late_readings_that_no_refresh_has_seen_are_counted_before_they_go(db: C
 
 
 def test_hours_that_go_are_in_the_days(db: Connection) -> None:
-    fill(db, range(60))
+    fill(db, [*range(14), *range(20, 60, 5)])
     retain(db, "8 days")
     retain(db, "20 days", ("meter_energy_hourly", "vehicle_energy_hourly"))
     maintain(db)
     hourly, daily, *_ = energy(db)
-    assert (hourly < daily, daily) == (True, 120_000_000)
+    assert (hourly < daily, daily) == (True, 44_000_000)
     refresh_all(db)
-    assert energy(db)[1] == 120_000_000
+    assert energy(db)[1] == 44_000_000
     assert db.execute("SELECT * FROM ops.verify('-infinity')").fetchall() == []
 
 
