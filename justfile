@@ -13,8 +13,16 @@ _default:
 up *arguments: _runtime
     @exec "{{bin}}/wattledger" up "$@"
 
-# run all the tests; arguments go to pytest (TEST_DATABASE_URL: on another TimescaleDB)
+# run the tests; arguments go to pytest (TEST_DATABASE_URL: on another TimescaleDB)
 test *arguments: _development
+    @"{{bin}}/pytest" -n auto -m "not slow" "$@"
+
+# run the tests of the wire format and of SQL, for the loop while one works: under a minute
+quick *arguments: _development
+    @"{{bin}}/pytest" -n auto -m "not slow and not hypothesis" tests/wire tests/sql tests/packaging "$@"
+
+# run all the tests, with the long forms of chaos, soak, kills, fuzz and schemathesis
+test-all *arguments: _development
     @"{{bin}}/pytest" -n auto "$@"
 
 # check formatting, style, types, SQL and files
