@@ -1,7 +1,7 @@
 """Errors as RFC 9457 problem documents, always saying what to fix."""
 
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import msgspec
 from litestar import Request, Response
@@ -35,9 +35,9 @@ class Problem(msgspec.Struct, omit_defaults=True, kw_only=True):
 
     type: str = "about:blank"
     title: str
-    status: int
-    detail: str
-    hint: str | None = None
+    status: Annotated[int, msgspec.Meta(ge=400, le=599)]
+    detail: Annotated[str, msgspec.Meta(description="What is wrong.")]
+    hint: Annotated[str | None, msgspec.Meta(description="What to do about it.")] = None
 
 
 def problem(status: int, detail: str, hint: str | None = None) -> Problem:

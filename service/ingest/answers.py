@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from http import HTTPStatus
+from typing import Annotated
 
 import msgspec
 
@@ -29,27 +30,29 @@ _TOO_MUCH_AHEAD = "WL040"
 encode = msgspec.json.Encoder().encode
 
 Header = tuple[bytes, bytes]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Rejected = Annotated[list[Refusal], msgspec.Meta(min_length=1)]
 
 
 class Receipt(msgspec.Struct, gc=False):
     """Every reading is committed and flushed to disk, or was there already, identical."""
 
-    accepted: int
-    duplicates: int
+    accepted: Count
+    duplicates: Count
 
 
 class PartialReceipt(msgspec.Struct, gc=False):
     """Some readings were refused: the rest is committed, the refused ones are in quarantine."""
 
-    accepted: int
-    duplicates: int
-    rejected: list[Refusal]
+    accepted: Count
+    duplicates: Count
+    rejected: Rejected
 
 
 class AllRefused(Problem, kw_only=True):
-    """Every reading of the body was refused."""
+    """A problem document where every reading was refused."""
 
-    rejected: list[Refusal]
+    rejected: Rejected
 
 
 class Answer(msgspec.Struct, gc=False):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from operator import itemgetter
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -33,12 +34,15 @@ _msgpack_reading = msgspec.msgpack.Decoder(WireReading).decode
 _Undecodable = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
+Reason = Literal["future", "too_old", "out_of_range", "conflict", "malformed"]
+
+
 class Refusal(msgspec.Struct, gc=False):
     """A reading that was not stored: its place in the body, why, and what to fix."""
 
-    index: int
-    reason: str
-    detail: str
+    index: Annotated[int, msgspec.Meta(ge=0, description="Place in the body.")]
+    reason: Reason
+    detail: Annotated[str, msgspec.Meta(description="What to fix.")]
 
 
 class Rows(msgspec.Struct, gc=False):

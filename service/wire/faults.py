@@ -20,12 +20,12 @@ _FIELDS = {field.encode_name: field.name for field in msgspec.structs.fields(Wir
 _IDS = ("meterId", "vehicleId", "id")
 _OPTIONAL = frozenset({"type", "voltage", "soc", "batteryTemp", "value2"})
 # by the id field: what must be there beside it, and what may
-_FORMS = {
+FORMS = {
     "meterId": (("kwhConsumedAc", "timestamp"), ("type", "voltage")),
     "vehicleId": (("kwhDeliveredDc", "timestamp"), ("type", "soc", "batteryTemp")),
     "id": (("type", "value1", "timestamp"), ("value2",)),
 }
-_OTHER_TYPE = {"meterId": "vehicle", "vehicleId": "meter"}
+OTHER_TYPE = {"meterId": "vehicle", "vehicleId": "meter"}
 
 _TIME = (
     "an RFC 3339 time with an offset, such as 2026-01-31T12:00:00Z, or integer epoch milliseconds"
@@ -116,12 +116,12 @@ def _form_fault(values: dict[str, Any]) -> str | None:
     id_field = next((name for name in _IDS if name in values), None)
     if id_field is None:
         return 'one of "meterId", "vehicleId" or "id" is required'
-    required, optional = _FORMS[id_field]
+    required, optional = FORMS[id_field]
     for name in values:
         if name != id_field and name not in required and name not in optional:
             return f'"{name}" does not go with "{id_field}"'
     kind = values.get("type")
-    if kind is not None and kind == _OTHER_TYPE.get(id_field):
+    if kind is not None and kind == OTHER_TYPE.get(id_field):
         return f'"{id_field}" does not go with the type "{kind}"'
     for name in required:
         if values.get(name) is None:

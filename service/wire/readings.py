@@ -20,7 +20,7 @@ ID_RULE = (
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_Id = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID)] | UnsetType
+_Id = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID, title="DeviceId")] | UnsetType
 # bounds that only infinity is beyond; NaN, which MessagePack has too, is within none
 _Finite = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
 _Number = _Finite | UnsetType
