@@ -22,7 +22,7 @@ from service.ingest import answers, endpoint
 from service.ingest.writer import Writer
 from service.keys.guard import guard
 from service.keys.keyring import Keyring
-from service.openapi import page as openapi
+from service.openapi import document, page
 from service.routes import analytics, devices, health, links
 from service.settings import Settings, SettingsError
 from service.upkeep import Upkeep
@@ -120,7 +120,7 @@ def create_app(
     app = Litestar(
         route_handlers=[
             endpoint.route,
-            openapi.assets(),
+            page.assets(),
             *devices.HANDLERS,
             *links.HANDLERS,
             *analytics.HANDLERS,
@@ -134,12 +134,12 @@ def create_app(
         exception_handlers=PROBLEM_HANDLERS,
         lifespan=[lifespan],
         response_class=ExactResponse,
-        openapi_config=openapi.config(),
-        plugins=[openapi.DecimalSchemaPlugin()],
+        openapi_config=page.config(),
+        plugins=[document.DecimalSchemaPlugin()],
         logging_config=_LOGGING,
         state=State({"settings": settings}),
     )
-    openapi.complete(app)
+    document.complete(app)
     return app
 
 

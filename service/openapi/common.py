@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of all routes alike: errors, headers, ids, and times."""
+"""OpenAPI parts shared by all routes: errors, headers, ids, and times."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -15,17 +15,17 @@ from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 
 from service.http.problem import MEDIA_TYPE
 from service.http.request_target import MOST_PARAMETERS, MOST_TARGET_BYTES
-from service.routes.paging import LONGEST_PLACE, PLACE_PATTERN
-from service.routes.parameters import FIRST_LIKELY_SECOND, LAST_LIKELY_SECOND, MOMENT_WORDS
+from service.openapi.shapes import reference
+from service.routes.paging import LONGEST_PLACE, PLACE, PLACE_OR_ID, PLACE_PATTERN
+from service.routes.parameters import (
+    DEVICE_ID,
+    FIRST_LIKELY_SECOND,
+    FIRST_MILLISECOND,
+    LAST_LIKELY_SECOND,
+    MOMENT,
+    MOMENT_WORDS,
+)
 from service.wire.readings import ID_PATTERN, ID_RULE, LAST_MILLISECOND, LONGEST_ID
-
-_FIRST_MILLISECOND = -62_135_596_800_000  # of the year 1
-
-DEVICE_ID = "DeviceId"
-MOMENT = "Moment"
-PLACE = "Place"
-_PROBLEM = "Problem"
-_REASONS = ["future", "too_old", "out_of_range", "conflict", "malformed"]
 
 # by status: what every route may answer, mostly before it is asked
 _OF_ALL = {
@@ -81,21 +81,8 @@ _HEADERS = {
 }
 
 
-def reference(name: str) -> Reference:
-    """A schema of the document, by name."""
-    return Reference(f"#/components/schemas/{name}")
-
-
 def schemas() -> dict[str, Schema]:
-    """Ids, points in time and problem documents, by name."""
-    problem: dict[str, Schema | Reference] = {
-        "title": Schema(type=OpenAPIType.STRING),
-        "status": Schema(type=OpenAPIType.INTEGER, minimum=400, maximum=599),
-        "detail": Schema(type=OpenAPIType.STRING, description="What is wrong."),
-        "hint": Schema(type=OpenAPIType.STRING, description="What to do about it."),
-    }
-    required = ["title", "status", "detail"]
-    rejected = Schema(type=OpenAPIType.ARRAY, items=reference("Refusal"), min_items=1)
+    """Ids, points in time and places in lists: the titles that parameters and fields have."""
     return {
         DEVICE_ID: Schema(
             type=OpenAPIType.STRING,
@@ -111,7 +98,7 @@ def schemas() -> dict[str, Schema]:
                 Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.DATE_TIME),
                 Schema(
                     type=OpenAPIType.INTEGER,
-                    minimum=_FIRST_MILLISECOND,
+                    minimum=FIRST_MILLISECOND,
                     maximum=FIRST_LIKELY_SECOND - 1,
                 ),
                 Schema(
@@ -127,31 +114,7 @@ def schemas() -> dict[str, Schema]:
             pattern=f"^{PLACE_PATTERN}$",
             description="Where a page ended in an order: only what `next` was is a place.",
         ),
-        _PROBLEM: Schema(
-            type=OpenAPIType.OBJECT,
-            required=required,
-            properties=problem,
-            additional_properties=False,
-        ),
-        "Refusal": Schema(
-            type=OpenAPIType.OBJECT,
-            required=["index", "reason", "detail"],
-            properties={
-                "index": Schema(
-                    type=OpenAPIType.INTEGER, minimum=0, description="Place in the body."
-                ),
-                "reason": Schema(type=OpenAPIType.STRING, enum=_REASONS),
-                "detail": Schema(type=OpenAPIType.STRING, description="What to fix."),
-            },
-            additional_properties=False,
-        ),
-        "AllRefused": Schema(
-            type=OpenAPIType.OBJECT,
-            description="A problem document where every reading was refused.",
-            required=[*required, "rejected"],
-            properties={**problem, "rejected": rejected},
-            additional_properties=False,
-        ),
+        PLACE_OR_ID: Schema(any_of=[reference(PLACE), reference(DEVICE_ID)]),
     }
 
 
@@ -166,7 +129,7 @@ def answer(description: str, schema: str) -> OpenAPIResponse:
 
 def problem_response(status: str, description: str, *schemas: str) -> OpenAPIResponse:
     """An answer that is a problem document; of one of `schemas` where they are given."""
-    found = [reference(name) for name in schemas or (_PROBLEM,)]
+    found = [reference(name) for name in schemas or ("Problem",)]
     schema = found[0] if len(found) == 1 else Schema(any_of=found)
     headers: dict[str, OpenAPIHeader | Reference] = {"X-Request-Id": _PERHAPS_REQUEST_ID}
     if status in _HEADERS:

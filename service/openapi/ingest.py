@@ -1,7 +1,6 @@
-"""What the OpenAPI document says of `POST /v1/ingest`."""
+"""OpenAPI parts of `POST /v1/ingest`: the forms of a reading, the bodies and the answers."""
 
-from typing import Any
-
+import msgspec
 from litestar.openapi.spec import (
     Example,
     OpenAPIMediaType,
@@ -11,50 +10,15 @@ from litestar.openapi.spec import (
     RequestBody,
     Schema,
 )
-from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
+from litestar.openapi.spec.enums import OpenAPIType
 
-from service.ingest.answers import PATH
-from service.openapi.common import DEVICE_ID, answer, complete, problem_response, reference
-from service.wire.readings import LAST_MILLISECOND
-
-_TIMESTAMP = Schema(
-    description="When the device took the reading.",
-    one_of=[
-        Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.DATE_TIME, description="RFC 3339"),
-        Schema(
-            type=OpenAPIType.INTEGER,
-            minimum=0,
-            maximum=LAST_MILLISECOND,
-            description="epoch milliseconds",
-        ),
-    ],
-)
-_ID = reference(DEVICE_ID)
-
-
-def _number(description: str, minimum: float, maximum: float, *, nullable: bool = False) -> Schema:
-    kinds = [OpenAPIType.NUMBER, OpenAPIType.NULL] if nullable else OpenAPIType.NUMBER
-    return Schema(
-        type=kinds,
-        description=f"{description}; by default {minimum} to {maximum}, as telemetry.limits says.",
-    )
-
-
-def _form(
-    description: str,
-    required: list[str],
-    properties: dict[str, Schema | Reference],
-    example: dict[str, Any],
-) -> Schema:
-    return Schema(
-        type=OpenAPIType.OBJECT,
-        description=description,
-        required=required,
-        properties={**properties, "timestamp": _TIMESTAMP},
-        additional_properties=False,
-        examples=[example],
-    )
-
+from service.http.problem import Problem
+from service.ingest.answers import PATH, AllRefused, PartialReceipt, Receipt
+from service.openapi.common import answer, complete, problem_response
+from service.openapi.shapes import Described, never_null, of_structs, reference
+from service.wire import Refusal
+from service.wire.faults import FORMS, OTHER_TYPE
+from service.wire.readings import WireReading
 
 _METER_EXAMPLE = {
     "type": "meter",
@@ -79,84 +43,72 @@ _GENERIC_EXAMPLE = {
     "timestamp": 1769860800000,
 }
 
+# by the id field: the form's name, what it is, and one
+_FORMS = {
+    "meterId": (
+        "MeterReading",
+        "AC energy that a meter drew since its previous reading.",
+        _METER_EXAMPLE,
+    ),
+    "vehicleId": (
+        "VehicleReading",
+        "DC energy that reached a vehicle's battery since its previous reading.",
+        _VEHICLE_EXAMPLE,
+    ),
+    "id": (
+        "GenericReading",
+        "The form of devices already in the field. A vehicle's value1 is kWh DC and value2"
+        " battery °C; a meter's value1 is kWh AC and value2 volts.",
+        _GENERIC_EXAMPLE,
+    ),
+}
+_FIELDS = {
+    "kwhConsumedAc": "kWh",
+    "kwhDeliveredDc": "kWh",
+    "voltage": "V",
+    "soc": "State of charge in percent",
+    "batteryTemp": "°C",
+    "value1": "kWh",
+}
+_BOUNDS = "The database has its bounds: see ops.limits."
 
-def schemas() -> dict[str, Schema]:
-    """The readings and receipts, by name."""
-    counts: dict[str, Schema | Reference] = {
-        "accepted": Schema(type=OpenAPIType.INTEGER, minimum=0),
-        "duplicates": Schema(type=OpenAPIType.INTEGER, minimum=0),
-    }
-    rejected = Schema(type=OpenAPIType.ARRAY, items=reference("Refusal"), min_items=1)
+
+def _form(fields: dict[str, Described], id_field: str) -> Described:
+    """The schema of a form: of the reading's fields those that go with `id_field`."""
+    _, description, example = _FORMS[id_field]
+    needed, allowed = FORMS[id_field]
+    required = [id_field, *needed]
+    properties = {name: never_null(fields[name]) for name in required}
+    properties |= {name: fields[name] for name in allowed}
+    if other := OTHER_TYPE.get(id_field):
+        kinds, null = properties["type"]["anyOf"]
+        own = [kind for kind in kinds["enum"] if kind != other]
+        properties["type"] = {"anyOf": [{"enum": own}, null]}
     return {
-        "MeterReading": _form(
-            "AC energy that a meter drew since its previous reading.",
-            ["meterId", "kwhConsumedAc", "timestamp"],
-            {
-                "type": Schema(enum=["meter", None]),
-                "meterId": _ID,
-                "kwhConsumedAc": _number("kWh", 0, 1000),
-                "voltage": _number("V", 0, 1000, nullable=True),
-            },
-            _METER_EXAMPLE,
-        ),
-        "VehicleReading": _form(
-            "DC energy that reached a vehicle's battery since its previous reading.",
-            ["vehicleId", "kwhDeliveredDc", "timestamp"],
-            {
-                "type": Schema(enum=["vehicle", None]),
-                "vehicleId": _ID,
-                "kwhDeliveredDc": _number("kWh", 0, 1000),
-                "soc": _number("State of charge in percent", 0, 100, nullable=True),
-                "batteryTemp": _number("°C", -60, 150, nullable=True),
-            },
-            _VEHICLE_EXAMPLE,
-        ),
-        "GenericReading": _form(
-            "The form of devices already in the field. A vehicle's value1 is kWh DC and value2"
-            " battery °C; a meter's value1 is kWh AC and value2 volts.",
-            ["type", "id", "value1", "timestamp"],
-            {
-                "type": Schema(type=OpenAPIType.STRING, enum=["meter", "vehicle"]),
-                "id": _ID,
-                "value1": _number("kWh", 0, 1000),
-                "value2": Schema(type=[OpenAPIType.NUMBER, OpenAPIType.NULL]),
-            },
-            _GENERIC_EXAMPLE,
-        ),
-        "Reading": Schema(
-            one_of=[
-                reference("MeterReading"),
-                reference("VehicleReading"),
-                reference("GenericReading"),
-            ]
-        ),
-        "Receipt": Schema(
-            type=OpenAPIType.OBJECT,
-            required=["accepted", "duplicates"],
-            properties=counts,
-            additional_properties=False,
-            examples=[{"accepted": 3, "duplicates": 0}],
-        ),
-        "PartialReceipt": Schema(
-            type=OpenAPIType.OBJECT,
-            required=["accepted", "duplicates", "rejected"],
-            properties={**counts, "rejected": rejected},
-            additional_properties=False,
-            examples=[
-                {
-                    "accepted": 1,
-                    "duplicates": 0,
-                    "rejected": [
-                        {
-                            "index": 1,
-                            "reason": "out_of_range",
-                            "detail": "energy in kWh is -1, allowed is 0 to 1000",
-                        }
-                    ],
-                }
-            ],
-        ),
+        "type": "object",
+        "description": description,
+        "required": required,
+        "properties": properties,
+        "additionalProperties": False,
+        "examples": [example],
     }
+
+
+def schemas() -> dict[str, Described]:
+    """The readings, the receipts and the problem documents, by name."""
+    reading = of_structs(WireReading)["WireReading"]["properties"]
+    reading["timestamp"]["description"] = (
+        "When the device took the reading: RFC 3339, or epoch milliseconds."
+    )
+    for name, unit in _FIELDS.items():
+        reading[name]["description"] = f"{unit}. {_BOUNDS}"
+    answers = of_structs(Receipt, PartialReceipt, AllRefused, Problem)
+    refused = Refusal(1, "malformed", '"soc" must be a number, not a string')
+    for example in (Receipt(3, 0), PartialReceipt(1, 0, [refused])):
+        answers[type(example).__name__]["examples"] = [msgspec.to_builtins(example)]
+    forms = {name: _form(reading, id_field) for id_field, (name, *_) in _FORMS.items()}
+    one_of = [{"$ref": reference(name).ref} for name in forms]
+    return {**forms, "Reading": {"oneOf": one_of}, **answers}
 
 
 def path_item() -> PathItem:
@@ -185,7 +137,7 @@ def path_item() -> PathItem:
                         type=OpenAPIType.ARRAY,
                         items=reading,
                         min_items=1,
-                        description="One reading a line.",
+                        description="One reading per line.",
                     )
                 ),
             },

@@ -15,7 +15,7 @@ from service.routes.parameters import FromDatabase, VehicleId, moment, moment_pa
 Verdict = Literal["healthy", "degraded", "insufficient", "impossible"]
 Status = Literal[Verdict, "no_data", "unlinked"]
 Since = Annotated[
-    str | None, moment_parameter("from", "Begin of the window; 24 hours before its end.")
+    str | None, moment_parameter("from", "Start of the window; 24 hours before its end.")
 ]
 Until = Annotated[str | None, moment_parameter("to", "End of the window, not included; now.")]
 
@@ -150,7 +150,7 @@ async def performance(
 async def performance_by_hour(
     database: FromDatabase, vehicle_id: VehicleId, since: Since = None, until: Until = None
 ) -> PerformanceByHour:
-    """The same an hour a row, for plots: the whole hours that the window touches, in UTC."""
+    """The same with one row per hour, for plots: the whole hours that the window touches, in UTC."""
     hours = await database.all(
         HourOfPerformance,
         "SELECT * FROM api.performance_hourly("

@@ -14,6 +14,7 @@ from service.routes.paging import PageSize, page, place_parameter
 from service.routes.parameters import (
     FromDatabase,
     MeterIdInBody,
+    MomentInBody,
     VehicleId,
     meter_parameter,
     moment,
@@ -32,8 +33,8 @@ class NewLink(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """
 
     meter_id: MeterIdInBody
-    since: str | int | None = msgspec.field(default=None, name="from")
-    until: str | int | None = msgspec.field(default=None, name="to")
+    since: MomentInBody | None = msgspec.field(default=None, name="from")
+    until: MomentInBody | None = msgspec.field(default=None, name="to")
     replace: bool = False
 
 

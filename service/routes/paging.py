@@ -13,6 +13,10 @@ from service.wire.readings import LONGEST_ID
 
 Row = TypeVar("Row")
 
+# titles: see service.routes.parameters
+PLACE = "Place"
+PLACE_OR_ID = "PlaceOrDeviceId"
+
 # of the longest id, with whatever a row is sorted by before it
 LONGEST_PLACE = 1000
 PLACE_PATTERN = r"[a-z_]+/[A-Za-z0-9_-]+"
@@ -30,6 +34,7 @@ def place_parameter(description: str) -> object:
     """Declare the optional query parameter that says after which row a page starts."""
     return VehicleOrPlaceInQuery(
         name="after",
+        title=PLACE_OR_ID,
         description=description,
         max_length=LONGEST_PLACE,
         pattern=PLACE_OR_ID_PATTERN,

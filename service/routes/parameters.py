@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 from litestar.di import NamedDependency
@@ -24,18 +24,39 @@ from service.wire.readings import ID_PATTERN, LONGEST_ID
 FromDatabase = NamedDependency[Database]
 # "readiness": the one that takes changes, by a connection that nothing else waits for
 FromReadiness = NamedDependency[Database]
+_Kind = TypeVar("_Kind", MeterInPath, VehicleInPath, MeterInQuery, VehicleInQuery)
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
-# an id is declared by one of these, so that its side is known to whoever asks what a key covers
-MeterId = Annotated[str, MeterInPath(min_length=1, max_length=LONGEST_ID, pattern=ID_PATTERN)]
-VehicleId = Annotated[str, VehicleInPath(min_length=1, max_length=LONGEST_ID, pattern=ID_PATTERN)]
-_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_ID, pattern=ID_PATTERN)]
-MeterIdInBody = Annotated[_Id, InBody("meter")]
+# titles: a parameter or a field that has one is of the OpenAPI document's schema of that name
+DEVICE_ID = "DeviceId"
+MOMENT = "Moment"
 
-# what the OpenAPI document calls a moment: see service.openapi.page
+
+def _an_id(kind: type[_Kind], name: str | None = None, description: str | None = None) -> _Kind:
+    return kind(
+        name=name,
+        title=DEVICE_ID,
+        description=description,
+        min_length=1,
+        max_length=LONGEST_ID,
+        pattern=ID_PATTERN,
+    )
+
+
+# an id is declared by one of these, so that its side is known to whoever asks what a key covers
+MeterId = Annotated[str, _an_id(MeterInPath)]
+VehicleId = Annotated[str, _an_id(VehicleInPath)]
+_Id = Annotated[
+    str,
+    msgspec.Meta(title=DEVICE_ID, min_length=1, max_length=LONGEST_ID, pattern=ID_PATTERN),
+]
+MeterIdInBody = Annotated[_Id, InBody("meter")]
+MomentInBody = Annotated[str | int, msgspec.Meta(title=MOMENT)]
+
 MOMENT_WORDS = "RFC 3339 with an offset, or epoch milliseconds."
-_BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECONDS = re.compile(r"-?[0-9]{1,15}")
+FIRST_MILLISECOND = -62_135_596_800_000  # of the year 1
 # from 2000 to 2100, in seconds; as milliseconds they are of January and February 1970
 FIRST_LIKELY_SECOND = 946_684_800
 LAST_LIKELY_SECOND = 4_102_444_799
@@ -43,30 +64,19 @@ LAST_LIKELY_SECOND = 4_102_444_799
 
 def meter_parameter(name: str, description: str) -> object:
     """Declare an optional query parameter that is a meter's id."""
-    return MeterInQuery(
-        name=name,
-        description=description,
-        min_length=1,
-        max_length=LONGEST_ID,
-        pattern=ID_PATTERN,
-    )
+    return _an_id(MeterInQuery, name, description)
 
 
 def vehicle_parameter(name: str, description: str) -> object:
     """Declare an optional query parameter that is a vehicle's id."""
-    return VehicleInQuery(
-        name=name,
-        description=description,
-        min_length=1,
-        max_length=LONGEST_ID,
-        pattern=ID_PATTERN,
-    )
+    return _an_id(VehicleInQuery, name, description)
 
 
 def moment_parameter(name: str, description: str) -> object:
     """Declare an optional query parameter that `moment` reads."""
     return QueryParameter(
         name=name,
+        title=MOMENT,
         description=f"{description} {MOMENT_WORDS}",
         examples=[Example(summary="RFC 3339", value="2026-01-31T12:00:00Z")],
     )
@@ -86,7 +96,7 @@ def moment(name: str, given: str | int | None) -> datetime | None:
         )
     try:
         if not isinstance(given, str) or _MILLISECONDS.fullmatch(given):
-            found = _BEGIN + timedelta(milliseconds=int(given))
+            found = _EPOCH + timedelta(milliseconds=int(given))
         else:
             # an unescaped + of an offset arrives as a space, and no RFC 3339 time has one there
             found = msgspec.convert(given[:19] + given[19:].replace(" ", "+"), _Moment)

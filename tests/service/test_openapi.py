@@ -7,9 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
+import msgspec
 import openapi_spec_validator
 import pytest
 from litestar.routes import HTTPRoute
+
+from service.http.problem import problem
+from service.ingest.answers import AllRefused, PartialReceipt, Receipt
+from service.wire import Refusal
 
 
 @pytest.fixture
@@ -49,6 +54,57 @@ def test_every_route_is_in_the_document(client: Any, document: dict[str, Any]) -
         if isinstance(route, HTTPRoute) and not route.path.startswith("/docs")
     }
     assert set(document["paths"]) == routes | {"/v1/ingest"}
+
+
+def test_a_parameter_or_field_of_a_request_refers_to_the_shape_that_it_has(
+    document: dict[str, Any],
+) -> None:
+    shapes = {
+        "Moment": {"from", "to", "at", "afterFrom"},
+        "DeviceId": {"meter_id", "vehicle_id", "meterId", "vehicleId", "id"},
+    }
+    found: dict[str, list[Any]] = {}
+    for item in document["paths"].values():
+        for operation in item.values():
+            for parameter in operation.get("parameters", []):
+                found.setdefault(parameter["name"], []).append(parameter["schema"])
+    for form in ("NewLink", "MeterReading", "VehicleReading", "GenericReading"):
+        for name, schema in document["components"]["schemas"][form]["properties"].items():
+            found.setdefault(name, []).append(schema.get("anyOf", [schema])[0])
+    for shape, names in shapes.items():
+        schemas = [schema for name in names for schema in found[name]]
+        assert len(schemas) > len(names)
+        assert all(s == {"$ref": f"#/components/schemas/{shape}"} for s in schemas), schemas
+
+
+def test_a_measurement_has_its_bounds_in_the_database_alone(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    for form in ("MeterReading", "VehicleReading", "GenericReading"):
+        numbers = {
+            name: schema
+            for name, schema in schemas[form]["properties"].items()
+            if {"type": "number"} in schema.get("anyOf", [{"type": schema.get("type")}])
+        }
+        assert len(numbers) >= 2
+        for name, schema in numbers.items():
+            assert not {"minimum", "maximum"} & set(schema), name
+            assert name == "value2" or "ops.limits" in schema["description"], name
+
+
+def test_an_answer_of_the_structs_is_one_of_the_document(document: dict[str, Any]) -> None:
+    refused = Refusal(0, "future", "its time has not come")
+    for answer in (
+        Receipt(1, 2),
+        PartialReceipt(0, 1, [refused]),
+        AllRefused(title="Bad Request", status=400, detail="all", rejected=[refused]),
+        problem(503, "away"),
+        problem(409, "elsewhere", "Send it with replace."),
+    ):
+        name = type(answer).__name__
+        schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+        jsonschema.validate(msgspec.to_builtins(answer), schema)
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**msgspec.to_builtins(answer), "more": 1}, schema)
 
 
 def test_the_posted_examples_are_accepted_by_the_service(

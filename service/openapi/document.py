@@ -1,0 +1,104 @@
+"""Document of the API: Litestar's own, and what it cannot know of our routes."""
+
+from decimal import Decimal
+
+from litestar import Litestar
+from litestar._openapi.schema_generation import SchemaCreator
+from litestar.openapi.spec import (
+    OpenAPIMediaType,
+    Operation,
+    Parameter,
+    PathItem,
+    RequestBody,
+    Schema,
+)
+from litestar.openapi.spec.enums import OpenAPIType
+from litestar.plugins import OpenAPISchemaPlugin
+from litestar.typing import FieldDefinition
+
+from service.ingest.answers import PATH
+from service.openapi import common, ingest, shapes
+from service.routes.links import NewLink
+
+_ANSWERS = {
+    ("put", "/v1/links/{vehicle_id}"): {
+        "408": "The request's head, or its body, did not come in time.",
+        "409": "The vehicle or the meter is linked elsewhere in that time; the hint helps.",
+        "413": "The body is too large.",
+        "415": "The content type, its charset or the content encoding is not known.",
+    },
+    ("delete", "/v1/links/{vehicle_id}"): {
+        "409": "One link of the vehicle ends at that time, and another starts.",
+    },
+    ("get", "/health/live"): {"503": "Too many connections are open: try again."},
+}
+
+
+def complete(app: Litestar) -> None:
+    """Add what Litestar cannot know: the hot path, errors, and what our own code reads."""
+    schema = app.openapi_schema
+    paths = schema.paths or {}
+    named = schema.components.schemas
+    named |= common.schemas()
+    named |= shapes.components(ingest.schemas() | shapes.of_structs(NewLink))
+    for path, item in paths.items():
+        for method in ("get", "put", "delete"):
+            operation: Operation | None = getattr(item, method)
+            if operation is not None:
+                common.complete(path, operation, _ANSWERS.get((method, path), {}))
+                _describe_parameters(operation, named)
+    _describe_link(paths["/v1/links/{vehicle_id}"])
+    _describe_readiness(paths["/health/ready"])
+    schema.paths = {PATH: ingest.path_item(), **paths}
+
+
+def _describe_parameters(operation: Operation, named: dict[str, Schema]) -> None:
+    """Refer to the schema that a parameter's title names: such a parameter is never null."""
+    for parameter in operation.parameters or []:
+        if isinstance(parameter, Parameter) and isinstance(parameter.schema, Schema):
+            parameter.description = parameter.description or parameter.schema.description
+            if parameter.schema.title in named:
+                parameter.schema = shapes.reference(parameter.schema.title)
+
+
+def _describe_link(item: PathItem) -> None:
+    """The body of a new link, which a function of ours reads, and both of its good answers."""
+    assert item.put is not None  # noqa: S101  see service.routes.links
+    item.put.request_body = RequestBody(
+        required=True,
+        content={
+            "application/json": OpenAPIMediaType(schema=shapes.reference(NewLink.__name__))
+        },
+    )
+    good = {
+        "200": common.answer("The link was there: only its end was moved.", "Link"),
+        "201": common.answer("The link is new.", "Link"),
+    }
+    item.put.responses = {**good, **(item.put.responses or {}), **good}
+
+
+def _describe_readiness(item: PathItem) -> None:
+    """503 says what is not ready, unless the connection itself is one too many."""
+    assert item.get is not None  # noqa: S101  see service.routes.health
+    responses = item.get.responses or {}
+    busy = common.problem_response("503", "It is not ready, or too many connections are open.")
+    assert busy.content is not None  # noqa: S101  a problem document
+    busy.content["application/json"] = OpenAPIMediaType(schema=shapes.reference("Health"))
+    assert busy.headers is not None  # noqa: S101  Retry-After, which not being ready has not
+    busy.headers.pop("Retry-After")
+    responses["503"] = busy
+
+
+class DecimalSchemaPlugin(OpenAPISchemaPlugin):
+    """Schemas of decimals as what they are on the wire: numbers, with all their digits."""
+
+    @staticmethod
+    def is_plugin_supported_type(value: object) -> bool:
+        """Whether it is Decimal."""
+        return value is Decimal
+
+    def to_openapi_schema(
+        self, field_definition: FieldDefinition, schema_creator: SchemaCreator
+    ) -> Schema:
+        """A number."""
+        return Schema(type=OpenAPIType.NUMBER)
