@@ -84,13 +84,17 @@ _install lock:
     {{pip}} --no-deps --editable .
     cp "{{lock}}" "$done"
 
-# measure the service beside the old system's shape, a no-op and COPY (needs wrk); figures go to loadtests/out/
+# measure the service beside the old system's shape, a no-op and COPY (needs wrk); reports go to loadtests/out/
 bench *arguments: _development
     @cd "{{justfile_directory()}}" && "{{bin}}/python" -m loadtests.benchmark "$@"
 
-# measure what the hourly rollups bring and cost, on a history that it fills (--days, --devices)
+# measure what the rollups bring and cost, on a history that it fills (--days, --devices)
 bench-rollups *arguments: _development
     @cd "{{justfile_directory()}}" && "{{bin}}/python" -m loadtests.rollups "$@"
+
+# run another measurement of loadtests/; without arguments list all
+measure *arguments: _development
+    @cd "{{justfile_directory()}}" && "{{bin}}/python" -m loadtests "$@"
 
 # cause faults under load, for an hour, and see that nothing is lost (--help: how long, which ones)
 chaos *arguments: _development

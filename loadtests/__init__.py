@@ -1,1 +1,1 @@
-"""Load scenarios and benchmarks; each starts its own database and service, and prints ratios."""
+"""Load tests and benchmarks: commands here, helpers in support/, figures of runs in results/."""

@@ -1,8 +1,12 @@
-"""Whether the hot tables stay small while every device's state is rewritten again and again."""
+"""Size of the hot tables while every device's state is rewritten again and again.
+
+Writes one reading of each of 2,000 devices per round, in groups as the service writes them, on an
+embedded database. Prints the tables' sizes, dead rows, HOT updates and vacuums every minute, and
+at the end how much each table grew since the first minute.
+"""
 
 from __future__ import annotations
 
-import argparse
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +15,8 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from loadtests import stack
+from loadtests.support import stack
+from loadtests.support.options import command_line
 
 _DEVICES = 2_000
 _GROUP = 500
@@ -42,14 +47,14 @@ ORDER BY s.relname
 
 def main() -> None:
     """Rewrite states for some minutes; print sizes every minute; end with how much they grew."""
-    parser = argparse.ArgumentParser(prog="python -m loadtests.bloat", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=60)
+    parser = command_line("just measure bloat", __doc__)
+    parser.add_argument("--minutes", type=float, default=60, help="how long to write")
     parser.add_argument(
-        "--rounds-a-minute", type=int, help="readings of each device; as many as can be unless set"
+        "--rounds-per-minute", type=int, help="readings per device and minute [as many as can be]"
     )
-    options = parser.parse_args()
-    minutes = options.minutes
-    pause = 60 / options.rounds_a_minute if options.rounds_a_minute else 0
+    given = parser.parse_args()
+    minutes = given.minutes
+    pause = 60 / given.rounds_per_minute if given.rounds_per_minute else 0
     console = Console(width=max(120, Console().width))
     with stack.database() as cluster, psycopg.connect(cluster.url(), autocommit=True) as connection:
         # half of the devices are meters, half are vehicles

@@ -1,8 +1,11 @@
-"""Ways of writing a group of readings, side by side on one database: ours, staging, JSON, COPY."""
+"""Ways of writing a group of readings, side by side on one database: ours, staging, JSON, COPY.
+
+Each way writes groups of 1, 50 and 500 readings on one connection to an embedded database, in
+turns. Prints the median of rows per second, and its ratio to plain COPY without state.
+"""
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from collections.abc import Callable
@@ -14,7 +17,8 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from loadtests import copying, stack
+from loadtests.support import copying, stack
+from loadtests.support.options import command_line
 
 Connection = psycopg.Connection[Any]
 # columns of a group: ids, times, kWh, volts
@@ -116,11 +120,13 @@ class Readings:
 
 
 def main() -> None:
-    """Measure all ways in turns, print rows a second and the ratios to COPY."""
-    parser = argparse.ArgumentParser(prog="python -m loadtests.database_side", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=1.0, help="for each cell and round")
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
+    """Measure all ways in turns, print rows per second and the ratios to COPY."""
+    parser = command_line("just measure database_side", __doc__)
+    parser.add_argument(
+        "--seconds", type=float, default=1.0, help="per way, size of group and round"
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="turns that the ways take")
+    given = parser.parse_args()
     console = Console(width=max(120, Console().width))
     with stack.database() as cluster, psycopg.connect(cluster.url(), autocommit=True) as connection:
         copying.prepare(cluster.url())
@@ -130,12 +136,12 @@ def main() -> None:
             (way, size): [] for way in WAYS for size in SIZES
         }
         copied: list[float] = []
-        for turn in range(options.rounds):
-            console.print(f"round {turn + 1}/{options.rounds}")
+        for turn in range(given.rounds):
+            console.print(f"round {turn + 1}/{given.rounds}")
             first_ms = int(_BEGAN.timestamp() * 1000) + turn * 600_000
-            copied.append(copying.copy(cluster.url(), first_ms, options.seconds).rate)
+            copied.append(copying.copy(cluster.url(), first_ms, given.seconds).rate)
             for way, size in rates:
-                rate = _rate(WAYS[way], connection, readings, size, options.seconds)
+                rate = _rate(WAYS[way], connection, readings, size, given.seconds)
                 rates[way, size].append(rate)
     _show({cell: median(taken) for cell, taken in rates.items()}, median(copied), console)
 
@@ -158,15 +164,15 @@ def _rate(
 
 
 def _show(rates: dict[tuple[str, int], float], copied: float, console: Console) -> None:
-    table = Table(title="Rows a second on one connection, and their ratio to plain COPY")
-    table.add_column("rows a commit")
+    table = Table(title="Rows per second on one connection, and their ratio to plain COPY")
+    table.add_column("rows per commit")
     for size in SIZES:
         table.add_column(f"{size:,}", justify="right")
     for way in WAYS:
         cells = [f"{rates[way, size]:,.0f} ({rates[way, size] / copied:.3f})" for size in SIZES]
         table.add_row(way, *cells)
     console.print(table)
-    console.print(f"plain COPY, {copying.ROWS:,} rows a commit, no state: {copied:,.0f} rows/s")
+    console.print(f"plain COPY, {copying.ROWS:,} rows per commit, no state: {copied:,.0f} rows/s")
 
 
 if __name__ == "__main__":

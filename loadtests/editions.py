@@ -1,4 +1,9 @@
-"""What questions about a device and the fleet take on both editions, of the same readings."""
+"""Milliseconds of questions about a device and the fleet, on both editions, of the same readings.
+
+Fills a database on each edition (unless it filled them before), asks both the same questions in
+turns, and prints the best of each with their ratio. Fails where the answers differ, or where one
+device takes more than three times what it takes on the Apache edition.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +21,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from loadtests import stack
-from loadtests.rollups import history
-from loadtests.rollups.history import Part
+from loadtests.support import history, stack
+from loadtests.support.history import Part
+from loadtests.support.options import command_line
 
 Connection = psycopg.Connection[Any]
 
@@ -128,11 +133,11 @@ WHERE v.exchanges
 
 def main() -> None:
     """Fill both databases where they are empty, ask both in turns, compare, and print."""
-    options = _options()
+    given = _options()
     console = Console(width=max(120, Console().width))
     with (
-        psycopg.connect(options.community, autocommit=True) as community,
-        _apache(options.apache) as apache,
+        psycopg.connect(given.community, autocommit=True) as community,
+        _apache(given.apache) as apache,
     ):
         for connection in (community, apache):
             # as analysts have them
@@ -141,11 +146,11 @@ def main() -> None:
         with Progress(console=console) as progress:
             now = datetime.now(UTC).replace(second=0, microsecond=0)
             for connection in (community, apache):
-                _fill(connection, options.devices // 2, options.days, now, progress)
+                _fill(connection, given.devices // 2, given.days, now, progress)
         tables = [
             _compare(community, apache, title, questions, rounds, limit)
             for title, questions, rounds, limit in (
-                ("one device, ms", _ONE_DEVICE, options.rounds, _MOST),
+                ("one device, ms", _ONE_DEVICE, given.rounds, _MOST),
                 ("the fleet, ms", _FLEET, 3, None),
             )
         ]
@@ -156,7 +161,7 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m loadtests.editions", description=__doc__)
+    parser = command_line("just measure editions", __doc__)
     parser.add_argument(
         "--community",
         required=True,
@@ -167,9 +172,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--apache", metavar="URL", help="the same on the Apache edition; without: an embedded one"
     )
-    parser.add_argument("--devices", type=int, default=4000, help="half of them meters")
-    parser.add_argument("--days", type=int, default=3, help="of history")
-    parser.add_argument("--rounds", type=int, default=5, help="each question and device")
+    parser.add_argument("--devices", type=int, default=4000, help="half of them meters, half vehicles")
+    parser.add_argument("--days", type=int, default=3, help="days of history to fill in")
+    parser.add_argument("--rounds", type=int, default=5, help="times that each question is asked of each device")
     return parser.parse_args()
 
 

@@ -1,8 +1,12 @@
-"""What keys cost: none, one for all, one for each device, and one that is asked for each time."""
+"""Cost of API keys: none, one for all, one per device, and one that is looked up each time.
+
+Posts single readings by wrk to four services on one embedded database, in turns. Prints readings
+per second with their ratio to no keys, latency, and the service's core time per reading. Needs
+wrk.
+"""
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 from contextlib import ExitStack
@@ -12,10 +16,9 @@ from typing import NamedTuple
 import psycopg
 from rich.console import Console
 
-from loadtests import ratios, stack
-from loadtests.benchmark import wrk
-from loadtests.benchmark.steps import INGEST_PATH
-from loadtests.cpu import Stopwatch
+from loadtests.support import ratios, stack, wrk
+from loadtests.support.cpu import Stopwatch
+from loadtests.support.stack import INGEST_PATH
 from service.embedded import Cluster
 
 _FILE = "WATTLEDGER_KEYS_FILE"
@@ -25,29 +28,25 @@ class _Variant(NamedTuple):
     name: str
     # of the service
     environment: dict[str, str]
-    a_key_a_device: bool
+    a_key_per_device: bool
 
 
 _VARIANTS = [
-    _Variant("no keys", {"WATTLEDGER_KEYS": "off"}, a_key_a_device=False),
-    _Variant("one key for all", {}, a_key_a_device=False),
-    _Variant("a key a device", {}, a_key_a_device=True),
+    _Variant("no keys", {"WATTLEDGER_KEYS": "off"}, a_key_per_device=False),
+    _Variant("one key for all", {}, a_key_per_device=False),
+    _Variant("a key per device", {}, a_key_per_device=True),
     # as where a device posts once a minute: what was known of its key is forgotten by then
     _Variant(
-        "a key a device, each looked up",
+        "a key per device, each looked up",
         {"WATTLEDGER_KEY_CACHE_SECONDS": "0.001"},
-        a_key_a_device=True,
+        a_key_per_device=True,
     ),
 ]
 
 
 def main() -> None:
     """Measure all in turns; print their ratios to the first."""
-    parser = argparse.ArgumentParser(prog="python -m loadtests.keyed", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=3, help="for each variant and round")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--connections", type=int, default=300)
-    options = parser.parse_args()
+    given = wrk.options("keyed", __doc__)
     console = Console(width=max(120, Console().width))
     times = wrk.Times()
     taken: dict[str, list[tuple[float, float, float]]] = {v.name: [] for v in _VARIANTS}
@@ -58,10 +57,10 @@ def main() -> None:
             running.enter_context(stack.wattledger(url, log, **variant.environment))
             for variant in _VARIANTS
         ]
-        for turn in range(options.rounds + 1):
+        for turn in range(given.rounds + 1):
             for variant, service in zip(_VARIANTS, services, strict=True):
-                console.print(f"round {turn}/{options.rounds}: {variant.name}")
-                if variant.a_key_a_device:
+                console.print(f"round {turn}/{given.rounds}: {variant.name}")
+                if variant.a_key_per_device:
                     os.environ[_FILE] = str(of_devices)
                 else:
                     os.environ.pop(_FILE, None)
@@ -71,8 +70,8 @@ def main() -> None:
                     "json",
                     1,
                     times.take(),
-                    options.connections,
-                    options.seconds,
+                    given.connections,
+                    given.seconds,
                 )
                 if result.errors:
                     raise RuntimeError(f"{result.errors} requests failed")

@@ -1,8 +1,12 @@
-"""Whether the service's memory stays bounded while more is sent than it can store, for minutes."""
+"""Memory of the service while far more is sent than it can store, for minutes.
+
+Posts batches by wrk without a pause after a 503, to a service on an embedded database whose hot
+table is locked for five seconds of every ten. Prints the workers' memory every ten seconds, and at
+the end the most of it in the first and in the last third. Needs wrk.
+"""
 
 from __future__ import annotations
 
-import argparse
 import threading
 import time
 
@@ -10,22 +14,22 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from loadtests import processes, stack
-from loadtests.benchmark import wrk
-from loadtests.benchmark.steps import INGEST_PATH
+from loadtests.support import processes, stack, wrk
+from loadtests.support.options import command_line
+from loadtests.support.stack import INGEST_PATH
 
 _LOOK_SECONDS = 10.0
 
 
 def main() -> None:
     """Send batches without mercy while the database stalls now and then; print memory."""
-    parser = argparse.ArgumentParser(prog="python -m loadtests.overload", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=5)
-    parser.add_argument("--connections", type=int, default=1_000)
-    parser.add_argument("--readings", type=int, default=1_000, help="a request")
-    options = parser.parse_args()
+    parser = command_line("just measure overload", __doc__)
+    parser.add_argument("--minutes", type=float, default=5, help="how long to send")
+    parser.add_argument("--connections", type=int, default=1_000, help="that wrk posts over")
+    parser.add_argument("--readings", type=int, default=1_000, help="per request")
+    given = parser.parse_args()
     console = Console(width=max(120, Console().width))
-    seconds = options.minutes * 60
+    seconds = given.minutes * 60
     with (
         stack.database() as cluster,
         stack.wattledger(cluster.url("wattledger_service"), stack.OUT / "service.log") as service,
@@ -40,7 +44,7 @@ def main() -> None:
         looking.start()
         try:
             result = wrk.run(
-                url, "json", options.readings, wrk.Times().take(), options.connections, seconds
+                url, "json", given.readings, wrk.Times().take(), given.connections, seconds
             )
         finally:
             ended.set()

@@ -1,8 +1,12 @@
-"""Where the time goes under load: the worker by py-spy, the database by pg_stat_statements."""
+"""Biggest shares of time under load: the worker's by py-spy, the database's by pg_stat_statements.
+
+Posts readings by wrk to a service of one worker on an embedded database. Prints the functions that
+held the interpreter, the statements that took longest, and the cores in use. Needs wrk; uv fetches
+py-spy.
+"""
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import tempfile
@@ -13,10 +17,10 @@ from typing import Any
 import psycopg
 from rich.console import Console
 
-from loadtests import stack
-from loadtests.benchmark import wrk
-from loadtests.benchmark.steps import INGEST_PATH
-from loadtests.cpu import Stopwatch
+from loadtests.support import processes, stack, wrk
+from loadtests.support.cpu import Stopwatch
+from loadtests.support.options import command_line
+from loadtests.support.stack import INGEST_PATH
 
 # `uv tool run` fetches it where it is not installed
 _PY_SPY = [str(Path(sys.executable).with_name("uv")), "tool", "run", "py-spy", "record"]
@@ -36,12 +40,14 @@ LIMIT 8
 
 def main() -> None:
     """Load a service of our own, and print the biggest shares of its worker and its database."""
-    parser = argparse.ArgumentParser(prog="python -m loadtests.profiling", description=__doc__)
-    parser.add_argument("--shape", default="json", choices=["json", "ndjson", "msgpack"])
-    parser.add_argument("--readings", type=int, default=1, help="a request")
-    parser.add_argument("--connections", type=int, default=300)
-    parser.add_argument("--seconds", type=int, default=10)
-    options = parser.parse_args()
+    parser = command_line("just measure profiling", __doc__)
+    parser.add_argument(
+        "--shape", default="json", choices=["json", "ndjson", "msgpack"], help="of the bodies"
+    )
+    parser.add_argument("--readings", type=int, default=1, help="per request")
+    parser.add_argument("--connections", type=int, default=300, help="that wrk posts over")
+    parser.add_argument("--seconds", type=int, default=10, help="that are watched")
+    given = parser.parse_args()
     console = Console(width=max(140, Console().width))
     times = wrk.Times()
     log = stack.OUT / "service.log"
@@ -55,10 +61,10 @@ def main() -> None:
         def load(seconds: int) -> wrk.Result:
             return wrk.run(
                 service.url + INGEST_PATH,
-                options.shape,
-                options.readings,
+                given.shape,
+                given.readings,
                 times.take(),
-                options.connections,
+                given.connections,
                 seconds,
             )
 
@@ -66,14 +72,14 @@ def main() -> None:
         connection.execute("SELECT pg_stat_statements_reset()")
         with tempfile.TemporaryDirectory() as directory:
             stacks = Path(directory) / "stacks"
-            command = [*_PY_SPY, *_OPTIONS, "--duration", str(options.seconds)]
+            command = [*_PY_SPY, *_OPTIONS, "--duration", str(given.seconds)]
             spy = subprocess.Popen(
-                [*command, "--output", str(stacks), "--pid", str(_worker(service.pid))],
+                [*command, "--output", str(stacks), "--pid", str(processes.workers(service.pid)[0])],
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
             )
             watch = Stopwatch(service=service.pid, database=cluster.postmaster_pid())
-            result = load(options.seconds + 1)
+            result = load(given.seconds + 1)
             cores = watch.cores()
             _, said = spy.communicate(timeout=60)
             if not stacks.exists():
@@ -81,18 +87,8 @@ def main() -> None:
             _show_worker(stacks, console)
         _show_database(connection, console)
     used = ", ".join(f"{name} {value:.2f}" for name, value in cores.items())
-    rate = result.requests_per_second * options.readings
+    rate = result.requests_per_second * given.readings
     console.print(f"{rate:,.0f} readings/s while watched; cores in use: {used}")
-
-
-def _worker(pid: int) -> int:
-    """The worker process of a service with one."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return next(
-        int(child)
-        for child in children
-        if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes()
-    )
 
 
 def _show_worker(stacks: Path, console: Console) -> None:
@@ -115,7 +111,7 @@ def _show_worker(stacks: Path, console: Console) -> None:
 
 def _show_database(connection: psycopg.Connection[Any], console: Console) -> None:
     """Print the statements that took longest in all; those inside functions count twice."""
-    console.print("[bold]database: calls, ms in all, ms a call, statement[/bold]")
+    console.print("[bold]database: calls, ms in all, ms per call, statement[/bold]")
     for calls, total, mean, query in connection.execute(_STATEMENTS):
         console.print(f"{calls:7,} {total:10,.0f} {mean:8.3f}  {query}", markup=False)
 

@@ -1,17 +1,19 @@
-"""Whether settings of the database that can be changed while it runs matter to single readings."""
+"""Effect on single readings of settings that the database can change while it runs.
+
+Posts single readings by wrk to a service on an embedded database, with each setting in turns.
+Prints readings per second with their ratio to the usual settings, latency, and the database's core
+time per reading. Needs wrk.
+"""
 
 from __future__ import annotations
-
-import argparse
 
 import psycopg
 from psycopg import sql
 from rich.console import Console
 
-from loadtests import ratios, stack
-from loadtests.benchmark import wrk
-from loadtests.benchmark.steps import INGEST_PATH
-from loadtests.cpu import Stopwatch
+from loadtests.support import ratios, stack, wrk
+from loadtests.support.cpu import Stopwatch
+from loadtests.support.stack import INGEST_PATH
 
 _VARIANTS: dict[str, dict[str, str]] = {
     "as it is": {},
@@ -27,11 +29,7 @@ _VARIANTS: dict[str, dict[str, str]] = {
 
 def main() -> None:
     """Measure all variants in turns on one database; print their ratios to the first."""
-    parser = argparse.ArgumentParser(prog="python -m loadtests.settings", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=3, help="for each variant and round")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--connections", type=int, default=300)
-    options = parser.parse_args()
+    given = wrk.options("settings", __doc__)
     console = Console(width=max(120, Console().width))
     times = wrk.Times()
     taken: dict[str, list[tuple[float, float, float]]] = {name: [] for name in _VARIANTS}
@@ -46,18 +44,18 @@ def main() -> None:
         def load(seconds: float) -> tuple[float, float, float]:
             watch = Stopwatch(database=cluster.postmaster_pid())
             url = service.url + INGEST_PATH
-            result = wrk.run(url, "json", 1, times.take(), options.connections, seconds)
+            result = wrk.run(url, "json", 1, times.take(), given.connections, seconds)
             if result.errors:
                 raise RuntimeError(f"{result.errors} requests failed")
             rate = result.requests_per_second
             return rate, result.latency.p99, watch.cores()["database"] / rate * 1e6
 
         load(1)
-        for turn in range(options.rounds):
+        for turn in range(given.rounds):
             for name, settings in _VARIANTS.items():
-                console.print(f"round {turn + 1}/{options.rounds}: {name}")
+                console.print(f"round {turn + 1}/{given.rounds}: {name}")
                 _set(connection, settings)
-                taken[name].append(load(options.seconds))
+                taken[name].append(load(given.seconds))
     console.print(ratios.table("setting", "database", taken))
 
 

@@ -1,1 +1,1 @@
-"""`python -m loadtests.benchmark`: what the service does, beside what it could be doing."""
+"""Benchmark of the service beside what it replaces and what it could be doing."""

@@ -1,30 +1,14 @@
-"""What a run measured, in one structure for the table, the plot and the file."""
+"""Figures of a run, in one structure for the table, the plot and the file."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import msgspec
 
-
-class Latency(NamedTuple):
-    """Percentiles in milliseconds."""
-
-    p50: float
-    p95: float
-    p99: float
-    p999: float
-
-    @classmethod
-    def of(cls, seconds: list[float]) -> Latency:
-        """The percentiles of some durations in seconds."""
-        ordered = sorted(seconds) or [float("nan")]
-        last = len(ordered) - 1
-        return cls(*(ordered[round(last * q)] * 1000 for q in (0.5, 0.95, 0.99, 0.999)))
+from loadtests.support.percentiles import Latency
 
 
 class Throughput(msgspec.Struct):
-    """What was reached in closed loop: `rate` a second of `unit`, `cores` used by name."""
+    """What was reached in closed loop: `rate` per second of `unit`, `cores` used by name."""
 
     key: str
     name: str

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from loadtests.benchmark import old_shape, open_loop, wrk
+from loadtests.benchmark import old_shape, open_loop
 from loadtests.benchmark.figures import OpenLoop
-from loadtests.benchmark.steps import INGEST_PATH, Bench
+from loadtests.benchmark.steps import Bench
+from loadtests.support import wrk
+from loadtests.support.stack import INGEST_PATH
 
 SHARES = (0.1, 0.5, 0.9)
 

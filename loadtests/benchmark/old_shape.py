@@ -1,4 +1,4 @@
-"""A stand-in for the system that Wattledger replaces: two autocommit statements a reading."""
+"""Stand-in for the system that Wattledger replaces: two autocommit statements per reading."""
 
 from __future__ import annotations
 

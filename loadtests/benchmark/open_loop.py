@@ -16,8 +16,8 @@ from typing import cast
 
 import uvloop
 
-from loadtests import keys
-from loadtests.benchmark.figures import Latency
+from loadtests.support import keys
+from loadtests.support.percentiles import Latency
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _WARM_UP_SECONDS = 1.0
@@ -170,7 +170,7 @@ class _Load:
 def run(
     port: int, request: Callable[[], bytes], connections: int, rate: float | None, seconds: float
 ) -> Outcome:
-    """Send what `request` makes at `rate` a second; null for as fast as answers come."""
+    """Send what `request` makes at `rate` per second; None for as fast as answers come."""
     load = _Load(request, rate, seconds)
     gc.collect()
     gc.disable()  # a collection of ours would count as the server's latency

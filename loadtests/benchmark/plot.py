@@ -1,4 +1,4 @@
-"""A run's figures as one SVG, alone and in a page of its own."""
+"""Plot of a run's figures as one SVG, alone and in a page of its own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def svg(figures: Figures) -> str:
     y = 10.0
     singles = [one for one in figures.throughput if one.unit == "requests"]
     batches = [one for one in figures.throughput if one.unit != "requests"]
-    for title, group in (("Requests a second", singles), ("Readings a second", batches)):
+    for title, group in (("Requests per second", singles), ("Readings per second", batches)):
         if group:
             drawn, y = _bars(title, group, y)
             parts += drawn

@@ -1,11 +1,12 @@
-"""A run's figures as tables on the terminal."""
+"""Tables of a run's figures on the terminal."""
 
 from __future__ import annotations
 
 from rich.console import Console
 from rich.table import Table
 
-from loadtests.benchmark.figures import Figures, Latency, Ratio
+from loadtests.benchmark.figures import Figures, Ratio
+from loadtests.support.percentiles import Latency
 
 _LATE_MS = 5.0
 _CORES = ("generator", "server", "database", "others")
@@ -23,8 +24,8 @@ def ratios(figures: Figures) -> list[Ratio]:
     rate, p99, cost = figures.rate, figures.p99, figures.cost_us
     add("c / a  single readings, to the old shape", rate("c"), rate("a"), "15")
     add("c / b  single readings, to a handler that does nothing", rate("c"), rate("b"))
-    add("a / c  core time of server and database, a reading", cost("a"), cost("c"))
-    add("b / c  core time of server and database, a reading", cost("b"), cost("c"))
+    add("a / c  core time of server and database per reading", cost("a"), cost("c"))
+    add("b / c  core time of server and database per reading", cost("b"), cost("c"))
     add("p99 of c / p99 of a, closed loop", p99("c"), p99("a"), "0.05")
     for one in figures.throughput:
         if one.key.startswith("d "):
@@ -62,7 +63,7 @@ def _throughput(figures: Figures) -> Table:
     table = Table(title="Closed loop: as fast as answers come")
     for name in ("", "what"):
         table.add_column(name)
-    for name in ("a second", *_PERCENTILES, "errors", "core µs each"):
+    for name in ("per second", *_PERCENTILES, "errors", "core µs each"):
         table.add_column(name, justify="right")
     for name in _CORES:
         table.add_column(f"cores: {name}" if name == _CORES[0] else name, justify="right")
@@ -82,7 +83,7 @@ def _throughput(figures: Figures) -> Table:
 def _open_loop(figures: Figures) -> Table:
     table = Table(title="Open loop: latency from the time a request was due")
     table.add_column("")
-    for name in ("share of maximum", "due a second", "answered", *_PERCENTILES):
+    for name in ("share of maximum", "due per second", "answered", *_PERCENTILES):
         table.add_column(name, justify="right")
     for name in ("errors", "late ms (p99)"):
         table.add_column(name, justify="right")

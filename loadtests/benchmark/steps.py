@@ -1,4 +1,4 @@
-"""The measurements in closed loop, each a step that can be repeated in rounds."""
+"""Measurements in closed loop, each a step that can be repeated in rounds."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterator
 from statistics import fmean, median
 from typing import NamedTuple
 
-from loadtests import copying
-from loadtests.benchmark import old_shape, wrk
-from loadtests.benchmark.figures import Latency, Throughput
-from loadtests.cpu import Stopwatch
-from loadtests.stack import Server
+from loadtests.benchmark import old_shape
+from loadtests.benchmark.figures import Throughput
+from loadtests.support import copying, wrk
+from loadtests.support.cpu import Stopwatch
+from loadtests.support.percentiles import Latency
+from loadtests.support.stack import INGEST_PATH, Server
 
 SIZES = (10, 100, 1_000)
 SHAPES = ("json", "ndjson", "msgpack")
 # more readings than this under way would only wait in the service's queue
 _UNDER_WAY = 10_000
-INGEST_PATH = "/v1/ingest"
 
 
 class Bench(NamedTuple):
@@ -57,7 +57,7 @@ class Step(NamedTuple):
 
 def steps() -> Iterator[Step]:
     """All of them, in the order of the report."""
-    yield _old("a", "old shape: insert and upsert, a commit each", old_shape.INGEST_PATH)
+    yield _old("a", "old shape: insert and upsert, one commit each", old_shape.INGEST_PATH)
     yield _old("b", "handler of the framework that does nothing", old_shape.NOTHING_PATH)
     yield _old("b0", "bare ASGI route that does nothing", old_shape.BARE_PATH)
     yield _posting("c", "POST /v1/ingest, one reading each", "json", 1)

@@ -1,1 +1,1 @@
-"""Faults, caused for real, in an installation under load; and whether anything was lost."""
+"""Faults, caused for real, in an installation under load, and whether anything was lost."""

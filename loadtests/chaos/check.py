@@ -1,4 +1,4 @@
-"""Whether all that was acknowledged is stored, exactly once, and everything else agrees with it."""
+"""Check that all that was acknowledged is stored, exactly once, and everything else agrees with it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Finding(NamedTuple):
     duplicates: int
     # milliwatt-hours stored beyond those acknowledged
     energy_off_mwh: int
-    # rows of ops.verify; null where it was not asked
+    # rows of ops.verify; None where it was not asked
     differences: int | None
 
     @property

@@ -1,4 +1,4 @@
-"""The faults: each is caused for real, and is over when its function returns."""
+"""Faults: each is caused for real, and is over when its function returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fleet that posts without pause, sends again what was not acknowledged, and keeps the count.
+"""Fleet that posts without pause, sends again what was not acknowledged, and keeps the count.
 
 Of each device only the number of readings and the sum of their energy is kept: that is what must
 be stored in the end, to the milliwatt-hour.
@@ -13,8 +13,9 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 
-from loadtests.client import Client, Lost
-from loadtests.paced import Paced, Request
+from loadtests.support import device
+from loadtests.support.client import Client, Lost
+from loadtests.support.paced import Paced, Request
 
 # of a client's requests, in hundredths: batches, and reads; the rest are single readings
 _BATCHES, _READS = 10, 3
@@ -22,17 +23,13 @@ _BATCH_READINGS = 40
 _AGAIN_SECONDS = 0.1
 
 
-class Device:
-    """A meter or a vehicle: what of it is acknowledged, and how far its clock is off."""
+class Device(device.Device):
+    """A meter or a vehicle whose clock may jump: no two of its readings are of one moment."""
 
     def __init__(self, number: int) -> None:
-        self.is_meter = number % 2 == 0
-        self.id = f"{'M' if self.is_meter else 'V'}-{number}"
-        self.readings = 0
-        self.energy_mwh = 0
+        super().__init__(number)
         self.clock_off_ms = 0
         self._last_ms = 0
-        self._sent = 0
         # readings may be of one moment where clocks jump: none twice
         self._taken_while_off: set[int] = set()
 
@@ -46,20 +43,7 @@ class Device:
             self._taken_while_off.add(at)
         else:
             at = self._last_ms = max(now, self._last_ms + 1)
-        self._sent += 1
-        return at, (self._sent % 97 + 1) * 1000
-
-    def document(self, at: int, energy_mwh: int) -> dict[str, object]:
-        """A reading as it goes over the wire."""
-        kwh = energy_mwh / 1_000_000
-        if self.is_meter:
-            return {"meterId": self.id, "kwhConsumedAc": kwh, "voltage": 230.5, "timestamp": at}
-        return {"vehicleId": self.id, "kwhDeliveredDc": kwh, "soc": 50, "timestamp": at}
-
-    def acknowledge(self, energy_mwh: int) -> None:
-        """Count a reading that the service says is stored."""
-        self.readings += 1
-        self.energy_mwh += energy_mwh
+        return at, self.next_energy()
 
 
 class Fleet(Paced):
@@ -70,7 +54,7 @@ class Fleet(Paced):
         self.devices = [Device(number) for number in range(devices)]
         self.answers: Counter[str] = Counter()
         self.acknowledged_at = 0.0
-        # the first acknowledgement after the last failure; null while requests fail
+        # the first acknowledgement after the last failure; None while requests fail
         self.well_since: float | None = None
         self._turns = [_turns(self.devices[number::clients]) for number in range(clients)]
 

@@ -1,4 +1,4 @@
-"""A database and a service that are started again when they end, as a supervisor of services does.
+"""Database and service that are started again when they end, as a supervisor of services does.
 
 Docker Compose and systemd do the same: PostgreSQL restarts itself after the death of a backend,
 but nobody restarts a postmaster that was killed.
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psycopg
 
-from loadtests import processes
+from loadtests.support import processes
 from service.embedded import Cluster, EmbeddedError
 from service.embedded.ports import free_port
 from service.migrate import migrate

@@ -1,4 +1,4 @@
-"""What a run found, as Markdown."""
+"""Report of what a run found, as Markdown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One run: load, a fault now and then, and a look at what became of it."""
+"""Run of the load, a fault now and then, and a look at what became of it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Event:
         self.fault = fault
         self.unavailable: str | None = None
         self.lasted_seconds = 0.0
-        # null where it did not recover
+        # None where it did not recover
         self.recovered_seconds: float | None = None
         self.finding: Finding | None = None
 
@@ -100,7 +100,7 @@ class Run:
         return event
 
     async def _recovery(self, since: float) -> float | None:
-        """How long until no request failed any more, for a second at least; null if never."""
+        """How long until no request failed any more, for a second at least; None if never."""
         fleet = self._fleet
         while (now := time.monotonic()) - since < _RECOVERY_SECONDS:
             well = fleet.well_since

@@ -1,1 +1,1 @@
-"""What readings that come hours late cost the refreshes, and what lowers it."""
+"""Cost of readings that come hours late, and what lowers it."""

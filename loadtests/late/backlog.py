@@ -1,4 +1,4 @@
-"""Devices that were offline, and upload what they kept: a reading a minute for some hours."""
+"""Devices that were offline, and upload what they kept: a reading per minute for some hours."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Backlog:
     def store(
         self, connection: psycopg.Connection[Any], number: int, times: Sequence[datetime]
     ) -> None:
-        """Readings of one meter and one vehicle, a call a side, as the service stores a body."""
+        """Readings of one meter and one vehicle, one call per side, as the service stores a body."""
         ones = [0.1] * len(times)
         fields = [list(times), ones, ones]
         connection.execute(_METERS, [[f"M-{number}"] * len(times), *fields], binary=True)

@@ -1,4 +1,4 @@
-"""What a statement costs: seconds, processor seconds of its session, bytes of WAL."""
+"""Cost of a statement: seconds, processor seconds of its session, bytes of WAL."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, LiteralString, NamedTuple
 
 import psycopg
 
-from loadtests import cpu
+from loadtests.support import cpu
 
 Connection = psycopg.Connection[Any]
 Statement = tuple[LiteralString, Sequence[object]]

@@ -1,4 +1,4 @@
-"""The measurements, in an order in which each finds what it needs."""
+"""Measurements, in an order in which each finds what it needs."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ class Steps:
 
     def covered(self, hours: int) -> None:
         """Backlog that is later than what is refreshed so far; then the first refresh of that."""
-        begin = self._until - timedelta(hours=hours)
-        self._run("the first refresh of all before", refresh(HOURS, self._since, begin))
+        start = self._until - timedelta(hours=hours)
+        self._run("the first refresh of all before", refresh(HOURS, self._since, start))
         self._late(hours)
-        self._run("hours, backlog within the lag", refresh(HOURS, self._since, begin))
+        self._run("hours, backlog within the lag", refresh(HOURS, self._since, start))
 
     def reads(self) -> dict[str, float]:
         """Milliseconds of reads over the last 24 hours."""
@@ -71,8 +71,8 @@ class Steps:
 
     def first(self, hours: int) -> None:
         """The hours that the lag had left, stored for the first time."""
-        begin = self._until - timedelta(hours=hours)
-        cost = self._meter.statements(refresh(HOURS, begin, self._until))
+        start = self._until - timedelta(hours=hours)
+        cost = self._meter.statements(refresh(HOURS, start, self._until))
         self._tell("hours, an hour of all devices for the first time", cost / hours)
 
     def bursts(self, hours: int, times: int) -> None:
@@ -91,7 +91,7 @@ class Steps:
         pieces = [
             one for start in starts for one in refresh(HOURS, start, start + timedelta(hours=1))
         ]
-        self._run(f"hours, {hours} hours late, refreshed an hour a call", pieces)
+        self._run(f"hours, {hours} hours late, refreshed in one call per hour", pieces)
 
     def days(self, hours: int) -> None:
         """Refreshes after backlog of yesterday, which the days have too."""

@@ -1,1 +1,1 @@
-"""What the rollups bring and what they cost, on a history of any size."""
+"""Gain and cost of the rollups, on a history of any size."""

@@ -1,4 +1,4 @@
-"""What keeping the rollups costs a write: the same groups with the triggers and without them."""
+"""Cost that the rollups add to a write: the same groups with the triggers and without them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WHERE t.tgname = 'roll_up' AND t.tgrelid::regclass = ANY(%s::regclass[])
 
 
 class Rate(NamedTuple):
-    """Readings a second, with the rollups' triggers and without."""
+    """Readings per second, with the rollups' triggers and without."""
 
     with_rollups: float
     without: float

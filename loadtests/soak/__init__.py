@@ -1,1 +1,1 @@
-"""Everything at once on one database; and whether all that was acknowledged is counted."""
+"""Everything at once on one database, and whether all that was acknowledged is counted."""

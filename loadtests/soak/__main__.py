@@ -1,4 +1,9 @@
-"""Load, jobs, analysts, DBAs and changing retention at once: is all acknowledged counted?"""
+"""Load, jobs, analysts, DBAs and changing retention at once: is all that was acknowledged counted?
+
+Fills a history, then posts live, late, repeated and contradicting readings while every job runs
+every ten seconds, analysts query, links change and retention moves. At the end compares each
+device's days with what was acknowledged. Prints and writes a report; fails where anything differs.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +16,9 @@ import psycopg
 import uvloop
 from rich.console import Console
 
-from loadtests import stack
-from loadtests.place import Place, embedded, on_server
+from loadtests.support import stack
+from loadtests.support.options import command_line
+from loadtests.support.place import Place, embedded, on_server
 from loadtests.soak import report
 from loadtests.soak.plan import Plan
 from loadtests.soak.run import Soak
@@ -28,8 +34,8 @@ _VERSIONS = (
 def main() -> None:
     """Run, print the report and write it to a file; exit with 1 where anything is amiss."""
     usual = Plan(seconds=15 * 60)
-    parser = argparse.ArgumentParser(prog="just soak", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=usual.seconds / 60, help="[15]")
+    parser = command_line("just soak", __doc__)
+    parser.add_argument("--minutes", type=float, default=usual.seconds / 60, help="how long to load")
     parser.add_argument(
         "--database-url",
         help="a superuser's, of any database of the server: it gets another one for the time;"
@@ -38,20 +44,22 @@ def main() -> None:
     parser.add_argument(
         "--keep", action="store_true", help="leave that database as it is at the end"
     )
-    parser.add_argument("--rate", type=float, help="readings a second; unless set it is measured")
+    parser.add_argument("--rate", type=float, help="readings per second [as measured]")
     parser.add_argument(
-        "--share", type=float, default=usual.share, help="of the highest rate [1/3]"
+        "--share", type=float, default=usual.share, help="of the highest rate, as load"
     )
-    parser.add_argument("--devices", type=int, default=usual.devices, help="[400]")
-    parser.add_argument("--clients", type=int, default=usual.clients, help="[100]")
-    parser.add_argument("--days", type=int, default=usual.history_days, help="of history [60]")
+    parser.add_argument("--devices", type=int, default=usual.devices, help="half of them meters, half vehicles")
+    parser.add_argument("--clients", type=int, default=usual.clients, help="connections that post")
+    parser.add_argument("--days", type=int, default=usual.history_days, help="days of history")
     parser.add_argument(
         "--retention-every",
         type=float,
         default=usual.retention_seconds,
-        help="seconds from one change of the retention to the next [60]",
+        help="seconds from one change of the retention to the next",
     )
-    parser.add_argument("--report", type=Path, default=stack.OUT / "soak.md")
+    parser.add_argument(
+        "--report", type=Path, default=stack.OUT / "soak.md", help="file to write it to"
+    )
     options = parser.parse_args()
     sys.exit(0 if _run(options) else 1)
 

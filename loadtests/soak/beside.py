@@ -1,4 +1,4 @@
-"""What analysts, DBAs and operators do while readings come in."""
+"""Work of analysts, DBAs and operators while readings come in."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import random
 from collections import Counter
 from typing import LiteralString
 
-from loadtests.client import Client, Lost
+from loadtests.support.client import Client, Lost
 from loadtests.soak.calls import Caller, every
 from loadtests.soak.devices import Device
 

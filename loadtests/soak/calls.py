@@ -1,4 +1,4 @@
-"""SQL calls beside the load, each in turns of its own, with every failure on record."""
+"""Calls of SQL beside the load, each in turns of its own, with every failure on record."""
 
 from __future__ import annotations
 

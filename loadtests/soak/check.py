@@ -1,4 +1,4 @@
-"""Whether raw readings, hours and days have exactly what was acknowledged, by device and day."""
+"""Check that raw readings, hours and days have what was acknowledged, by device and day."""
 
 from __future__ import annotations
 

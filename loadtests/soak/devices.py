@@ -7,7 +7,7 @@ import time
 from collections import deque
 from typing import NamedTuple
 
-from loadtests.chaos import fleet
+from loadtests.support import device
 
 DAY_MS = 24 * 3600 * 1000
 _REMEMBERED = 40
@@ -20,7 +20,7 @@ class Total(NamedTuple):
     energy_mwh: int
 
 
-class Device(fleet.Device):
+class Device(device.Device):
     """A meter or a vehicle that posts live and late; no two of its readings are of one moment."""
 
     def __init__(self, number: int) -> None:
@@ -35,7 +35,7 @@ class Device(fleet.Device):
     def live(self) -> tuple[int, int]:
         """A reading of now: its time in epoch milliseconds, even, and its energy."""
         self._live_ms = max(int(time.time() * 1000) // 2 * 2, self._live_ms + 2)
-        return self._live_ms, self._energy()
+        return self._live_ms, self.next_energy()
 
     def late(self, age_ms: float, chance: random.Random) -> tuple[int, int]:
         """A reading of about that age; its time is odd, so that it is not of a live one."""
@@ -43,7 +43,7 @@ class Device(fleet.Device):
         while at in self._late:
             at -= 2 * chance.randrange(1, 500)
         self._late.add(at)
-        return at, self._energy()
+        return at, self.next_energy()
 
     def count(self, day: int, total: Total) -> None:
         """Count readings of a day as acknowledged."""
@@ -57,7 +57,3 @@ class Device(fleet.Device):
         self.acknowledge(energy_mwh)
         self.count(at // DAY_MS, Total(1, energy_mwh))
         self.remembered.append((at, energy_mwh))
-
-    def _energy(self) -> int:
-        self._sent += 1
-        return (self._sent % 97 + 1) * 1000

@@ -1,4 +1,4 @@
-"""A fleet that posts live, late, again and in conflict, and keeps the count of what is accepted."""
+"""Fleet that posts live, late, again and in conflict, and keeps the count of what is accepted."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import time
 from array import array
 from collections import Counter
 
-from loadtests.client import Client, Lost
-from loadtests.paced import Paced, Request
+from loadtests.support.client import Client, Lost
+from loadtests.support.paced import Paced, Request
 from loadtests.soak.devices import Device
 from loadtests.soak.requests import Chooser, Kind, Sent
 

@@ -1,4 +1,4 @@
-"""TimescaleDB's jobs, made to run all the time, and what became of them."""
+"""Jobs of TimescaleDB, made to run all the time, and what became of them."""
 
 from __future__ import annotations
 

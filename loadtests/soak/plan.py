@@ -1,4 +1,4 @@
-"""What a soak does, and for how long."""
+"""Plan of a soak: what it does, and for how long."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class Plan(NamedTuple):
     """The load, the history before it, and how often what is beside the load comes."""
 
     seconds: float
-    # readings a second; null: a share of the highest rate, which is measured first
+    # readings per second; None: a share of the highest rate, which is measured first
     rate: float | None = None
     share: float = 1 / 3
     devices: int = 400

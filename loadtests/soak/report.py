@@ -1,4 +1,4 @@
-"""What a soak found, as Markdown, and whether that is good."""
+"""Report of what a soak found, as Markdown, and whether that is good."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class Chooser:
         return Sent(device, *device.late(max(_MINUTE_MS, age), chance), Kind.NEW)
 
     def _backlog(self, chance: random.Random) -> list[Sent]:
-        """What a device kept while it was offline: a reading a minute."""
+        """What a device kept while it was offline: a reading per minute."""
         device = self._next()
         since = chance.uniform(0, 2 * DAY_MS)
         ages = (since + minute * _MINUTE_MS for minute in range(_BATCH_READINGS, 0, -1))

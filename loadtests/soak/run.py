@@ -1,4 +1,4 @@
-"""One soak: history, the highest rate, everything at once at a share of it, upkeep once more."""
+"""Run of a soak: history, the highest rate, everything at once at a share of it, upkeep once more."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from loadtests.client import Client
-from loadtests.place import Place
+from loadtests.support.client import Client
+from loadtests.support.place import Place
 from loadtests.soak import beside, history, retention
 from loadtests.soak.calls import Caller, Calls, every
 from loadtests.soak.check import Finding, compare
@@ -35,7 +35,7 @@ class Soak:
         self.fleet = Fleet(port, place.key, plan.devices, plan.clients)
         self.calls = Calls()
         self.filled = 0
-        # readings a second at most; null where it was not measured
+        # readings per second at most; None where it was not measured
         self.full_rate: float | None = None
         self._place = place
         self._tell = tell
@@ -112,7 +112,7 @@ class Soak:
         return row[0] - self._deadlocks_before
 
     def deadlocks_in_log(self) -> int | None:
-        """How many the server's log tells of; null where its log is not ours to read."""
+        """How many the server's log tells of; None where its log is not ours to read."""
         if self._place.logs is None:
             return None
         return sum(

@@ -12,7 +12,7 @@ import httpx
 import psycopg
 import pytest
 
-from loadtests.processes import resident_bytes
+from loadtests.support.processes import resident_bytes
 from tests.support.http import meter
 from tests.support.keys import bearer
 from tests.support.process import Service, serving

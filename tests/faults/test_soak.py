@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from loadtests import stack
-from loadtests.place import Place, on_server
+from loadtests.support import stack
+from loadtests.support.place import Place, on_server
 from loadtests.soak import report, retention
 from loadtests.soak.plan import Plan
 from loadtests.soak.run import Soak

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from loadtests import processes
+from loadtests.support import processes
 from tests.support.http import wait_until_ready
 
 COMMAND = Path(sys.executable).with_name("wattledger")

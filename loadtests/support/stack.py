@@ -1,4 +1,4 @@
-"""A throw-away database and the processes measured on it, removed at the end of a run."""
+"""Throw-away database and the processes measured on it, removed at the end of a run."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from loadtests import keys
+from loadtests.support import keys
 from service.embedded import Cluster
 from service.embedded.ports import free_port
 from service.migrate import migrate
 
-OUT = Path(__file__).parent / "out"
-_ROOT = Path(__file__).parent.parent
+INGEST_PATH = "/v1/ingest"
+OUT = Path(__file__).parents[1] / "out"
+_ROOT = Path(__file__).parents[2]
 _PATIENCE_SECONDS = 30.0
 
 

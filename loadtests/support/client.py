@@ -1,4 +1,4 @@
-"""One HTTP connection, kept alive, opened again where it was lost."""
+"""HTTP connection that is kept alive, and opened again where it was lost."""
 
 from __future__ import annotations
 

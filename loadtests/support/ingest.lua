@@ -1,6 +1,6 @@
 -- Readings for wrk to post: no two alike in device and time, whatever the number of threads.
--- WATTLEDGER_KEY is the API key; WATTLEDGER_KEYS_FILE has one for each device instead, a line each
--- arguments: shape (json, ndjson, msgpack, generic), readings a request, first time in epoch ms, devices, threads
+-- WATTLEDGER_KEY is the API key; WATTLEDGER_KEYS_FILE has one per device instead, one per line
+-- arguments: shape (json, ndjson, msgpack, generic), readings per request, first time in epoch ms, devices, threads
 
 local ffi = require("ffi")
 local started = 0

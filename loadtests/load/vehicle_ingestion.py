@@ -1,10 +1,10 @@
-"""Up to 100 users in 10 s, 500 for 30 s, down in 10 s; vehicle readings over 1,000 vehicles."""
+"""Scenario of up to 500 users in three stages; vehicle readings over 1,000 vehicles."""
 
 from __future__ import annotations
 
 from locust import LoadTestShape, constant, task
 
-from loadtests.scenarios.devices import Device, Fleet, shared
+from loadtests.load.devices import Device, Fleet, shared
 
 _VEHICLES = Fleet("vehicle", 1_000)
 shared(_VEHICLES)
@@ -25,7 +25,7 @@ class Stages(LoadTestShape):
     """The three stages: users to have at a time."""
 
     def tick(self) -> tuple[int, float] | None:
-        """How many users there are to be now, and how many start or stop a second; null: end."""
+        """How many users there are to be now, and how many start or stop per second; None: end."""
         seconds = self.get_run_time()
         if seconds < 10:
             return max(1, round(seconds * 10)), 100

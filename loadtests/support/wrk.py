@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import subprocess
 import time
 from pathlib import Path
 
-from loadtests.benchmark.figures import Latency
+from loadtests.support.options import command_line
+from loadtests.support.percentiles import Latency
 
 DEVICES = 2_000
 _THREADS = 2
@@ -35,7 +37,7 @@ class Times:
 
 
 class Result:
-    """What wrk saw: requests a second, their latency, how many went wrong, and how many right."""
+    """What wrk saw: requests per second, their latency, how many went wrong, and how many right."""
 
     def __init__(self, raw: dict[str, float]) -> None:
         self.requests_per_second = raw["requests"] / (raw["microseconds"] / 1e6)
@@ -51,6 +53,15 @@ def check() -> None:
             "wrk, the load generator, is not installed: `apt-get install -y wrk` on Debian and"
             " Ubuntu, `brew install wrk` on macOS, else https://github.com/wg/wrk"
         )
+
+
+def options(command: str, description: str | None) -> argparse.Namespace:
+    """Parse the command line of a command that compares variants: seconds, rounds, connections."""
+    found = command_line(f"just measure {command}", description)
+    found.add_argument("--seconds", type=float, default=3, help="of load, per variant and round")
+    found.add_argument("--rounds", type=int, default=3, help="turns that the variants take")
+    found.add_argument("--connections", type=int, default=300, help="that wrk posts over")
+    return found.parse_args()
 
 
 def run(

@@ -1,4 +1,4 @@
-"""A table of variants that were measured in turns, with their ratios to the first."""
+"""Table of variants that were measured in turns, with their ratios to the first."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from rich.table import Table
 def table(
     what: str, process: str, taken: Mapping[str, Sequence[tuple[float, float, float]]]
 ) -> Table:
-    """Medians of readings a second, p99 in ms, and core time of `process` in µs a reading.
+    """Medians of readings per second, p99 in ms, and core time of `process` in µs per reading.
 
     `taken` has the samples of each variant by its name; `what` is what the variants are of.
     """
     made = Table(title="single readings, medians")
     made.add_column(what)
-    for column in ("readings/s", "to the first", "p99 ms", f"{process} µs a reading"):
+    for column in ("readings/s", "to the first", "p99 ms", f"{process} µs per reading"):
         made.add_column(column, justify="right")
     first = median(rate for rate, _, _ in next(iter(taken.values())))
     for name, samples in taken.items():

@@ -19,7 +19,7 @@ CREATE SCHEMA IF NOT EXISTS yardstick;
 CREATE TABLE IF NOT EXISTS yardstick.meter_reading (
     meter_id text NOT NULL,
     ts timestamptz NOT NULL,
-    entry smallint NOT NULL DEFAULT 0,
+    entry integer NOT NULL DEFAULT 0,
     energy_mwh bigint NOT NULL,
     voltage_mv integer,
     received_at timestamptz NOT NULL DEFAULT now(),
@@ -56,7 +56,7 @@ def texts(first_ms: int, rows: int = ROWS) -> Iterator[bytes]:
 
 
 class Copied(NamedTuple):
-    """Rows a second while copying, and rows in all."""
+    """Rows per second while copying, and rows in all."""
 
     rate: float
     rows: int

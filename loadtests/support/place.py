@@ -1,4 +1,4 @@
-"""A database of a load test's own, on an embedded server or one that is given."""
+"""Database of a load test's own, on an embedded server or one that is given."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import psycopg
 from psycopg import conninfo, sql
 
-from loadtests import keys, stack
+from loadtests.support import keys, stack
 from service.migrate import migrate
 
 

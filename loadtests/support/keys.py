@@ -1,4 +1,4 @@
-"""The API key that load comes with, in the environment for every process of a run."""
+"""API key that load comes with, in the environment for every process of a run."""
 
 from __future__ import annotations
 

@@ -8,9 +8,9 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 
-from loadtests.client import Client
+from loadtests.support.client import Client
 
-# how many readings a request is of, and how it is sent
+# how many readings a request has, and how it is sent
 Request = tuple[int, Callable[[Client], Awaitable[None]]]
 
 
@@ -18,7 +18,7 @@ class Paced(ABC):
     """Keeps clients busy with the requests that a subclass chooses."""
 
     def __init__(self, port: int, key: str, clients: int) -> None:
-        # readings a second in all; null: as fast as they are acknowledged
+        # readings per second in all; None: as fast as they are acknowledged
         self.rate: float | None = None
         self._port = port
         self._key = key

@@ -11,7 +11,7 @@ from typing import Any
 
 from locust import FastHttpUser, events
 
-from loadtests import keys
+from loadtests.support import keys
 
 _PROCESSES = int(os.environ.get("LOADTEST_PROCESSES", "1"))
 

@@ -1,4 +1,4 @@
-"""How much processor time a tree of processes took, from /proc."""
+"""Processor time that a tree of processes took, from /proc."""
 
 from __future__ import annotations
 

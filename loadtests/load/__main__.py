@@ -1,4 +1,11 @@
-"""Run one of the old system's load scenarios, and print its figures beside those claimed then."""
+"""Load scenarios of the old system in locust, and its claimed figures beside those of here.
+
+Runs locust against a service on an embedded database, or at --host. Prints requests per second,
+failures and latency, and which cores were in use; locust's own report goes to --output.
+
+dual-stream: 300 users, each alternating a meter's and a vehicle's reading, for 60 s.
+vehicle-ingestion: up to 100 users in 10 s, 500 for 30 s, down in 10 s; vehicles' readings.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +21,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from loadtests import stack
-from loadtests.cpu import Stopwatch
+from loadtests.support import stack
+from loadtests.support.cpu import Stopwatch
+from loadtests.support.options import command_line
 
-# users that there are at once, and for how long; null where the scenario has stages of its own
+# users that there are at once, and for how long; none where the scenario has stages of its own
 _SCENARIOS: dict[str, list[str]] = {
     "dual-stream": ["--users", "300", "--spawn-rate", "300", "--run-time", "60s"],
     "vehicle-ingestion": [],
@@ -27,15 +35,15 @@ _CLAIMED = ("about 3,000", "0 %", "78 ms", "160 ms")
 
 def main() -> None:
     """Start what is to be loaded unless told where it is, run locust, exit as it does."""
-    parser = argparse.ArgumentParser(prog="python -m loadtests.load", description=__doc__)
-    parser.add_argument("scenario", choices=_SCENARIOS)
+    parser = command_line("just load", __doc__)
+    parser.add_argument("scenario", choices=_SCENARIOS, help="which one")
     parser.add_argument(
         "--host",
         help="a service that runs already, such as http://host:3000; WATTLEDGER_KEY is its key",
     )
     parser.add_argument("--processes", type=int, default=2, help="of locust")
-    parser.add_argument("--run-time", help="such as 20s, for dual-stream: instead of 60s")
-    parser.add_argument("--output", type=Path, default=stack.OUT)
+    parser.add_argument("--run-time", help="of dual-stream, such as 20s: instead of 60s")
+    parser.add_argument("--output", type=Path, default=stack.OUT, help="for reports")
     options = parser.parse_args()
     console = Console(width=max(120, Console().width))
     with _target(options.host, options.output) as (host, roots):
@@ -73,7 +81,7 @@ def _locust(options: argparse.Namespace, host: str) -> tuple[int, str]:
     if options.run_time and arguments:
         arguments[-1] = options.run_time
     command = [sys.executable, "-m", "locust", "--headless", "--only-summary", "--host", host]
-    command += ["-f", str(Path(__file__).parent / "scenarios" / f"{name}.py")]
+    command += ["-f", str(Path(__file__).with_name(f"{name}.py"))]
     command += ["--processes", str(options.processes), "--exit-code-on-error", "1"]
     command += ["--html", f"{prefix}.html", "--csv", str(prefix), *arguments]
     done = subprocess.run(
@@ -81,7 +89,7 @@ def _locust(options: argparse.Namespace, host: str) -> tuple[int, str]:
         env={
             **os.environ,
             "LOADTEST_PROCESSES": str(options.processes),
-            "PYTHONPATH": str(Path(__file__).parent.parent),
+            "PYTHONPATH": str(Path(__file__).parents[2]),
         },
         capture_output=True,
         text=True,

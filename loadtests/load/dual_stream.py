@@ -1,10 +1,10 @@
-"""300 users, each alternating a vehicle and a meter reading, over 2,000 devices, for 60 s."""
+"""Scenario of 300 users, each alternating a vehicle and a meter reading, over 2,000 devices."""
 
 from __future__ import annotations
 
 from locust import constant, task
 
-from loadtests.scenarios.devices import Device, Fleet, shared
+from loadtests.load.devices import Device, Fleet, shared
 
 _VEHICLES = Fleet("vehicle", 1_000)
 _METERS = Fleet("meter", 1_000)

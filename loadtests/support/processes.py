@@ -1,4 +1,4 @@
-"""The processes of a running service, as /proc shows them."""
+"""Processes of a running service, as /proc shows them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fill a database with a fleet's history: a reading a minute of every meter and every vehicle."""
+"""History of a fleet: a reading per minute of every meter and every vehicle, filled in by SQL."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Load scenarios of the old system for locust; `just load` runs them."""

@@ -1,1 +1,0 @@
-"""The old system's load scenarios for locust; `python -m loadtests.load` runs them."""
