@@ -11,21 +11,21 @@ from litestar.openapi.spec import (
     Reference,
     Schema,
 )
-from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
+from litestar.openapi.spec.enums import OpenAPIType
 
 from service.http.problem import MEDIA_TYPE
 from service.http.request_target import MOST_PARAMETERS, MOST_TARGET_BYTES
-from service.openapi.shapes import reference
-from service.routes.paging import LONGEST_PLACE, PLACE, PLACE_OR_ID, PLACE_PATTERN
+from service.openapi.shapes import Described, of_types, reference
+from service.routes.paging import PLACE_OR_ID, Place
 from service.routes.parameters import (
-    DEVICE_ID,
     FIRST_LIKELY_SECOND,
     FIRST_MILLISECOND,
     LAST_LIKELY_SECOND,
     MOMENT,
     MOMENT_WORDS,
+    DeviceId,
 )
-from service.wire.readings import ID_PATTERN, ID_RULE, LAST_MILLISECOND, LONGEST_ID
+from service.wire.readings import LAST_MILLISECOND
 
 # by status: what every route may answer, mostly before it is asked
 _OF_ALL = {
@@ -81,40 +81,24 @@ _HEADERS = {
 }
 
 
-def schemas() -> dict[str, Schema]:
+def schemas() -> dict[str, Described]:
     """Ids, points in time and places in lists: the titles that parameters and fields have."""
+    ids_and_places = of_types(DeviceId, Place)
+    milliseconds = (
+        (FIRST_MILLISECOND, FIRST_LIKELY_SECOND - 1),
+        (LAST_LIKELY_SECOND + 1, LAST_MILLISECOND),
+    )
     return {
-        DEVICE_ID: Schema(
-            type=OpenAPIType.STRING,
-            min_length=1,
-            max_length=LONGEST_ID,
-            pattern=ID_PATTERN,
-            description=f"{ID_RULE[0].upper()}{ID_RULE[1:]}.",
-        ),
-        MOMENT: Schema(
-            description=f"{MOMENT_WORDS} Integers have no fraction, not even .0, and no exponent;"
-            " those between are seconds, and refused.",
-            any_of=[
-                Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.DATE_TIME),
-                Schema(
-                    type=OpenAPIType.INTEGER,
-                    minimum=FIRST_MILLISECOND,
-                    maximum=FIRST_LIKELY_SECOND - 1,
-                ),
-                Schema(
-                    type=OpenAPIType.INTEGER,
-                    minimum=LAST_LIKELY_SECOND + 1,
-                    maximum=LAST_MILLISECOND,
-                ),
+        **ids_and_places,
+        PLACE_OR_ID: {"anyOf": [{"$ref": reference(name).ref} for name in ids_and_places]},
+        MOMENT: {
+            "description": f"{MOMENT_WORDS} Integers have no fraction, not even .0, and no"
+            " exponent; those between are seconds, and refused.",
+            "anyOf": [
+                {"type": "string", "format": "date-time"},
+                *({"type": "integer", "minimum": a, "maximum": b} for a, b in milliseconds),
             ],
-        ),
-        PLACE: Schema(
-            type=OpenAPIType.STRING,
-            max_length=LONGEST_PLACE,
-            pattern=f"^{PLACE_PATTERN}$",
-            description="Where a page ended in an order: only what `next` was is a place.",
-        ),
-        PLACE_OR_ID: Schema(any_of=[reference(PLACE), reference(DEVICE_ID)]),
+        },
     }
 
 

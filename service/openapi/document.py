@@ -39,8 +39,8 @@ def complete(app: Litestar) -> None:
     schema = app.openapi_schema
     paths = schema.paths or {}
     named = schema.components.schemas
-    named |= common.schemas()
-    named |= shapes.components(ingest.schemas() | shapes.of_structs(NewLink))
+    derived = common.schemas() | ingest.schemas() | shapes.of_structs(NewLink)
+    named |= shapes.components(derived)
     for path, item in paths.items():
         for method in ("get", "put", "delete"):
             operation: Operation | None = getattr(item, method)

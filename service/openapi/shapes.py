@@ -45,6 +45,12 @@ def of_structs(*structs: type[msgspec.Struct]) -> dict[str, Described]:
     }
 
 
+def of_types(*types: Any) -> dict[str, Described]:
+    """The schemas of annotated types, by the title that each has."""
+    found = [msgspec.json.schema(one) for one in types]
+    return {schema["title"]: schema for schema in found}
+
+
 def never_null(schema: Described) -> Described:
     """The schema of a field that is not null where it is there."""
     rest = {name: value for name, value in schema.items() if name not in ("anyOf", "default")}

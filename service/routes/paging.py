@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, LiteralString, TypeVar
 
+import msgspec
 from litestar.params import QueryParameter
 
 from service.database.pool import Database
@@ -13,15 +14,22 @@ from service.wire.readings import LONGEST_ID
 
 Row = TypeVar("Row")
 
-# titles: see service.routes.parameters
-PLACE = "Place"
-PLACE_OR_ID = "PlaceOrDeviceId"
-
 # of the longest id, with whatever a row is sorted by before it
-LONGEST_PLACE = 1000
-PLACE_PATTERN = r"[a-z_]+/[A-Za-z0-9_-]+"
+_LONGEST_PLACE = 1000
+_PLACE_PATTERN = r"[a-z_]+/[A-Za-z0-9_-]+"
+# titles: see service.routes.parameters
+Place = Annotated[
+    str,
+    msgspec.Meta(
+        title="Place",
+        description="Where a page ended in an order: only what `next` was is a place.",
+        max_length=_LONGEST_PLACE,
+        pattern=f"^{_PLACE_PATTERN}$",
+    ),
+]
+PLACE_OR_ID = "PlaceOrDeviceId"
 PLACE_OR_ID_PATTERN = (
-    rf"^(?:{PLACE_PATTERN}|(?!\.{{1,2}}$)[^\x00-\x1f\x7f-\x9f/]{{1,{LONGEST_ID}}}(?!\n))$"
+    rf"^(?:{_PLACE_PATTERN}|(?!\.{{1,2}}$)[^\x00-\x1f\x7f-\x9f/]{{1,{LONGEST_ID}}}(?!\n))$"
 )
 PLACE_OR_ID_RULE = 'it is "next" of the page before, as it is, or an id'
 
@@ -36,7 +44,7 @@ def place_parameter(description: str) -> object:
         name="after",
         title=PLACE_OR_ID,
         description=description,
-        max_length=LONGEST_PLACE,
+        max_length=_LONGEST_PLACE,
         pattern=PLACE_OR_ID_PATTERN,
     )
 

@@ -18,7 +18,7 @@ from service.keys.named import (
     VehicleInPath,
     VehicleInQuery,
 )
-from service.wire.readings import ID_PATTERN, LONGEST_ID
+from service.wire.readings import ID_PATTERN, ID_RULE, LONGEST_ID
 
 # "database": the one for reads where the request's method reads, else the one that takes changes
 FromDatabase = NamedDependency[Database]
@@ -27,30 +27,33 @@ FromReadiness = NamedDependency[Database]
 _Kind = TypeVar("_Kind", MeterInPath, VehicleInPath, MeterInQuery, VehicleInQuery)
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
-# titles: a parameter or a field that has one is of the OpenAPI document's schema of that name
-DEVICE_ID = "DeviceId"
+# a parameter or a field that has a title is of the OpenAPI document's schema of that name
+_ID = msgspec.Meta(
+    title="DeviceId",
+    description=f"{ID_RULE[0].upper()}{ID_RULE[1:]}.",
+    min_length=1,
+    max_length=LONGEST_ID,
+    pattern=ID_PATTERN,
+)
+DeviceId = Annotated[str, _ID]
 MOMENT = "Moment"
 
 
 def _an_id(kind: type[_Kind], name: str | None = None, description: str | None = None) -> _Kind:
     return kind(
         name=name,
-        title=DEVICE_ID,
+        title=_ID.title,
         description=description,
-        min_length=1,
-        max_length=LONGEST_ID,
-        pattern=ID_PATTERN,
+        min_length=_ID.min_length,
+        max_length=_ID.max_length,
+        pattern=_ID.pattern,
     )
 
 
 # an id is declared by one of these, so that its side is known to whoever asks what a key covers
 MeterId = Annotated[str, _an_id(MeterInPath)]
 VehicleId = Annotated[str, _an_id(VehicleInPath)]
-_Id = Annotated[
-    str,
-    msgspec.Meta(title=DEVICE_ID, min_length=1, max_length=LONGEST_ID, pattern=ID_PATTERN),
-]
-MeterIdInBody = Annotated[_Id, InBody("meter")]
+MeterIdInBody = Annotated[DeviceId, InBody("meter")]
 MomentInBody = Annotated[str | int, msgspec.Meta(title=MOMENT)]
 
 MOMENT_WORDS = "RFC 3339 with an offset, or epoch milliseconds."
