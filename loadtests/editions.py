@@ -172,9 +172,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--apache", metavar="URL", help="the same on the Apache edition; without: an embedded one"
     )
-    parser.add_argument("--devices", type=int, default=4000, help="half of them meters, half vehicles")
+    parser.add_argument(
+        "--devices", type=int, default=4000, help="half of them meters, half vehicles"
+    )
     parser.add_argument("--days", type=int, default=3, help="days of history to fill in")
-    parser.add_argument("--rounds", type=int, default=5, help="times that each question is asked of each device")
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="times that each question is asked of each device"
+    )
     return parser.parse_args()
 
 

@@ -74,7 +74,13 @@ def main() -> None:
             stacks = Path(directory) / "stacks"
             command = [*_PY_SPY, *_OPTIONS, "--duration", str(given.seconds)]
             spy = subprocess.Popen(
-                [*command, "--output", str(stacks), "--pid", str(processes.workers(service.pid)[0])],
+                [
+                    *command,
+                    "--output",
+                    str(stacks),
+                    "--pid",
+                    str(processes.workers(service.pid)[0]),
+                ],
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
             )

@@ -72,7 +72,9 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = command_line("just bench", __doc__)
-    parser.add_argument("--seconds", type=float, default=9, help="per measurement, in all its rounds")
+    parser.add_argument(
+        "--seconds", type=float, default=9, help="per measurement, in all its rounds"
+    )
     parser.add_argument("--rounds", type=int, default=3, help="turns that the measurements take")
     parser.add_argument("--connections", type=int, default=300, help="that load comes over")
     parser.add_argument("--pool", type=int, default=20, help="connections of the old shape")

@@ -17,15 +17,14 @@ from pathlib import Path
 import uvloop
 from rich.console import Console
 
-from loadtests.support import stack
 from loadtests.chaos import report
 from loadtests.chaos.faults import ALL
 from loadtests.chaos.fleet import Fleet
 from loadtests.chaos.installation import Installation
 from loadtests.chaos.run import Run
+from loadtests.support import stack
 from loadtests.support.keys import make_key
 from loadtests.support.options import command_line
-
 
 _NO_DISK = "Without root there is no disk to fill."
 

@@ -1,4 +1,4 @@
-"""Check that all that was acknowledged is stored, exactly once, and everything else agrees with it."""
+"""Check that all that was acknowledged is stored, exactly once, and all else agrees with it."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 
-from loadtests.support import device
 from loadtests.support.client import Client, Lost
+from loadtests.support.device import CountedDevice
 from loadtests.support.paced import Paced, Request
 
 # of a client's requests, in hundredths: batches, and reads; the rest are single readings
@@ -23,7 +23,7 @@ _BATCH_READINGS = 40
 _AGAIN_SECONDS = 0.1
 
 
-class Device(device.Device):
+class Device(CountedDevice):
     """A meter or a vehicle whose clock may jump: no two of its readings are of one moment."""
 
     def __init__(self, number: int) -> None:

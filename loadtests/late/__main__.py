@@ -20,9 +20,9 @@ from rich.table import Table
 from loadtests.late.backlog import Backlog
 from loadtests.late.cost import Cost, Meter
 from loadtests.late.steps import DAYS, Steps, refresh
+from loadtests.support import history
 from loadtests.support.options import command_line
 from loadtests.support.place import on_server
-from loadtests.support import history
 
 _EDITION = "SELECT telemetry.has_policies()"
 _NO_JOBS = """
@@ -42,7 +42,9 @@ def main() -> None:
         help="a superuser's, of any database of a server of the Community edition: it gets another"
         " one for the time, and should have nothing else to do",
     )
-    parser.add_argument("--devices", type=int, default=10_000, help="half of them meters, half vehicles")
+    parser.add_argument(
+        "--devices", type=int, default=10_000, help="half of them meters, half vehicles"
+    )
     parser.add_argument("--share", type=float, default=0.01, help="of the fleet that was offline")
     parser.add_argument("--hours", type=int, default=8, help="for which it was offline, up to 11")
     options = parser.parse_args()

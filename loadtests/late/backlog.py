@@ -41,7 +41,7 @@ class Backlog:
     def store(
         self, connection: psycopg.Connection[Any], number: int, times: Sequence[datetime]
     ) -> None:
-        """Readings of one meter and one vehicle, one call per side, as the service stores a body."""
+        """Readings of a meter and a vehicle, one call per side, as the service stores a body."""
         ones = [0.1] * len(times)
         fields = [list(times), ones, ones]
         connection.execute(_METERS, [[f"M-{number}"] * len(times), *fields], binary=True)

@@ -60,7 +60,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--devices", type=int, default=200, help="half of them meters, half vehicles; 20 or more"
     )
-    parser.add_argument("--rounds", type=int, default=5, help="times that each question is asked of each vehicle")
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="times that each question is asked of each vehicle"
+    )
     parser.add_argument(
         "--seconds", type=float, default=1.0, help="of writing, per size of group and round"
     )
@@ -145,7 +147,9 @@ def _storage(connection: Connection, table: Table, readings: int) -> None:
     found = sizes()
     raw = sum(found[f"{side}_reading"][0] for side in ("meter", "vehicle"))
     rollups = sum(size for size, _ in found.values()) - raw
-    _row(table, "bytes per reading: rollups, raw", rollups / readings, raw / readings, rollups / raw)
+    _row(
+        table, "bytes per reading: rollups, raw", rollups / readings, raw / readings, rollups / raw
+    )
     if not connection.execute(_COMPRESSION_JOBS).fetchall():
         return
     for side in ("meter", "vehicle"):

@@ -16,12 +16,12 @@ import psycopg
 import uvloop
 from rich.console import Console
 
-from loadtests.support import stack
-from loadtests.support.options import command_line
-from loadtests.support.place import Place, embedded, on_server
 from loadtests.soak import report
 from loadtests.soak.plan import Plan
 from loadtests.soak.run import Soak
+from loadtests.support import stack
+from loadtests.support.options import command_line
+from loadtests.support.place import Place, embedded, on_server
 
 _VERSIONS = (
     "SELECT format('PostgreSQL %s, TimescaleDB %s, %s', split_part(current_setting("
@@ -35,7 +35,9 @@ def main() -> None:
     """Run, print the report and write it to a file; exit with 1 where anything is amiss."""
     usual = Plan(seconds=15 * 60)
     parser = command_line("just soak", __doc__)
-    parser.add_argument("--minutes", type=float, default=usual.seconds / 60, help="how long to load")
+    parser.add_argument(
+        "--minutes", type=float, default=usual.seconds / 60, help="how long to load"
+    )
     parser.add_argument(
         "--database-url",
         help="a superuser's, of any database of the server: it gets another one for the time;"
@@ -48,7 +50,9 @@ def main() -> None:
     parser.add_argument(
         "--share", type=float, default=usual.share, help="of the highest rate, as load"
     )
-    parser.add_argument("--devices", type=int, default=usual.devices, help="half of them meters, half vehicles")
+    parser.add_argument(
+        "--devices", type=int, default=usual.devices, help="half of them meters, half vehicles"
+    )
     parser.add_argument("--clients", type=int, default=usual.clients, help="connections that post")
     parser.add_argument("--days", type=int, default=usual.history_days, help="days of history")
     parser.add_argument(

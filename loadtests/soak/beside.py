@@ -8,9 +8,9 @@ import random
 from collections import Counter
 from typing import LiteralString
 
-from loadtests.support.client import Client, Lost
 from loadtests.soak.calls import Caller, every
 from loadtests.soak.devices import Device
+from loadtests.support.client import Client, Lost
 
 _BI: dict[str, LiteralString] = {
     "bi: a meter's hours": (

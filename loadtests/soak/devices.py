@@ -7,7 +7,7 @@ import time
 from collections import deque
 from typing import NamedTuple
 
-from loadtests.support import device
+from loadtests.support.device import CountedDevice
 
 DAY_MS = 24 * 3600 * 1000
 _REMEMBERED = 40
@@ -20,7 +20,7 @@ class Total(NamedTuple):
     energy_mwh: int
 
 
-class Device(device.Device):
+class Device(CountedDevice):
     """A meter or a vehicle that posts live and late; no two of its readings are of one moment."""
 
     def __init__(self, number: int) -> None:

@@ -9,10 +9,10 @@ import time
 from array import array
 from collections import Counter
 
-from loadtests.support.client import Client, Lost
-from loadtests.support.paced import Paced, Request
 from loadtests.soak.devices import Device
 from loadtests.soak.requests import Chooser, Kind, Sent
+from loadtests.support.client import Client, Lost
+from loadtests.support.paced import Paced, Request
 
 _AGAIN_SECONDS = 0.2
 _DECIDED = (201, 207, 400)

@@ -1,4 +1,4 @@
-"""Run of a soak: history, the highest rate, everything at once at a share of it, upkeep once more."""
+"""Run of a soak: history, the highest rate, everything at once at a share of it, upkeep again."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from loadtests.support.client import Client
-from loadtests.support.place import Place
 from loadtests.soak import beside, history, retention
 from loadtests.soak.calls import Caller, Calls, every
 from loadtests.soak.check import Finding, compare
@@ -18,6 +16,8 @@ from loadtests.soak.fleet import Fleet
 from loadtests.soak.jobs import Jobs
 from loadtests.soak.plan import Plan
 from loadtests.soak.retention import Retention
+from loadtests.support.client import Client
+from loadtests.support.place import Place
 
 _MEASURED_SECONDS = 15.0
 _TOLD_SECONDS = 10.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Device:
+class CountedDevice:
     """A meter or a vehicle: readings, and the sum of their energy, that must be stored."""
 
     def __init__(self, number: int) -> None:

@@ -66,9 +66,7 @@ def _describe_link(item: PathItem) -> None:
     assert item.put is not None  # noqa: S101  see service.routes.links
     item.put.request_body = RequestBody(
         required=True,
-        content={
-            "application/json": OpenAPIMediaType(schema=shapes.reference(NewLink.__name__))
-        },
+        content={"application/json": OpenAPIMediaType(schema=shapes.reference(NewLink.__name__))},
     )
     good = {
         "200": common.answer("The link was there: only its end was moved.", "Link"),

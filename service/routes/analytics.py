@@ -150,7 +150,7 @@ async def performance(
 async def performance_by_hour(
     database: FromDatabase, vehicle_id: VehicleId, since: Since = None, until: Until = None
 ) -> PerformanceByHour:
-    """The same with one row per hour, for plots: the whole hours that the window touches, in UTC."""
+    """The same per hour, for plots: the whole hours that the window touches, in UTC."""
     hours = await database.all(
         HourOfPerformance,
         "SELECT * FROM api.performance_hourly("

@@ -11,11 +11,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from loadtests.support import stack
-from loadtests.support.place import Place, on_server
 from loadtests.soak import report, retention
 from loadtests.soak.plan import Plan
 from loadtests.soak.run import Soak
+from loadtests.support import stack
+from loadtests.support.place import Place, on_server
 from tests.support import server
 
 PLAN = Plan(
