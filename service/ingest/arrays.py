@@ -58,6 +58,10 @@ def _times(values: Sequence[datetime]) -> list[bytes]:
     return [_TIME(8, (value - _BEGIN) // _MICROSECOND) for value in values]
 
 
+def _optional_times(values: Sequence[datetime | None]) -> list[bytes]:
+    return [_NULL if value is None else _times([value])[0] for value in values]
+
+
 def _floats(values: Sequence[float]) -> list[bytes]:
     return [_FLOAT(8, value) for value in values]
 
@@ -81,6 +85,12 @@ _MEASUREMENT = _Column(701, True, _optional_floats)
 METER = (_ID, _READ_AT, _ENERGY, _MEASUREMENT)
 # id, time, kWh DC, %, °C
 VEHICLE = (_ID, _READ_AT, _ENERGY, _MEASUREMENT, _MEASUREMENT)
+
+
+def times(values: Sequence[datetime | None]) -> Array:
+    """Points in time as timestamptz[]; as text PostgreSQL would refuse offsets of 16 hours."""
+    header = _HEADER(1, True, _READ_AT.element_oid, len(values), 1)
+    return Array(header + b"".join(_optional_times(values)))
 
 
 def columns(rows: Sequence[Row], kind: Sequence[_Column]) -> list[Array]:

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from service.ingest.arrays import times
+
 
 class Decoded(msgspec.Struct, gc=False, kw_only=True):
     """A refused reading that could be decoded, so that it can be sent again within SQL."""
@@ -62,9 +64,14 @@ def parameters(refused: Sequence[Quarantined], key_id: str | None) -> list[Any]:
         [entry.detail for entry in refused],
         [entry.media_type for entry in refused],
         [entry.raw for entry in refused],
-        *([getattr(entry.decoded, name, None) for entry in refused] for name in _DECODED),
+        *(_column(refused, name) for name in _DECODED),
         key_id,
     ]
+
+
+def _column(refused: Sequence[Quarantined], name: str) -> Any:
+    values = [getattr(entry.decoded, name, None) for entry in refused]
+    return times(values) if name == "read_at" else values
 
 
 def decoded_meter(row: Sequence[Any]) -> Decoded:

@@ -132,6 +132,17 @@ def test_a_batch_with_refused_readings_is_207_with_their_indexes_and_stores_the_
     assert [json.loads(row[2]) for row in kept] == body[1:6]
 
 
+@pytest.mark.parametrize("offset", ["+23:59", "-23:59"])
+def test_a_refused_reading_is_kept_whatever_the_offset_of_its_time(
+    post: Any, connection: Connection, offset: str
+) -> None:
+    answer = post(meter(timestamp=f"2020-01-31T12:00:00{offset}"))
+    assert answer.status_code == 400
+    assert answer.json()["rejected"][0]["reason"] == "too_old"
+    (read_at,) = connection.execute("SELECT read_at FROM telemetry.quarantine").fetchone() or ()
+    assert read_at == datetime.fromisoformat(f"2020-01-31T12:00:00{offset}")
+
+
 def test_ten_thousand_with_a_bad_one_in_the_middle_lose_only_that_one(
     post: Any, connection: Connection
 ) -> None:
