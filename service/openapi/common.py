@@ -16,7 +16,7 @@ from litestar.openapi.spec.enums import OpenAPIType
 from service.http.problem import MEDIA_TYPE
 from service.http.request_target import MOST_PARAMETERS, MOST_TARGET_BYTES
 from service.openapi.shapes import Described, of_types, reference
-from service.routes.paging import PLACE_OR_ID, Place
+from service.routes.paging import Place
 from service.routes.parameters import (
     FIRST_LIKELY_SECOND,
     FIRST_MILLISECOND,
@@ -83,14 +83,12 @@ _HEADERS = {
 
 def schemas() -> dict[str, Described]:
     """Ids, points in time and places in lists: the titles that parameters and fields have."""
-    ids_and_places = of_types(DeviceId, Place)
     milliseconds = (
         (FIRST_MILLISECOND, FIRST_LIKELY_SECOND - 1),
         (LAST_LIKELY_SECOND + 1, LAST_MILLISECOND),
     )
     return {
-        **ids_and_places,
-        PLACE_OR_ID: {"anyOf": [{"$ref": reference(name).ref} for name in ids_and_places]},
+        **of_types(DeviceId, Place),
         MOMENT: {
             "description": f"{MOMENT_WORDS} Integers have no fraction, not even .0, and no"
             " exponent; those between are seconds, and refused.",

@@ -53,12 +53,14 @@ def complete(app: Litestar) -> None:
 
 
 def _describe_parameters(operation: Operation, named: dict[str, Schema]) -> None:
-    """Refer to the schema that a parameter's title names: such a parameter is never null."""
+    """Refer to the schemas that a parameter's title names: such a parameter is never null."""
     for parameter in operation.parameters or []:
         if isinstance(parameter, Parameter) and isinstance(parameter.schema, Schema):
             parameter.description = parameter.description or parameter.schema.description
-            if parameter.schema.title in named:
-                parameter.schema = shapes.reference(parameter.schema.title)
+            titles = (parameter.schema.title or "").split(" or ")
+            if set(titles) <= set(named):
+                found = [shapes.reference(title) for title in titles]
+                parameter.schema = found[0] if len(found) == 1 else Schema(any_of=found)
 
 
 def _describe_link(item: PathItem) -> None:

@@ -27,7 +27,6 @@ Place = Annotated[
         pattern=f"^{_PLACE_PATTERN}$",
     ),
 ]
-PLACE_OR_ID = "PlaceOrDeviceId"
 PLACE_OR_ID_PATTERN = (
     rf"^(?:{_PLACE_PATTERN}|(?!\.{{1,2}}$)[^\x00-\x1f\x7f-\x9f/]{{1,{LONGEST_ID}}}(?!\n))$"
 )
@@ -42,7 +41,7 @@ def place_parameter(description: str) -> object:
     """Declare the optional query parameter that says after which row a page starts."""
     return VehicleOrPlaceInQuery(
         name="after",
-        title=PLACE_OR_ID,
+        title="Place or DeviceId",
         description=description,
         max_length=_LONGEST_PLACE,
         pattern=PLACE_OR_ID_PATTERN,
