@@ -1,33 +1,13 @@
--- Upkeep by the service's timer, a step a call.
+-- Upkeep by the service's timer, one step per call.
 
 CREATE OR REPLACE FUNCTION api.maintain()
 RETURNS TABLE (dataset text, step text, chunk text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    v_dataset text;
-    v_next record;
 BEGIN
     PERFORM telemetry.note_dropped();
-    IF telemetry.has_policies() THEN
-        RETURN;
-    END IF;
-    FOR v_dataset IN
-        SELECT d.dataset FROM telemetry.dataset_level AS d WHERE d.keep IS NOT NULL ORDER BY d.level, d.side
-    LOOP
-        SELECT n.* INTO v_next FROM telemetry.drop_next(v_dataset) AS n;
-        CONTINUE WHEN v_next.step IS NULL;
-        dataset := v_dataset;
-        step := v_next.step;
-        chunk := v_next.chunk;
-        RETURN NEXT;
-        IF step NOT IN ('busy', 'unproven') THEN
-            RETURN;  -- to be committed before the next step
-        END IF;
-        RAISE WARNING 'expired chunks of % stay until the next run: %', v_dataset, v_next.detail;
-    END LOOP;
-    PERFORM telemetry.note_maintained();
+    RETURN QUERY SELECT s.dataset, s.step, s.chunk FROM telemetry.take_upkeep_step() AS s;
 END;
 $$;
 

@@ -10,6 +10,8 @@ $$;
 COMMENT ON FUNCTION telemetry.drop_after(interval) IS
 'Takes how long rows are to be kept at least. Returns the age at which a chunk is dropped: two days more, in which the rollups catch up with readings that came at the last moment. Null for null.';
 REVOKE ALL ON FUNCTION telemetry.drop_after(interval) FROM PUBLIC;
+-- a view of ops calls it with the rights of whoever asks
+GRANT EXECUTE ON FUNCTION telemetry.drop_after(interval) TO wattledger_dba;
 
 CREATE OR REPLACE FUNCTION telemetry.known_dataset(name text)
 RETURNS text

@@ -134,20 +134,6 @@ $$;
 COMMENT ON FUNCTION telemetry.first_chunk_start(text) IS
 'Takes a dataset. Returns when its first chunk begins; null where there is none.';
 
-CREATE OR REPLACE FUNCTION telemetry.refresh_wholly()
-RETURNS void
-LANGUAGE sql VOLATILE
-SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT set_config(s.name, 'off', FALSE)
-    FROM pg_settings AS s
-    -- with it what changes in the hours never reaches the days (seen with 2.29.2); not all versions have it
-    WHERE s.name = 'timescaledb.enable_merge_on_cagg_refresh' AND s.setting = 'on'
-$$;
-
-COMMENT ON FUNCTION telemetry.refresh_wholly() IS
-'Has this session''s refreshes write each hour and day anew that changed, as those built from it rely on. Takes and returns nothing.';
-
 -- in PL/pgSQL, whose plans are kept: they are asked for each group of readings
 
 CREATE OR REPLACE FUNCTION telemetry.time_dimension(dataset text)
@@ -263,7 +249,6 @@ COMMENT ON FUNCTION telemetry.has_chunk(text, timestamptz, timestamptz) IS
 
 REVOKE ALL ON FUNCTION
     telemetry.from_us(bigint),
-    telemetry.refresh_wholly(),
     telemetry.dataset_hypertable(),
     telemetry.timescaledb_job(),
     telemetry.chunks_before(text, timestamptz),

@@ -10,10 +10,7 @@ DECLARE
     v_keep interval := (SELECT d.keep FROM telemetry.dataset AS d WHERE d.dataset = v_dataset);
     v_least interval := telemetry.settled_after(v_dataset);
 BEGIN
-    IF NOT telemetry.has_policies() THEN
-        RAISE EXCEPTION 'this edition of TimescaleDB has no columnstore to compress into'
-            USING ERRCODE = 'WL022', HINT = 'It comes with the Community edition.';
-    END IF;
+    PERFORM telemetry.check_can_compress();
     IF after IS NOT NULL AND v_least IS NULL THEN
         RAISE EXCEPTION '% may change for as long as its raw readings are kept, which is for ever', v_dataset
             USING ERRCODE = 'WL020', HINT = 'Choose how long they are kept first, with ops.set_retention.';

@@ -22,7 +22,7 @@ BEGIN
         -- who sets another retention at the same time waits here
         LOCK TABLE telemetry.dataset IN SHARE ROW EXCLUSIVE MODE;
     END IF;
-    SELECT d.compress_after INTO v_compress_after FROM telemetry.dataset AS d WHERE d.dataset = v_dataset;
+    v_compress_after := telemetry.compressed_after(v_dataset);
 
     IF set_retention.keep < INTERVAL '2 days' THEN
         RAISE EXCEPTION 'keeping % for % is too short', v_dataset, set_retention.keep
@@ -48,7 +48,7 @@ BEGIN
         RAISE EXCEPTION 'the rollups of % must be kept a week longer than itself', v_dataset
             USING ERRCODE = 'WL020', HINT = format('They are kept for %s: lengthen that first.', v_coarser);
     END IF;
-    IF set_retention.keep <= v_compress_after AND v_dataset LIKE '%reading' AND telemetry.has_policies() THEN
+    IF set_retention.keep <= v_compress_after AND v_dataset LIKE '%reading' THEN
         RAISE EXCEPTION '% would be dropped before it is compressed after %', v_dataset, v_compress_after
             USING ERRCODE = 'WL020', HINT = 'Set a shorter compression first, with ops.set_compression.';
     END IF;

@@ -1,34 +1,4 @@
--- What TimescaleDB's policies do on the Community edition, done here by a function that the service calls on a timer.
-
-CREATE OR REPLACE FUNCTION telemetry.has_policies()
-RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
-    SELECT FALSE
-$$;
-
-COMMENT ON FUNCTION telemetry.has_policies() IS
-'Takes nothing. Returns whether this edition of TimescaleDB has policies, continuous aggregates and a columnstore.';
-
-CREATE OR REPLACE FUNCTION telemetry.apply_policies()
-RETURNS void
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
-    SELECT
-$$;
-
-COMMENT ON FUNCTION telemetry.apply_policies() IS
-'Brings TimescaleDB''s jobs in line with telemetry.dataset: this edition has none, and api.maintain looks there.';
-
-CREATE OR REPLACE FUNCTION telemetry.run_soon(dataset text, work text)
-RETURNS void
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
-    SELECT
-$$;
-
-COMMENT ON FUNCTION telemetry.run_soon(text, text) IS
-'Has the scheduler start a job as soon as it can: this edition has none. Takes its dataset and work. Returns nothing.';
+-- Upkeep on the Apache edition, which has no jobs: a step per call of the service's timer, or all of it by hand.
 
 CREATE OR REPLACE FUNCTION telemetry.is_refreshed(dataset text, since timestamptz, until timestamptz)
 RETURNS boolean
@@ -82,6 +52,52 @@ $$;
 COMMENT ON FUNCTION telemetry.has_rollups(text, timestamptz, timestamptz) IS
 'Takes a dataset and a window of whole UTC days (since included, until not). Returns whether any device of its side has energy in the rollups of that time.';
 
+CREATE OR REPLACE FUNCTION telemetry.note_maintained()
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE telemetry.maintenance AS m
+    SET last_run_at = now(), total_runs = m.total_runs + 1
+    -- what could not be dropped is told when that lasts
+    WHERE NOT EXISTS (SELECT FROM telemetry.dataset AS d WHERE telemetry.has_expired(d.dataset));
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.note_maintained() IS
+'Notes that the upkeep ran to its end, unless something stays that is to be dropped. Takes and returns nothing.';
+
+CREATE OR REPLACE FUNCTION telemetry.take_upkeep_step()
+RETURNS TABLE (dataset text, step text, chunk text)
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_dataset text;
+    v_next record;
+BEGIN
+    FOR v_dataset IN
+        SELECT d.dataset FROM telemetry.dataset_level AS d WHERE d.keep IS NOT NULL ORDER BY d.level, d.side
+    LOOP
+        SELECT n.* INTO v_next FROM telemetry.drop_next(v_dataset) AS n;
+        CONTINUE WHEN v_next.step IS NULL;
+        dataset := v_dataset;
+        step := v_next.step;
+        chunk := v_next.chunk;
+        RETURN NEXT;
+        IF step NOT IN ('busy', 'unproven') THEN
+            RETURN;  -- to be committed before the next step
+        END IF;
+        RAISE WARNING 'expired chunks of % stay until the next run: %', v_dataset, v_next.detail;
+    END LOOP;
+    PERFORM telemetry.note_maintained();
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.take_upkeep_step() IS
+'Takes the next step in dropping what is kept no longer. Takes nothing. Returns what api.maintain does, which calls it.';
+
 -- procedures with transactions of their own cannot pin their path, so they set it, again after each commit: whatever is
 -- first in the caller's path would run as the owner
 
@@ -123,7 +139,7 @@ $$;
 COMMENT ON FUNCTION telemetry.recompute_day(text, timestamptz) IS
 'Computes the rollups of a UTC day anew, unless readings of it were dropped. Takes meter or vehicle, and the start of the day. Returns nothing.';
 
-CREATE OR REPLACE PROCEDURE telemetry.refresh_by_hand(since timestamptz, until timestamptz)
+CREATE OR REPLACE PROCEDURE telemetry.recompute_by_hand(since timestamptz, until timestamptz)
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -149,10 +165,10 @@ BEGIN
 END;
 $$;
 
-COMMENT ON PROCEDURE telemetry.refresh_by_hand (timestamptz, timestamptz) IS
+COMMENT ON PROCEDURE telemetry.recompute_by_hand (timestamptz, timestamptz) IS
 'Does the work of ops.refresh, called as the owner with a path that is pinned.';
 
-CREATE OR REPLACE PROCEDURE telemetry.maintain_by_hand()
+CREATE OR REPLACE PROCEDURE telemetry.drop_by_hand()
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -180,7 +196,7 @@ BEGIN
 END;
 $$;
 
-COMMENT ON PROCEDURE telemetry.maintain_by_hand () IS
+COMMENT ON PROCEDURE telemetry.drop_by_hand () IS
 'Does the work of ops.maintain, called as the owner with a path that is pinned.';
 
 CREATE OR REPLACE PROCEDURE ops.refresh(since timestamptz, until timestamptz, force boolean DEFAULT FALSE)
@@ -192,7 +208,7 @@ BEGIN
     IF force THEN
         RAISE NOTICE 'here all is computed anew, with force or without';
     END IF;
-    CALL telemetry.refresh_by_hand(since, until);
+    CALL telemetry.recompute_by_hand(since, until);
 END;
 $$;
 
@@ -202,32 +218,20 @@ AS $$
 BEGIN
     SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
-    CALL telemetry.maintain_by_hand();
+    CALL telemetry.drop_by_hand();
 END;
 $$;
 
 REVOKE ALL ON FUNCTION
-    telemetry.has_policies(),
-    telemetry.apply_policies(),
-    telemetry.run_soon(text, text),
     telemetry.is_refreshed(text, timestamptz, timestamptz),
     telemetry.lock_rollups(text),
     telemetry.has_rollups(text, timestamptz, timestamptz),
+    telemetry.note_maintained(),
+    telemetry.take_upkeep_step(),
     telemetry.recompute_day(text, timestamptz)
 FROM PUBLIC;
 REVOKE ALL ON PROCEDURE
     telemetry.refresh_above(text, timestamptz, timestamptz),
-    telemetry.refresh_by_hand(timestamptz, timestamptz),
-    telemetry.maintain_by_hand()
+    telemetry.recompute_by_hand(timestamptz, timestamptz),
+    telemetry.drop_by_hand()
 FROM PUBLIC;
-
-CREATE OR REPLACE VIEW ops.freshness AS
-SELECT
-    d.dataset,
-    now() AS watermark,
-    INTERVAL '0' AS lag,
-    0::bigint AS late_changes,
-    NULL::timestamptz AS late_since,
-    NULL::timestamptz AS last_refresh_at
-FROM telemetry.dataset AS d
-WHERE d.dataset LIKE '%energy%';

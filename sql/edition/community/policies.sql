@@ -1,6 +1,16 @@
 -- What TimescaleDB's scheduler runs on the Community edition, as telemetry.dataset has it: jobs of ours, which take
 -- turns and keep to what is accepted and complete, which TimescaleDB's own policies know nothing of.
 
+CREATE OR REPLACE FUNCTION telemetry.has_policies()
+RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT TRUE
+$$;
+
+COMMENT ON FUNCTION telemetry.has_policies() IS
+'Takes nothing. Returns whether this edition of TimescaleDB has policies, continuous aggregates and a columnstore.';
+
 CREATE OR REPLACE VIEW telemetry.wanted_policy AS
 SELECT
     d.dataset,
@@ -109,4 +119,89 @@ $$;
 COMMENT ON FUNCTION telemetry.run_soon(text, text) IS
 'Has the scheduler start a job as soon as it can. Takes its dataset and work. Returns nothing.';
 
-REVOKE ALL ON FUNCTION telemetry.apply_policies(), telemetry.run_soon(text, text) FROM PUBLIC;
+CREATE OR REPLACE FUNCTION telemetry.compressed_after(dataset text)
+RETURNS interval
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT d.compress_after FROM telemetry.dataset AS d WHERE d.dataset = compressed_after.dataset
+$$;
+
+COMMENT ON FUNCTION telemetry.compressed_after(text) IS
+'Takes a dataset. Returns the age at which its chunks move to the columnstore, null where they never do.';
+
+CREATE OR REPLACE FUNCTION telemetry.check_can_compress()
+RETURNS void
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT
+$$;
+
+COMMENT ON FUNCTION telemetry.check_can_compress() IS
+'Takes and returns nothing. Raises WL022 where there is no columnstore: on this edition never.';
+
+CREATE OR REPLACE FUNCTION telemetry.check_can_refresh()
+RETURNS void
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT
+$$;
+
+COMMENT ON FUNCTION telemetry.check_can_refresh() IS
+'Takes and returns nothing. Raises WL022 where no refresh is to be scheduled: on this edition never.';
+
+REVOKE ALL ON FUNCTION
+    telemetry.has_policies(),
+    telemetry.apply_policies(),
+    telemetry.run_soon(text, text),
+    telemetry.compressed_after(text),
+    telemetry.check_can_compress(),
+    telemetry.check_can_refresh()
+FROM PUBLIC;
+
+CREATE OR REPLACE VIEW ops.policies AS
+SELECT
+    d.dataset,
+    d.keep,
+    telemetry.drop_after(d.keep) AS drop_after,
+    d.compress_after,
+    d.refresh_every,
+    d.refresh_lag,
+    'TimescaleDB' AS kept_by,
+    max(j.job_id) FILTER (WHERE j.work = 'retain') AS retention_job,
+    max(j.job_id) FILTER (WHERE j.work = 'compress') AS compression_job,
+    max(j.job_id) FILTER (WHERE j.work = 'refresh') AS refresh_job
+FROM telemetry.dataset AS d
+LEFT JOIN telemetry.timescaledb_job() AS j ON j.dataset = d.dataset
+GROUP BY d.dataset;
+
+CREATE OR REPLACE VIEW ops.jobs AS
+SELECT
+    j.job_id,
+    coalesce(j.work, j.application_name) AS job,
+    coalesce(j.dataset, '') AS dataset,
+    j.last_run_at,
+    CASE WHEN j.running THEN 'Running' ELSE j.last_run_status END AS last_run_status,
+    j.next_run_at,
+    j.total_runs,
+    j.total_failures,
+    j.last_error,
+    NOT j.running
+    AND (
+        -- what failed may have been done by hand since
+        (j.last_run_status = 'Failed' AND (d.last_finished_at > j.last_run_at) IS NOT TRUE)
+        OR CASE
+            -- by when it was done, whatever the scheduler plans
+            WHEN d.last_started_at IS NOT NULL THEN coalesce(d.last_finished_at, d.last_started_at) < o.latest
+            -- one that was never started is to be, unless it is somebody else's
+            ELSE coalesce(j.next_run_at < o.latest, j.work IS NOT NULL)
+        END
+    ) IS TRUE AS needs_attention
+FROM telemetry.timescaledb_job() AS j
+LEFT JOIN telemetry.work_done AS d ON d.dataset = j.dataset AND d.work = j.work
+CROSS JOIN LATERAL (
+    -- a chunk that is in use may go a day later
+    SELECT telemetry.utc_minus(
+        now(), j.every + CASE WHEN j.work = 'retain' THEN INTERVAL '24 hours' ELSE INTERVAL '10 minutes' END
+    ) AS latest
+) AS o;

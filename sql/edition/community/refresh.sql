@@ -79,6 +79,20 @@ $$;
 COMMENT ON FUNCTION telemetry.refresh_pieces(text, timestamptz, timestamptz, boolean) IS
 'Takes a rollup, a window, and whether to compute anew what has not changed. Returns the UTC days of it, or parts of them at its ends, that are to be refreshed, in that order: from the watermark on, where the window begins behind it; none before what the rollup is built from is all there, none after now less the rollup''s lag, which is computed when it is asked for, and once stored could only be changed by another refresh.';
 
+CREATE OR REPLACE FUNCTION telemetry.refresh_wholly()
+RETURNS void
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT set_config(s.name, 'off', FALSE)
+    FROM pg_settings AS s
+    -- with it what changes in the hours never reaches the days (seen with 2.29.2); not all versions have it
+    WHERE s.name = 'timescaledb.enable_merge_on_cagg_refresh' AND s.setting = 'on'
+$$;
+
+COMMENT ON FUNCTION telemetry.refresh_wholly() IS
+'Has this session''s refreshes write each hour and day anew that changed, as those built from it rely on. Takes and returns nothing.';
+
 CREATE OR REPLACE PROCEDURE telemetry.refresh_rollup(dataset text, since timestamptz, until timestamptz, force boolean)
 LANGUAGE plpgsql
 AS $$
@@ -137,7 +151,10 @@ $$;
 COMMENT ON PROCEDURE telemetry.refresh_above (text, timestamptz, timestamptz) IS
 'Brings all that is built from a dataset up to date, in the caller''s turn. Takes the dataset and a window. It commits as it goes.';
 
-REVOKE ALL ON FUNCTION telemetry.refresh_pieces(text, timestamptz, timestamptz, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION
+    telemetry.refresh_pieces(text, timestamptz, timestamptz, boolean),
+    telemetry.refresh_wholly()
+FROM PUBLIC;
 REVOKE ALL ON PROCEDURE
     telemetry.refresh_rollup(text, timestamptz, timestamptz, boolean),
     telemetry.refresh_above(text, timestamptz, timestamptz)

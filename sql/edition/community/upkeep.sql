@@ -1,14 +1,4 @@
--- Refreshing continuous aggregates and running jobs on the Community edition, where TimescaleDB's scheduler does both.
-
-CREATE OR REPLACE FUNCTION telemetry.has_policies()
-RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
-    SELECT TRUE
-$$;
-
-COMMENT ON FUNCTION telemetry.has_policies() IS
-'Takes nothing. Returns whether this edition of TimescaleDB has policies, continuous aggregates and a columnstore.';
+-- State of continuous aggregates on the Community edition: what they await, what they have, who keeps them still.
 
 CREATE OR REPLACE FUNCTION telemetry.pending_change()
 RETURNS TABLE (dataset text, since_us bigint, until_us bigint)
@@ -145,14 +135,24 @@ $$;
 COMMENT ON FUNCTION telemetry.has_rollups(text, timestamptz, timestamptz) IS
 'Takes a dataset and a window of whole UTC days (since included, until not). Returns whether any device of its side has energy in the rollups of that time.';
 
+CREATE OR REPLACE FUNCTION telemetry.take_upkeep_step()
+RETURNS TABLE (dataset text, step text, chunk text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT NULL::text, NULL::text, NULL::text WHERE FALSE
+$$;
+
+COMMENT ON FUNCTION telemetry.take_upkeep_step() IS
+'Takes the next step in dropping what is kept no longer: on this edition none, since jobs do that. Takes nothing. Returns no row.';
+
 REVOKE ALL ON FUNCTION
-    telemetry.has_policies(),
     telemetry.pending_change(),
     telemetry.watermark(),
     telemetry.is_materialized(text, timestamptz, timestamptz),
     telemetry.is_refreshed(text, timestamptz, timestamptz),
     telemetry.lock_rollups(text),
-    telemetry.has_rollups(text, timestamptz, timestamptz)
+    telemetry.has_rollups(text, timestamptz, timestamptz),
+    telemetry.take_upkeep_step()
 FROM PUBLIC;
 -- views of ops call them with the rights of whoever asks
 GRANT EXECUTE ON FUNCTION telemetry.pending_change(), telemetry.watermark() TO wattledger_dba;
