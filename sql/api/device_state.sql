@@ -5,7 +5,7 @@ RETURNS TABLE (meter_id text, read_at timestamptz, energy_kwh numeric, voltage_v
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT d.meter_id, d.ts, trim_scale(d.energy_mwh * 0.000001), trim_scale(d.voltage_mv * 0.001), d.received_at
+    SELECT d.meter_id, d.ts, trim_scale(telemetry.kwh(d.energy_mwh)), trim_scale(d.voltage_mv * 0.001), d.received_at
     FROM telemetry.meter_state AS d
     WHERE d.meter_id = $1 AND d.ts IS NOT NULL
 $$;
@@ -18,7 +18,7 @@ RETURNS TABLE (meter_id text, read_at timestamptz, energy_kwh numeric, voltage_v
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT d.meter_id, d.ts, trim_scale(d.energy_mwh * 0.000001), trim_scale(d.voltage_mv * 0.001), d.received_at
+    SELECT d.meter_id, d.ts, trim_scale(telemetry.kwh(d.energy_mwh)), trim_scale(d.voltage_mv * 0.001), d.received_at
     FROM telemetry.meter_state AS d
     WHERE d.meter_id > coalesce(meter_states.after, '') AND d.ts IS NOT NULL
     ORDER BY d.meter_id
@@ -43,7 +43,7 @@ AS $$
     SELECT
         d.vehicle_id,
         d.ts,
-        trim_scale(d.energy_mwh * 0.000001),
+        trim_scale(telemetry.kwh(d.energy_mwh)),
         trim_scale(d.soc_mpct * 0.001),
         trim_scale(d.battery_temp_mc * 0.001),
         d.received_at
@@ -69,7 +69,7 @@ AS $$
     SELECT
         d.vehicle_id,
         d.ts,
-        trim_scale(d.energy_mwh * 0.000001),
+        trim_scale(telemetry.kwh(d.energy_mwh)),
         trim_scale(d.soc_mpct * 0.001),
         trim_scale(d.battery_temp_mc * 0.001),
         d.received_at

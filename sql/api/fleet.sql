@@ -70,9 +70,9 @@ BEGIN
     )
     SELECT
         k.vehicle_id,
-        trim_scale(k.ac_mwh * 0.000001),
-        trim_scale(k.dc_mwh * 0.000001),
-        trim_scale((k.ac_mwh - k.dc_mwh) * 0.000001),
+        trim_scale(telemetry.kwh(k.ac_mwh)),
+        trim_scale(telemetry.kwh(k.dc_mwh)),
+        trim_scale(telemetry.kwh(k.ac_mwh - k.dc_mwh)),
         k.efficiency,
         k.meter_coverage,
         k.vehicle_coverage,
@@ -125,16 +125,13 @@ BEGIN
         v_since,
         v_until,
         f.vehicles,
-        trim_scale(f.ac_mwh * 0.000001),
-        trim_scale(f.dc_mwh * 0.000001),
-        trim_scale((f.ac_mwh - f.dc_mwh) * 0.000001),
+        trim_scale(telemetry.kwh(f.ac_mwh)),
+        trim_scale(telemetry.kwh(f.dc_mwh)),
+        trim_scale(telemetry.kwh(f.ac_mwh - f.dc_mwh)),
         telemetry.efficiency(f.ac_mwh, f.dc_mwh),
         c.meter,
         c.vehicle,
-        CASE
-            WHEN f.vehicles = 0 THEN 'no_data'
-            ELSE telemetry.efficiency_status(f.ac_mwh, f.dc_mwh, c.meter, c.vehicle, r)
-        END
+        telemetry.window_status(TRUE, f.vehicles > 0, f.ac_mwh, f.dc_mwh, c.meter, c.vehicle, r)
     FROM (
         SELECT
             count(*) AS vehicles,

@@ -79,7 +79,7 @@ BEGIN
             SELECT
                 s.meter_id,
                 s.ts,
-                (s.energy_kwh * 1000000)::bigint,
+                telemetry.mwh(s.energy_kwh),
                 CASE WHEN s.voltage_v BETWEEN v_voltage.minimum AND v_voltage.maximum THEN
                     (s.voltage_v * 1000)::integer
                 END
@@ -99,7 +99,7 @@ BEGIN
             SELECT
                 s.meter_id,
                 s.ts,
-                (s.energy_kwh * 1000000)::bigint,
+                telemetry.mwh(s.energy_kwh),
                 CASE WHEN s.voltage_v BETWEEN v_voltage.minimum AND v_voltage.maximum THEN
                     (s.voltage_v * 1000)::integer
                 END
@@ -153,7 +153,7 @@ BEGIN
                 s.place,
                 s.meter_id,
                 s.ts,
-                (s.energy_kwh * 1000000)::bigint AS energy_mwh,
+                telemetry.mwh(s.energy_kwh) AS energy_mwh,
                 CASE WHEN s.voltage_v BETWEEN v_voltage.minimum AND v_voltage.maximum THEN
                     (s.voltage_v * 1000)::integer
                 END AS voltage_mv,
@@ -178,7 +178,7 @@ BEGIN
             (s.place - 1)::integer,
             CASE WHEN c.same THEN 'duplicate' ELSE 'conflict' END,
             CASE WHEN NOT c.same THEN concat(
-                'already recorded for this meter and time: ', trim_scale(f.energy_mwh * 0.000001), ' kWh',
+                'already recorded for this meter and time: ', trim_scale(telemetry.kwh(f.energy_mwh)), ' kWh',
                 ', ' || trim_scale(f.voltage_mv * 0.001) || ' V', '; the first reading stands'
             ) END
         FROM again AS s

@@ -91,7 +91,7 @@ BEGIN
             SELECT
                 s.vehicle_id,
                 s.ts,
-                (s.energy_kwh * 1000000)::bigint,
+                telemetry.mwh(s.energy_kwh),
                 CASE WHEN s.soc_percent BETWEEN v_soc.minimum AND v_soc.maximum THEN
                     (s.soc_percent * 1000)::integer
                 END,
@@ -115,7 +115,7 @@ BEGIN
             SELECT
                 s.vehicle_id,
                 s.ts,
-                (s.energy_kwh * 1000000)::bigint,
+                telemetry.mwh(s.energy_kwh),
                 CASE WHEN s.soc_percent BETWEEN v_soc.minimum AND v_soc.maximum THEN
                     (s.soc_percent * 1000)::integer
                 END,
@@ -180,7 +180,7 @@ BEGIN
                 s.place,
                 s.vehicle_id,
                 s.ts,
-                (s.energy_kwh * 1000000)::bigint AS energy_mwh,
+                telemetry.mwh(s.energy_kwh) AS energy_mwh,
                 CASE WHEN s.soc_percent BETWEEN v_soc.minimum AND v_soc.maximum THEN
                     (s.soc_percent * 1000)::integer
                 END AS soc_mpct,
@@ -208,7 +208,7 @@ BEGIN
             (s.place - 1)::integer,
             CASE WHEN c.same THEN 'duplicate' ELSE 'conflict' END,
             CASE WHEN NOT c.same THEN concat(
-                'already recorded for this vehicle and time: ', trim_scale(f.energy_mwh * 0.000001), ' kWh',
+                'already recorded for this vehicle and time: ', trim_scale(telemetry.kwh(f.energy_mwh)), ' kWh',
                 ', ' || trim_scale(f.soc_mpct * 0.001) || ' %',
                 ', ' || trim_scale(f.battery_temp_mc * 0.001) || ' °C', '; the first reading stands'
             ) END

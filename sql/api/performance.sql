@@ -97,21 +97,19 @@ BEGIN
     SELECT
         v_first,
         v_end,
-        trim_scale(k.ac_mwh * 0.000001),
-        trim_scale(k.dc_mwh * 0.000001),
-        trim_scale((coalesce(w.energy_mwh, 0) - k.dc_mwh) * 0.000001),
-        trim_scale((k.ac_mwh - k.dc_mwh) * 0.000001),
+        trim_scale(telemetry.kwh(k.ac_mwh)),
+        trim_scale(telemetry.kwh(k.dc_mwh)),
+        trim_scale(telemetry.kwh(coalesce(w.energy_mwh, 0) - k.dc_mwh)),
+        trim_scale(telemetry.kwh(k.ac_mwh - k.dc_mwh)),
         telemetry.efficiency(k.ac_mwh, k.dc_mwh),
         round(w.battery_temp_mc_sum * 0.001 / nullif(w.battery_temp_samples, 0), 3),
         k.meter_samples,
         coalesce(w.samples, 0),
         c.meter,
         c.vehicle,
-        CASE
-            WHEN k.links = 0 THEN 'unlinked'
-            WHEN k.meter_samples + k.vehicle_samples = 0 THEN 'no_data'
-            ELSE telemetry.efficiency_status(k.ac_mwh, k.dc_mwh, c.meter, c.vehicle, r)
-        END,
+        telemetry.window_status(
+            k.links > 0, k.meter_samples + k.vehicle_samples > 0, k.ac_mwh, k.dc_mwh, c.meter, c.vehicle, r
+        ),
         CASE
             WHEN NOT k.rounded AND (v_first, v_end) = (v_since, v_until) THEN NULL
             WHEN v_since < v_hourly_since THEN 'day'

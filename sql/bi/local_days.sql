@@ -63,7 +63,7 @@ BEGIN
         WHERE h.bucket >= v_first AND h.bucket < v_end
         GROUP BY p.hour
     )
-    SELECT e.day, e.meter_id, sum(e.energy_mwh) * 0.000001, sum(e.energy_mwh)::bigint, sum(e.samples)::bigint
+    SELECT e.day, e.meter_id, telemetry.kwh(sum(e.energy_mwh)), sum(e.energy_mwh)::bigint, sum(e.samples)::bigint
     FROM (
         SELECT w.day, h.meter_id, h.energy_mwh, h.samples
         FROM bi.meter_energy_hourly AS h
@@ -142,7 +142,7 @@ BEGIN
         WHERE h.bucket >= v_first AND h.bucket < v_end
         GROUP BY p.hour
     )
-    SELECT e.day, e.vehicle_id, sum(e.energy_mwh) * 0.000001, sum(e.energy_mwh)::bigint, sum(e.samples)::bigint
+    SELECT e.day, e.vehicle_id, telemetry.kwh(sum(e.energy_mwh)), sum(e.energy_mwh)::bigint, sum(e.samples)::bigint
     FROM (
         SELECT w.day, h.vehicle_id, h.energy_mwh, h.samples
         FROM bi.vehicle_energy_hourly AS h

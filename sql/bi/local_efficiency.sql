@@ -138,9 +138,9 @@ BEGIN
     SELECT
         t.day,
         t.vehicle_id,
-        t.ac_mwh * 0.000001,
-        t.dc_mwh * 0.000001,
-        (t.ac_mwh - t.dc_mwh) * 0.000001,
+        telemetry.kwh(t.ac_mwh),
+        telemetry.kwh(t.dc_mwh),
+        telemetry.kwh(t.ac_mwh - t.dc_mwh),
         telemetry.efficiency(t.ac_mwh, t.dc_mwh),
         c.meter,
         c.vehicle,

@@ -32,7 +32,30 @@ $$;
 COMMENT ON FUNCTION telemetry.efficiency(numeric, numeric) IS
 'Takes AC energy drawn and DC energy delivered, in one unit. Returns DC / AC, null where no AC was drawn.';
 
+-- its body is read now, and not when it is called: views of bi call it for roles that cannot look into this schema
 CREATE OR REPLACE FUNCTION telemetry.efficiency_status(
+    ac_mwh numeric,
+    dc_mwh numeric,
+    meter_coverage numeric,
+    vehicle_coverage numeric,
+    rules telemetry.rules
+)
+RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE
+    WHEN least(meter_coverage, vehicle_coverage) < (rules).sufficient_coverage THEN 'insufficient'
+    WHEN greatest(ac_mwh, dc_mwh) < telemetry.mwh((rules).sufficient_energy_kwh) THEN 'insufficient'
+    WHEN dc_mwh > ac_mwh THEN 'impossible'
+    WHEN dc_mwh < ac_mwh * (rules).degraded_below THEN 'degraded'
+    ELSE 'healthy'
+END;
+
+COMMENT ON FUNCTION telemetry.efficiency_status(numeric, numeric, numeric, numeric, telemetry.rules) IS
+'Takes AC and DC energy in milliwatt-hours, the coverage of the meter''s and the vehicle''s side, and the row of telemetry.rules. Returns insufficient (too little energy or coverage to say), impossible (more DC than AC: a metering fault), degraded (below the threshold) or healthy.';
+
+CREATE OR REPLACE FUNCTION telemetry.window_status(
+    is_linked boolean,
+    has_readings boolean,
     ac_mwh numeric,
     dc_mwh numeric,
     meter_coverage numeric,
@@ -43,21 +66,20 @@ RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
     SELECT CASE
-        WHEN least(meter_coverage, vehicle_coverage) < (rules).sufficient_coverage THEN 'insufficient'
-        WHEN greatest(ac_mwh, dc_mwh) < (rules).sufficient_energy_kwh * 1000000 THEN 'insufficient'
-        WHEN dc_mwh > ac_mwh THEN 'impossible'
-        WHEN dc_mwh < ac_mwh * (rules).degraded_below THEN 'degraded'
-        ELSE 'healthy'
+        WHEN NOT is_linked THEN 'unlinked'
+        WHEN NOT has_readings THEN 'no_data'
+        ELSE telemetry.efficiency_status(ac_mwh, dc_mwh, meter_coverage, vehicle_coverage, rules)
     END
 $$;
 
-COMMENT ON FUNCTION telemetry.efficiency_status(numeric, numeric, numeric, numeric, telemetry.rules) IS
-'Takes AC and DC energy in milliwatt-hours, the coverage of the meter''s and the vehicle''s side, and the row of telemetry.rules. Returns insufficient (too little energy or coverage to say), impossible (more DC than AC: a metering fault), degraded (below the threshold) or healthy.';
+COMMENT ON FUNCTION telemetry.window_status(boolean, boolean, numeric, numeric, numeric, numeric, telemetry.rules) IS
+'Takes whether any vehicle was linked in a window, whether there are readings of that, and what telemetry.efficiency_status takes. Returns unlinked, no_data, or what that function does.';
 
 REVOKE ALL ON FUNCTION
     telemetry.coverage(bigint, interval, interval),
     telemetry.efficiency(numeric, numeric),
-    telemetry.efficiency_status(numeric, numeric, numeric, numeric, telemetry.rules)
+    telemetry.efficiency_status(numeric, numeric, numeric, numeric, telemetry.rules),
+    telemetry.window_status(boolean, boolean, numeric, numeric, numeric, numeric, telemetry.rules)
 FROM PUBLIC;
 -- views of bi call them with the rights of whoever asks
 GRANT EXECUTE ON FUNCTION

@@ -68,7 +68,7 @@ BEGIN
         last_received_at = greatest(r.last_received_at, excluded.last_received_at),
         voltage_mv_min = least(r.voltage_mv_min, excluded.voltage_mv_min),
         voltage_mv_max = greatest(r.voltage_mv_max, excluded.voltage_mv_max),
-        voltage_mv_sum = coalesce(r.voltage_mv_sum + excluded.voltage_mv_sum, r.voltage_mv_sum, excluded.voltage_mv_sum),
+        voltage_mv_sum = telemetry.total(r.voltage_mv_sum, excluded.voltage_mv_sum),
         voltage_samples = r.voltage_samples + excluded.voltage_samples;
 
     -- a meter whose state lacks readings, since no trigger saw them, gets its newest
@@ -89,7 +89,7 @@ BEGIN
         energy_mwh = excluded.energy_mwh,
         voltage_mv = excluded.voltage_mv,
         received_at = excluded.received_at
-    WHERE excluded.ts > d.ts OR d.ts IS NULL;
+    WHERE telemetry.is_newer(excluded.ts, d.ts);
 
     -- one that has corrections alone has no state, but an hour that they are counted in
     INSERT INTO telemetry.meter_state (meter_id, hour)

@@ -66,12 +66,12 @@ BEGIN
             hour_last_received_at = greatest(r.hour_last_received_at, excluded.hour_last_received_at),
             hour_voltage_mv_min = least(r.hour_voltage_mv_min, excluded.hour_voltage_mv_min),
             hour_voltage_mv_max = greatest(r.hour_voltage_mv_max, excluded.hour_voltage_mv_max),
-            hour_voltage_mv_sum = coalesce(r.hour_voltage_mv_sum + excluded.hour_voltage_mv_sum, r.hour_voltage_mv_sum, excluded.hour_voltage_mv_sum),
+            hour_voltage_mv_sum = telemetry.total(r.hour_voltage_mv_sum, excluded.hour_voltage_mv_sum),
             hour_voltage_samples = r.hour_voltage_samples + excluded.hour_voltage_samples,
             ts = greatest(r.ts, excluded.ts),
-            energy_mwh = CASE WHEN excluded.ts > r.ts OR r.ts IS NULL THEN excluded.energy_mwh ELSE r.energy_mwh END,
-            voltage_mv = CASE WHEN excluded.ts > r.ts OR r.ts IS NULL THEN excluded.voltage_mv ELSE r.voltage_mv END,
-            received_at = CASE WHEN excluded.ts > r.ts OR r.ts IS NULL THEN excluded.received_at ELSE r.received_at END
+            energy_mwh = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.energy_mwh ELSE r.energy_mwh END,
+            voltage_mv = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.voltage_mv ELSE r.voltage_mv END,
+            received_at = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.received_at ELSE r.received_at END
         WHERE r.hour = excluded.hour
         RETURNING TRUE
     )
@@ -150,7 +150,7 @@ BEGIN
             last_received_at = greatest(r.last_received_at, excluded.last_received_at),
             voltage_mv_min = least(r.voltage_mv_min, excluded.voltage_mv_min),
             voltage_mv_max = greatest(r.voltage_mv_max, excluded.voltage_mv_max),
-            voltage_mv_sum = coalesce(r.voltage_mv_sum + excluded.voltage_mv_sum, r.voltage_mv_sum, excluded.voltage_mv_sum),
+            voltage_mv_sum = telemetry.total(r.voltage_mv_sum, excluded.voltage_mv_sum),
             voltage_samples = r.voltage_samples + excluded.voltage_samples
     )
     INSERT INTO telemetry.meter_energy_daily AS r (
@@ -180,7 +180,7 @@ BEGIN
         last_received_at = greatest(r.last_received_at, excluded.last_received_at),
         voltage_mv_min = least(r.voltage_mv_min, excluded.voltage_mv_min),
         voltage_mv_max = greatest(r.voltage_mv_max, excluded.voltage_mv_max),
-        voltage_mv_sum = coalesce(r.voltage_mv_sum + excluded.voltage_mv_sum, r.voltage_mv_sum, excluded.voltage_mv_sum),
+        voltage_mv_sum = telemetry.total(r.voltage_mv_sum, excluded.voltage_mv_sum),
         voltage_samples = r.voltage_samples + excluded.voltage_samples;
 
     UPDATE telemetry.meter_state AS r
@@ -231,7 +231,7 @@ BEGIN
         WHERE a.entry = 0
         ORDER BY a.meter_id, a.ts DESC
     ) AS l
-    WHERE l.meter_id = r.meter_id AND (l.ts > r.ts OR r.ts IS NULL);
+    WHERE l.meter_id = r.meter_id AND telemetry.is_newer(l.ts, r.ts);
     RETURN NULL;
 END;
 $$;

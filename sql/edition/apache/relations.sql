@@ -5,7 +5,7 @@ CREATE OR REPLACE VIEW bi.meter_energy_hourly AS
 SELECT
     r.bucket,
     r.meter_id,
-    (r.energy_mwh * 0.000001)::numeric(20, 6) AS energy_kwh,
+    telemetry.kwh(r.energy_mwh)::numeric(20, 6) AS energy_kwh,
     r.energy_mwh,
     r.samples,
     r.first_reading_at,
@@ -52,7 +52,7 @@ SELECT
     r.bucket,
     (r.bucket AT TIME ZONE 'UTC')::date AS day,
     r.meter_id,
-    (r.energy_mwh * 0.000001)::numeric(20, 6) AS energy_kwh,
+    telemetry.kwh(r.energy_mwh)::numeric(20, 6) AS energy_kwh,
     r.energy_mwh,
     r.samples,
     r.first_reading_at,
@@ -75,9 +75,7 @@ FROM (
         greatest(d.last_received_at, o.hour_last_received_at) AS last_received_at,
         least(d.voltage_mv_min, o.hour_voltage_mv_min) AS voltage_mv_min,
         greatest(d.voltage_mv_max, o.hour_voltage_mv_max) AS voltage_mv_max,
-        coalesce(
-            d.voltage_mv_sum + o.hour_voltage_mv_sum, d.voltage_mv_sum, o.hour_voltage_mv_sum
-        ) AS voltage_mv_sum,
+        telemetry.total(d.voltage_mv_sum, o.hour_voltage_mv_sum) AS voltage_mv_sum,
         d.voltage_samples + coalesce(o.hour_voltage_samples, 0) AS voltage_samples
     FROM telemetry.meter_energy_daily AS d
     LEFT JOIN telemetry.meter_state AS o
@@ -108,7 +106,7 @@ CREATE OR REPLACE VIEW bi.vehicle_energy_hourly AS
 SELECT
     r.bucket,
     r.vehicle_id,
-    (r.energy_mwh * 0.000001)::numeric(20, 6) AS energy_kwh,
+    telemetry.kwh(r.energy_mwh)::numeric(20, 6) AS energy_kwh,
     r.energy_mwh,
     r.samples,
     r.first_reading_at,
@@ -168,7 +166,7 @@ SELECT
     r.bucket,
     (r.bucket AT TIME ZONE 'UTC')::date AS day,
     r.vehicle_id,
-    (r.energy_mwh * 0.000001)::numeric(20, 6) AS energy_kwh,
+    telemetry.kwh(r.energy_mwh)::numeric(20, 6) AS energy_kwh,
     r.energy_mwh,
     r.samples,
     r.first_reading_at,
@@ -196,15 +194,11 @@ FROM (
         greatest(d.last_received_at, o.hour_last_received_at) AS last_received_at,
         least(d.soc_mpct_min, o.hour_soc_mpct_min) AS soc_mpct_min,
         greatest(d.soc_mpct_max, o.hour_soc_mpct_max) AS soc_mpct_max,
-        coalesce(
-            d.soc_mpct_sum + o.hour_soc_mpct_sum, d.soc_mpct_sum, o.hour_soc_mpct_sum
-        ) AS soc_mpct_sum,
+        telemetry.total(d.soc_mpct_sum, o.hour_soc_mpct_sum) AS soc_mpct_sum,
         d.soc_samples + coalesce(o.hour_soc_samples, 0) AS soc_samples,
         least(d.battery_temp_mc_min, o.hour_battery_temp_mc_min) AS battery_temp_mc_min,
         greatest(d.battery_temp_mc_max, o.hour_battery_temp_mc_max) AS battery_temp_mc_max,
-        coalesce(
-            d.battery_temp_mc_sum + o.hour_battery_temp_mc_sum, d.battery_temp_mc_sum, o.hour_battery_temp_mc_sum
-        ) AS battery_temp_mc_sum,
+        telemetry.total(d.battery_temp_mc_sum, o.hour_battery_temp_mc_sum) AS battery_temp_mc_sum,
         d.battery_temp_samples + coalesce(o.hour_battery_temp_samples, 0) AS battery_temp_samples
     FROM telemetry.vehicle_energy_daily AS d
     LEFT JOIN telemetry.vehicle_state AS o

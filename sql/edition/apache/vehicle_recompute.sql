@@ -78,11 +78,11 @@ BEGIN
         last_received_at = greatest(r.last_received_at, excluded.last_received_at),
         soc_mpct_min = least(r.soc_mpct_min, excluded.soc_mpct_min),
         soc_mpct_max = greatest(r.soc_mpct_max, excluded.soc_mpct_max),
-        soc_mpct_sum = coalesce(r.soc_mpct_sum + excluded.soc_mpct_sum, r.soc_mpct_sum, excluded.soc_mpct_sum),
+        soc_mpct_sum = telemetry.total(r.soc_mpct_sum, excluded.soc_mpct_sum),
         soc_samples = r.soc_samples + excluded.soc_samples,
         battery_temp_mc_min = least(r.battery_temp_mc_min, excluded.battery_temp_mc_min),
         battery_temp_mc_max = greatest(r.battery_temp_mc_max, excluded.battery_temp_mc_max),
-        battery_temp_mc_sum = coalesce(r.battery_temp_mc_sum + excluded.battery_temp_mc_sum, r.battery_temp_mc_sum, excluded.battery_temp_mc_sum),
+        battery_temp_mc_sum = telemetry.total(r.battery_temp_mc_sum, excluded.battery_temp_mc_sum),
         battery_temp_samples = r.battery_temp_samples + excluded.battery_temp_samples;
 
     -- a vehicle whose state lacks readings, since no trigger saw them, gets its newest
@@ -105,7 +105,7 @@ BEGIN
         soc_mpct = excluded.soc_mpct,
         battery_temp_mc = excluded.battery_temp_mc,
         received_at = excluded.received_at
-    WHERE excluded.ts > d.ts OR d.ts IS NULL;
+    WHERE telemetry.is_newer(excluded.ts, d.ts);
 
     -- one that has corrections alone has no state, but an hour that they are counted in
     INSERT INTO telemetry.vehicle_state (vehicle_id, hour)

@@ -77,17 +77,17 @@ BEGIN
             hour_last_received_at = greatest(r.hour_last_received_at, excluded.hour_last_received_at),
             hour_soc_mpct_min = least(r.hour_soc_mpct_min, excluded.hour_soc_mpct_min),
             hour_soc_mpct_max = greatest(r.hour_soc_mpct_max, excluded.hour_soc_mpct_max),
-            hour_soc_mpct_sum = coalesce(r.hour_soc_mpct_sum + excluded.hour_soc_mpct_sum, r.hour_soc_mpct_sum, excluded.hour_soc_mpct_sum),
+            hour_soc_mpct_sum = telemetry.total(r.hour_soc_mpct_sum, excluded.hour_soc_mpct_sum),
             hour_soc_samples = r.hour_soc_samples + excluded.hour_soc_samples,
             hour_battery_temp_mc_min = least(r.hour_battery_temp_mc_min, excluded.hour_battery_temp_mc_min),
             hour_battery_temp_mc_max = greatest(r.hour_battery_temp_mc_max, excluded.hour_battery_temp_mc_max),
-            hour_battery_temp_mc_sum = coalesce(r.hour_battery_temp_mc_sum + excluded.hour_battery_temp_mc_sum, r.hour_battery_temp_mc_sum, excluded.hour_battery_temp_mc_sum),
+            hour_battery_temp_mc_sum = telemetry.total(r.hour_battery_temp_mc_sum, excluded.hour_battery_temp_mc_sum),
             hour_battery_temp_samples = r.hour_battery_temp_samples + excluded.hour_battery_temp_samples,
             ts = greatest(r.ts, excluded.ts),
-            energy_mwh = CASE WHEN excluded.ts > r.ts OR r.ts IS NULL THEN excluded.energy_mwh ELSE r.energy_mwh END,
-            soc_mpct = CASE WHEN excluded.ts > r.ts OR r.ts IS NULL THEN excluded.soc_mpct ELSE r.soc_mpct END,
-            battery_temp_mc = CASE WHEN excluded.ts > r.ts OR r.ts IS NULL THEN excluded.battery_temp_mc ELSE r.battery_temp_mc END,
-            received_at = CASE WHEN excluded.ts > r.ts OR r.ts IS NULL THEN excluded.received_at ELSE r.received_at END
+            energy_mwh = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.energy_mwh ELSE r.energy_mwh END,
+            soc_mpct = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.soc_mpct ELSE r.soc_mpct END,
+            battery_temp_mc = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.battery_temp_mc ELSE r.battery_temp_mc END,
+            received_at = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.received_at ELSE r.received_at END
         WHERE r.hour = excluded.hour
         RETURNING TRUE
     )
@@ -179,11 +179,11 @@ BEGIN
             last_received_at = greatest(r.last_received_at, excluded.last_received_at),
             soc_mpct_min = least(r.soc_mpct_min, excluded.soc_mpct_min),
             soc_mpct_max = greatest(r.soc_mpct_max, excluded.soc_mpct_max),
-            soc_mpct_sum = coalesce(r.soc_mpct_sum + excluded.soc_mpct_sum, r.soc_mpct_sum, excluded.soc_mpct_sum),
+            soc_mpct_sum = telemetry.total(r.soc_mpct_sum, excluded.soc_mpct_sum),
             soc_samples = r.soc_samples + excluded.soc_samples,
             battery_temp_mc_min = least(r.battery_temp_mc_min, excluded.battery_temp_mc_min),
             battery_temp_mc_max = greatest(r.battery_temp_mc_max, excluded.battery_temp_mc_max),
-            battery_temp_mc_sum = coalesce(r.battery_temp_mc_sum + excluded.battery_temp_mc_sum, r.battery_temp_mc_sum, excluded.battery_temp_mc_sum),
+            battery_temp_mc_sum = telemetry.total(r.battery_temp_mc_sum, excluded.battery_temp_mc_sum),
             battery_temp_samples = r.battery_temp_samples + excluded.battery_temp_samples
     )
     INSERT INTO telemetry.vehicle_energy_daily AS r (
@@ -218,11 +218,11 @@ BEGIN
         last_received_at = greatest(r.last_received_at, excluded.last_received_at),
         soc_mpct_min = least(r.soc_mpct_min, excluded.soc_mpct_min),
         soc_mpct_max = greatest(r.soc_mpct_max, excluded.soc_mpct_max),
-        soc_mpct_sum = coalesce(r.soc_mpct_sum + excluded.soc_mpct_sum, r.soc_mpct_sum, excluded.soc_mpct_sum),
+        soc_mpct_sum = telemetry.total(r.soc_mpct_sum, excluded.soc_mpct_sum),
         soc_samples = r.soc_samples + excluded.soc_samples,
         battery_temp_mc_min = least(r.battery_temp_mc_min, excluded.battery_temp_mc_min),
         battery_temp_mc_max = greatest(r.battery_temp_mc_max, excluded.battery_temp_mc_max),
-        battery_temp_mc_sum = coalesce(r.battery_temp_mc_sum + excluded.battery_temp_mc_sum, r.battery_temp_mc_sum, excluded.battery_temp_mc_sum),
+        battery_temp_mc_sum = telemetry.total(r.battery_temp_mc_sum, excluded.battery_temp_mc_sum),
         battery_temp_samples = r.battery_temp_samples + excluded.battery_temp_samples;
 
     UPDATE telemetry.vehicle_state AS r
@@ -283,7 +283,7 @@ BEGIN
         WHERE a.entry = 0
         ORDER BY a.vehicle_id, a.ts DESC
     ) AS l
-    WHERE l.vehicle_id = r.vehicle_id AND (l.ts > r.ts OR r.ts IS NULL);
+    WHERE l.vehicle_id = r.vehicle_id AND telemetry.is_newer(l.ts, r.ts);
     RETURN NULL;
 END;
 $$;

@@ -19,7 +19,7 @@ BEGIN
         energy_mwh = excluded.energy_mwh,
         voltage_mv = excluded.voltage_mv,
         received_at = excluded.received_at
-    WHERE excluded.ts > d.ts;
+    WHERE telemetry.is_newer(excluded.ts, d.ts);
     RETURN NULL;
 END;
 $$;
@@ -48,7 +48,7 @@ BEGIN
         soc_mpct = excluded.soc_mpct,
         battery_temp_mc = excluded.battery_temp_mc,
         received_at = excluded.received_at
-    WHERE excluded.ts > d.ts;
+    WHERE telemetry.is_newer(excluded.ts, d.ts);
     RETURN NULL;
 END;
 $$;
