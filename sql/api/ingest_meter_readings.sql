@@ -1,4 +1,4 @@
--- Store meter readings once each; a trigger keeps every meter's latest state (sql/edition).
+-- Ingestion of meter readings: each is stored once; a trigger keeps every meter's latest state (sql/edition).
 
 CREATE OR REPLACE FUNCTION api.ingest_meter_readings(
     meter_ids text[],
@@ -12,10 +12,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_sent integer := cardinality(meter_ids);
-    v_oldest timestamptz;
-    v_newest timestamptz;
-    v_energy telemetry.limits;
-    v_voltage telemetry.limits;
+    v_accepted record;
     v_all_new boolean;
     v_discards boolean;
     v_first timestamptz;
@@ -26,10 +23,12 @@ DECLARE
     v_stored integer;
     v_reported integer := 0;
 BEGIN
-    -- unnest pads the shorter array with nulls, which would look like a device's fault
-    IF (cardinality(read_at), cardinality(energies_kwh), cardinality(voltages_v))
-        IS DISTINCT FROM (v_sent, v_sent, v_sent)
-    THEN
+    -- unnest pads the shorter array with NULLs, which would look like a device's fault
+    IF (v_sent = ALL (ARRAY[
+        cardinality(read_at),
+        cardinality(energies_kwh),
+        cardinality(voltages_v)
+    ])) IS NOT TRUE THEN
         RAISE EXCEPTION 'arrays of readings differ in length'
             USING ERRCODE = 'WL001', HINT = 'Send one element per reading in every array.';
     END IF;
@@ -42,20 +41,14 @@ BEGIN
     -- before it is read what is accepted: who drops chunks moves that first, and then waits for those who hold this
     LOCK TABLE ONLY telemetry.meter_reading IN ROW EXCLUSIVE MODE;
 
-    SELECT a.oldest, a.newest INTO v_oldest, v_newest FROM telemetry.acceptance('meter_reading') AS a;
-    v_energy := telemetry.limit_of('meter_reading', 'energy_kwh');
-    v_voltage := telemetry.limit_of('meter_reading', 'voltage_v');
+    SELECT a.* INTO v_accepted FROM telemetry.acceptance('meter_reading') AS a;
 
     -- the usual group: every reading is good, and newer than its meter's state, so that none can be stored already
     SELECT
         bool_and((
-            telemetry.reading_fault(s.meter_id, s.ts, s.energy_kwh, v_oldest, v_newest, '{}') IS NULL
-            AND s.energy_kwh BETWEEN v_energy.minimum AND v_energy.maximum
-            AND (
-                s.voltage_v IS NULL
-                OR s.voltage_v BETWEEN v_voltage.minimum AND v_voltage.maximum
-                OR v_voltage.when_outside = 'store_null'
-            )
+            telemetry.reading_fault(s.meter_id, s.ts, s.energy_kwh, v_accepted.oldest, v_accepted.newest, '{}') IS NULL
+            AND telemetry.is_in_range(s.energy_kwh, v_accepted.energy)
+            AND telemetry.is_storable(s.voltage_v, v_accepted.voltage)
             -- a look by key for each, whatever the planner thinks of the group's size
             AND s.ts > coalesce((
                 SELECT d.ts
@@ -63,14 +56,16 @@ BEGIN
                 WHERE d.meter_id = s.meter_id
             ), '-infinity')
         ) IS TRUE),
-        bool_or((s.voltage_v NOT BETWEEN v_voltage.minimum AND v_voltage.maximum) IS TRUE),
-        min(s.ts) FILTER (WHERE s.ts BETWEEN v_oldest AND v_newest),
-        max(s.ts) FILTER (WHERE s.ts BETWEEN v_oldest AND v_newest)
+        bool_or(
+            telemetry.is_in_range(s.voltage_v, v_accepted.voltage) IS FALSE
+        ),
+        min(s.ts) FILTER (WHERE s.ts BETWEEN v_accepted.oldest AND v_accepted.newest),
+        max(s.ts) FILTER (WHERE s.ts BETWEEN v_accepted.oldest AND v_accepted.newest)
     INTO v_all_new, v_discards, v_first, v_last
     FROM unnest(meter_ids, read_at, energies_kwh, voltages_v) AS s (meter_id, ts, energy_kwh, voltage_v);
 
     IF v_first IS NOT NULL AND NOT telemetry.is_in_one_chunk('meter_reading', v_first, v_last) THEN
-        v_dropped_hours := telemetry.claim_chunks('meter_reading', read_at, v_oldest, v_newest);
+        v_dropped_hours := telemetry.claim_chunks('meter_reading', read_at, v_accepted.oldest, v_accepted.newest);
     END IF;
 
     IF v_all_new AND v_dropped_hours = '{}' THEN
@@ -80,9 +75,7 @@ BEGIN
                 s.meter_id,
                 s.ts,
                 telemetry.mwh(s.energy_kwh),
-                CASE WHEN s.voltage_v BETWEEN v_voltage.minimum AND v_voltage.maximum THEN
-                    (s.voltage_v * 1000)::integer
-                END
+                telemetry.thousandths(s.voltage_v, v_accepted.voltage)
             FROM unnest(meter_ids, read_at, energies_kwh, voltages_v) AS s (meter_id, ts, energy_kwh, voltage_v)
             ORDER BY s.ts, s.meter_id COLLATE "C";
             GET DIAGNOSTICS v_stored = ROW_COUNT;
@@ -95,36 +88,32 @@ BEGIN
 
     IF v_stored IS NULL THEN
         WITH stored AS (
-            INSERT INTO telemetry.meter_reading AS m (meter_id, ts, energy_mwh, voltage_mv)
+            INSERT INTO telemetry.meter_reading AS r (meter_id, ts, energy_mwh, voltage_mv)
             SELECT
                 s.meter_id,
                 s.ts,
                 telemetry.mwh(s.energy_kwh),
-                CASE WHEN s.voltage_v BETWEEN v_voltage.minimum AND v_voltage.maximum THEN
-                    (s.voltage_v * 1000)::integer
-                END
+                telemetry.thousandths(s.voltage_v, v_accepted.voltage)
             FROM unnest(meter_ids, read_at, energies_kwh, voltages_v)
                 WITH ORDINALITY AS s (meter_id, ts, energy_kwh, voltage_v, place)
             WHERE telemetry.reading_fault(
-                s.meter_id, s.ts, s.energy_kwh, v_oldest, v_newest, v_dropped_hours
+                s.meter_id, s.ts, s.energy_kwh, v_accepted.oldest, v_accepted.newest, v_dropped_hours
             ) IS NULL
-                AND s.energy_kwh BETWEEN v_energy.minimum AND v_energy.maximum
-                AND (
-                    s.voltage_v IS NULL
-                    OR s.voltage_v BETWEEN v_voltage.minimum AND v_voltage.maximum
-                    OR v_voltage.when_outside = 'store_null'
-                )
+                AND telemetry.is_in_range(s.energy_kwh, v_accepted.energy)
+                AND telemetry.is_storable(s.voltage_v, v_accepted.voltage)
             -- one lock order for all batches: no deadlock
             ORDER BY s.ts, s.meter_id COLLATE "C", s.place
             ON CONFLICT ON CONSTRAINT meter_reading_pkey DO NOTHING
-            RETURNING m.meter_id, m.ts
+            RETURNING r.meter_id, r.ts
         )
         SELECT count(*)::integer, array_agg(s.meter_id), array_agg(s.ts) INTO v_stored, v_stored_ids, v_stored_ts
         FROM stored AS s;
     END IF;
 
     IF v_discards AND v_stored > 0 THEN
-        PERFORM telemetry.count_discarded(v_voltage, v_stored_ids, v_stored_ts, meter_ids, read_at, voltages_v);
+        PERFORM telemetry.count_discarded(
+            v_accepted.voltage, v_stored_ids, v_stored_ts, meter_ids, read_at, voltages_v
+        );
     END IF;
 
     IF v_stored < v_sent THEN
@@ -138,12 +127,12 @@ BEGIN
                 s.energy_kwh,
                 s.voltage_v,
                 telemetry.reading_fault(
-                    s.meter_id, s.ts, s.energy_kwh, v_oldest, v_newest, v_dropped_hours
+                    s.meter_id, s.ts, s.energy_kwh, v_accepted.oldest, v_accepted.newest, v_dropped_hours
                 ) AS fault,
                 nullif(concat_ws(
                     '; ',
-                    telemetry.range_fault('energy in kWh', s.energy_kwh, v_energy),
-                    telemetry.range_fault('voltage in V', s.voltage_v, v_voltage)
+                    telemetry.range_fault('energy in kWh', s.energy_kwh, v_accepted.energy),
+                    telemetry.range_fault('voltage in V', s.voltage_v, v_accepted.voltage)
                 ), '') AS range_fault
             FROM unnest(meter_ids, read_at, energies_kwh, voltages_v)
                 WITH ORDINALITY AS s (meter_id, ts, energy_kwh, voltage_v, place)
@@ -154,9 +143,7 @@ BEGIN
                 s.meter_id,
                 s.ts,
                 telemetry.mwh(s.energy_kwh) AS energy_mwh,
-                CASE WHEN s.voltage_v BETWEEN v_voltage.minimum AND v_voltage.maximum THEN
-                    (s.voltage_v * 1000)::integer
-                END AS voltage_mv,
+                telemetry.thousandths(s.voltage_v, v_accepted.voltage) AS voltage_mv,
                 row_number() OVER (PARTITION BY s.meter_id, s.ts ORDER BY s.place) AS occurrence
             FROM sent AS s
             WHERE s.fault IS NULL AND s.range_fault IS NULL
@@ -170,7 +157,9 @@ BEGIN
         SELECT
             (s.place - 1)::integer,
             CASE s.fault WHEN 'dropped' THEN 'too_old' ELSE coalesce(s.fault, 'out_of_range') END,
-            coalesce(telemetry.reading_fault_detail(s.fault, s.ts, v_oldest, v_newest), s.range_fault)
+            coalesce(
+                telemetry.reading_fault_detail(s.fault, s.ts, v_accepted.oldest, v_accepted.newest), s.range_fault
+            )
         FROM sent AS s
         WHERE s.fault IS NOT NULL OR s.range_fault IS NOT NULL
         UNION ALL
@@ -179,7 +168,8 @@ BEGIN
             CASE WHEN c.same THEN 'duplicate' ELSE 'conflict' END,
             CASE WHEN NOT c.same THEN concat(
                 'already recorded for this meter and time: ', trim_scale(telemetry.kwh(f.energy_mwh)), ' kWh',
-                ', ' || trim_scale(f.voltage_mv * 0.001) || ' V', '; the first reading stands'
+                ', ' || trim_scale(f.voltage_mv * 0.001) || ' V',
+                '; the first reading stands'
             ) END
         FROM again AS s
         INNER JOIN (
@@ -188,7 +178,9 @@ BEGIN
             CROSS JOIN LATERAL telemetry.stored_meter_readings(a.ids, a.times) AS r
         ) AS f USING (meter_id, ts)
         CROSS JOIN LATERAL (
-            SELECT (f.energy_mwh, f.voltage_mv) IS NOT DISTINCT FROM (s.energy_mwh, s.voltage_mv) AS same
+            SELECT
+                (f.energy_mwh, f.voltage_mv) IS NOT DISTINCT FROM
+                (s.energy_mwh, s.voltage_mv) AS same
         ) AS c
         ORDER BY 1;
         GET DIAGNOSTICS v_reported = ROW_COUNT;

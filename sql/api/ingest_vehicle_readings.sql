@@ -1,4 +1,4 @@
--- Store vehicle readings once each; a trigger keeps every vehicle's latest state (sql/edition).
+-- Ingestion of vehicle readings: each is stored once; a trigger keeps every vehicle's latest state (sql/edition).
 
 CREATE OR REPLACE FUNCTION api.ingest_vehicle_readings(
     vehicle_ids text[],
@@ -13,11 +13,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_sent integer := cardinality(vehicle_ids);
-    v_oldest timestamptz;
-    v_newest timestamptz;
-    v_energy telemetry.limits;
-    v_soc telemetry.limits;
-    v_temp telemetry.limits;
+    v_accepted record;
     v_all_new boolean;
     v_discards boolean;
     v_first timestamptz;
@@ -28,10 +24,13 @@ DECLARE
     v_stored integer;
     v_reported integer := 0;
 BEGIN
-    -- unnest pads the shorter array with nulls, which would look like a device's fault
-    IF (cardinality(read_at), cardinality(energies_kwh), cardinality(socs_percent), cardinality(battery_temps_c))
-        IS DISTINCT FROM (v_sent, v_sent, v_sent, v_sent)
-    THEN
+    -- unnest pads the shorter array with NULLs, which would look like a device's fault
+    IF (v_sent = ALL (ARRAY[
+        cardinality(read_at),
+        cardinality(energies_kwh),
+        cardinality(socs_percent),
+        cardinality(battery_temps_c)
+    ])) IS NOT TRUE THEN
         RAISE EXCEPTION 'arrays of readings differ in length'
             USING ERRCODE = 'WL001', HINT = 'Send one element per reading in every array.';
     END IF;
@@ -44,26 +43,15 @@ BEGIN
     -- before it is read what is accepted: who drops chunks moves that first, and then waits for those who hold this
     LOCK TABLE ONLY telemetry.vehicle_reading IN ROW EXCLUSIVE MODE;
 
-    SELECT a.oldest, a.newest INTO v_oldest, v_newest FROM telemetry.acceptance('vehicle_reading') AS a;
-    v_energy := telemetry.limit_of('vehicle_reading', 'energy_kwh');
-    v_soc := telemetry.limit_of('vehicle_reading', 'soc_percent');
-    v_temp := telemetry.limit_of('vehicle_reading', 'battery_temp_c');
+    SELECT a.* INTO v_accepted FROM telemetry.acceptance('vehicle_reading') AS a;
 
     -- the usual group: every reading is good, and newer than its vehicle's state, so that none can be stored already
     SELECT
         bool_and((
-            telemetry.reading_fault(s.vehicle_id, s.ts, s.energy_kwh, v_oldest, v_newest, '{}') IS NULL
-            AND s.energy_kwh BETWEEN v_energy.minimum AND v_energy.maximum
-            AND (
-                s.soc_percent IS NULL
-                OR s.soc_percent BETWEEN v_soc.minimum AND v_soc.maximum
-                OR v_soc.when_outside = 'store_null'
-            )
-            AND (
-                s.battery_temp_c IS NULL
-                OR s.battery_temp_c BETWEEN v_temp.minimum AND v_temp.maximum
-                OR v_temp.when_outside = 'store_null'
-            )
+            telemetry.reading_fault(s.vehicle_id, s.ts, s.energy_kwh, v_accepted.oldest, v_accepted.newest, '{}') IS NULL
+            AND telemetry.is_in_range(s.energy_kwh, v_accepted.energy)
+            AND telemetry.is_storable(s.soc_percent, v_accepted.soc)
+            AND telemetry.is_storable(s.battery_temp_c, v_accepted.battery_temp)
             -- a look by key for each, whatever the planner thinks of the group's size
             AND s.ts > coalesce((
                 SELECT d.ts
@@ -71,18 +59,18 @@ BEGIN
                 WHERE d.vehicle_id = s.vehicle_id
             ), '-infinity')
         ) IS TRUE),
-        bool_or((
-            s.soc_percent NOT BETWEEN v_soc.minimum AND v_soc.maximum
-            OR s.battery_temp_c NOT BETWEEN v_temp.minimum AND v_temp.maximum
-        ) IS TRUE),
-        min(s.ts) FILTER (WHERE s.ts BETWEEN v_oldest AND v_newest),
-        max(s.ts) FILTER (WHERE s.ts BETWEEN v_oldest AND v_newest)
+        bool_or(
+            telemetry.is_in_range(s.soc_percent, v_accepted.soc) IS FALSE
+            OR telemetry.is_in_range(s.battery_temp_c, v_accepted.battery_temp) IS FALSE
+        ),
+        min(s.ts) FILTER (WHERE s.ts BETWEEN v_accepted.oldest AND v_accepted.newest),
+        max(s.ts) FILTER (WHERE s.ts BETWEEN v_accepted.oldest AND v_accepted.newest)
     INTO v_all_new, v_discards, v_first, v_last
     FROM unnest(vehicle_ids, read_at, energies_kwh, socs_percent, battery_temps_c)
         AS s (vehicle_id, ts, energy_kwh, soc_percent, battery_temp_c);
 
     IF v_first IS NOT NULL AND NOT telemetry.is_in_one_chunk('vehicle_reading', v_first, v_last) THEN
-        v_dropped_hours := telemetry.claim_chunks('vehicle_reading', read_at, v_oldest, v_newest);
+        v_dropped_hours := telemetry.claim_chunks('vehicle_reading', read_at, v_accepted.oldest, v_accepted.newest);
     END IF;
 
     IF v_all_new AND v_dropped_hours = '{}' THEN
@@ -92,12 +80,8 @@ BEGIN
                 s.vehicle_id,
                 s.ts,
                 telemetry.mwh(s.energy_kwh),
-                CASE WHEN s.soc_percent BETWEEN v_soc.minimum AND v_soc.maximum THEN
-                    (s.soc_percent * 1000)::integer
-                END,
-                CASE WHEN s.battery_temp_c BETWEEN v_temp.minimum AND v_temp.maximum THEN
-                    (s.battery_temp_c * 1000)::integer
-                END
+                telemetry.thousandths(s.soc_percent, v_accepted.soc),
+                telemetry.thousandths(s.battery_temp_c, v_accepted.battery_temp)
             FROM unnest(vehicle_ids, read_at, energies_kwh, socs_percent, battery_temps_c)
                 AS s (vehicle_id, ts, energy_kwh, soc_percent, battery_temp_c)
             ORDER BY s.ts, s.vehicle_id COLLATE "C";
@@ -111,45 +95,37 @@ BEGIN
 
     IF v_stored IS NULL THEN
         WITH stored AS (
-            INSERT INTO telemetry.vehicle_reading AS m (vehicle_id, ts, energy_mwh, soc_mpct, battery_temp_mc)
+            INSERT INTO telemetry.vehicle_reading AS r (vehicle_id, ts, energy_mwh, soc_mpct, battery_temp_mc)
             SELECT
                 s.vehicle_id,
                 s.ts,
                 telemetry.mwh(s.energy_kwh),
-                CASE WHEN s.soc_percent BETWEEN v_soc.minimum AND v_soc.maximum THEN
-                    (s.soc_percent * 1000)::integer
-                END,
-                CASE WHEN s.battery_temp_c BETWEEN v_temp.minimum AND v_temp.maximum THEN
-                    (s.battery_temp_c * 1000)::integer
-                END
+                telemetry.thousandths(s.soc_percent, v_accepted.soc),
+                telemetry.thousandths(s.battery_temp_c, v_accepted.battery_temp)
             FROM unnest(vehicle_ids, read_at, energies_kwh, socs_percent, battery_temps_c)
                 WITH ORDINALITY AS s (vehicle_id, ts, energy_kwh, soc_percent, battery_temp_c, place)
             WHERE telemetry.reading_fault(
-                s.vehicle_id, s.ts, s.energy_kwh, v_oldest, v_newest, v_dropped_hours
+                s.vehicle_id, s.ts, s.energy_kwh, v_accepted.oldest, v_accepted.newest, v_dropped_hours
             ) IS NULL
-                AND s.energy_kwh BETWEEN v_energy.minimum AND v_energy.maximum
-                AND (
-                    s.soc_percent IS NULL
-                    OR s.soc_percent BETWEEN v_soc.minimum AND v_soc.maximum
-                    OR v_soc.when_outside = 'store_null'
-                )
-                AND (
-                    s.battery_temp_c IS NULL
-                    OR s.battery_temp_c BETWEEN v_temp.minimum AND v_temp.maximum
-                    OR v_temp.when_outside = 'store_null'
-                )
+                AND telemetry.is_in_range(s.energy_kwh, v_accepted.energy)
+                AND telemetry.is_storable(s.soc_percent, v_accepted.soc)
+                AND telemetry.is_storable(s.battery_temp_c, v_accepted.battery_temp)
             -- one lock order for all batches: no deadlock
             ORDER BY s.ts, s.vehicle_id COLLATE "C", s.place
             ON CONFLICT ON CONSTRAINT vehicle_reading_pkey DO NOTHING
-            RETURNING m.vehicle_id, m.ts
+            RETURNING r.vehicle_id, r.ts
         )
         SELECT count(*)::integer, array_agg(s.vehicle_id), array_agg(s.ts) INTO v_stored, v_stored_ids, v_stored_ts
         FROM stored AS s;
     END IF;
 
     IF v_discards AND v_stored > 0 THEN
-        PERFORM telemetry.count_discarded(v_temp, v_stored_ids, v_stored_ts, vehicle_ids, read_at, battery_temps_c);
-        PERFORM telemetry.count_discarded(v_soc, v_stored_ids, v_stored_ts, vehicle_ids, read_at, socs_percent);
+        PERFORM telemetry.count_discarded(
+            v_accepted.battery_temp, v_stored_ids, v_stored_ts, vehicle_ids, read_at, battery_temps_c
+        );
+        PERFORM telemetry.count_discarded(
+            v_accepted.soc, v_stored_ids, v_stored_ts, vehicle_ids, read_at, socs_percent
+        );
     END IF;
 
     IF v_stored < v_sent THEN
@@ -164,13 +140,13 @@ BEGIN
                 s.soc_percent,
                 s.battery_temp_c,
                 telemetry.reading_fault(
-                    s.vehicle_id, s.ts, s.energy_kwh, v_oldest, v_newest, v_dropped_hours
+                    s.vehicle_id, s.ts, s.energy_kwh, v_accepted.oldest, v_accepted.newest, v_dropped_hours
                 ) AS fault,
                 nullif(concat_ws(
                     '; ',
-                    telemetry.range_fault('energy in kWh', s.energy_kwh, v_energy),
-                    telemetry.range_fault('state of charge in percent', s.soc_percent, v_soc),
-                    telemetry.range_fault('battery temperature in °C', s.battery_temp_c, v_temp)
+                    telemetry.range_fault('energy in kWh', s.energy_kwh, v_accepted.energy),
+                    telemetry.range_fault('state of charge in percent', s.soc_percent, v_accepted.soc),
+                    telemetry.range_fault('battery temperature in °C', s.battery_temp_c, v_accepted.battery_temp)
                 ), '') AS range_fault
             FROM unnest(vehicle_ids, read_at, energies_kwh, socs_percent, battery_temps_c)
                 WITH ORDINALITY AS s (vehicle_id, ts, energy_kwh, soc_percent, battery_temp_c, place)
@@ -181,12 +157,8 @@ BEGIN
                 s.vehicle_id,
                 s.ts,
                 telemetry.mwh(s.energy_kwh) AS energy_mwh,
-                CASE WHEN s.soc_percent BETWEEN v_soc.minimum AND v_soc.maximum THEN
-                    (s.soc_percent * 1000)::integer
-                END AS soc_mpct,
-                CASE WHEN s.battery_temp_c BETWEEN v_temp.minimum AND v_temp.maximum THEN
-                    (s.battery_temp_c * 1000)::integer
-                END AS battery_temp_mc,
+                telemetry.thousandths(s.soc_percent, v_accepted.soc) AS soc_mpct,
+                telemetry.thousandths(s.battery_temp_c, v_accepted.battery_temp) AS battery_temp_mc,
                 row_number() OVER (PARTITION BY s.vehicle_id, s.ts ORDER BY s.place) AS occurrence
             FROM sent AS s
             WHERE s.fault IS NULL AND s.range_fault IS NULL
@@ -200,7 +172,9 @@ BEGIN
         SELECT
             (s.place - 1)::integer,
             CASE s.fault WHEN 'dropped' THEN 'too_old' ELSE coalesce(s.fault, 'out_of_range') END,
-            coalesce(telemetry.reading_fault_detail(s.fault, s.ts, v_oldest, v_newest), s.range_fault)
+            coalesce(
+                telemetry.reading_fault_detail(s.fault, s.ts, v_accepted.oldest, v_accepted.newest), s.range_fault
+            )
         FROM sent AS s
         WHERE s.fault IS NOT NULL OR s.range_fault IS NOT NULL
         UNION ALL
@@ -210,7 +184,8 @@ BEGIN
             CASE WHEN NOT c.same THEN concat(
                 'already recorded for this vehicle and time: ', trim_scale(telemetry.kwh(f.energy_mwh)), ' kWh',
                 ', ' || trim_scale(f.soc_mpct * 0.001) || ' %',
-                ', ' || trim_scale(f.battery_temp_mc * 0.001) || ' °C', '; the first reading stands'
+                ', ' || trim_scale(f.battery_temp_mc * 0.001) || ' °C',
+                '; the first reading stands'
             ) END
         FROM again AS s
         INNER JOIN (
@@ -219,7 +194,9 @@ BEGIN
             CROSS JOIN LATERAL telemetry.stored_vehicle_readings(a.ids, a.times) AS r
         ) AS f USING (vehicle_id, ts)
         CROSS JOIN LATERAL (
-            SELECT (f.energy_mwh, f.soc_mpct, f.battery_temp_mc) IS NOT DISTINCT FROM (s.energy_mwh, s.soc_mpct, s.battery_temp_mc) AS same
+            SELECT
+                (f.energy_mwh, f.soc_mpct, f.battery_temp_mc) IS NOT DISTINCT FROM
+                (s.energy_mwh, s.soc_mpct, s.battery_temp_mc) AS same
         ) AS c
         ORDER BY 1;
         GET DIAGNOSTICS v_reported = ROW_COUNT;

@@ -1,11 +1,26 @@
 -- What a reading must fulfil to be stored, as it stands now: times and bounds.
 
+CREATE OR REPLACE FUNCTION telemetry.earliest()
+RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    -- what claims to be older is a clock that was never set, or seconds taken for milliseconds
+    SELECT timestamptz '2000-01-01 00:00:00+00'
+$$;
+
+COMMENT ON FUNCTION telemetry.earliest() IS
+'Takes nothing. Returns the moment before which no reading is accepted, however long history is kept.';
+
 -- in PL/pgSQL, whose plans are kept: they run once per group of readings
 
 CREATE OR REPLACE FUNCTION telemetry.acceptance(
     dataset text,
     OUT oldest timestamptz,
-    OUT newest timestamptz
+    OUT newest timestamptz,
+    OUT energy telemetry.limits,
+    OUT voltage telemetry.limits,
+    OUT soc telemetry.limits,
+    OUT battery_temp telemetry.limits
 )
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -13,12 +28,11 @@ AS $$
 BEGIN
     -- where raw readings were dropped no rollup could count another one
     SELECT
-        -- nothing reported before: what claims to is a clock that was never set, or seconds taken for milliseconds
         greatest(
             telemetry.utc_minus(now(), d.keep),
             d.accepted_since,
             d.complete_since,
-            '2000-01-01 00:00:00+00'
+            telemetry.earliest()
         ),
         now() + r.clock_skew
     INTO oldest, newest
@@ -30,11 +44,18 @@ BEGIN
             USING ERRCODE = 'WL050',
                 HINT = 'Put back the row of telemetry.rules, and that of telemetry.dataset.';
     END IF;
+    energy := telemetry.limit_of(acceptance.dataset, 'energy_kwh');
+    IF acceptance.dataset = 'meter_reading' THEN
+        voltage := telemetry.limit_of(acceptance.dataset, 'voltage_v');
+    ELSE
+        soc := telemetry.limit_of(acceptance.dataset, 'soc_percent');
+        battery_temp := telemetry.limit_of(acceptance.dataset, 'battery_temp_c');
+    END IF;
 END;
 $$;
 
 COMMENT ON FUNCTION telemetry.acceptance(text) IS
-'Takes meter_reading or vehicle_reading. Returns the oldest and the newest time at which a reading may have been taken to be accepted now, both included. Raises WL050 where the rows that say so are missing.';
+'Takes meter_reading or vehicle_reading. Returns one row: the oldest and the newest time at which a reading may have been taken to be accepted now, both included, and the rows of telemetry.limits that bound its energy and its measurements, NULL for those of the other side. Raises WL050 where a row that says so is missing.';
 
 CREATE OR REPLACE FUNCTION telemetry.check_complete(dataset text, oldest timestamptz)
 RETURNS void
@@ -113,7 +134,7 @@ AS $$
             ON n.device_id = s.device_id AND n.ts = s.ts
         ORDER BY s.device_id, s.ts, s.place
     ) AS f
-    WHERE f.value NOT BETWEEN (count_discarded.bounds).minimum AND (count_discarded.bounds).maximum
+    WHERE NOT telemetry.is_in_range(f.value, count_discarded.bounds)
     GROUP BY f.device_id
     -- one lock order for all batches: no deadlock
     ORDER BY f.device_id COLLATE "C"
@@ -146,6 +167,7 @@ COMMENT ON FUNCTION telemetry.check_accounted(integer, integer, integer) IS
 'Takes how many readings were sent, newly stored, and reported as not newly stored. Returns nothing. Raises WL051 unless the last two make up the first: what is not reported is acknowledged as stored.';
 
 REVOKE ALL ON FUNCTION
+    telemetry.earliest(),
     telemetry.acceptance(text),
     telemetry.check_complete(text, timestamptz),
     telemetry.limit_of(text, text),

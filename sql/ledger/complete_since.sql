@@ -6,8 +6,7 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    -- nothing older is accepted
-    v_day timestamptz := timestamptz '2000-01-01 00:00:00+00';
+    v_day timestamptz := telemetry.earliest();
     v_end timestamptz := telemetry.floor_day(before);
     v_middle timestamptz;
 BEGIN

@@ -54,6 +54,38 @@ $$;
 COMMENT ON FUNCTION telemetry.reading_fault_detail(text, timestamptz, timestamptz, timestamptz) IS
 'Takes a fault that reading_fault returned, the reading''s time, and the oldest and newest times accepted. Returns a sentence that tells the sender what to fix.';
 
+CREATE OR REPLACE FUNCTION telemetry.is_in_range(value double precision, bounds telemetry.limits)
+RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT value BETWEEN (bounds).minimum AND (bounds).maximum
+$$;
+
+COMMENT ON FUNCTION telemetry.is_in_range(double precision, telemetry.limits) IS
+'Takes a value and the row of its bounds, in one unit. Returns whether it lies within them, both included; NULL for NULL.';
+
+CREATE OR REPLACE FUNCTION telemetry.is_storable(value double precision, bounds telemetry.limits)
+RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT value IS NULL
+        OR value BETWEEN (bounds).minimum AND (bounds).maximum
+        OR (bounds).when_outside = 'store_null'
+$$;
+
+COMMENT ON FUNCTION telemetry.is_storable(double precision, telemetry.limits) IS
+'Takes a measured value and the row of its bounds, in one unit. Returns whether a reading with it can be stored: it was not reported, lies within the bounds, or is stored as NULL.';
+
+CREATE OR REPLACE FUNCTION telemetry.thousandths(value double precision, bounds telemetry.limits)
+RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT CASE WHEN value BETWEEN (bounds).minimum AND (bounds).maximum THEN (value * 1000)::integer END
+$$;
+
+COMMENT ON FUNCTION telemetry.thousandths(double precision, telemetry.limits) IS
+'Takes a measured value and the row of its bounds, in one unit. Returns it as it is stored, in whole thousandths of that unit; NULL where it was not reported, or lies outside.';
+
 CREATE OR REPLACE FUNCTION telemetry.range_fault(
     label text,
     value double precision,
@@ -62,10 +94,19 @@ CREATE OR REPLACE FUNCTION telemetry.range_fault(
 RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
-    SELECT CASE WHEN value NOT BETWEEN (bounds).minimum AND (bounds).maximum AND (bounds).when_outside = 'refuse' THEN
+    SELECT CASE WHEN NOT telemetry.is_storable(value, bounds) THEN
         label || ' is ' || value::text || ', allowed is ' || (bounds).minimum::text || ' to ' || (bounds).maximum::text
     END
 $$;
 
 COMMENT ON FUNCTION telemetry.range_fault(text, double precision, telemetry.limits) IS
 'Takes a label, a value and the row of its bounds, all in one unit. Returns a sentence that tells the sender what is wrong, or null where the value is null, inside the bounds, or stored as null.';
+
+REVOKE ALL ON FUNCTION
+    telemetry.reading_fault(text, timestamptz, double precision, timestamptz, timestamptz, timestamptz[]),
+    telemetry.reading_fault_detail(text, timestamptz, timestamptz, timestamptz),
+    telemetry.is_in_range(double precision, telemetry.limits),
+    telemetry.is_storable(double precision, telemetry.limits),
+    telemetry.thousandths(double precision, telemetry.limits),
+    telemetry.range_fault(text, double precision, telemetry.limits)
+FROM PUBLIC;

@@ -14,8 +14,7 @@ BEGIN
         SELECT
             d.dataset AS source,
             split_part(d.dataset, '_', 1) AS side,
-            -- no reading is older
-            telemetry.floor_day(greatest(verify_kept.since, timestamptz '2000-01-01 00:00:00+00')) AS since,
+            telemetry.floor_day(greatest(verify_kept.since, telemetry.earliest())) AS since,
             least(verify_kept.until, d.complete_since) AS until,
             telemetry.ceiling_day(h.complete_since) AS hours_since,
             telemetry.ceiling_day(y.complete_since) AS days_since
