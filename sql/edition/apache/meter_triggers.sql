@@ -1,6 +1,6 @@
--- Rollups on the Apache edition, by every write in its own transaction. The newest hour of each meter stands beside
--- its latest reading, in one row, and goes to the hours and days when a newer one begins: a reading that comes in
--- time costs one update.
+-- Rollups of meters on the Apache edition, kept by every write in its own transaction. The newest hour of each meter
+-- stands beside its latest reading, in one row, and goes to the hours and days when a newer one starts: a reading that
+-- comes in time costs one update.
 
 CREATE OR REPLACE FUNCTION telemetry.roll_up_meter_readings()
 RETURNS trigger
@@ -24,10 +24,10 @@ BEGIN
             min(a.ts) FILTER (WHERE a.entry = 0) AS first_reading_at,
             max(a.ts) FILTER (WHERE a.entry = 0) AS last_reading_at,
             max(a.received_at) AS last_received_at,
-            min(a.voltage_mv) FILTER (WHERE a.entry = 0) AS voltage_mv_min,
-            max(a.voltage_mv) FILTER (WHERE a.entry = 0) AS voltage_mv_max,
-            (sum(a.voltage_mv) FILTER (WHERE a.entry = 0))::bigint AS voltage_mv_sum,
-            count(a.voltage_mv) FILTER (WHERE a.entry = 0) AS voltage_samples,
+            min(a.voltage_mv) AS voltage_mv_min,
+            max(a.voltage_mv) AS voltage_mv_max,
+            sum(a.voltage_mv) AS voltage_mv_sum,
+            count(a.voltage_mv) AS voltage_samples,
             public.last(a.energy_mwh, a.ts) FILTER (WHERE a.entry = 0) AS latest_energy_mwh,
             public.last(a.voltage_mv, a.ts) FILTER (WHERE a.entry = 0) AS latest_voltage_mv,
             public.last(a.received_at, a.ts) FILTER (WHERE a.entry = 0) AS latest_received_at
@@ -36,9 +36,10 @@ BEGIN
     ),
     opened AS (
         INSERT INTO telemetry.meter_state AS r (
-            meter_id, hour, hour_energy_mwh, hour_samples, hour_first_reading_at, hour_last_reading_at,
-            hour_last_received_at, hour_voltage_mv_min, hour_voltage_mv_max, hour_voltage_mv_sum,
-            hour_voltage_samples, ts, energy_mwh, voltage_mv, received_at
+            meter_id, hour, hour_energy_mwh, hour_samples,
+            hour_first_reading_at, hour_last_reading_at, hour_last_received_at,
+            hour_voltage_mv_min, hour_voltage_mv_max, hour_voltage_mv_sum, hour_voltage_samples,
+            ts, energy_mwh, voltage_mv, received_at
         )
         SELECT DISTINCT ON (h.meter_id)
             h.meter_id,
@@ -80,14 +81,38 @@ BEGIN
         RETURN NULL;
     END IF;
 
-    -- what is older than the open hour, and open hours that a newer one closes, go where they stay
-    WITH newest AS (
+    -- what is older than the open hour, and open hours that a newer one closes, go where they stay. Another statement,
+    -- since it must see the states as they are now that they are locked
+    WITH hour AS MATERIALIZED (
         SELECT
             a.meter_id,
-            greatest(o.hour, max(public.time_bucket('1 hour', a.ts))) AS bucket
+            public.time_bucket('1 hour', a.ts) AS bucket,
+            sum(a.energy_mwh)::bigint AS energy_mwh,
+            count(*) FILTER (WHERE a.entry = 0) AS samples,
+            min(a.ts) FILTER (WHERE a.entry = 0) AS first_reading_at,
+            max(a.ts) FILTER (WHERE a.entry = 0) AS last_reading_at,
+            max(a.received_at) AS last_received_at,
+            min(a.voltage_mv) AS voltage_mv_min,
+            max(a.voltage_mv) AS voltage_mv_max,
+            sum(a.voltage_mv) AS voltage_mv_sum,
+            count(a.voltage_mv) AS voltage_samples,
+            public.last(a.energy_mwh, a.ts) FILTER (WHERE a.entry = 0) AS latest_energy_mwh,
+            public.last(a.voltage_mv, a.ts) FILTER (WHERE a.entry = 0) AS latest_voltage_mv,
+            public.last(a.received_at, a.ts) FILTER (WHERE a.entry = 0) AS latest_received_at
         FROM added AS a
-        INNER JOIN telemetry.meter_state AS o ON o.meter_id = a.meter_id
-        GROUP BY a.meter_id, o.hour
+        GROUP BY 1, 2
+    ),
+    newest AS MATERIALIZED (
+        SELECT DISTINCT ON (h.meter_id) h.*
+        FROM hour AS h
+        ORDER BY h.meter_id, h.bucket DESC
+    ),
+    -- newest hours may have corrections alone
+    latest AS MATERIALIZED (
+        SELECT DISTINCT ON (h.meter_id) h.*
+        FROM hour AS h
+        WHERE h.samples > 0
+        ORDER BY h.meter_id, h.bucket DESC
     ),
     past AS MATERIALIZED (
         SELECT
@@ -107,20 +132,21 @@ BEGIN
         WHERE o.hour_last_received_at IS NOT NULL
         UNION ALL
         SELECT
-            a.meter_id,
-            public.time_bucket('1 hour', a.ts),
-            sum(a.energy_mwh)::bigint,
-            count(*) FILTER (WHERE a.entry = 0),
-            min(a.ts) FILTER (WHERE a.entry = 0),
-            max(a.ts) FILTER (WHERE a.entry = 0),
-            max(a.received_at),
-            min(a.voltage_mv) FILTER (WHERE a.entry = 0),
-            max(a.voltage_mv) FILTER (WHERE a.entry = 0),
-            (sum(a.voltage_mv) FILTER (WHERE a.entry = 0))::bigint,
-            count(a.voltage_mv) FILTER (WHERE a.entry = 0)
-        FROM added AS a
-        INNER JOIN newest AS n ON n.meter_id = a.meter_id AND a.ts < n.bucket
-        GROUP BY 1, 2
+            h.meter_id,
+            h.bucket,
+            h.energy_mwh,
+            h.samples,
+            h.first_reading_at,
+            h.last_reading_at,
+            h.last_received_at,
+            h.voltage_mv_min,
+            h.voltage_mv_max,
+            h.voltage_mv_sum,
+            h.voltage_samples
+        FROM hour AS h
+        INNER JOIN newest AS n ON n.meter_id = h.meter_id
+        INNER JOIN telemetry.meter_state AS o ON o.meter_id = h.meter_id
+        WHERE h.bucket < greatest(n.bucket, o.hour)
     ),
     hours AS (
         INSERT INTO telemetry.meter_energy_hourly AS r (
@@ -152,86 +178,57 @@ BEGIN
             voltage_mv_max = greatest(r.voltage_mv_max, excluded.voltage_mv_max),
             voltage_mv_sum = telemetry.total(r.voltage_mv_sum, excluded.voltage_mv_sum),
             voltage_samples = r.voltage_samples + excluded.voltage_samples
-    )
-    INSERT INTO telemetry.meter_energy_daily AS r (
-        meter_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at, voltage_mv_min,
-        voltage_mv_max, voltage_mv_sum, voltage_samples
-    )
-    SELECT
-        p.meter_id,
-        public.time_bucket('1 day', p.bucket),
-        sum(p.energy_mwh),
-        sum(p.samples),
-        min(p.first_reading_at),
-        max(p.last_reading_at),
-        max(p.last_received_at),
-        min(p.voltage_mv_min),
-        max(p.voltage_mv_max),
-        sum(p.voltage_mv_sum),
-        sum(p.voltage_samples)
-    FROM past AS p
-    GROUP BY 1, 2
-    ORDER BY 2, 1
-    ON CONFLICT ON CONSTRAINT meter_energy_daily_pkey DO UPDATE SET
-        energy_mwh = r.energy_mwh + excluded.energy_mwh,
-        samples = r.samples + excluded.samples,
-        first_reading_at = least(r.first_reading_at, excluded.first_reading_at),
-        last_reading_at = greatest(r.last_reading_at, excluded.last_reading_at),
-        last_received_at = greatest(r.last_received_at, excluded.last_received_at),
-        voltage_mv_min = least(r.voltage_mv_min, excluded.voltage_mv_min),
-        voltage_mv_max = greatest(r.voltage_mv_max, excluded.voltage_mv_max),
-        voltage_mv_sum = telemetry.total(r.voltage_mv_sum, excluded.voltage_mv_sum),
-        voltage_samples = r.voltage_samples + excluded.voltage_samples;
-
-    UPDATE telemetry.meter_state AS r
-    SET
-        hour = h.bucket,
-        hour_energy_mwh = h.energy_mwh,
-        hour_samples = h.samples,
-        hour_first_reading_at = h.first_reading_at,
-        hour_last_reading_at = h.last_reading_at,
-        hour_last_received_at = h.last_received_at,
-        hour_voltage_mv_min = h.voltage_mv_min,
-        hour_voltage_mv_max = h.voltage_mv_max,
-        hour_voltage_mv_sum = h.voltage_mv_sum,
-        hour_voltage_samples = h.voltage_samples
-    FROM (
-        SELECT DISTINCT ON (1)
-            a.meter_id,
-            public.time_bucket('1 hour', a.ts) AS bucket,
-            sum(a.energy_mwh)::bigint AS energy_mwh,
-            count(*) FILTER (WHERE a.entry = 0) AS samples,
-            min(a.ts) FILTER (WHERE a.entry = 0) AS first_reading_at,
-            max(a.ts) FILTER (WHERE a.entry = 0) AS last_reading_at,
-            max(a.received_at) AS last_received_at,
-            min(a.voltage_mv) FILTER (WHERE a.entry = 0) AS voltage_mv_min,
-            max(a.voltage_mv) FILTER (WHERE a.entry = 0) AS voltage_mv_max,
-            (sum(a.voltage_mv) FILTER (WHERE a.entry = 0))::bigint AS voltage_mv_sum,
-            count(a.voltage_mv) FILTER (WHERE a.entry = 0) AS voltage_samples
-        FROM added AS a
+    ),
+    days AS (
+        INSERT INTO telemetry.meter_energy_daily AS r (
+            meter_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at,
+            voltage_mv_min, voltage_mv_max, voltage_mv_sum, voltage_samples
+        )
+        SELECT
+            p.meter_id,
+            public.time_bucket('1 day', p.bucket),
+            sum(p.energy_mwh),
+            sum(p.samples),
+            min(p.first_reading_at),
+            max(p.last_reading_at),
+            max(p.last_received_at),
+            min(p.voltage_mv_min),
+            max(p.voltage_mv_max),
+            sum(p.voltage_mv_sum),
+            sum(p.voltage_samples)
+        FROM past AS p
         GROUP BY 1, 2
-        ORDER BY 1, 2 DESC
-    ) AS h
-    WHERE h.meter_id = r.meter_id AND h.bucket > r.hour;
-
+        ORDER BY 2, 1
+        ON CONFLICT ON CONSTRAINT meter_energy_daily_pkey DO UPDATE SET
+            energy_mwh = r.energy_mwh + excluded.energy_mwh,
+            samples = r.samples + excluded.samples,
+            first_reading_at = least(r.first_reading_at, excluded.first_reading_at),
+            last_reading_at = greatest(r.last_reading_at, excluded.last_reading_at),
+            last_received_at = greatest(r.last_received_at, excluded.last_received_at),
+            voltage_mv_min = least(r.voltage_mv_min, excluded.voltage_mv_min),
+            voltage_mv_max = greatest(r.voltage_mv_max, excluded.voltage_mv_max),
+            voltage_mv_sum = telemetry.total(r.voltage_mv_sum, excluded.voltage_mv_sum),
+            voltage_samples = r.voltage_samples + excluded.voltage_samples
+    )
     UPDATE telemetry.meter_state AS r
     SET
-        ts = l.ts,
-        energy_mwh = l.energy_mwh,
-        voltage_mv = l.voltage_mv,
-        received_at = l.received_at
-    FROM (
-        SELECT DISTINCT ON (a.meter_id)
-            a.meter_id,
-            a.ts,
-            a.energy_mwh,
-            a.voltage_mv,
-            a.received_at
-        FROM added AS a
-        WHERE a.entry = 0
-        ORDER BY a.meter_id, a.ts DESC
-    ) AS l
-    WHERE l.meter_id = r.meter_id AND telemetry.is_newer(l.ts, r.ts);
+        hour = greatest(r.hour, n.bucket),
+        hour_energy_mwh = CASE WHEN n.bucket > r.hour THEN n.energy_mwh ELSE r.hour_energy_mwh END,
+        hour_samples = CASE WHEN n.bucket > r.hour THEN n.samples ELSE r.hour_samples END,
+        hour_first_reading_at = CASE WHEN n.bucket > r.hour THEN n.first_reading_at ELSE r.hour_first_reading_at END,
+        hour_last_reading_at = CASE WHEN n.bucket > r.hour THEN n.last_reading_at ELSE r.hour_last_reading_at END,
+        hour_last_received_at = CASE WHEN n.bucket > r.hour THEN n.last_received_at ELSE r.hour_last_received_at END,
+        hour_voltage_mv_min = CASE WHEN n.bucket > r.hour THEN n.voltage_mv_min ELSE r.hour_voltage_mv_min END,
+        hour_voltage_mv_max = CASE WHEN n.bucket > r.hour THEN n.voltage_mv_max ELSE r.hour_voltage_mv_max END,
+        hour_voltage_mv_sum = CASE WHEN n.bucket > r.hour THEN n.voltage_mv_sum ELSE r.hour_voltage_mv_sum END,
+        hour_voltage_samples = CASE WHEN n.bucket > r.hour THEN n.voltage_samples ELSE r.hour_voltage_samples END,
+        ts = greatest(r.ts, l.last_reading_at),
+        energy_mwh = CASE WHEN telemetry.is_newer(l.last_reading_at, r.ts) THEN l.latest_energy_mwh ELSE r.energy_mwh END,
+        voltage_mv = CASE WHEN telemetry.is_newer(l.last_reading_at, r.ts) THEN l.latest_voltage_mv ELSE r.voltage_mv END,
+        received_at = CASE WHEN telemetry.is_newer(l.last_reading_at, r.ts) THEN l.latest_received_at ELSE r.received_at END
+    FROM newest AS n
+    LEFT JOIN latest AS l ON l.meter_id = n.meter_id
+    WHERE n.meter_id = r.meter_id AND (n.bucket > r.hour OR telemetry.is_newer(l.last_reading_at, r.ts));
     RETURN NULL;
 END;
 $$;

@@ -1,6 +1,6 @@
--- Rollups on the Apache edition, by every write in its own transaction. The newest hour of each vehicle stands beside
--- its latest reading, in one row, and goes to the hours and days when a newer one begins: a reading that comes in
--- time costs one update.
+-- Rollups of vehicles on the Apache edition, kept by every write in its own transaction. The newest hour of each vehicle
+-- stands beside its latest reading, in one row, and goes to the hours and days when a newer one starts: a reading that
+-- comes in time costs one update.
 
 CREATE OR REPLACE FUNCTION telemetry.roll_up_vehicle_readings()
 RETURNS trigger
@@ -24,14 +24,14 @@ BEGIN
             min(a.ts) FILTER (WHERE a.entry = 0) AS first_reading_at,
             max(a.ts) FILTER (WHERE a.entry = 0) AS last_reading_at,
             max(a.received_at) AS last_received_at,
-            min(a.soc_mpct) FILTER (WHERE a.entry = 0) AS soc_mpct_min,
-            max(a.soc_mpct) FILTER (WHERE a.entry = 0) AS soc_mpct_max,
-            (sum(a.soc_mpct) FILTER (WHERE a.entry = 0))::bigint AS soc_mpct_sum,
-            count(a.soc_mpct) FILTER (WHERE a.entry = 0) AS soc_samples,
-            min(a.battery_temp_mc) FILTER (WHERE a.entry = 0) AS battery_temp_mc_min,
-            max(a.battery_temp_mc) FILTER (WHERE a.entry = 0) AS battery_temp_mc_max,
-            (sum(a.battery_temp_mc) FILTER (WHERE a.entry = 0))::bigint AS battery_temp_mc_sum,
-            count(a.battery_temp_mc) FILTER (WHERE a.entry = 0) AS battery_temp_samples,
+            min(a.soc_mpct) AS soc_mpct_min,
+            max(a.soc_mpct) AS soc_mpct_max,
+            sum(a.soc_mpct) AS soc_mpct_sum,
+            count(a.soc_mpct) AS soc_samples,
+            min(a.battery_temp_mc) AS battery_temp_mc_min,
+            max(a.battery_temp_mc) AS battery_temp_mc_max,
+            sum(a.battery_temp_mc) AS battery_temp_mc_sum,
+            count(a.battery_temp_mc) AS battery_temp_samples,
             public.last(a.energy_mwh, a.ts) FILTER (WHERE a.entry = 0) AS latest_energy_mwh,
             public.last(a.soc_mpct, a.ts) FILTER (WHERE a.entry = 0) AS latest_soc_mpct,
             public.last(a.battery_temp_mc, a.ts) FILTER (WHERE a.entry = 0) AS latest_battery_temp_mc,
@@ -41,8 +41,9 @@ BEGIN
     ),
     opened AS (
         INSERT INTO telemetry.vehicle_state AS r (
-            vehicle_id, hour, hour_energy_mwh, hour_samples, hour_first_reading_at, hour_last_reading_at,
-            hour_last_received_at, hour_soc_mpct_min, hour_soc_mpct_max, hour_soc_mpct_sum, hour_soc_samples,
+            vehicle_id, hour, hour_energy_mwh, hour_samples,
+            hour_first_reading_at, hour_last_reading_at, hour_last_received_at,
+            hour_soc_mpct_min, hour_soc_mpct_max, hour_soc_mpct_sum, hour_soc_samples,
             hour_battery_temp_mc_min, hour_battery_temp_mc_max, hour_battery_temp_mc_sum, hour_battery_temp_samples,
             ts, energy_mwh, soc_mpct, battery_temp_mc, received_at
         )
@@ -96,14 +97,43 @@ BEGIN
         RETURN NULL;
     END IF;
 
-    -- what is older than the open hour, and open hours that a newer one closes, go where they stay
-    WITH newest AS (
+    -- what is older than the open hour, and open hours that a newer one closes, go where they stay. Another statement,
+    -- since it must see the states as they are now that they are locked
+    WITH hour AS MATERIALIZED (
         SELECT
             a.vehicle_id,
-            greatest(o.hour, max(public.time_bucket('1 hour', a.ts))) AS bucket
+            public.time_bucket('1 hour', a.ts) AS bucket,
+            sum(a.energy_mwh)::bigint AS energy_mwh,
+            count(*) FILTER (WHERE a.entry = 0) AS samples,
+            min(a.ts) FILTER (WHERE a.entry = 0) AS first_reading_at,
+            max(a.ts) FILTER (WHERE a.entry = 0) AS last_reading_at,
+            max(a.received_at) AS last_received_at,
+            min(a.soc_mpct) AS soc_mpct_min,
+            max(a.soc_mpct) AS soc_mpct_max,
+            sum(a.soc_mpct) AS soc_mpct_sum,
+            count(a.soc_mpct) AS soc_samples,
+            min(a.battery_temp_mc) AS battery_temp_mc_min,
+            max(a.battery_temp_mc) AS battery_temp_mc_max,
+            sum(a.battery_temp_mc) AS battery_temp_mc_sum,
+            count(a.battery_temp_mc) AS battery_temp_samples,
+            public.last(a.energy_mwh, a.ts) FILTER (WHERE a.entry = 0) AS latest_energy_mwh,
+            public.last(a.soc_mpct, a.ts) FILTER (WHERE a.entry = 0) AS latest_soc_mpct,
+            public.last(a.battery_temp_mc, a.ts) FILTER (WHERE a.entry = 0) AS latest_battery_temp_mc,
+            public.last(a.received_at, a.ts) FILTER (WHERE a.entry = 0) AS latest_received_at
         FROM added AS a
-        INNER JOIN telemetry.vehicle_state AS o ON o.vehicle_id = a.vehicle_id
-        GROUP BY a.vehicle_id, o.hour
+        GROUP BY 1, 2
+    ),
+    newest AS MATERIALIZED (
+        SELECT DISTINCT ON (h.vehicle_id) h.*
+        FROM hour AS h
+        ORDER BY h.vehicle_id, h.bucket DESC
+    ),
+    -- newest hours may have corrections alone
+    latest AS MATERIALIZED (
+        SELECT DISTINCT ON (h.vehicle_id) h.*
+        FROM hour AS h
+        WHERE h.samples > 0
+        ORDER BY h.vehicle_id, h.bucket DESC
     ),
     past AS MATERIALIZED (
         SELECT
@@ -127,30 +157,31 @@ BEGIN
         WHERE o.hour_last_received_at IS NOT NULL
         UNION ALL
         SELECT
-            a.vehicle_id,
-            public.time_bucket('1 hour', a.ts),
-            sum(a.energy_mwh)::bigint,
-            count(*) FILTER (WHERE a.entry = 0),
-            min(a.ts) FILTER (WHERE a.entry = 0),
-            max(a.ts) FILTER (WHERE a.entry = 0),
-            max(a.received_at),
-            min(a.soc_mpct) FILTER (WHERE a.entry = 0),
-            max(a.soc_mpct) FILTER (WHERE a.entry = 0),
-            (sum(a.soc_mpct) FILTER (WHERE a.entry = 0))::bigint,
-            count(a.soc_mpct) FILTER (WHERE a.entry = 0),
-            min(a.battery_temp_mc) FILTER (WHERE a.entry = 0),
-            max(a.battery_temp_mc) FILTER (WHERE a.entry = 0),
-            (sum(a.battery_temp_mc) FILTER (WHERE a.entry = 0))::bigint,
-            count(a.battery_temp_mc) FILTER (WHERE a.entry = 0)
-        FROM added AS a
-        INNER JOIN newest AS n ON n.vehicle_id = a.vehicle_id AND a.ts < n.bucket
-        GROUP BY 1, 2
+            h.vehicle_id,
+            h.bucket,
+            h.energy_mwh,
+            h.samples,
+            h.first_reading_at,
+            h.last_reading_at,
+            h.last_received_at,
+            h.soc_mpct_min,
+            h.soc_mpct_max,
+            h.soc_mpct_sum,
+            h.soc_samples,
+            h.battery_temp_mc_min,
+            h.battery_temp_mc_max,
+            h.battery_temp_mc_sum,
+            h.battery_temp_samples
+        FROM hour AS h
+        INNER JOIN newest AS n ON n.vehicle_id = h.vehicle_id
+        INNER JOIN telemetry.vehicle_state AS o ON o.vehicle_id = h.vehicle_id
+        WHERE h.bucket < greatest(n.bucket, o.hour)
     ),
     hours AS (
         INSERT INTO telemetry.vehicle_energy_hourly AS r (
             vehicle_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at,
-            soc_mpct_min, soc_mpct_max, soc_mpct_sum, soc_samples, battery_temp_mc_min, battery_temp_mc_max,
-            battery_temp_mc_sum, battery_temp_samples
+            soc_mpct_min, soc_mpct_max, soc_mpct_sum, soc_samples,
+            battery_temp_mc_min, battery_temp_mc_max, battery_temp_mc_sum, battery_temp_samples
         )
         SELECT
             p.vehicle_id,
@@ -185,105 +216,71 @@ BEGIN
             battery_temp_mc_max = greatest(r.battery_temp_mc_max, excluded.battery_temp_mc_max),
             battery_temp_mc_sum = telemetry.total(r.battery_temp_mc_sum, excluded.battery_temp_mc_sum),
             battery_temp_samples = r.battery_temp_samples + excluded.battery_temp_samples
-    )
-    INSERT INTO telemetry.vehicle_energy_daily AS r (
-        vehicle_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at, soc_mpct_min,
-        soc_mpct_max, soc_mpct_sum, soc_samples, battery_temp_mc_min, battery_temp_mc_max, battery_temp_mc_sum,
-        battery_temp_samples
-    )
-    SELECT
-        p.vehicle_id,
-        public.time_bucket('1 day', p.bucket),
-        sum(p.energy_mwh),
-        sum(p.samples),
-        min(p.first_reading_at),
-        max(p.last_reading_at),
-        max(p.last_received_at),
-        min(p.soc_mpct_min),
-        max(p.soc_mpct_max),
-        sum(p.soc_mpct_sum),
-        sum(p.soc_samples),
-        min(p.battery_temp_mc_min),
-        max(p.battery_temp_mc_max),
-        sum(p.battery_temp_mc_sum),
-        sum(p.battery_temp_samples)
-    FROM past AS p
-    GROUP BY 1, 2
-    ORDER BY 2, 1
-    ON CONFLICT ON CONSTRAINT vehicle_energy_daily_pkey DO UPDATE SET
-        energy_mwh = r.energy_mwh + excluded.energy_mwh,
-        samples = r.samples + excluded.samples,
-        first_reading_at = least(r.first_reading_at, excluded.first_reading_at),
-        last_reading_at = greatest(r.last_reading_at, excluded.last_reading_at),
-        last_received_at = greatest(r.last_received_at, excluded.last_received_at),
-        soc_mpct_min = least(r.soc_mpct_min, excluded.soc_mpct_min),
-        soc_mpct_max = greatest(r.soc_mpct_max, excluded.soc_mpct_max),
-        soc_mpct_sum = telemetry.total(r.soc_mpct_sum, excluded.soc_mpct_sum),
-        soc_samples = r.soc_samples + excluded.soc_samples,
-        battery_temp_mc_min = least(r.battery_temp_mc_min, excluded.battery_temp_mc_min),
-        battery_temp_mc_max = greatest(r.battery_temp_mc_max, excluded.battery_temp_mc_max),
-        battery_temp_mc_sum = telemetry.total(r.battery_temp_mc_sum, excluded.battery_temp_mc_sum),
-        battery_temp_samples = r.battery_temp_samples + excluded.battery_temp_samples;
-
-    UPDATE telemetry.vehicle_state AS r
-    SET
-        hour = h.bucket,
-        hour_energy_mwh = h.energy_mwh,
-        hour_samples = h.samples,
-        hour_first_reading_at = h.first_reading_at,
-        hour_last_reading_at = h.last_reading_at,
-        hour_last_received_at = h.last_received_at,
-        hour_soc_mpct_min = h.soc_mpct_min,
-        hour_soc_mpct_max = h.soc_mpct_max,
-        hour_soc_mpct_sum = h.soc_mpct_sum,
-        hour_soc_samples = h.soc_samples,
-        hour_battery_temp_mc_min = h.battery_temp_mc_min,
-        hour_battery_temp_mc_max = h.battery_temp_mc_max,
-        hour_battery_temp_mc_sum = h.battery_temp_mc_sum,
-        hour_battery_temp_samples = h.battery_temp_samples
-    FROM (
-        SELECT DISTINCT ON (1)
-            a.vehicle_id,
-            public.time_bucket('1 hour', a.ts) AS bucket,
-            sum(a.energy_mwh)::bigint AS energy_mwh,
-            count(*) FILTER (WHERE a.entry = 0) AS samples,
-            min(a.ts) FILTER (WHERE a.entry = 0) AS first_reading_at,
-            max(a.ts) FILTER (WHERE a.entry = 0) AS last_reading_at,
-            max(a.received_at) AS last_received_at,
-            min(a.soc_mpct) FILTER (WHERE a.entry = 0) AS soc_mpct_min,
-            max(a.soc_mpct) FILTER (WHERE a.entry = 0) AS soc_mpct_max,
-            (sum(a.soc_mpct) FILTER (WHERE a.entry = 0))::bigint AS soc_mpct_sum,
-            count(a.soc_mpct) FILTER (WHERE a.entry = 0) AS soc_samples,
-            min(a.battery_temp_mc) FILTER (WHERE a.entry = 0) AS battery_temp_mc_min,
-            max(a.battery_temp_mc) FILTER (WHERE a.entry = 0) AS battery_temp_mc_max,
-            (sum(a.battery_temp_mc) FILTER (WHERE a.entry = 0))::bigint AS battery_temp_mc_sum,
-            count(a.battery_temp_mc) FILTER (WHERE a.entry = 0) AS battery_temp_samples
-        FROM added AS a
+    ),
+    days AS (
+        INSERT INTO telemetry.vehicle_energy_daily AS r (
+            vehicle_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at,
+            soc_mpct_min, soc_mpct_max, soc_mpct_sum, soc_samples,
+            battery_temp_mc_min, battery_temp_mc_max, battery_temp_mc_sum, battery_temp_samples
+        )
+        SELECT
+            p.vehicle_id,
+            public.time_bucket('1 day', p.bucket),
+            sum(p.energy_mwh),
+            sum(p.samples),
+            min(p.first_reading_at),
+            max(p.last_reading_at),
+            max(p.last_received_at),
+            min(p.soc_mpct_min),
+            max(p.soc_mpct_max),
+            sum(p.soc_mpct_sum),
+            sum(p.soc_samples),
+            min(p.battery_temp_mc_min),
+            max(p.battery_temp_mc_max),
+            sum(p.battery_temp_mc_sum),
+            sum(p.battery_temp_samples)
+        FROM past AS p
         GROUP BY 1, 2
-        ORDER BY 1, 2 DESC
-    ) AS h
-    WHERE h.vehicle_id = r.vehicle_id AND h.bucket > r.hour;
-
+        ORDER BY 2, 1
+        ON CONFLICT ON CONSTRAINT vehicle_energy_daily_pkey DO UPDATE SET
+            energy_mwh = r.energy_mwh + excluded.energy_mwh,
+            samples = r.samples + excluded.samples,
+            first_reading_at = least(r.first_reading_at, excluded.first_reading_at),
+            last_reading_at = greatest(r.last_reading_at, excluded.last_reading_at),
+            last_received_at = greatest(r.last_received_at, excluded.last_received_at),
+            soc_mpct_min = least(r.soc_mpct_min, excluded.soc_mpct_min),
+            soc_mpct_max = greatest(r.soc_mpct_max, excluded.soc_mpct_max),
+            soc_mpct_sum = telemetry.total(r.soc_mpct_sum, excluded.soc_mpct_sum),
+            soc_samples = r.soc_samples + excluded.soc_samples,
+            battery_temp_mc_min = least(r.battery_temp_mc_min, excluded.battery_temp_mc_min),
+            battery_temp_mc_max = greatest(r.battery_temp_mc_max, excluded.battery_temp_mc_max),
+            battery_temp_mc_sum = telemetry.total(r.battery_temp_mc_sum, excluded.battery_temp_mc_sum),
+            battery_temp_samples = r.battery_temp_samples + excluded.battery_temp_samples
+    )
     UPDATE telemetry.vehicle_state AS r
     SET
-        ts = l.ts,
-        energy_mwh = l.energy_mwh,
-        soc_mpct = l.soc_mpct,
-        battery_temp_mc = l.battery_temp_mc,
-        received_at = l.received_at
-    FROM (
-        SELECT DISTINCT ON (a.vehicle_id)
-            a.vehicle_id,
-            a.ts,
-            a.energy_mwh,
-            a.soc_mpct,
-            a.battery_temp_mc,
-            a.received_at
-        FROM added AS a
-        WHERE a.entry = 0
-        ORDER BY a.vehicle_id, a.ts DESC
-    ) AS l
-    WHERE l.vehicle_id = r.vehicle_id AND telemetry.is_newer(l.ts, r.ts);
+        hour = greatest(r.hour, n.bucket),
+        hour_energy_mwh = CASE WHEN n.bucket > r.hour THEN n.energy_mwh ELSE r.hour_energy_mwh END,
+        hour_samples = CASE WHEN n.bucket > r.hour THEN n.samples ELSE r.hour_samples END,
+        hour_first_reading_at = CASE WHEN n.bucket > r.hour THEN n.first_reading_at ELSE r.hour_first_reading_at END,
+        hour_last_reading_at = CASE WHEN n.bucket > r.hour THEN n.last_reading_at ELSE r.hour_last_reading_at END,
+        hour_last_received_at = CASE WHEN n.bucket > r.hour THEN n.last_received_at ELSE r.hour_last_received_at END,
+        hour_soc_mpct_min = CASE WHEN n.bucket > r.hour THEN n.soc_mpct_min ELSE r.hour_soc_mpct_min END,
+        hour_soc_mpct_max = CASE WHEN n.bucket > r.hour THEN n.soc_mpct_max ELSE r.hour_soc_mpct_max END,
+        hour_soc_mpct_sum = CASE WHEN n.bucket > r.hour THEN n.soc_mpct_sum ELSE r.hour_soc_mpct_sum END,
+        hour_soc_samples = CASE WHEN n.bucket > r.hour THEN n.soc_samples ELSE r.hour_soc_samples END,
+        hour_battery_temp_mc_min = CASE WHEN n.bucket > r.hour THEN n.battery_temp_mc_min ELSE r.hour_battery_temp_mc_min END,
+        hour_battery_temp_mc_max = CASE WHEN n.bucket > r.hour THEN n.battery_temp_mc_max ELSE r.hour_battery_temp_mc_max END,
+        hour_battery_temp_mc_sum = CASE WHEN n.bucket > r.hour THEN n.battery_temp_mc_sum ELSE r.hour_battery_temp_mc_sum END,
+        hour_battery_temp_samples = CASE WHEN n.bucket > r.hour THEN n.battery_temp_samples ELSE r.hour_battery_temp_samples END,
+        ts = greatest(r.ts, l.last_reading_at),
+        energy_mwh = CASE WHEN telemetry.is_newer(l.last_reading_at, r.ts) THEN l.latest_energy_mwh ELSE r.energy_mwh END,
+        soc_mpct = CASE WHEN telemetry.is_newer(l.last_reading_at, r.ts) THEN l.latest_soc_mpct ELSE r.soc_mpct END,
+        battery_temp_mc = CASE WHEN telemetry.is_newer(l.last_reading_at, r.ts) THEN l.latest_battery_temp_mc ELSE r.battery_temp_mc END,
+        received_at = CASE WHEN telemetry.is_newer(l.last_reading_at, r.ts) THEN l.latest_received_at ELSE r.received_at END
+    FROM newest AS n
+    LEFT JOIN latest AS l ON l.vehicle_id = n.vehicle_id
+    WHERE n.vehicle_id = r.vehicle_id AND (n.bucket > r.hour OR telemetry.is_newer(l.last_reading_at, r.ts));
     RETURN NULL;
 END;
 $$;
