@@ -1,11 +1,22 @@
 -- Each device's latest reading, by key and in pages.
 
 CREATE OR REPLACE FUNCTION api.meter_state(meter_id text)
-RETURNS TABLE (meter_id text, read_at timestamptz, energy_kwh numeric, voltage_v numeric, received_at timestamptz)
+RETURNS TABLE (
+    meter_id text,
+    read_at timestamptz,
+    energy_kwh numeric,
+    voltage_v numeric,
+    received_at timestamptz
+)
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT d.meter_id, d.ts, trim_scale(telemetry.kwh(d.energy_mwh)), trim_scale(d.voltage_mv * 0.001), d.received_at
+    SELECT
+        d.meter_id,
+        d.ts,
+        trim_scale(telemetry.kwh(d.energy_mwh)),
+        trim_scale(d.voltage_mv * 0.001),
+        d.received_at
     FROM telemetry.meter_state AS d
     WHERE d.meter_id = $1 AND d.ts IS NOT NULL
 $$;
@@ -14,11 +25,22 @@ COMMENT ON FUNCTION api.meter_state(text) IS
 'Takes a meter id. Returns its latest reading: time, AC energy in kWh since the one before, voltage in V or null, time of receipt; no row for an unknown meter.';
 
 CREATE OR REPLACE FUNCTION api.meter_states(after text, page_size integer)
-RETURNS TABLE (meter_id text, read_at timestamptz, energy_kwh numeric, voltage_v numeric, received_at timestamptz)
+RETURNS TABLE (
+    meter_id text,
+    read_at timestamptz,
+    energy_kwh numeric,
+    voltage_v numeric,
+    received_at timestamptz
+)
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT d.meter_id, d.ts, trim_scale(telemetry.kwh(d.energy_mwh)), trim_scale(d.voltage_mv * 0.001), d.received_at
+    SELECT
+        d.meter_id,
+        d.ts,
+        trim_scale(telemetry.kwh(d.energy_mwh)),
+        trim_scale(d.voltage_mv * 0.001),
+        d.received_at
     FROM telemetry.meter_state AS d
     WHERE d.meter_id > coalesce(meter_states.after, '') AND d.ts IS NOT NULL
     ORDER BY d.meter_id

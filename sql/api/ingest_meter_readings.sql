@@ -50,11 +50,11 @@ BEGIN
             AND telemetry.is_in_range(s.energy_kwh, v_accepted.energy)
             AND telemetry.is_storable(s.voltage_v, v_accepted.voltage)
             -- a look by key for each, whatever the planner thinks of the group's size
-            AND s.ts > coalesce((
+            AND telemetry.is_newer(s.ts, (
                 SELECT d.ts
                 FROM telemetry.meter_state AS d
                 WHERE d.meter_id = s.meter_id
-            ), '-infinity')
+            ))
         ) IS TRUE),
         bool_or(
             telemetry.is_in_range(s.voltage_v, v_accepted.voltage) IS FALSE
@@ -111,9 +111,10 @@ BEGIN
     END IF;
 
     IF v_discards AND v_stored > 0 THEN
-        PERFORM telemetry.count_discarded(
-            v_accepted.voltage, v_stored_ids, v_stored_ts, meter_ids, read_at, voltages_v
-        );
+        PERFORM telemetry.count_discarded(d.bounds, v_stored_ids, v_stored_ts, meter_ids, read_at, d.measured)
+        FROM (VALUES
+            (v_accepted.voltage, voltages_v)
+        ) AS d (bounds, measured);
     END IF;
 
     IF v_stored < v_sent THEN

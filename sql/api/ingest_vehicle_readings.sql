@@ -53,11 +53,11 @@ BEGIN
             AND telemetry.is_storable(s.soc_percent, v_accepted.soc)
             AND telemetry.is_storable(s.battery_temp_c, v_accepted.battery_temp)
             -- a look by key for each, whatever the planner thinks of the group's size
-            AND s.ts > coalesce((
+            AND telemetry.is_newer(s.ts, (
                 SELECT d.ts
                 FROM telemetry.vehicle_state AS d
                 WHERE d.vehicle_id = s.vehicle_id
-            ), '-infinity')
+            ))
         ) IS TRUE),
         bool_or(
             telemetry.is_in_range(s.soc_percent, v_accepted.soc) IS FALSE
@@ -120,12 +120,11 @@ BEGIN
     END IF;
 
     IF v_discards AND v_stored > 0 THEN
-        PERFORM telemetry.count_discarded(
-            v_accepted.battery_temp, v_stored_ids, v_stored_ts, vehicle_ids, read_at, battery_temps_c
-        );
-        PERFORM telemetry.count_discarded(
-            v_accepted.soc, v_stored_ids, v_stored_ts, vehicle_ids, read_at, socs_percent
-        );
+        PERFORM telemetry.count_discarded(d.bounds, v_stored_ids, v_stored_ts, vehicle_ids, read_at, d.measured)
+        FROM (VALUES
+            (v_accepted.battery_temp, battery_temps_c),
+            (v_accepted.soc, socs_percent)
+        ) AS d (bounds, measured);
     END IF;
 
     IF v_stored < v_sent THEN

@@ -8,7 +8,10 @@ CREATE OR REPLACE FUNCTION telemetry.meter_energy(
     until timestamptz,
     hourly_since timestamptz
 )
-RETURNS TABLE (energy_mwh numeric, samples bigint)
+RETURNS TABLE (
+    energy_mwh numeric,
+    samples bigint
+)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_custom_plan
@@ -20,25 +23,35 @@ DECLARE
     v_last_begin timestamptz := greatest(v_end_hour, telemetry.ceiling_hour(since));
 BEGIN
     RETURN QUERY
-    SELECT sum(p.energy_mwh), sum(p.samples)::bigint
+    SELECT
+        sum(p.energy_mwh),
+        sum(p.samples)::bigint
     FROM (
-        SELECT sum(d.energy_mwh) AS energy_mwh, sum(d.samples) AS samples
+        SELECT
+            sum(d.energy_mwh) AS energy_mwh,
+            sum(d.samples) AS samples
         FROM bi.meter_energy_daily AS d
         WHERE d.meter_id = meter_energy.meter_id
             AND d.bucket >= meter_energy.since
             AND d.bucket < least(meter_energy.until, meter_energy.hourly_since)
         UNION ALL
-        SELECT sum(h.energy_mwh), sum(h.samples)
+        SELECT
+            sum(h.energy_mwh),
+            sum(h.samples)
         FROM bi.meter_energy_hourly AS h
         WHERE h.meter_id = meter_energy.meter_id AND h.bucket >= v_first_hour AND h.bucket < v_end_hour
         UNION ALL
-        SELECT sum(m.energy_mwh), count(*) FILTER (WHERE m.entry = 0)
-        FROM telemetry.meter_reading AS m
-        WHERE m.meter_id = meter_energy.meter_id AND m.ts >= meter_energy.since AND m.ts < v_first_end
+        SELECT
+            sum(r.energy_mwh),
+            count(*) FILTER (WHERE r.entry = 0)
+        FROM telemetry.meter_reading AS r
+        WHERE r.meter_id = meter_energy.meter_id AND r.ts >= meter_energy.since AND r.ts < v_first_end
         UNION ALL
-        SELECT sum(m.energy_mwh), count(*) FILTER (WHERE m.entry = 0)
-        FROM telemetry.meter_reading AS m
-        WHERE m.meter_id = meter_energy.meter_id AND m.ts >= v_last_begin AND m.ts < meter_energy.until
+        SELECT
+            sum(r.energy_mwh),
+            count(*) FILTER (WHERE r.entry = 0)
+        FROM telemetry.meter_reading AS r
+        WHERE r.meter_id = meter_energy.meter_id AND r.ts >= v_last_begin AND r.ts < meter_energy.until
     ) AS p;
 END;
 $$;
@@ -52,7 +65,12 @@ CREATE OR REPLACE FUNCTION telemetry.vehicle_energy(
     until timestamptz,
     hourly_since timestamptz
 )
-RETURNS TABLE (energy_mwh numeric, samples bigint, battery_temp_mc_sum numeric, battery_temp_samples bigint)
+RETURNS TABLE (
+    energy_mwh numeric,
+    samples bigint,
+    battery_temp_mc_sum numeric,
+    battery_temp_samples bigint
+)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_custom_plan
@@ -80,25 +98,29 @@ BEGIN
             AND d.bucket >= vehicle_energy.since
             AND d.bucket < least(vehicle_energy.until, vehicle_energy.hourly_since)
         UNION ALL
-        SELECT sum(h.energy_mwh), sum(h.samples), sum(h.battery_temp_mc_sum), sum(h.battery_temp_samples)
+        SELECT
+            sum(h.energy_mwh),
+            sum(h.samples),
+            sum(h.battery_temp_mc_sum),
+            sum(h.battery_temp_samples)
         FROM bi.vehicle_energy_hourly AS h
         WHERE h.vehicle_id = vehicle_energy.vehicle_id AND h.bucket >= v_first_hour AND h.bucket < v_end_hour
         UNION ALL
         SELECT
-            sum(v.energy_mwh),
-            count(*) FILTER (WHERE v.entry = 0),
-            sum(v.battery_temp_mc) FILTER (WHERE v.entry = 0),
-            count(v.battery_temp_mc) FILTER (WHERE v.entry = 0)
-        FROM telemetry.vehicle_reading AS v
-        WHERE v.vehicle_id = vehicle_energy.vehicle_id AND v.ts >= vehicle_energy.since AND v.ts < v_first_end
+            sum(r.energy_mwh),
+            count(*) FILTER (WHERE r.entry = 0),
+            sum(r.battery_temp_mc),
+            count(r.battery_temp_mc)
+        FROM telemetry.vehicle_reading AS r
+        WHERE r.vehicle_id = vehicle_energy.vehicle_id AND r.ts >= vehicle_energy.since AND r.ts < v_first_end
         UNION ALL
         SELECT
-            sum(v.energy_mwh),
-            count(*) FILTER (WHERE v.entry = 0),
-            sum(v.battery_temp_mc) FILTER (WHERE v.entry = 0),
-            count(v.battery_temp_mc) FILTER (WHERE v.entry = 0)
-        FROM telemetry.vehicle_reading AS v
-        WHERE v.vehicle_id = vehicle_energy.vehicle_id AND v.ts >= v_last_begin AND v.ts < vehicle_energy.until
+            sum(r.energy_mwh),
+            count(*) FILTER (WHERE r.entry = 0),
+            sum(r.battery_temp_mc),
+            count(r.battery_temp_mc)
+        FROM telemetry.vehicle_reading AS r
+        WHERE r.vehicle_id = vehicle_energy.vehicle_id AND r.ts >= v_last_begin AND r.ts < vehicle_energy.until
     ) AS p;
 END;
 $$;

@@ -20,9 +20,9 @@ BEGIN
     SELECT p.part, r.energy_mwh, r.samples
     FROM unnest(meter_ids, sinces, untils) WITH ORDINALITY AS p (meter_id, since, until, part)
     CROSS JOIN LATERAL (
-        SELECT sum(m.energy_mwh) AS energy_mwh, count(*) FILTER (WHERE m.entry = 0) AS samples
-        FROM telemetry.meter_reading AS m
-        WHERE m.meter_id = p.meter_id AND m.ts >= p.since AND m.ts < p.until AND m.ts >= v_since AND m.ts < v_until
+        SELECT sum(a.energy_mwh) AS energy_mwh, count(*) FILTER (WHERE a.entry = 0) AS samples
+        FROM telemetry.meter_reading AS a
+        WHERE a.meter_id = p.meter_id AND a.ts >= p.since AND a.ts < p.until AND a.ts >= v_since AND a.ts < v_until
     ) AS r
     WHERE r.energy_mwh IS NOT NULL;
 END;
@@ -49,9 +49,9 @@ BEGIN
     SELECT p.part, r.energy_mwh, r.samples
     FROM unnest(vehicle_ids, sinces, untils) WITH ORDINALITY AS p (vehicle_id, since, until, part)
     CROSS JOIN LATERAL (
-        SELECT sum(v.energy_mwh) AS energy_mwh, count(*) FILTER (WHERE v.entry = 0) AS samples
-        FROM telemetry.vehicle_reading AS v
-        WHERE v.vehicle_id = p.vehicle_id AND v.ts >= p.since AND v.ts < p.until AND v.ts >= v_since AND v.ts < v_until
+        SELECT sum(a.energy_mwh) AS energy_mwh, count(*) FILTER (WHERE a.entry = 0) AS samples
+        FROM telemetry.vehicle_reading AS a
+        WHERE a.vehicle_id = p.vehicle_id AND a.ts >= p.since AND a.ts < p.until AND a.ts >= v_since AND a.ts < v_until
     ) AS r
     WHERE r.energy_mwh IS NOT NULL;
 END;

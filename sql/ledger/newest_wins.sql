@@ -5,7 +5,7 @@ CREATE OR REPLACE FUNCTION telemetry.is_newer(read_at timestamptz, latest timest
 RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
-    SELECT read_at > latest OR latest IS NULL
+    SELECT read_at > coalesce(latest, '-infinity')
 $$;
 
 COMMENT ON FUNCTION telemetry.is_newer(timestamptz, timestamptz) IS

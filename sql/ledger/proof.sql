@@ -18,12 +18,12 @@ BEGIN
         )
         FROM (
             SELECT
-                m.meter_id,
-                telemetry.floor_hour(m.ts) AS bucket,
-                sum(m.energy_mwh) AS energy_mwh,
-                count(*) FILTER (WHERE m.entry = 0) AS samples
-            FROM telemetry.meter_reading AS m
-            WHERE m.ts >= unproven_meter_hours.since AND m.ts < unproven_meter_hours.until
+                a.meter_id,
+                telemetry.floor_hour(a.ts) AS bucket,
+                sum(a.energy_mwh) AS energy_mwh,
+                count(*) FILTER (WHERE a.entry = 0) AS samples
+            FROM telemetry.meter_reading AS a
+            WHERE a.ts >= unproven_meter_hours.since AND a.ts < unproven_meter_hours.until
             GROUP BY 1, 2
         ) AS r
         FULL JOIN (
@@ -56,12 +56,12 @@ BEGIN
         )
         FROM (
             SELECT
-                v.vehicle_id,
-                telemetry.floor_hour(v.ts) AS bucket,
-                sum(v.energy_mwh) AS energy_mwh,
-                count(*) FILTER (WHERE v.entry = 0) AS samples
-            FROM telemetry.vehicle_reading AS v
-            WHERE v.ts >= unproven_vehicle_hours.since AND v.ts < unproven_vehicle_hours.until
+                a.vehicle_id,
+                telemetry.floor_hour(a.ts) AS bucket,
+                sum(a.energy_mwh) AS energy_mwh,
+                count(*) FILTER (WHERE a.entry = 0) AS samples
+            FROM telemetry.vehicle_reading AS a
+            WHERE a.ts >= unproven_vehicle_hours.since AND a.ts < unproven_vehicle_hours.until
             GROUP BY 1, 2
         ) AS r
         FULL JOIN (

@@ -54,8 +54,8 @@ BEGIN
             count(*) FILTER (WHERE r.entry = 0) AS samples,
             min(r.ts) FILTER (WHERE r.entry = 0) AS first_reading_at,
             max(r.ts) FILTER (WHERE r.entry = 0) AS last_reading_at,
-            (sum(r.first_value) FILTER (WHERE r.entry = 0))::bigint AS first_sum,
-            (sum(r.second_value) FILTER (WHERE r.entry = 0))::bigint AS second_sum
+            sum(r.first_value) AS first_sum,
+            sum(r.second_value) AS second_sum
         FROM raw AS r
         GROUP BY 1, 2, 3
     ),

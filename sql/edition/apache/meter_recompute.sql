@@ -1,4 +1,4 @@
--- Build the meters' rollups anew from the raw readings on the Apache edition.
+-- Rollups of meters on the Apache edition, built anew from the raw readings.
 
 CREATE OR REPLACE FUNCTION telemetry.recompute_meter_rollups(since timestamptz, until timestamptz)
 RETURNS void
@@ -122,10 +122,10 @@ BEGIN
             min(a.ts) FILTER (WHERE a.entry = 0) AS first_reading_at,
             max(a.ts) FILTER (WHERE a.entry = 0) AS last_reading_at,
             max(a.received_at) AS last_received_at,
-            min(a.voltage_mv) FILTER (WHERE a.entry = 0) AS voltage_mv_min,
-            max(a.voltage_mv) FILTER (WHERE a.entry = 0) AS voltage_mv_max,
-            (sum(a.voltage_mv) FILTER (WHERE a.entry = 0))::bigint AS voltage_mv_sum,
-            count(a.voltage_mv) FILTER (WHERE a.entry = 0) AS voltage_samples
+            min(a.voltage_mv) AS voltage_mv_min,
+            max(a.voltage_mv) AS voltage_mv_max,
+            sum(a.voltage_mv) AS voltage_mv_sum,
+            count(a.voltage_mv) AS voltage_samples
         FROM telemetry.meter_reading AS a
         INNER JOIN telemetry.meter_state AS n ON n.meter_id = a.meter_id
             AND a.ts >= n.hour AND a.ts < n.hour + INTERVAL '1 hour'
@@ -138,8 +138,8 @@ BEGIN
     DELETE FROM telemetry.meter_energy_hourly AS r
     WHERE r.bucket >= recompute_meter_rollups.since AND r.bucket < recompute_meter_rollups.until;
     INSERT INTO telemetry.meter_energy_hourly (
-        meter_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at, voltage_mv_min,
-        voltage_mv_max, voltage_mv_sum, voltage_samples
+        meter_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at,
+        voltage_mv_min, voltage_mv_max, voltage_mv_sum, voltage_samples
     )
     SELECT
         a.meter_id,
@@ -149,10 +149,10 @@ BEGIN
         min(a.ts) FILTER (WHERE a.entry = 0),
         max(a.ts) FILTER (WHERE a.entry = 0),
         max(a.received_at),
-        min(a.voltage_mv) FILTER (WHERE a.entry = 0),
-        max(a.voltage_mv) FILTER (WHERE a.entry = 0),
-        (sum(a.voltage_mv) FILTER (WHERE a.entry = 0))::bigint,
-        count(a.voltage_mv) FILTER (WHERE a.entry = 0)
+        min(a.voltage_mv),
+        max(a.voltage_mv),
+        sum(a.voltage_mv),
+        count(a.voltage_mv)
     FROM telemetry.meter_reading AS a
     INNER JOIN telemetry.meter_state AS o ON o.meter_id = a.meter_id
         AND NOT (a.ts >= o.hour AND a.ts < o.hour + INTERVAL '1 hour')
@@ -162,8 +162,8 @@ BEGIN
     DELETE FROM telemetry.meter_energy_daily AS r
     WHERE r.bucket >= recompute_meter_rollups.since AND r.bucket < recompute_meter_rollups.until;
     INSERT INTO telemetry.meter_energy_daily (
-        meter_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at, voltage_mv_min,
-        voltage_mv_max, voltage_mv_sum, voltage_samples
+        meter_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at,
+        voltage_mv_min, voltage_mv_max, voltage_mv_sum, voltage_samples
     )
     SELECT
         h.meter_id,

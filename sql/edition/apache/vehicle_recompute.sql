@@ -1,4 +1,4 @@
--- Build the vehicles' rollups anew from the raw readings on the Apache edition.
+-- Rollups of vehicles on the Apache edition, built anew from the raw readings.
 
 CREATE OR REPLACE FUNCTION telemetry.recompute_vehicle_rollups(since timestamptz, until timestamptz)
 RETURNS void
@@ -27,8 +27,8 @@ BEGIN
     hours AS (
         INSERT INTO telemetry.vehicle_energy_hourly (
             vehicle_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at,
-            soc_mpct_min, soc_mpct_max, soc_mpct_sum, soc_samples, battery_temp_mc_min, battery_temp_mc_max,
-            battery_temp_mc_sum, battery_temp_samples
+            soc_mpct_min, soc_mpct_max, soc_mpct_sum, soc_samples,
+            battery_temp_mc_min, battery_temp_mc_max, battery_temp_mc_sum, battery_temp_samples
         )
         SELECT
             c.vehicle_id,
@@ -50,8 +50,8 @@ BEGIN
     )
     INSERT INTO telemetry.vehicle_energy_daily AS r (
         vehicle_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at,
-        soc_mpct_min, soc_mpct_max, soc_mpct_sum, soc_samples, battery_temp_mc_min, battery_temp_mc_max,
-        battery_temp_mc_sum, battery_temp_samples
+        soc_mpct_min, soc_mpct_max, soc_mpct_sum, soc_samples,
+        battery_temp_mc_min, battery_temp_mc_max, battery_temp_mc_sum, battery_temp_samples
     )
     SELECT
         c.vehicle_id,
@@ -142,14 +142,14 @@ BEGIN
             min(a.ts) FILTER (WHERE a.entry = 0) AS first_reading_at,
             max(a.ts) FILTER (WHERE a.entry = 0) AS last_reading_at,
             max(a.received_at) AS last_received_at,
-            min(a.soc_mpct) FILTER (WHERE a.entry = 0) AS soc_mpct_min,
-            max(a.soc_mpct) FILTER (WHERE a.entry = 0) AS soc_mpct_max,
-            (sum(a.soc_mpct) FILTER (WHERE a.entry = 0))::bigint AS soc_mpct_sum,
-            count(a.soc_mpct) FILTER (WHERE a.entry = 0) AS soc_samples,
-            min(a.battery_temp_mc) FILTER (WHERE a.entry = 0) AS battery_temp_mc_min,
-            max(a.battery_temp_mc) FILTER (WHERE a.entry = 0) AS battery_temp_mc_max,
-            (sum(a.battery_temp_mc) FILTER (WHERE a.entry = 0))::bigint AS battery_temp_mc_sum,
-            count(a.battery_temp_mc) FILTER (WHERE a.entry = 0) AS battery_temp_samples
+            min(a.soc_mpct) AS soc_mpct_min,
+            max(a.soc_mpct) AS soc_mpct_max,
+            sum(a.soc_mpct) AS soc_mpct_sum,
+            count(a.soc_mpct) AS soc_samples,
+            min(a.battery_temp_mc) AS battery_temp_mc_min,
+            max(a.battery_temp_mc) AS battery_temp_mc_max,
+            sum(a.battery_temp_mc) AS battery_temp_mc_sum,
+            count(a.battery_temp_mc) AS battery_temp_samples
         FROM telemetry.vehicle_reading AS a
         INNER JOIN telemetry.vehicle_state AS n ON n.vehicle_id = a.vehicle_id
             AND a.ts >= n.hour AND a.ts < n.hour + INTERVAL '1 hour'
@@ -162,9 +162,9 @@ BEGIN
     DELETE FROM telemetry.vehicle_energy_hourly AS r
     WHERE r.bucket >= recompute_vehicle_rollups.since AND r.bucket < recompute_vehicle_rollups.until;
     INSERT INTO telemetry.vehicle_energy_hourly (
-        vehicle_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at, soc_mpct_min,
-        soc_mpct_max, soc_mpct_sum, soc_samples, battery_temp_mc_min, battery_temp_mc_max, battery_temp_mc_sum,
-        battery_temp_samples
+        vehicle_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at,
+        soc_mpct_min, soc_mpct_max, soc_mpct_sum, soc_samples,
+        battery_temp_mc_min, battery_temp_mc_max, battery_temp_mc_sum, battery_temp_samples
     )
     SELECT
         a.vehicle_id,
@@ -174,14 +174,14 @@ BEGIN
         min(a.ts) FILTER (WHERE a.entry = 0),
         max(a.ts) FILTER (WHERE a.entry = 0),
         max(a.received_at),
-        min(a.soc_mpct) FILTER (WHERE a.entry = 0),
-        max(a.soc_mpct) FILTER (WHERE a.entry = 0),
-        (sum(a.soc_mpct) FILTER (WHERE a.entry = 0))::bigint,
-        count(a.soc_mpct) FILTER (WHERE a.entry = 0),
-        min(a.battery_temp_mc) FILTER (WHERE a.entry = 0),
-        max(a.battery_temp_mc) FILTER (WHERE a.entry = 0),
-        (sum(a.battery_temp_mc) FILTER (WHERE a.entry = 0))::bigint,
-        count(a.battery_temp_mc) FILTER (WHERE a.entry = 0)
+        min(a.soc_mpct),
+        max(a.soc_mpct),
+        sum(a.soc_mpct),
+        count(a.soc_mpct),
+        min(a.battery_temp_mc),
+        max(a.battery_temp_mc),
+        sum(a.battery_temp_mc),
+        count(a.battery_temp_mc)
     FROM telemetry.vehicle_reading AS a
     INNER JOIN telemetry.vehicle_state AS o ON o.vehicle_id = a.vehicle_id
         AND NOT (a.ts >= o.hour AND a.ts < o.hour + INTERVAL '1 hour')
@@ -191,9 +191,9 @@ BEGIN
     DELETE FROM telemetry.vehicle_energy_daily AS r
     WHERE r.bucket >= recompute_vehicle_rollups.since AND r.bucket < recompute_vehicle_rollups.until;
     INSERT INTO telemetry.vehicle_energy_daily (
-        vehicle_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at, soc_mpct_min,
-        soc_mpct_max, soc_mpct_sum, soc_samples, battery_temp_mc_min, battery_temp_mc_max, battery_temp_mc_sum,
-        battery_temp_samples
+        vehicle_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at,
+        soc_mpct_min, soc_mpct_max, soc_mpct_sum, soc_samples,
+        battery_temp_mc_min, battery_temp_mc_max, battery_temp_mc_sum, battery_temp_samples
     )
     SELECT
         h.vehicle_id,
