@@ -1,4 +1,4 @@
--- Which meter feeds which vehicle: put, end, list.
+-- Charging links, which say which meter feeds which vehicle: put, end, list.
 
 CREATE OR REPLACE FUNCTION api.put_charging_link(
     vehicle_id text,
@@ -95,7 +95,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION api.put_charging_link(text, text, timestamptz, timestamptz, boolean, text) IS
-'Takes a vehicle, the meter that feeds it, from when (included; null: since ever) and until when (not included; null: until further notice), whether to take that time out of all other links of either (what they have before and after it stays), and the id of the key that asks for it (null: none). Puts the link, or moves the end of the one of the same vehicle, meter and beginning. Returns whether the link is new. Raises WL002 where it ends before it begins, WL003 where the vehicle or the meter is linked elsewhere in that time, WL005 where the key does not cover the vehicle and the meter of all links that change, WL006 where an end is not of the years 2000 to 2099.';
+'Takes a vehicle, the meter that feeds it, from when (included; NULL: since ever) and until when (not included; NULL: until further notice), whether to take that time out of all other links of either (what they have before and after it stays), and the id of the key that asks for it (NULL: none). Puts the link, or moves the end of the one of the same vehicle, meter and start. Returns whether the link is new. Raises WL002 where it ends before it starts, WL003 where the vehicle or the meter is linked elsewhere in that time, WL005 where the key does not cover the vehicle and the meter of all links that change, WL006 where an end is not of the years 2000 to 2099.';
 
 CREATE OR REPLACE FUNCTION api.end_charging_link(
     vehicle_id text,
@@ -152,7 +152,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION api.end_charging_link(text, timestamptz, boolean, text) IS
-'Takes a vehicle, a time (null: now), whether to remove instead of ending, and the id of the key that asks for it (null: none). Ends the charging link that the vehicle has at that time, then; or removes it wholly, as it does where the link starts at that very time and nothing of it would be left. Returns the link''s meter, beginning and end, and whether it was removed, the end then being what it was; no row where there is none. Raises WL005 where the key does not cover both the vehicle and the meter, WL006 where the time is not of the years 2000 to 2099, WL007 where it was not told to remove and another link of the vehicle ended at the time at which this one starts.';
+'Takes a vehicle, a time (NULL: now), whether to remove instead of ending, and the id of the key that asks for it (NULL: none). Ends the charging link that the vehicle has at that time, then; or removes it wholly, as it does where the link starts at that very time and nothing of it would be left. Returns the link''s meter, start and end, and whether it was removed, the end then being what it was; no row where there is none. Raises WL005 where the key does not cover both the vehicle and the meter, WL006 where the time is not of the years 2000 to 2099, WL007 where it was not told to remove and another link of the vehicle ended at the time at which this one starts.';
 
 CREATE OR REPLACE FUNCTION api.charging_links(
     of_vehicle_id text,
@@ -190,7 +190,7 @@ BEGIN
         l.meter_id,
         lower(l.during),
         upper(l.during),
-        -- 1970 comes after the one that has no beginning, and before all that have one
+        -- 1970 comes after the one that has no start, and before all that have one
         telemetry.place(
             'links', jsonb_build_array(l.vehicle_id, coalesce(extract(EPOCH FROM lower(l.during)), 0))
         )
@@ -208,7 +208,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION api.charging_links(text, text, text, timestamptz, integer, text) IS
-'Takes a vehicle and a meter to look for (null: any), the place of the last link of the page before, or its vehicle and beginning (null: the first page), a page size, and the id of the key that asks (null: none). Returns charging links by vehicle and beginning, of a key only those whose vehicle and meter it covers; each with its place in that order. Raises WL008 where the place cannot be read.';
+'Takes a vehicle and a meter to look for (NULL: any), the place of the last link of the page before, or its vehicle and start (NULL: the first page), a page size, and the id of the key that asks (NULL: none). Returns charging links by vehicle and start, of a key only those whose vehicle and meter it covers; each with its place in that order. Raises WL008 where the place cannot be read.';
 
 REVOKE ALL ON FUNCTION
     api.put_charging_link(text, text, timestamptz, timestamptz, boolean, text),

@@ -1,4 +1,4 @@
--- Each device's latest reading, by key and in pages.
+-- State of each device, its latest reading: by key and in pages.
 
 CREATE OR REPLACE FUNCTION api.meter_state(meter_id text)
 RETURNS TABLE (
@@ -22,7 +22,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.meter_state(text) IS
-'Takes a meter id. Returns its latest reading: time, AC energy in kWh since the one before, voltage in V or null, time of receipt; no row for an unknown meter.';
+'Takes a meter id. Returns its latest reading: time, AC energy in kWh since the one before, voltage in V or NULL, time of receipt; no row for an unknown meter.';
 
 CREATE OR REPLACE FUNCTION api.meter_states(after text, page_size integer)
 RETURNS TABLE (
@@ -48,7 +48,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.meter_states(text, integer) IS
-'Takes the last id of the page before (null for the first page) and a page size. Returns the next meters by id, each as api.meter_state does.';
+'Takes the last id of the page before (NULL for the first page) and a page size. Returns the next meters by id, each as api.meter_state does.';
 
 CREATE OR REPLACE FUNCTION api.vehicle_state(vehicle_id text)
 RETURNS TABLE (
@@ -74,7 +74,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.vehicle_state(text) IS
-'Takes a vehicle id. Returns its latest reading: time, DC energy in kWh since the one before, state of charge in percent or null, battery temperature in °C or null, time of receipt; no row for an unknown vehicle.';
+'Takes a vehicle id. Returns its latest reading: time, DC energy in kWh since the one before, state of charge in percent or NULL, battery temperature in °C or NULL, time of receipt; no row for an unknown vehicle.';
 
 CREATE OR REPLACE FUNCTION api.vehicle_states(after text, page_size integer)
 RETURNS TABLE (
@@ -102,7 +102,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.vehicle_states(text, integer) IS
-'Takes the last id of the page before (null for the first page) and a page size. Returns the next vehicles by id, each as api.vehicle_state does.';
+'Takes the last id of the page before (NULL for the first page) and a page size. Returns the next vehicles by id, each as api.vehicle_state does.';
 
 REVOKE ALL ON FUNCTION
     api.meter_state(text),

@@ -1,4 +1,4 @@
--- What the whole fleet's charging lost, and which vehicles lose most.
+-- Losses of the whole fleet's charging, and which vehicles lose most.
 
 CREATE OR REPLACE FUNCTION api.fleet_vehicles(
     since timestamptz,
@@ -87,7 +87,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION api.fleet_vehicles(timestamptz, timestamptz, text, text, integer) IS
-'Takes a window of whole hours (since included, until not), an ordering, the place of the last vehicle of the page before (by vehicle_id, also its id; null: the first page) and a page size. Returns vehicles that were linked and had readings, worst first: by efficiency (lowest first, those that cannot be judged last), by loss (highest first), or by vehicle_id. Each with energy in kWh of both sides, the loss, the efficiency, the coverage of either side, a status: insufficient, impossible, degraded or healthy, and its place. What follows a place does not depend on which vehicle had it: one whose figures do not change is on one page, whatever becomes of others meanwhile. Raises WL004 for another ordering, WL008 where the place cannot be read or is of another ordering.';
+'Takes a window of whole hours (since included, until not), an ordering, the place of the last vehicle of the page before (by vehicle_id, also its id; NULL: the first page) and a page size. Returns vehicles that were linked and had readings, worst first: by efficiency (lowest first, those that cannot be judged last), by loss (highest first), or by vehicle_id. Each with energy in kWh of both sides, the loss, the efficiency, the coverage of either side, a status: insufficient, impossible, degraded or healthy, and its place. What follows a place does not depend on which vehicle had it: one whose figures do not change is on one page, whatever becomes of others meanwhile. Raises WL004 for another ordering, WL008 where the place cannot be read or is of another ordering.';
 
 CREATE OR REPLACE FUNCTION api.fleet(since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL)
 RETURNS TABLE (
@@ -152,7 +152,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION api.fleet(timestamptz, timestamptz) IS
-'Takes a window: since (null: 24 hours before its end) and until (null: now). Returns one row for the whole hours that the window touches, in UTC (whole days where the hours are gone): the window, how many vehicles were linked and had readings, energy in kWh of both sides, the loss, the efficiency (null without AC), the coverage of either side, and a status: no_data, insufficient, impossible, degraded or healthy. Raises WL002 where the window is empty.';
+'Takes a window: since (NULL: 24 hours before its end) and until (NULL: now). Returns one row for the whole hours that the window touches, in UTC (whole days where the hours are gone): the window, how many vehicles were linked and had readings, energy in kWh of both sides, the loss, the efficiency (NULL without AC), the coverage of either side, and a status: no_data, insufficient, impossible, degraded or healthy. Raises WL002 where the window is empty.';
 
 REVOKE ALL ON FUNCTION
     api.fleet(timestamptz, timestamptz),

@@ -1,4 +1,4 @@
--- What this database was migrated to, for the service's readiness.
+-- Version that this database was migrated to, for the service's readiness.
 
 -- The contract is what a service relies on: the functions of api, by their names, arguments and columns, and what they
 -- mean. Each change of it raises `contract` by one, and with it CONTRACT of service/routes/health.py. A change that
@@ -32,7 +32,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.installed_version() IS
-'Takes nothing. Returns the name of the last migration, the SHA-256 of the definitions applied after it (null until they are), those of the definitions that were applied before them, the contract that these definitions offer to a service and the oldest one that they still keep, and for which edition of TimescaleDB they are: apache or community.';
+'Takes nothing. Returns the name of the last migration, the SHA-256 of the definitions applied after it (NULL until they are), those of the definitions that were applied before them, the contract that these definitions offer to a service and the oldest one that they still keep, and for which edition of TimescaleDB they are: apache or community.';
 
 REVOKE ALL ON FUNCTION api.installed_version() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION api.installed_version() TO wattledger_service;

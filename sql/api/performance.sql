@@ -1,4 +1,4 @@
--- What a vehicle's charging lost between grid and battery in a window of time.
+-- Losses of a vehicle's charging between grid and battery in a window of time.
 
 CREATE OR REPLACE FUNCTION api.performance(
     vehicle_id text,
@@ -127,7 +127,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION api.performance(text, timestamptz, timestamptz) IS
-'Takes a vehicle and a window: since (included; null: 24 hours before its end) and until (not included; null: now). Returns one row: the window as it was answered, energy in kWh drawn from the grid by the meters linked to the vehicle in that time (AC), delivered to its battery while linked (DC) and while not linked, the loss AC - DC, the efficiency DC / AC (null without AC), the average battery temperature in °C (null without samples), how many readings of either side were counted, the coverage of either side (share of the expected readings in the linked time), a status: unlinked, no_data, insufficient, impossible, degraded or healthy, and null where all ends are exact, else hour or day: to what the ends of the window or of links were rounded, because the raw readings or the hours of that time are gone. Raises WL002 where the window is empty.';
+'Takes a vehicle and a window: since (included; NULL: 24 hours before its end) and until (not included; NULL: now). Returns one row: the window as it was answered, energy in kWh drawn from the grid by the meters linked to the vehicle in that time (AC), delivered to its battery while linked (DC) and while not linked, the loss AC - DC, the efficiency DC / AC (NULL without AC), the average battery temperature in °C (NULL without samples), how many readings of either side were counted, the coverage of either side (share of the expected readings in the linked time), a status: unlinked, no_data, insufficient, impossible, degraded or healthy, and NULL where all ends are exact, else hour or day: to what the ends of the window or of links were rounded, because the raw readings or the hours of that time are gone. Raises WL002 where the window is empty.';
 
 REVOKE ALL ON FUNCTION api.performance(text, timestamptz, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION api.performance(text, timestamptz, timestamptz) TO wattledger_service;

@@ -1,4 +1,4 @@
--- What a vehicle's charging lost, an hour a row.
+-- Losses of a vehicle's charging, one row per hour.
 
 CREATE OR REPLACE FUNCTION api.performance_hourly(
     vehicle_id text,
@@ -56,7 +56,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION api.performance_hourly(text, timestamptz, timestamptz) IS
-'Takes a vehicle and a window: since (null: 24 hours before its end) and until (null: now), a leap year (8,784 hours) at most. Returns a row for each whole hour that the window touches, in UTC, in which the vehicle was linked and either side reported, in order: its begin, energy in kWh drawn from the grid (AC) and delivered to the battery (DC) while linked, the loss, the efficiency (null without AC), how many readings of either side were counted, the coverage of either side, and a status: insufficient, impossible, degraded or healthy. Raises WL002 where the window is empty, WL004 where it is too long.';
+'Takes a vehicle and a window: since (NULL: 24 hours before its end) and until (NULL: now), a leap year (8,784 hours) at most. Returns a row for each whole hour that the window touches, in UTC, in which the vehicle was linked and either side reported, in order: its start, energy in kWh drawn from the grid (AC) and delivered to the battery (DC) while linked, the loss, the efficiency (NULL without AC), how many readings of either side were counted, the coverage of either side, and a status: insufficient, impossible, degraded or healthy. Raises WL002 where the window is empty, WL004 where it is too long.';
 
 REVOKE ALL ON FUNCTION api.performance_hourly(text, timestamptz, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION api.performance_hourly(text, timestamptz, timestamptz) TO wattledger_service;

@@ -1,4 +1,4 @@
--- Keep what was refused, within bounds, and store what came too early alone when its time has come.
+-- Quarantine of what was refused, within bounds. What came too early alone is stored when its time has come.
 
 CREATE OR REPLACE FUNCTION api.quarantine_readings(
     reading_indexes integer[],
@@ -82,7 +82,7 @@ COMMENT ON FUNCTION api.quarantine_readings(
     integer[], text[], text[], text[], bytea[], text[], text[], timestamptz[],
     double precision[], double precision[], double precision[], double precision[], text
 ) IS
-'Takes refused readings as arrays with one element a reading: zero-based index in its batch (null for a whole body), reason, what to fix, media type and raw bytes; and, null where it could not be decoded: the dataset it would have become, device id, time, energy in kWh, voltage in V, state of charge in percent and battery temperature in °C. The last argument is the id of the API key that all came with (null: none). Keeps them within the bounds of telemetry.quarantine_bounds: the oldest of this key go first; one that is larger than the bounds by itself is not kept. A future reading whose time comes within that time awaits it, is stored by api.replay_due, and is not removed before. Returns a row for each future reading: its zero-based place in the arrays, and what to tell its sender. Raises WL050 where the bounds are missing, WL040 where too much awaits its time already: then nothing was kept, and the sender is to send it again.';
+'Takes refused readings as arrays with one element per reading: zero-based index in its batch (NULL for a whole body), reason, what to fix, media type and raw bytes; and, NULL where it could not be decoded: the dataset it would have become, device id, time, energy in kWh, voltage in V, state of charge in percent and battery temperature in °C. The last argument is the id of the API key that all came with (NULL: none). Keeps them within the bounds of telemetry.quarantine_bounds: the oldest of this key go first; one that is larger than the bounds by itself is not kept. A future reading whose time comes within that time awaits it, is stored by api.replay_due, and is not removed before. Returns a row for each future reading: its zero-based place in the arrays, and what to tell its sender. Raises WL050 where the bounds are missing, WL040 where too much awaits its time already: then nothing was kept, and the sender is to send it again.';
 
 REVOKE ALL ON FUNCTION api.quarantine_readings(
     integer[], text[], text[], text[], bytea[], text[], text[], timestamptz[],

@@ -37,7 +37,7 @@ COMMENT ON COLUMN bi.charging_efficiency_hourly.dc_kwh IS
 COMMENT ON COLUMN bi.charging_efficiency_hourly.loss_kwh IS
 'What was lost between the two, in kWh: AC - DC.';
 COMMENT ON COLUMN bi.charging_efficiency_hourly.efficiency IS
-'DC / AC; null where no AC was drawn. Read it together with verdict.';
+'DC / AC; NULL where no AC was drawn. Read it together with verdict.';
 COMMENT ON COLUMN bi.charging_efficiency_hourly.meter_coverage IS
 'Share of the readings expected of the meter that came, 0 to 1.';
 COMMENT ON COLUMN bi.charging_efficiency_hourly.vehicle_coverage IS
@@ -93,7 +93,7 @@ COMMENT ON COLUMN bi.charging_efficiency_daily.dc_kwh IS
 COMMENT ON COLUMN bi.charging_efficiency_daily.loss_kwh IS
 'What was lost between the two, in kWh: AC - DC.';
 COMMENT ON COLUMN bi.charging_efficiency_daily.efficiency IS
-'DC / AC; null where no AC was drawn. Read it together with verdict.';
+'DC / AC; NULL where no AC was drawn. Read it together with verdict.';
 COMMENT ON COLUMN bi.charging_efficiency_daily.meter_coverage IS
 'Share of the readings expected of the meter that came, 0 to 1.';
 COMMENT ON COLUMN bi.charging_efficiency_daily.vehicle_coverage IS
@@ -164,7 +164,7 @@ COMMENT ON COLUMN bi.fleet_efficiency_daily.dc_kwh IS
 COMMENT ON COLUMN bi.fleet_efficiency_daily.loss_kwh IS
 'What was lost between the two, in kWh: AC - DC.';
 COMMENT ON COLUMN bi.fleet_efficiency_daily.efficiency IS
-'DC / AC of the whole fleet; null where no AC was drawn.';
+'DC / AC of the whole fleet; NULL where no AC was drawn.';
 COMMENT ON COLUMN bi.fleet_efficiency_daily.meter_coverage IS
 'Share of the readings expected of the meters that came, 0 to 1.';
 COMMENT ON COLUMN bi.fleet_efficiency_daily.vehicle_coverage IS

@@ -56,17 +56,17 @@ COMMENT ON COLUMN bi.meter_energy_hourly.energy_mwh IS
 COMMENT ON COLUMN bi.meter_energy_hourly.samples IS
 'How many readings there are.';
 COMMENT ON COLUMN bi.meter_energy_hourly.first_reading_at IS
-'Time of the first reading; null where there are corrections alone.';
+'Time of the first reading; NULL where there are corrections alone.';
 COMMENT ON COLUMN bi.meter_energy_hourly.last_reading_at IS
-'Time of the last reading; null where there are corrections alone.';
+'Time of the last reading; NULL where there are corrections alone.';
 COMMENT ON COLUMN bi.meter_energy_hourly.last_received_at IS
 'When the newest of these readings was stored: how fresh the row is.';
 COMMENT ON COLUMN bi.meter_energy_hourly.voltage_v_min IS
-'Least voltage in V; null where none was reported.';
+'Least voltage in V; NULL where none was reported.';
 COMMENT ON COLUMN bi.meter_energy_hourly.voltage_v_avg IS
-'Average voltage in V over the readings that reported it; null where none did.';
+'Average voltage in V over the readings that reported it; NULL where none did.';
 COMMENT ON COLUMN bi.meter_energy_hourly.voltage_v_max IS
-'Greatest voltage in V; null where none was reported.';
+'Greatest voltage in V; NULL where none was reported.';
 COMMENT ON COLUMN bi.meter_energy_hourly.voltage_samples IS
 'How many readings reported it: the weight of the average.';
 COMMENT ON COLUMN bi.meter_energy_hourly.voltage_mv_sum IS
@@ -87,17 +87,17 @@ COMMENT ON COLUMN bi.meter_energy_daily.energy_mwh IS
 COMMENT ON COLUMN bi.meter_energy_daily.samples IS
 'How many readings there are.';
 COMMENT ON COLUMN bi.meter_energy_daily.first_reading_at IS
-'Time of the first reading; null where there are corrections alone.';
+'Time of the first reading; NULL where there are corrections alone.';
 COMMENT ON COLUMN bi.meter_energy_daily.last_reading_at IS
-'Time of the last reading; null where there are corrections alone.';
+'Time of the last reading; NULL where there are corrections alone.';
 COMMENT ON COLUMN bi.meter_energy_daily.last_received_at IS
 'When the newest of these readings was stored: how fresh the row is.';
 COMMENT ON COLUMN bi.meter_energy_daily.voltage_v_min IS
-'Least voltage in V; null where none was reported.';
+'Least voltage in V; NULL where none was reported.';
 COMMENT ON COLUMN bi.meter_energy_daily.voltage_v_avg IS
-'Average voltage in V over the readings that reported it; null where none did.';
+'Average voltage in V over the readings that reported it; NULL where none did.';
 COMMENT ON COLUMN bi.meter_energy_daily.voltage_v_max IS
-'Greatest voltage in V; null where none was reported.';
+'Greatest voltage in V; NULL where none was reported.';
 COMMENT ON COLUMN bi.meter_energy_daily.voltage_samples IS
 'How many readings reported it: the weight of the average.';
 COMMENT ON COLUMN bi.meter_energy_daily.voltage_mv_sum IS
@@ -118,17 +118,17 @@ COMMENT ON COLUMN bi.meter_energy_monthly.energy_mwh IS
 COMMENT ON COLUMN bi.meter_energy_monthly.samples IS
 'How many readings there are.';
 COMMENT ON COLUMN bi.meter_energy_monthly.first_reading_at IS
-'Time of the first reading; null where there are corrections alone.';
+'Time of the first reading; NULL where there are corrections alone.';
 COMMENT ON COLUMN bi.meter_energy_monthly.last_reading_at IS
-'Time of the last reading; null where there are corrections alone.';
+'Time of the last reading; NULL where there are corrections alone.';
 COMMENT ON COLUMN bi.meter_energy_monthly.last_received_at IS
 'When the newest of these readings was stored: how fresh the row is.';
 COMMENT ON COLUMN bi.meter_energy_monthly.voltage_v_min IS
-'Least voltage in V; null where none was reported.';
+'Least voltage in V; NULL where none was reported.';
 COMMENT ON COLUMN bi.meter_energy_monthly.voltage_v_avg IS
-'Average voltage in V over the readings that reported it; null where none did.';
+'Average voltage in V over the readings that reported it; NULL where none did.';
 COMMENT ON COLUMN bi.meter_energy_monthly.voltage_v_max IS
-'Greatest voltage in V; null where none was reported.';
+'Greatest voltage in V; NULL where none was reported.';
 COMMENT ON COLUMN bi.meter_energy_monthly.voltage_samples IS
 'How many readings reported it: the weight of the average.';
 COMMENT ON COLUMN bi.meter_energy_monthly.voltage_mv_sum IS
@@ -147,27 +147,27 @@ COMMENT ON COLUMN bi.vehicle_energy_hourly.energy_mwh IS
 COMMENT ON COLUMN bi.vehicle_energy_hourly.samples IS
 'How many readings there are.';
 COMMENT ON COLUMN bi.vehicle_energy_hourly.first_reading_at IS
-'Time of the first reading; null where there are corrections alone.';
+'Time of the first reading; NULL where there are corrections alone.';
 COMMENT ON COLUMN bi.vehicle_energy_hourly.last_reading_at IS
-'Time of the last reading; null where there are corrections alone.';
+'Time of the last reading; NULL where there are corrections alone.';
 COMMENT ON COLUMN bi.vehicle_energy_hourly.last_received_at IS
 'When the newest of these readings was stored: how fresh the row is.';
 COMMENT ON COLUMN bi.vehicle_energy_hourly.soc_percent_min IS
-'Least state of charge in percent; null where none was reported.';
+'Least state of charge in percent; NULL where none was reported.';
 COMMENT ON COLUMN bi.vehicle_energy_hourly.soc_percent_avg IS
-'Average state of charge in percent over the readings that reported it; null where none did.';
+'Average state of charge in percent over the readings that reported it; NULL where none did.';
 COMMENT ON COLUMN bi.vehicle_energy_hourly.soc_percent_max IS
-'Greatest state of charge in percent; null where none was reported.';
+'Greatest state of charge in percent; NULL where none was reported.';
 COMMENT ON COLUMN bi.vehicle_energy_hourly.soc_samples IS
 'How many readings reported it: the weight of the average.';
 COMMENT ON COLUMN bi.vehicle_energy_hourly.soc_mpct_sum IS
 'Sum of the state of charge in thousandths of a percent: divide by soc_samples for an average over several rows.';
 COMMENT ON COLUMN bi.vehicle_energy_hourly.battery_temp_c_min IS
-'Least battery temperature in °C; null where none was reported.';
+'Least battery temperature in °C; NULL where none was reported.';
 COMMENT ON COLUMN bi.vehicle_energy_hourly.battery_temp_c_avg IS
-'Average battery temperature in °C over the readings that reported it; null where none did.';
+'Average battery temperature in °C over the readings that reported it; NULL where none did.';
 COMMENT ON COLUMN bi.vehicle_energy_hourly.battery_temp_c_max IS
-'Greatest battery temperature in °C; null where none was reported.';
+'Greatest battery temperature in °C; NULL where none was reported.';
 COMMENT ON COLUMN bi.vehicle_energy_hourly.battery_temp_samples IS
 'How many readings reported it: the weight of the average.';
 COMMENT ON COLUMN bi.vehicle_energy_hourly.battery_temp_mc_sum IS
@@ -188,27 +188,27 @@ COMMENT ON COLUMN bi.vehicle_energy_daily.energy_mwh IS
 COMMENT ON COLUMN bi.vehicle_energy_daily.samples IS
 'How many readings there are.';
 COMMENT ON COLUMN bi.vehicle_energy_daily.first_reading_at IS
-'Time of the first reading; null where there are corrections alone.';
+'Time of the first reading; NULL where there are corrections alone.';
 COMMENT ON COLUMN bi.vehicle_energy_daily.last_reading_at IS
-'Time of the last reading; null where there are corrections alone.';
+'Time of the last reading; NULL where there are corrections alone.';
 COMMENT ON COLUMN bi.vehicle_energy_daily.last_received_at IS
 'When the newest of these readings was stored: how fresh the row is.';
 COMMENT ON COLUMN bi.vehicle_energy_daily.soc_percent_min IS
-'Least state of charge in percent; null where none was reported.';
+'Least state of charge in percent; NULL where none was reported.';
 COMMENT ON COLUMN bi.vehicle_energy_daily.soc_percent_avg IS
-'Average state of charge in percent over the readings that reported it; null where none did.';
+'Average state of charge in percent over the readings that reported it; NULL where none did.';
 COMMENT ON COLUMN bi.vehicle_energy_daily.soc_percent_max IS
-'Greatest state of charge in percent; null where none was reported.';
+'Greatest state of charge in percent; NULL where none was reported.';
 COMMENT ON COLUMN bi.vehicle_energy_daily.soc_samples IS
 'How many readings reported it: the weight of the average.';
 COMMENT ON COLUMN bi.vehicle_energy_daily.soc_mpct_sum IS
 'Sum of the state of charge in thousandths of a percent: divide by soc_samples for an average over several rows.';
 COMMENT ON COLUMN bi.vehicle_energy_daily.battery_temp_c_min IS
-'Least battery temperature in °C; null where none was reported.';
+'Least battery temperature in °C; NULL where none was reported.';
 COMMENT ON COLUMN bi.vehicle_energy_daily.battery_temp_c_avg IS
-'Average battery temperature in °C over the readings that reported it; null where none did.';
+'Average battery temperature in °C over the readings that reported it; NULL where none did.';
 COMMENT ON COLUMN bi.vehicle_energy_daily.battery_temp_c_max IS
-'Greatest battery temperature in °C; null where none was reported.';
+'Greatest battery temperature in °C; NULL where none was reported.';
 COMMENT ON COLUMN bi.vehicle_energy_daily.battery_temp_samples IS
 'How many readings reported it: the weight of the average.';
 COMMENT ON COLUMN bi.vehicle_energy_daily.battery_temp_mc_sum IS
@@ -229,27 +229,27 @@ COMMENT ON COLUMN bi.vehicle_energy_monthly.energy_mwh IS
 COMMENT ON COLUMN bi.vehicle_energy_monthly.samples IS
 'How many readings there are.';
 COMMENT ON COLUMN bi.vehicle_energy_monthly.first_reading_at IS
-'Time of the first reading; null where there are corrections alone.';
+'Time of the first reading; NULL where there are corrections alone.';
 COMMENT ON COLUMN bi.vehicle_energy_monthly.last_reading_at IS
-'Time of the last reading; null where there are corrections alone.';
+'Time of the last reading; NULL where there are corrections alone.';
 COMMENT ON COLUMN bi.vehicle_energy_monthly.last_received_at IS
 'When the newest of these readings was stored: how fresh the row is.';
 COMMENT ON COLUMN bi.vehicle_energy_monthly.soc_percent_min IS
-'Least state of charge in percent; null where none was reported.';
+'Least state of charge in percent; NULL where none was reported.';
 COMMENT ON COLUMN bi.vehicle_energy_monthly.soc_percent_avg IS
-'Average state of charge in percent over the readings that reported it; null where none did.';
+'Average state of charge in percent over the readings that reported it; NULL where none did.';
 COMMENT ON COLUMN bi.vehicle_energy_monthly.soc_percent_max IS
-'Greatest state of charge in percent; null where none was reported.';
+'Greatest state of charge in percent; NULL where none was reported.';
 COMMENT ON COLUMN bi.vehicle_energy_monthly.soc_samples IS
 'How many readings reported it: the weight of the average.';
 COMMENT ON COLUMN bi.vehicle_energy_monthly.soc_mpct_sum IS
 'Sum of the state of charge in thousandths of a percent: divide by soc_samples for an average over several rows.';
 COMMENT ON COLUMN bi.vehicle_energy_monthly.battery_temp_c_min IS
-'Least battery temperature in °C; null where none was reported.';
+'Least battery temperature in °C; NULL where none was reported.';
 COMMENT ON COLUMN bi.vehicle_energy_monthly.battery_temp_c_avg IS
-'Average battery temperature in °C over the readings that reported it; null where none did.';
+'Average battery temperature in °C over the readings that reported it; NULL where none did.';
 COMMENT ON COLUMN bi.vehicle_energy_monthly.battery_temp_c_max IS
-'Greatest battery temperature in °C; null where none was reported.';
+'Greatest battery temperature in °C; NULL where none was reported.';
 COMMENT ON COLUMN bi.vehicle_energy_monthly.battery_temp_samples IS
 'How many readings reported it: the weight of the average.';
 COMMENT ON COLUMN bi.vehicle_energy_monthly.battery_temp_mc_sum IS

@@ -157,7 +157,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION bi.charging_efficiency_local_daily(text, date, date) IS
-'What charging lost by the days of a time zone, right when clocks change. Takes the zone''s name, such as Europe/Berlin, and the first and last day, both included. Returns one row per vehicle and day in which it was linked and either side reported: the day, the vehicle, AC and DC energy and their difference in kWh, DC / AC (null without AC), the coverage of either side, and a verdict as in bi.charging_efficiency_daily. Raises WL009 where the zone is an abbreviation or there is none of that name.';
+'What charging lost by the days of a time zone, right when clocks change. Takes the zone''s name, such as Europe/Berlin, and the first and last day, both included. Returns one row per vehicle and day in which it was linked and either side reported: the day, the vehicle, AC and DC energy and their difference in kWh, DC / AC (NULL without AC), the coverage of either side, and a verdict as in bi.charging_efficiency_daily. Raises WL009 where the zone is an abbreviation or there is none of that name.';
 
 REVOKE ALL ON FUNCTION bi.charging_efficiency_local_daily(text, date, date) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION bi.charging_efficiency_local_daily(text, date, date) TO wattledger_bi;

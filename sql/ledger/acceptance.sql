@@ -1,4 +1,4 @@
--- What a reading must fulfil to be stored, as it stands now: times and bounds.
+-- Acceptance: what a reading must fulfil to be stored, as it stands now, which is times and bounds.
 
 CREATE OR REPLACE FUNCTION telemetry.earliest()
 RETURNS timestamptz
@@ -148,7 +148,7 @@ $$;
 COMMENT ON FUNCTION telemetry.count_discarded(
     telemetry.limits, text[], timestamptz[], text[], timestamptz[], double precision[]
 ) IS
-'Counts the values outside their bounds that were stored as null. Takes the row of their bounds, device and time of each reading that was stored, and device, time and value (null: not reported) of each that was sent. Returns nothing.';
+'Counts the values outside their bounds that were stored as NULL. Takes the row of their bounds, device and time of each reading that was stored, and device, time and value (NULL: not reported) of each that was sent. Returns nothing.';
 
 CREATE OR REPLACE FUNCTION telemetry.check_accounted(sent integer, stored integer, reported integer)
 RETURNS void

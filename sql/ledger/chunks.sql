@@ -1,4 +1,4 @@
--- The chunks that a group of readings needs: made in turn, and none again whose readings were counted and dropped.
+-- Chunks that a group of readings needs: made in turn, and none again whose readings were counted and dropped.
 
 -- in PL/pgSQL, whose plans are kept: they run once for each group that is not in one chunk
 
@@ -16,7 +16,7 @@ BEGIN
     RETURN ARRAY(
         SELECT h.first
         FROM (
-            -- chunks begin at full hours, so that an hour is in one; one that somebody cut otherwise takes the lock
+            -- chunks start at full hours, so that an hour is in one; one that somebody cut otherwise takes the lock
             SELECT min(r.ts) AS first, max(r.ts) AS last
             FROM unnest(hours_without_chunk.read_at) AS r (ts)
             WHERE r.ts BETWEEN hours_without_chunk.oldest AND hours_without_chunk.newest

@@ -1,4 +1,4 @@
--- What the datasets of telemetry.dataset are, and how they build on each other.
+-- Datasets of telemetry.dataset, and how they build on each other.
 
 CREATE OR REPLACE FUNCTION telemetry.drop_after(keep interval)
 RETURNS interval
@@ -8,7 +8,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.drop_after(interval) IS
-'Takes how long rows are to be kept at least. Returns the age at which a chunk is dropped: two days more, in which the rollups catch up with readings that came at the last moment. Null for null.';
+'Takes how long rows are to be kept at least. Returns the age at which a chunk is dropped: two days more, in which the rollups catch up with readings that came at the last moment. NULL for NULL.';
 REVOKE ALL ON FUNCTION telemetry.drop_after(interval) FROM PUBLIC;
 -- a view of ops calls it with the rights of whoever asks
 GRANT EXECUTE ON FUNCTION telemetry.drop_after(interval) TO wattledger_dba;
@@ -46,7 +46,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.source_of(text) IS
-'Takes a dataset. Returns the one that it is built from; null for raw readings.';
+'Takes a dataset. Returns the one that it is built from; NULL for raw readings.';
 REVOKE ALL ON FUNCTION telemetry.source_of(text) FROM PUBLIC;
 -- a view of ops calls it with the rights of whoever asks
 GRANT EXECUTE ON FUNCTION telemetry.source_of(text) TO wattledger_dba;
@@ -63,7 +63,7 @@ COMMENT ON VIEW telemetry.dataset_level IS 'Which dataset is built from which: o
 COMMENT ON COLUMN telemetry.dataset_level.dataset IS 'The dataset''s name.';
 COMMENT ON COLUMN telemetry.dataset_level.side IS 'meter or vehicle.';
 COMMENT ON COLUMN telemetry.dataset_level.level IS '0: raw readings, 1: hours, 2: days.';
-COMMENT ON COLUMN telemetry.dataset_level.keep IS 'How long it is kept; null: for ever.';
+COMMENT ON COLUMN telemetry.dataset_level.keep IS 'How long it is kept; NULL: for ever.';
 
 CREATE OR REPLACE FUNCTION telemetry.settled_after(dataset text)
 RETURNS interval
@@ -77,5 +77,5 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.settled_after(text) IS
-'Takes a dataset. Returns the age from which on its rows may be compressed: raw readings are written once, rollups are refreshed until their raw readings are dropped. Null where those are kept for ever.';
+'Takes a dataset. Returns the age from which on its rows may be compressed: raw readings are written once, rollups are refreshed until their raw readings are dropped. NULL where those are kept for ever.';
 REVOKE ALL ON FUNCTION telemetry.settled_after(text) FROM PUBLIC;

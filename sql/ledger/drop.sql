@@ -1,4 +1,4 @@
--- Dropping what is kept no longer, in steps that are committed one by one:
+-- Drops of what is kept no longer, in steps that are committed one by one:
 --   1. move the bound of what is accepted;
 --   2. wait for every transaction that may have looked at the old one;
 --   3. bring the rollups up to it, whatever their schedule;
@@ -38,7 +38,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.await_writers(text, interval) IS
-'Takes meter_reading or vehicle_reading and how long to wait. Waits for the end of all transactions that may write it now, not for those that begin meanwhile. Returns whether they have ended.';
+'Takes meter_reading or vehicle_reading and how long to wait. Waits for the end of all transactions that may write it now, not for those that start meanwhile. Returns whether they have ended.';
 
 CREATE OR REPLACE FUNCTION telemetry.drop_proven(
     dataset text,
@@ -108,7 +108,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.drop_proven(text, regclass, timestamptz, timestamptz, timestamptz) IS
-'Drops a chunk once it is proven that hours and days hold all of it. Takes its dataset, the chunk, its begin and end, and since when it has rows that are not dropped yet. Returns what was done, or is to be done first: dropped; refresh (of its time); busy (somebody reads or writes it); kept (for longer, as was chosen meanwhile); unproven; and for busy and unproven a sentence that says more.';
+'Drops a chunk once it is proven that hours and days hold all of it. Takes its dataset, the chunk, its start and end, and since when it has rows that are not dropped yet. Returns what was done, or is to be done first: dropped; refresh (of its time); busy (somebody reads or writes it); kept (for longer, as was chosen meanwhile); unproven; and for busy and unproven a sentence that says more.';
 
 CREATE OR REPLACE FUNCTION telemetry.drop_next(
     dataset text,
@@ -181,7 +181,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.drop_next(text) IS
-'Takes the next step in dropping what a dataset keeps no longer, to be committed before the one after. Takes the dataset. Returns what was done, or is to be done first: bound (older readings are no longer accepted), or what telemetry.drop_proven says of the oldest chunk, which is named, with since when it has rows and its end; null where nothing is left to be dropped.';
+'Takes the next step in dropping what a dataset keeps no longer, to be committed before the one after. Takes the dataset. Returns what was done, or is to be done first: bound (older readings are no longer accepted), or what telemetry.drop_proven says of the oldest chunk, which is named, with since when it has rows and its end; NULL where nothing is left to be dropped.';
 
 CREATE OR REPLACE FUNCTION telemetry.has_expired(dataset text)
 RETURNS boolean
@@ -241,7 +241,7 @@ END;
 $$;
 
 COMMENT ON PROCEDURE telemetry.drop_due (text, text) IS
-'Drops all that a dataset keeps no longer, as far as nobody is in the way. Takes the dataset, and returns in problem what hours or days lack of a chunk, which therefore stays: null where nothing does. Tells by notices and warnings what it did. It commits as it goes.';
+'Drops all that a dataset keeps no longer, as far as nobody is in the way. Takes the dataset, and returns in problem what hours or days lack of a chunk, which therefore stays: NULL where nothing does. Tells by notices and warnings what it did. It commits as it goes.';
 
 CREATE OR REPLACE FUNCTION telemetry.lock_chunk(chunk regclass)
 RETURNS void
@@ -272,13 +272,13 @@ BEGIN
     IF problem IS NOT NULL THEN
         RAISE EXCEPTION '%', problem
             USING ERRCODE = 'WL025',
-                HINT = 'Of readings that a rollup lacks, ops.verify shows all, and CALL ops.refresh(since, until, force => true) mends that.';
+                HINT = 'Of readings that a rollup lacks, ops.verify shows all, and CALL ops.refresh(since, until, force => true) fixes that.';
     END IF;
 END;
 $$;
 
 COMMENT ON FUNCTION telemetry.raise_problem(text) IS
-'Takes what telemetry.drop_due returned. Returns nothing. Raises WL025 with it unless it is null.';
+'Takes what telemetry.drop_due returned. Returns nothing. Raises WL025 with it unless it is NULL.';
 
 REVOKE ALL ON FUNCTION
     telemetry.raise_problem(text),

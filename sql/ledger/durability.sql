@@ -1,4 +1,4 @@
--- What an acknowledgement promises, whoever calls and through whichever connection.
+-- Promises of an acknowledgement, whoever calls and through whichever connection.
 
 CREATE OR REPLACE FUNCTION telemetry.commit_durably()
 RETURNS void
@@ -25,7 +25,7 @@ BEGIN
         RAISE EXCEPTION 'readings cannot be stored in a % transaction',
             pg_catalog.upper(pg_catalog.current_setting('transaction_isolation'))
             USING ERRCODE = 'WL052',
-                HINT = 'It sees what is accepted and stored as it was at its begin. Use READ COMMITTED, and leave default_transaction_isolation at that.';
+                HINT = 'It sees what is accepted and stored as it was at its start. Use READ COMMITTED, and leave default_transaction_isolation at that.';
     END IF;
 END;
 $$;

@@ -1,4 +1,4 @@
--- How coverage and efficiency are judged, the same wherever they are shown.
+-- Coverage and efficiency: how they are judged, the same wherever they are shown.
 
 -- these are unpinned and run with the caller's rights, so that the planner can inline them
 
@@ -30,7 +30,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.efficiency(numeric, numeric) IS
-'Takes AC energy drawn and DC energy delivered, in one unit. Returns DC / AC, null where no AC was drawn.';
+'Takes AC energy drawn and DC energy delivered, in one unit. Returns DC / AC, NULL where no AC was drawn.';
 
 -- its body is read now, and not when it is called: views of bi call it for roles that cannot look into this schema
 CREATE OR REPLACE FUNCTION telemetry.efficiency_status(

@@ -57,7 +57,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.meter_energy(text, timestamptz, timestamptz, timestamptz) IS
-'Takes a meter, a window (since included, until not) whose ends telemetry.answerable has been applied to, and since when all hours are there. Returns one row: the AC energy in milliwatt-hours, null without readings, and how many readings there are.';
+'Takes a meter, a window (since included, until not) whose ends telemetry.answerable has been applied to, and since when all hours are there. Returns one row: the AC energy in milliwatt-hours, NULL without readings, and how many readings there are.';
 
 CREATE OR REPLACE FUNCTION telemetry.vehicle_energy(
     vehicle_id text,
@@ -126,7 +126,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.vehicle_energy(text, timestamptz, timestamptz, timestamptz) IS
-'Takes a vehicle, a window (since included, until not) whose ends telemetry.answerable has been applied to, and since when all hours are there. Returns one row: the DC energy in milliwatt-hours, null without readings, how many readings there are, the sum of battery temperatures in thousandths of a degree Celsius, and how many readings reported one.';
+'Takes a vehicle, a window (since included, until not) whose ends telemetry.answerable has been applied to, and since when all hours are there. Returns one row: the DC energy in milliwatt-hours, NULL without readings, how many readings there are, the sum of battery temperatures in thousandths of a degree Celsius, and how many readings reported one.';
 
 REVOKE ALL ON FUNCTION
     telemetry.meter_energy(text, timestamptz, timestamptz, timestamptz),

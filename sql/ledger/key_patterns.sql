@@ -1,4 +1,4 @@
--- Which devices a key may speak for.
+-- Patterns of devices: which ones a key may speak for.
 
 CREATE OR REPLACE FUNCTION telemetry.matches_pattern(device_id text, pattern text)
 RETURNS boolean
@@ -28,7 +28,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.pattern_of_ids(text, text) IS
-'Takes a pattern of devices and a side: meter or vehicle. Returns the pattern of that side''s ids, which is what follows meter: or vehicle:, or all of it where it has neither; null where it is of the other side.';
+'Takes a pattern of devices and a side: meter or vehicle. Returns the pattern of that side''s ids, which is what follows meter: or vehicle:, or all of it where it has neither; NULL where it is of the other side.';
 
 CREATE OR REPLACE FUNCTION telemetry.is_pattern(device_pattern text)
 RETURNS boolean
@@ -39,7 +39,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.is_pattern(text) IS
-'Takes a pattern of devices. Returns whether any device can match it: null, nothing, and a side alone match none.';
+'Takes a pattern of devices. Returns whether any device can match it: NULL, nothing, and a side alone match none.';
 
 CREATE OR REPLACE FUNCTION telemetry.key_covers(patterns text[], fleet text, side text, device_id text)
 RETURNS boolean
@@ -69,7 +69,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.key_covers(text[], text, text, text) IS
-'Takes a key''s patterns and fleet, either null where it sets no limit, a side (meter or vehicle) and the id of a device on it. Returns whether the key may speak for that device: both limits must allow it.';
+'Takes a key''s patterns and fleet, either NULL where it sets no limit, a side (meter or vehicle) and the id of a device on it. Returns whether the key may speak for that device: both limits must allow it.';
 
 CREATE OR REPLACE FUNCTION telemetry.key_covers_link(key_id text, vehicle_id text, meter_id text)
 RETURNS boolean
@@ -87,7 +87,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.key_covers_link(text, text, text) IS
-'Takes a key''s id (null: whoever asks has none, and no limit), a vehicle and a meter. Returns whether the key may speak for both; false for a key that is not known.';
+'Takes a key''s id (NULL: whoever asks has none, and no limit), a vehicle and a meter. Returns whether the key may speak for both; false for a key that is not known.';
 
 REVOKE ALL ON FUNCTION
     telemetry.matches_pattern(text, text),

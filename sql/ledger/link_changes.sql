@@ -1,5 +1,5 @@
--- What every change of a charging link by a function of api has in common: one at a time, so that whoever replaces
--- finds all that is in the way, noted as whose it is, and within what a key covers.
+-- Changes of charging links by functions of api: one at a time, so that whoever replaces finds all that is in the way,
+-- noted as whose it is, and within what a key covers.
 
 CREATE OR REPLACE FUNCTION telemetry.start_link_change(acting_key text)
 RETURNS void
@@ -14,7 +14,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.start_link_change(text) IS
-'Takes the id of the key that asks for a change of charging links, or null. Waits until no other call changes any, and lets what follows be noted as that key''s, until telemetry.end_link_change or an error.';
+'Takes the id of the key that asks for a change of charging links, or NULL. Waits until no other call changes any, and lets what follows be noted as that key''s, until telemetry.end_link_change or an error.';
 
 CREATE OR REPLACE FUNCTION telemetry.end_link_change()
 RETURNS void
@@ -39,7 +39,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.check_link_change(text, text, text) IS
-'Takes a key''s id (null: none, which has no limit), and the vehicle and the meter of a charging link that is about to change. Raises WL005 where the key does not cover both.';
+'Takes a key''s id (NULL: none, which has no limit), and the vehicle and the meter of a charging link that is about to change. Raises WL005 where the key does not cover both.';
 
 CREATE OR REPLACE FUNCTION telemetry.clear_links(vehicle_id text, meter_id text, during tstzrange, acting_key text)
 RETURNS void
@@ -79,7 +79,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.clear_links(text, text, tstzrange, text) IS
-'Takes a vehicle, a meter, a span of time and the id of the key that asks for it, or null. Takes that time out of all charging links of either, but of one of both that starts with it: what is left before and after it stays, and a link that lies in it is removed. Raises WL005 where the key does not cover both ends of one of these.';
+'Takes a vehicle, a meter, a span of time and the id of the key that asks for it, or NULL. Takes that time out of all charging links of either, but of one of both that starts with it: what is left before and after it stays, and a link that lies in it is removed. Raises WL005 where the key does not cover both ends of one of these.';
 
 CREATE OR REPLACE FUNCTION telemetry.utc_text(moment timestamptz)
 RETURNS text
@@ -90,7 +90,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.utc_text(timestamptz) IS
-'Takes a moment. Returns it as text in RFC 3339, in UTC and to the microsecond; null for null.';
+'Takes a moment. Returns it as text in RFC 3339, in UTC and to the microsecond; NULL for NULL.';
 
 REVOKE ALL ON FUNCTION
     telemetry.start_link_change(text),

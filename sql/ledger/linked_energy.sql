@@ -30,14 +30,14 @@ CROSS JOIN LATERAL (
 ) AS d;
 
 COMMENT ON VIEW telemetry.linked_edge_energy IS
-'Energy of both sides in the parts of hours in which a charging link begins or ends, from the raw readings.';
+'Energy of both sides in the parts of hours in which a charging link starts or ends, from the raw readings.';
 COMMENT ON COLUMN telemetry.linked_edge_energy.vehicle_id IS 'The vehicle''s id.';
 COMMENT ON COLUMN telemetry.linked_edge_energy.bucket IS 'Start of the hour, in UTC.';
 COMMENT ON COLUMN telemetry.linked_edge_energy.ac_mwh IS
-'AC energy of the linked meter, in milliwatt-hours; null without readings.';
+'AC energy of the linked meter, in milliwatt-hours; NULL without readings.';
 COMMENT ON COLUMN telemetry.linked_edge_energy.meter_samples IS 'How many readings the linked meter sent.';
 COMMENT ON COLUMN telemetry.linked_edge_energy.dc_mwh IS
-'DC energy that reached the battery while linked, in milliwatt-hours; null without readings.';
+'DC energy that reached the battery while linked, in milliwatt-hours; NULL without readings.';
 COMMENT ON COLUMN telemetry.linked_edge_energy.vehicle_samples IS 'How many readings the vehicle sent while linked.';
 COMMENT ON COLUMN telemetry.linked_edge_energy.linked IS 'How long the part is, until now at most.';
 
@@ -90,7 +90,7 @@ FROM (
 ) AS w
 GROUP BY w.vehicle_id, w.bucket
 UNION ALL
--- hours in which a link begins or ends are divided by the raw readings
+-- hours in which a link starts or ends are divided by the raw readings
 SELECT
     e.vehicle_id,
     e.bucket,
@@ -166,7 +166,7 @@ FROM (
 ) AS w
 GROUP BY w.vehicle_id, w.bucket
 UNION ALL
--- days in which a link begins or ends are the sum of their linked hours
+-- days in which a link starts or ends are the sum of their linked hours
 SELECT
     w.vehicle_id,
     w.bucket,

@@ -58,7 +58,7 @@ FROM telemetry.link_span AS s
 WHERE telemetry.floor_hour(s.until) < s.until AND telemetry.floor_hour(s.until) >= telemetry.ceiling_hour(s.since);
 
 COMMENT ON VIEW telemetry.link_edge IS
-'The parts of hours in which a charging link begins or ends: two a link at most.';
+'The parts of hours in which a charging link starts or ends: two per link at most.';
 COMMENT ON COLUMN telemetry.link_edge.vehicle_id IS 'The vehicle that is charged.';
 COMMENT ON COLUMN telemetry.link_edge.meter_id IS 'The meter that feeds it.';
 COMMENT ON COLUMN telemetry.link_edge.bucket IS 'Start of the hour, in UTC.';
@@ -87,7 +87,7 @@ WHERE telemetry.floor_day(s.daily_until) < s.daily_until
     AND telemetry.floor_day(s.daily_until) >= telemetry.ceiling_day(s.daily_since);
 
 COMMENT ON VIEW telemetry.link_part_of_day IS
-'The parts of days in which a charging link begins or ends: two per link at most.';
+'The parts of days in which a charging link starts or ends: two per link at most.';
 COMMENT ON COLUMN telemetry.link_part_of_day.vehicle_id IS 'The vehicle that is charged.';
 COMMENT ON COLUMN telemetry.link_part_of_day.meter_id IS 'The meter that feeds it.';
 COMMENT ON COLUMN telemetry.link_part_of_day.bucket IS 'Start of the UTC day.';

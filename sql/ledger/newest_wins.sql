@@ -1,4 +1,4 @@
--- The newest reading time wins, whenever a reading arrives.
+-- Newest reading of a device: its reading time decides, whenever it arrives.
 
 -- unpinned and with the caller's rights, so that the planner can inline it
 CREATE OR REPLACE FUNCTION telemetry.is_newer(read_at timestamptz, latest timestamptz)

@@ -45,6 +45,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.sorted_by(text, text, text[]) IS
-'Takes a place as telemetry.place made it, the name of the ordering and the JSON types of what rows are sorted by in it. Returns the array that it was made from; null for null. Raises WL008 for what is no place of that ordering.';
+'Takes a place as telemetry.place made it, the name of the ordering and the JSON types of what rows are sorted by in it. Returns the array that it was made from; NULL for NULL. Raises WL008 for what is no place of that ordering.';
 
 REVOKE ALL ON FUNCTION telemetry.place(text, jsonb), telemetry.sorted_by(text, text, text[]) FROM PUBLIC;

@@ -1,4 +1,4 @@
--- Before raw readings or hours go: do the levels above hold all of them?
+-- Proof, before raw readings or hours go, that the levels above hold all of them.
 
 -- in PL/pgSQL, and planned anew each time: only so the chunks of the window alone are looked at
 
@@ -38,7 +38,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.unproven_meter_hours(timestamptz, timestamptz) IS
-'Takes a window of whole hours (since included, until not). Returns a sentence about one hour of a meter in which its readings and bi.meter_energy_hourly differ in energy or number; null where all agree.';
+'Takes a window of whole hours (since included, until not). Returns a sentence about one hour of a meter in which its readings and bi.meter_energy_hourly differ in energy or number; NULL where all agree.';
 
 CREATE OR REPLACE FUNCTION telemetry.unproven_vehicle_hours(since timestamptz, until timestamptz)
 RETURNS text
@@ -76,7 +76,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.unproven_vehicle_hours(timestamptz, timestamptz) IS
-'Takes a window of whole hours (since included, until not). Returns a sentence about one hour of a vehicle in which its readings and bi.vehicle_energy_hourly differ in energy or number; null where all agree.';
+'Takes a window of whole hours (since included, until not). Returns a sentence about one hour of a vehicle in which its readings and bi.vehicle_energy_hourly differ in energy or number; NULL where all agree.';
 
 CREATE OR REPLACE FUNCTION telemetry.unproven_days(side text, since timestamptz, until timestamptz)
 RETURNS text
@@ -129,7 +129,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.unproven_days(text, timestamptz, timestamptz) IS
-'Takes meter or vehicle and a window of whole UTC days (since included, until not). Returns a sentence about one day of a device in which its hours and days differ in energy or number of readings; null where all agree.';
+'Takes meter or vehicle and a window of whole UTC days (since included, until not). Returns a sentence about one day of a device in which its hours and days differ in energy or number of readings; NULL where all agree.';
 
 CREATE OR REPLACE FUNCTION telemetry.unproven(dataset text, since timestamptz, until timestamptz)
 RETURNS text
@@ -160,7 +160,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.unproven(text, timestamptz, timestamptz) IS
-'Takes a dataset and a window of whole hours (since included, until not) of which its rows are to go. Returns a sentence about something that hours or days do not hold of it, or hold without it; null where they hold all of it.';
+'Takes a dataset and a window of whole hours (since included, until not) of which its rows are to go. Returns a sentence about something that hours or days do not hold of it, or hold without it; NULL where they hold all of it.';
 
 CREATE OR REPLACE FUNCTION telemetry.stray_reading(dataset text, since timestamptz, until timestamptz)
 RETURNS text
@@ -192,7 +192,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.stray_reading(text, timestamptz, timestamptz) IS
-'Takes a dataset and a window of which its rows were dropped before. Returns a sentence about a reading that is there all the same, which no rollup counts; null where there is none, and for rollups.';
+'Takes a dataset and a window of which its rows were dropped before. Returns a sentence about a reading that is there all the same, which no rollup counts; NULL where there is none, and for rollups.';
 
 CREATE OR REPLACE FUNCTION telemetry.note_proven(dataset text, since timestamptz, until timestamptz)
 RETURNS void

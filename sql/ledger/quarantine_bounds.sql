@@ -1,4 +1,4 @@
--- How much the quarantine holds, of each key and in all, and what goes first where that is too much.
+-- Bounds of the quarantine, of each key and in all, and what goes first where it holds too much.
 
 -- Locks: whoever counts locks the row of telemetry.quarantine_bounds first, then rows of telemetry.quarantine_share,
 -- and holds both until the transaction ends. Nobody who holds them waits for a row of telemetry.quarantine: what
@@ -48,7 +48,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.count_quarantine(text[], bigint[]) IS
-'Takes key ids (null: none) and by how many bytes of each the quarantine grew; below zero where it shrank. Counts them, of each key and in all. Raises WL050 where telemetry.quarantine_bounds has no row.';
+'Takes key ids (NULL: none) and by how many bytes of each the quarantine grew; below zero where it shrank. Counts them, of each key and in all. Raises WL050 where telemetry.quarantine_bounds has no row.';
 
 CREATE OR REPLACE FUNCTION telemetry.count_added_quarantine()
 RETURNS trigger
@@ -236,7 +236,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.bound_quarantine(text, integer, boolean) IS
-'Takes the key id (null: none) of whom rows were just added to telemetry.quarantine, how many, and whether any of them await their time. Removes what is too old, then the oldest of that key past its share, then, past the bound of all, the oldest of whoever holds most; never what awaits its time. Raises WL040 where that alone is too much, and WL050 where telemetry.quarantine_bounds has no row.';
+'Takes the key id (NULL: none) of whom rows were just added to telemetry.quarantine, how many, and whether any of them await their time. Removes what is too old, then the oldest of that key past its share, then, past the bound of all, the oldest of whoever holds most; never what awaits its time. Raises WL040 where that alone is too much, and WL050 where telemetry.quarantine_bounds has no row.';
 
 REVOKE ALL ON FUNCTION
     telemetry.current_quarantine_bounds(),

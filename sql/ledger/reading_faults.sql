@@ -1,4 +1,4 @@
--- What makes a reading unacceptable by itself, before any other reading is looked at.
+-- Faults of a reading by itself, before any other reading is looked at.
 
 -- these are unpinned and run with the caller's rights, so that the planner inlines them into the ingest functions
 
@@ -25,7 +25,7 @@ $$;
 COMMENT ON FUNCTION telemetry.reading_fault(
     text, timestamptz, double precision, timestamptz, timestamptz, timestamptz[]
 ) IS
-'Takes what every reading has, the oldest and newest times accepted, and the hours between whose raw readings were dropped. Returns malformed, future, too_old, dropped (too old as well: its hour is), or null where it can be stored.';
+'Takes what every reading has, the oldest and newest times accepted, and the hours between whose raw readings were dropped. Returns malformed, future, too_old, dropped (too old as well: its hour is), or NULL where it can be stored.';
 
 CREATE OR REPLACE FUNCTION telemetry.reading_fault_detail(
     fault text,
@@ -100,7 +100,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.range_fault(text, double precision, telemetry.limits) IS
-'Takes a label, a value and the row of its bounds, all in one unit. Returns a sentence that tells the sender what is wrong, or null where the value is null, inside the bounds, or stored as null.';
+'Takes a label, a value and the row of its bounds, all in one unit. Returns a sentence that tells the sender what is wrong, or NULL where the value is NULL, inside the bounds, or stored as NULL.';
 
 REVOKE ALL ON FUNCTION
     telemetry.reading_fault(text, timestamptz, double precision, timestamptz, timestamptz, timestamptz[]),

@@ -10,7 +10,7 @@ DECLARE
     v_first timestamptz;
 BEGIN
     IF since IS NULL OR until IS NULL THEN
-        RAISE EXCEPTION 'the window has no begin or no end'
+        RAISE EXCEPTION 'the window has no start or no end'
             USING ERRCODE = 'WL002', HINT = 'Give both: CALL ops.refresh(since, until).';
     END IF;
     -- of one side at least; the other's rollups of that time are left as they are

@@ -1,4 +1,4 @@
--- Send refused readings again: on demand, or when the time of those has come that were ahead of the clock.
+-- Replay of refused readings: on demand, or when the time of those has come that were ahead of the clock.
 
 -- Locks: a replay holds the rows that it sends until its transaction ends, and passes over those that another session
 -- holds. It counts nothing (sql/ledger/quarantine_bounds.sql), so that nobody who quarantines waits for it.
@@ -140,7 +140,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.replay_piece(text, timestamptz, timestamptz, bigint, integer) IS
-'Takes a reason (null: any), from when (included) until when (not included) readings were refused, after which quarantine_id, and how many at most. Sends the oldest of them again, but those that another session holds. Returns what telemetry.replay_readings does, by quarantine_id.';
+'Takes a reason (NULL: any), from when (included) until when (not included) readings were refused, after which quarantine_id, and how many at most. Sends the oldest of them again, but those that another session holds. Returns what telemetry.replay_readings does, by quarantine_id.';
 
 CREATE OR REPLACE FUNCTION telemetry.replay_due(most integer)
 RETURNS TABLE (accepted integer, duplicates integer, refused integer)

@@ -1,4 +1,4 @@
--- What the planner knows of tables of a few rows: autovacuum never looks at so few, and five hundred would be assumed.
+-- Statistics of tables of a few rows: autovacuum never looks at so few, and the planner would assume five hundred.
 
 ANALYZE telemetry.rules;
 ANALYZE telemetry.limits;

@@ -1,4 +1,4 @@
--- What is stored of readings that come again, looked up by key.
+-- Stored readings of devices and times that come again, looked up by key.
 
 -- planned anew for each chunk, from the oldest on, with the times as constants: a plan over all chunks would lock each
 -- of them, and wait for whoever drops or compresses one that has nothing to do with it

@@ -1,4 +1,4 @@
--- Where hours and days begin, in UTC as continuous aggregates have them, and which moments can be told apart.
+-- Hours and days, in UTC as continuous aggregates have them, and the moments that can be told apart.
 
 -- these are unpinned and run with the caller's rights, so that the planner can inline them
 
@@ -30,7 +30,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.ceiling_hour(timestamptz) IS
-'Takes a moment. Returns it where an hour begins then, else the start of the next hour.';
+'Takes a moment. Returns it where an hour starts then, else the start of the next hour.';
 
 CREATE OR REPLACE FUNCTION telemetry.floor_day(moment timestamptz)
 RETURNS timestamptz
@@ -50,7 +50,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.ceiling_day(timestamptz) IS
-'Takes a moment. Returns it where a UTC day begins then, else the start of the next day.';
+'Takes a moment. Returns it where a UTC day starts then, else the start of the next day.';
 
 -- in PL/pgSQL since the planner does not inline what takes an expression more than once, and SQL functions that are not
 -- inlined are planned again in each query

@@ -1,4 +1,4 @@
--- Which moments belong to a day of a time zone: those whose local date it is, whatever clocks did.
+-- Days of a time zone: the moments whose local date it is, whatever clocks did.
 
 CREATE OR REPLACE FUNCTION telemetry.check_zone(zone text)
 RETURNS void
@@ -115,6 +115,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.local_day(text, date, date) IS
-'Takes a time zone''s name and the first and last day, both included. Returns the stretches of time whose local date is one of these days, in order: the day, its start and end, to the nearest full hour where raw readings are gone, and the first whole hour inside and the end of the last. Mostly one a day; none where the zone left out a day, two where clocks went back over midnight and the date with them. Raises WL002 unless both are dates.';
+'Takes a time zone''s name and the first and last day, both included. Returns the stretches of time whose local date is one of these days, in order: the day, its start and end, to the nearest full hour where raw readings are gone, and the first whole hour inside and the end of the last. Mostly one per day; none where the zone left out a day, two where clocks went back over midnight and the date with them. Raises WL002 unless both are dates.';
 
 REVOKE ALL ON FUNCTION telemetry.check_zone(text), telemetry.local_day(text, date, date) FROM PUBLIC;

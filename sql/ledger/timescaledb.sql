@@ -1,4 +1,4 @@
--- The doors to TimescaleDB's own catalog. Functions, since a view on it would stop ALTER EXTENSION timescaledb UPDATE,
+-- Doors to TimescaleDB's own catalogue. Functions, since a view on it would stop ALTER EXTENSION timescaledb UPDATE,
 -- which makes some of those relations anew.
 
 CREATE OR REPLACE FUNCTION telemetry.from_us(us bigint)
@@ -42,7 +42,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.dataset_hypertable() IS
-'Which hypertable holds a dataset. Takes nothing. Returns a row a dataset: what TimescaleDB''s functions take for it (a hypertable or a continuous aggregate), and its hypertable''s number, schema and name.';
+'Which hypertable holds a dataset. Takes nothing. Returns one row per dataset: what TimescaleDB''s functions take for it (a hypertable or a continuous aggregate), and its hypertable''s number, schema and name.';
 
 CREATE OR REPLACE FUNCTION telemetry.timescaledb_job()
 RETURNS TABLE (
@@ -97,7 +97,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.timescaledb_job() IS
-'TimescaleDB''s jobs and how they fare. Takes nothing. Returns a row a job that is not the extension''s own: its number, the dataset it works on (null for another relation), its name, its work (refresh, compress or retain; null where it is none of ours), its procedure, how often it runs, whether it does so now, when it runs next (null while it does) and ran last, when it last succeeded, how the last run ended (null if it never ran), how often it ran and failed, and the last failure on record.';
+'TimescaleDB''s jobs and how they fare. Takes nothing. Returns one row per job that is not the extension''s own: its number, the dataset it works on (NULL for another relation), its name, its work (refresh, compress or retain; NULL where it is none of ours), its procedure, how often it runs, whether it does so now, when it runs next (NULL while it does) and ran last, when it last succeeded, how the last run ended (NULL if it never ran), how often it ran and failed, and the last failure on record.';
 
 CREATE OR REPLACE FUNCTION telemetry.chunks_before(dataset text, cutoff timestamptz)
 RETURNS TABLE (chunk text, chunk_start timestamptz, chunk_end timestamptz, bytes bigint)
@@ -117,7 +117,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.chunks_before(text, timestamptz) IS
-'Takes a dataset and a moment. Returns its chunks whose rows are all older, oldest first: name, begin, end, and size in bytes.';
+'Takes a dataset and a moment. Returns its chunks whose rows are all older, oldest first: name, start, end, and size in bytes.';
 
 CREATE OR REPLACE FUNCTION telemetry.first_chunk_start(dataset text)
 RETURNS timestamptz
@@ -132,7 +132,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.first_chunk_start(text) IS
-'Takes a dataset. Returns when its first chunk begins; null where there is none.';
+'Takes a dataset. Returns when its first chunk starts; NULL where there is none.';
 
 -- in PL/pgSQL, whose plans are kept: they are asked for each group of readings
 
@@ -156,7 +156,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN (
-        -- the chunk that begins last before both: one look into an index, however many there are
+        -- the chunk that starts last before both: one look into an index, however many there are
         SELECT s.range_end > (extract(EPOCH FROM is_in_one_chunk.last) * 1000000)::bigint
         FROM _timescaledb_catalog.dimension_slice AS s
         WHERE s.dimension_id = (SELECT t.dimension_id FROM telemetry.time_dimension(is_in_one_chunk.dataset) AS t)
@@ -223,7 +223,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.coming_chunk(text, timestamptz) IS
-'Takes meter_reading or vehicle_reading and a moment since 1970 that no chunk holds. Returns begin and end of the chunk that a reading of that time would make.';
+'Takes meter_reading or vehicle_reading and a moment since 1970 that no chunk holds. Returns start and end of the chunk that a reading of that time would make.';
 
 CREATE OR REPLACE FUNCTION telemetry.has_chunk(dataset text, since timestamptz, until timestamptz)
 RETURNS boolean

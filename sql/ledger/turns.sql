@@ -1,5 +1,5 @@
--- One session at a time refreshes, compresses or drops, be it a job's or a DBA's: TimescaleDB ends one of two refreshes
--- that overlap with an error, and a refresh beside a drop would compute hours from what is gone.
+-- Turns: one session at a time refreshes, compresses or drops, be it a job's or a DBA's. Of two refreshes that overlap
+-- TimescaleDB ends one with an error, and a refresh beside a drop would compute hours from what is gone.
 
 CREATE OR REPLACE FUNCTION telemetry.is_at_work(pid integer)
 RETURNS boolean
@@ -31,7 +31,7 @@ AS $$
 DECLARE
     v_pid integer;
 BEGIN
-    -- a look without a lock for who only waits; numbers of processes begin anew with the server
+    -- a look without a lock for who only waits; numbers of processes start anew with the server
     SELECT t.pid INTO v_pid
     FROM telemetry.turn AS t
     WHERE t.server_started_at = pg_postmaster_start_time() AND t.pid <> pg_backend_pid();

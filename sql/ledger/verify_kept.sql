@@ -1,4 +1,4 @@
--- What is kept of dropped readings, compared with what was proven when they were dropped.
+-- Rollups of dropped readings, compared with what was proven when those were dropped.
 
 CREATE OR REPLACE FUNCTION telemetry.verify_kept(since timestamptz, until timestamptz)
 RETURNS TABLE (dataset text, bucket timestamptz, stored text, computed text, verdict text)
@@ -65,7 +65,7 @@ BEGIN
         WHERE g.side = 'vehicle'
         GROUP BY 1, 3
     ),
-    -- what ought to be there
+    -- what should be there
     proven AS (
         SELECT
             g.source,

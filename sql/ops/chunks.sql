@@ -1,4 +1,4 @@
--- How long the chunks are that history is cut into.
+-- Length of the chunks that history is cut into.
 
 CREATE OR REPLACE FUNCTION ops.set_chunk_interval(dataset text, every interval)
 RETURNS void

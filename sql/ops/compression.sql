@@ -1,4 +1,4 @@
--- When chunks move to the columnstore.
+-- Age at which chunks move to the columnstore.
 
 CREATE OR REPLACE FUNCTION ops.set_compression(dataset text, after interval)
 RETURNS void
@@ -26,6 +26,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION ops.set_compression(text, interval) IS
-'Chooses at which age chunks move to the columnstore, by device and in order of time; null: never. What is compressed already stays so, and late readings still go in. Takes a dataset and an age: from 1 day for raw readings, from 3 days more than their raw readings are kept for hourly and daily rollups, to less than its retention. Where that of the raw readings is lengthened later, rollups wait for it. Raises WL020 for another age, WL021 for an unknown dataset, WL022 on the Apache edition.';
+'Chooses at which age chunks move to the columnstore, by device and in order of time; NULL: never. What is compressed already stays so, and late readings still go in. Takes a dataset and an age: from 1 day for raw readings, from 3 days more than their raw readings are kept for hourly and daily rollups, to less than its retention. Where that of the raw readings is lengthened later, rollups wait for it. Raises WL020 for another age, WL021 for an unknown dataset, WL022 on the Apache edition.';
 REVOKE ALL ON FUNCTION ops.set_compression(text, interval) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ops.set_compression(text, interval) TO wattledger_dba;

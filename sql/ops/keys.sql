@@ -1,4 +1,4 @@
--- Make, list, revoke and rotate API keys, and say which devices make up a fleet.
+-- API keys: make, list, revoke and rotate them, and say which devices make up a fleet.
 
 CREATE OR REPLACE VIEW ops.keys AS
 SELECT
@@ -27,17 +27,17 @@ COMMENT ON COLUMN ops.keys.key_id IS 'The public part of the key: wl_, this, _ a
 COMMENT ON COLUMN ops.keys.status IS 'valid, expired or revoked.';
 COMMENT ON COLUMN ops.keys.scopes IS 'What the key may do: ingest, read, or admin, which is all.';
 COMMENT ON COLUMN ops.keys.devices IS
-'Ids, or patterns of ids, that it may speak for, of both sides unless meter: or vehicle: stands before; null: no limit.';
-COMMENT ON COLUMN ops.keys.fleet IS 'The fleet that it may speak for; null: no limit.';
-COMMENT ON COLUMN ops.keys.readings_per_second IS 'Readings, or other requests, a second on average; null: no limit.';
-COMMENT ON COLUMN ops.keys.burst_readings IS 'How many at once after a pause; null: no limit.';
+'Ids, or patterns of ids, that it may speak for, of both sides unless meter: or vehicle: stands before; NULL: no limit.';
+COMMENT ON COLUMN ops.keys.fleet IS 'The fleet that it may speak for; NULL: no limit.';
+COMMENT ON COLUMN ops.keys.readings_per_second IS 'Readings, or other requests, per second on average; NULL: no limit.';
+COMMENT ON COLUMN ops.keys.burst_readings IS 'How many at once after a pause; NULL: no limit.';
 COMMENT ON COLUMN ops.keys.note IS 'What it is for, in words.';
 COMMENT ON COLUMN ops.keys.created_at IS 'When it was made.';
 COMMENT ON COLUMN ops.keys.created_by IS 'The login that made it.';
-COMMENT ON COLUMN ops.keys.expires_at IS 'When it stops working; null: never.';
-COMMENT ON COLUMN ops.keys.revoked_at IS 'When it was revoked; null: it was not.';
-COMMENT ON COLUMN ops.keys.rotated_from IS 'The key that it replaces; null where it replaces none.';
-COMMENT ON COLUMN ops.keys.last_used_at IS 'When it was last used, to the hour; null: never.';
+COMMENT ON COLUMN ops.keys.expires_at IS 'When it stops working; NULL: never.';
+COMMENT ON COLUMN ops.keys.revoked_at IS 'When it was revoked; NULL: it was not.';
+COMMENT ON COLUMN ops.keys.rotated_from IS 'The key that it replaces; NULL where it replaces none.';
+COMMENT ON COLUMN ops.keys.last_used_at IS 'When it was last used, to the hour; NULL: never.';
 
 CREATE OR REPLACE VIEW ops.fleets AS
 SELECT
@@ -130,7 +130,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION ops.create_key(text[], text[], text, timestamptz, double precision, double precision, text) IS
-'Makes an API key. Takes its scopes (ingest, read, admin); ids of the devices that it may speak for, or patterns with * in them, of both sides unless meter: or vehicle: stands before, and a fleet (null: any device); when it expires (null: never); how many readings a second it may send on average and how many at once after a pause (null: no limit, and a minute''s worth); and a note. Returns its id and the key itself, which cannot be had again. Raises WL030 where these do not fit together.';
+'Makes an API key. Takes its scopes (ingest, read, admin); ids of the devices that it may speak for, or patterns with * in them, of both sides unless meter: or vehicle: stands before, and a fleet (NULL: any device); when it expires (NULL: never); how many readings per second it may send on average and how many at once after a pause (NULL: no limit, and a minute''s worth); and a note. Returns its id and the key itself, which cannot be had again. Raises WL030 where these do not fit together.';
 
 CREATE OR REPLACE FUNCTION ops.revoke_key(key_id text)
 RETURNS timestamptz

@@ -1,4 +1,4 @@
--- The bounds of measurements: see them, change them, and see what was discarded by them.
+-- Bounds of measurements: see them, change them, and see what was discarded by them.
 
 CREATE OR REPLACE VIEW ops.limits AS
 SELECT
@@ -29,7 +29,7 @@ SELECT
 FROM telemetry.discarded_measurement AS d;
 
 COMMENT ON VIEW ops.discarded_measurements IS
-'Devices that sent values outside their bounds which were stored as null, one row per device and field.';
+'Devices that sent values outside their bounds which were stored as NULL, one row per device and field.';
 COMMENT ON COLUMN ops.discarded_measurements.dataset IS 'meter_reading or vehicle_reading.';
 COMMENT ON COLUMN ops.discarded_measurements.field IS 'The measured quantity, with its unit in the name.';
 COMMENT ON COLUMN ops.discarded_measurements.device_id IS 'The meter''s or vehicle''s id.';
@@ -67,7 +67,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION ops.set_limit(text, text, double precision, double precision, text) IS
-'Changes the bounds of a measured field for the readings to come. Takes meter_reading or vehicle_reading, a field of ops.limits, the least and the greatest value accepted (null: as before), and what becomes of a reading with a value outside: refuse, or store_null, which stores the rest of it and counts the value in ops.discarded_measurements (null: as before). Returns nothing. Raises WL021 for an unknown field, WL020 for bounds that cannot be kept.';
+'Changes the bounds of a measured field for the readings to come. Takes meter_reading or vehicle_reading, a field of ops.limits, the least and the greatest value accepted (NULL: as before), and what becomes of a reading with a value outside: refuse, or store_null, which stores the rest of it and counts the value in ops.discarded_measurements (NULL: as before). Returns nothing. Raises WL021 for an unknown field, WL020 for bounds that cannot be kept.';
 
 REVOKE ALL ON ops.limits, ops.discarded_measurements FROM PUBLIC;
 GRANT SELECT ON ops.limits, ops.discarded_measurements TO wattledger_dba;

@@ -1,4 +1,4 @@
--- Look at what was refused, and send it again.
+-- Quarantine: look at what was refused, and send it again.
 
 CREATE OR REPLACE FUNCTION ops.readable(raw bytea)
 RETURNS text
@@ -42,17 +42,17 @@ FROM telemetry.quarantine AS q;
 COMMENT ON VIEW ops.quarantine IS 'Every refused reading, readable.';
 COMMENT ON COLUMN ops.quarantine.quarantine_id IS 'Number in order of arrival.';
 COMMENT ON COLUMN ops.quarantine.received_at IS 'When it was refused, by the database''s clock.';
-COMMENT ON COLUMN ops.quarantine.key_id IS 'The API key that it was sent with; null where keys are off.';
+COMMENT ON COLUMN ops.quarantine.key_id IS 'The API key that it was sent with; NULL where keys are off.';
 COMMENT ON COLUMN ops.quarantine.reading_index IS
-'Zero-based position in the batch it came in; null where the whole body could not be read.';
+'Zero-based position in the batch it came in; NULL where the whole body could not be read.';
 COMMENT ON COLUMN ops.quarantine.reason IS 'future, too_old, out_of_range, conflict or malformed.';
 COMMENT ON COLUMN ops.quarantine.detail IS
 'What to fix: as the sender was told, or, where its time had come and it was refused again, why then.';
 COMMENT ON COLUMN ops.quarantine.dataset IS
-'meter_reading or vehicle_reading: what it would have become; null where it could not be decoded.';
+'meter_reading or vehicle_reading: what it would have become; NULL where it could not be decoded.';
 COMMENT ON COLUMN ops.quarantine.device_id IS 'The meter''s or vehicle''s id, decoded.';
 COMMENT ON COLUMN ops.quarantine.read_at IS
-'The reading''s time, decoded; null where it is not of the years 1 to 9999.';
+'The reading''s time, decoded; NULL where it is not of the years 1 to 9999.';
 COMMENT ON COLUMN ops.quarantine.energy_kwh IS 'The reading''s energy in kWh, decoded.';
 COMMENT ON COLUMN ops.quarantine.voltage_v IS 'A meter''s voltage in V, decoded.';
 COMMENT ON COLUMN ops.quarantine.soc_percent IS 'A vehicle''s state of charge in percent, decoded.';
@@ -64,7 +64,7 @@ COMMENT ON COLUMN ops.quarantine.raw IS 'What was sent, as text, or in hexadecim
 COMMENT ON COLUMN ops.quarantine.awaits_time IS
 'Whether it came too early alone, and is stored by itself when its time has come: until then it is not removed.';
 COMMENT ON COLUMN ops.quarantine.replayed_at IS
-'When it was stored after all, by itself or by ops.replay_quarantine; null while it is refused.';
+'When it was stored after all, by itself or by ops.replay_quarantine; NULL while it is refused.';
 
 CREATE OR REPLACE FUNCTION ops.replay_quarantine(
     reason text DEFAULT NULL,
@@ -109,7 +109,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION ops.replay_quarantine(text, timestamptz, timestamptz, bigint, integer) IS
-'Sends refused readings again, after a limit was widened for example, in one transaction. Takes a reason (null: any), from when (included) until when (not included) they were refused, after which quarantine_id, and how many at most. Only what could be decoded can be sent again. Returns a row for each, the oldest first: its quarantine_id, the outcome now (accepted, duplicate, or a reason) and what to fix. What is stored now is marked, and not sent again. Warns where there is more. What another session is sending or removing is left to it.';
+'Sends refused readings again, after a limit was widened for example, in one transaction. Takes a reason (NULL: any), from when (included) until when (not included) they were refused, after which quarantine_id, and how many at most. Only what could be decoded can be sent again. Returns a row for each, the oldest first: its quarantine_id, the outcome now (accepted, duplicate, or a reason) and what to fix. What is stored now is marked, and not sent again. Warns where there is more. What another session is sending or removing is left to it.';
 
 CREATE OR REPLACE PROCEDURE ops.replay_quarantine_in_pieces(
     reason text DEFAULT NULL,
@@ -153,7 +153,7 @@ END;
 $$;
 
 COMMENT ON PROCEDURE ops.replay_quarantine_in_pieces (text, timestamptz, timestamptz, integer) IS
-'Sends refused readings again, any number of them. Takes a reason (null: any), from when (included) until when (not included) they were refused, and how many to send in a transaction. It commits as it goes, so it cannot be called inside a transaction; what it did before it was stopped stays. Tells by notices what became of each piece; ops.quarantine shows each reading.';
+'Sends refused readings again, any number of them. Takes a reason (NULL: any), from when (included) until when (not included) they were refused, and how many to send in a transaction. It commits as it goes, so it cannot be called inside a transaction; what it did before it was stopped stays. Tells by notices what became of each piece; ops.quarantine shows each reading.';
 
 REVOKE ALL ON ops.quarantine FROM PUBLIC;
 GRANT SELECT ON ops.quarantine TO wattledger_dba;

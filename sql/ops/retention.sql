@@ -1,4 +1,4 @@
--- How long history is kept, and what goes when that is shortened.
+-- Retention: how long history is kept, and what goes when that is shortened.
 
 CREATE OR REPLACE FUNCTION ops.set_retention(dataset text, keep interval, confirm boolean DEFAULT FALSE)
 RETURNS TABLE (
@@ -69,6 +69,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION ops.set_retention(text, interval, boolean) IS
-'Chooses how long a dataset is kept. Takes meter_reading, vehicle_reading or an hourly or daily rollup, an interval of 2 days or more (null: for ever), and whether to do it. A chunk is dropped when all its rows are two days older than that and it is proven that hours and days hold all of it. Returns the chunks that will be: without confirm they are only listed, and nothing is changed; with it the retention is set, and they are dropped by the next upkeep, which runs every hour and by CALL ops.maintain(). Raises WL020 where it would lose what is still needed, WL021 for an unknown dataset.';
+'Chooses how long a dataset is kept. Takes meter_reading, vehicle_reading or an hourly or daily rollup, an interval of 2 days or more (NULL: for ever), and whether to do it. A chunk is dropped when all its rows are two days older than that and it is proven that hours and days hold all of it. Returns the chunks that will be: without confirm they are only listed, and nothing is changed; with it the retention is set, and they are dropped by the next upkeep, which runs every hour and by CALL ops.maintain(). Raises WL020 where it would lose what is still needed, WL021 for an unknown dataset.';
 REVOKE ALL ON FUNCTION ops.set_retention(text, interval, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ops.set_retention(text, interval, boolean) TO wattledger_dba;

@@ -1,4 +1,4 @@
--- How much room history takes.
+-- Storage: how much room history takes.
 
 CREATE OR REPLACE FUNCTION ops.dataset_storage()
 RETURNS TABLE (
@@ -42,7 +42,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION ops.dataset_storage() IS
-'What ops.storage is computed from. Takes nothing. Returns a row a dataset: its approximate number of rows, chunks, and sizes in bytes.';
+'What ops.storage is computed from. Takes nothing. Returns one row per dataset: its approximate number of rows, chunks, and sizes in bytes.';
 
 CREATE OR REPLACE VIEW ops.storage AS
 SELECT
@@ -63,21 +63,21 @@ SELECT
     )::bigint AS bytes_per_day
 FROM ops.dataset_storage() AS s;
 
-COMMENT ON VIEW ops.storage IS 'How much room each dataset takes, its indexes included, a row a dataset.';
+COMMENT ON VIEW ops.storage IS 'How much room each dataset takes, its indexes included, one row per dataset.';
 COMMENT ON COLUMN ops.storage.dataset IS 'The dataset: raw readings, or an hourly or daily rollup of bi.';
 COMMENT ON COLUMN ops.storage.approximate_rows IS 'How many rows there are, by the planner''s statistics: ANALYZE brings them up to date.';
 COMMENT ON COLUMN ops.storage.chunks IS 'How many chunks there are.';
 COMMENT ON COLUMN ops.storage.compressed_chunks IS 'How many of them are in the columnstore.';
-COMMENT ON COLUMN ops.storage.first_chunk_start IS 'Begin of the first chunk.';
+COMMENT ON COLUMN ops.storage.first_chunk_start IS 'Start of the first chunk.';
 COMMENT ON COLUMN ops.storage.last_chunk_end IS 'End of the last chunk.';
 COMMENT ON COLUMN ops.storage.total_bytes IS 'Bytes on disk now, indexes included.';
 COMMENT ON COLUMN ops.storage.bytes_before_compression IS
-'Bytes that the compressed chunks took before; null without any.';
+'Bytes that the compressed chunks took before; NULL without any.';
 COMMENT ON COLUMN ops.storage.bytes_after_compression IS
-'Bytes that the compressed chunks take now; null without any.';
-COMMENT ON COLUMN ops.storage.compression_ratio IS 'The first divided by the second; null without compressed chunks.';
-COMMENT ON COLUMN ops.storage.bytes_per_row IS 'Bytes a row, over all chunks.';
-COMMENT ON COLUMN ops.storage.bytes_per_day IS 'Bytes a day of data, over all chunks.';
+'Bytes that the compressed chunks take now; NULL without any.';
+COMMENT ON COLUMN ops.storage.compression_ratio IS 'The first divided by the second; NULL without compressed chunks.';
+COMMENT ON COLUMN ops.storage.bytes_per_row IS 'Bytes per row, over all chunks.';
+COMMENT ON COLUMN ops.storage.bytes_per_day IS 'Bytes per day of data, over all chunks.';
 
 REVOKE ALL ON ops.storage FROM PUBLIC;
 GRANT SELECT ON ops.storage TO wattledger_dba;

@@ -38,7 +38,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.compressed_after(text) IS
-'Takes a dataset. Returns the age at which its chunks move to the columnstore, null where they never do: on this edition always.';
+'Takes a dataset. Returns the age at which its chunks move to the columnstore, NULL where they never do: on this edition always.';
 
 CREATE OR REPLACE FUNCTION telemetry.check_can_compress()
 RETURNS void

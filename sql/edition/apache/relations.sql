@@ -1,5 +1,5 @@
--- The hourly and daily relations of bi on the Apache edition, with the columns of the continuous aggregates elsewhere:
--- what is stored, and the hour that each device is in.
+-- Relations of bi by hour and day on the Apache edition, with the columns of the continuous aggregates elsewhere: what
+-- is stored, and the hour that each device is in.
 
 CREATE OR REPLACE VIEW bi.meter_energy_hourly AS
 SELECT

@@ -1,4 +1,4 @@
--- Switch the triggers of the Apache edition's rollups on.
+-- Triggers of the Apache edition's rollups, switched on.
 
 DO $$
 BEGIN

@@ -1,4 +1,4 @@
--- Upkeep on the Apache edition, which has no jobs: a step per call of the service's timer, or all of it by hand.
+-- Upkeep on the Apache edition, which has no jobs: one step per call of the service's timer, or all of it by hand.
 
 CREATE OR REPLACE FUNCTION telemetry.is_refreshed(dataset text, since timestamptz, until timestamptz)
 RETURNS boolean

@@ -218,5 +218,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.recompute_vehicle_rollups(timestamptz, timestamptz) IS
-'Builds the hourly and daily rollups of whole days anew from telemetry.vehicle_reading, of which all must be there. Takes the first day''s begin (included) and the last day''s end (not included), in UTC. Writers wait until the transaction ends.';
+'Builds the hourly and daily rollups of whole days anew from telemetry.vehicle_reading, of which all must be there. Takes the first day''s start (included) and the last day''s end (not included), in UTC. Writers wait until the transaction ends.';
 REVOKE ALL ON FUNCTION telemetry.recompute_vehicle_rollups(timestamptz, timestamptz) FROM PUBLIC;

@@ -113,5 +113,5 @@ END;
 $$;
 
 COMMENT ON PROCEDURE telemetry.compress_due (text, text, interval) IS
-'Moves the chunks of a dataset to the columnstore that are old enough, oldest first, and those again that got rows since. Takes the dataset, and how long to wait, all in all, for those that others use (at first for a second, then for twice as long each time). Tells by notices what it did, and by warnings which it could not compress. Returns in problem that it was none of them, where that is so. It commits as it goes: one chunk a transaction.';
+'Moves the chunks of a dataset to the columnstore that are old enough, oldest first, and those again that got rows since. Takes the dataset, and how long to wait, all in all, for those that others use (at first for a second, then for twice as long each time). Tells by notices what it did, and by warnings which it could not compress. Returns in problem that it was none of them, where that is so. It commits as it goes: one chunk per transaction.';
 REVOKE ALL ON PROCEDURE telemetry.compress_due(text, text, interval) FROM PUBLIC;

@@ -1,5 +1,5 @@
--- What TimescaleDB's scheduler runs on the Community edition, as telemetry.dataset has it: jobs of ours, which take
--- turns and keep to what is accepted and complete, which TimescaleDB's own policies know nothing of.
+-- Policies on the Community edition, as telemetry.dataset has them: jobs of ours that TimescaleDB's scheduler runs. They
+-- take turns and keep to what is accepted and complete, of which TimescaleDB's own policies know nothing.
 
 CREATE OR REPLACE FUNCTION telemetry.has_policies()
 RETURNS boolean
@@ -25,7 +25,7 @@ CROSS JOIN LATERAL (
 ) AS p (work, every, wanted)
 WHERE p.wanted;
 
-COMMENT ON VIEW telemetry.wanted_policy IS 'The jobs that there should be, a row each.';
+COMMENT ON VIEW telemetry.wanted_policy IS 'The jobs that there should be, one row each.';
 COMMENT ON COLUMN telemetry.wanted_policy.dataset IS 'What the job is for.';
 COMMENT ON COLUMN telemetry.wanted_policy.work IS 'refresh, compress or retain: telemetry.work_done says what that is.';
 COMMENT ON COLUMN telemetry.wanted_policy.every IS
@@ -40,7 +40,7 @@ SELECT
 FROM telemetry.timescaledb_job() AS j
 WHERE j.work IS NOT NULL;
 
-COMMENT ON VIEW telemetry.present_policy IS 'The jobs that there are, a row each.';
+COMMENT ON VIEW telemetry.present_policy IS 'The jobs that there are, one row each.';
 COMMENT ON COLUMN telemetry.present_policy.dataset IS 'What the job is for.';
 COMMENT ON COLUMN telemetry.present_policy.work IS 'refresh, compress or retain.';
 COMMENT ON COLUMN telemetry.present_policy.every IS 'How often it runs.';
@@ -128,7 +128,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.compressed_after(text) IS
-'Takes a dataset. Returns the age at which its chunks move to the columnstore, null where they never do.';
+'Takes a dataset. Returns the age at which its chunks move to the columnstore, NULL where they never do.';
 
 CREATE OR REPLACE FUNCTION telemetry.check_can_compress()
 RETURNS void

@@ -77,7 +77,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.refresh_pieces(text, timestamptz, timestamptz, boolean) IS
-'Takes a rollup, a window, and whether to compute anew what has not changed. Returns the UTC days of it, or parts of them at its ends, that are to be refreshed, in that order: from the watermark on, where the window begins behind it; none before what the rollup is built from is all there, none after now less the rollup''s lag, which is computed when it is asked for, and once stored could only be changed by another refresh.';
+'Takes a rollup, a window, and whether to compute anew what has not changed. Returns the UTC days of it, or parts of them at its ends, that are to be refreshed, in that order: from the watermark on, where the window starts behind it; none before what the rollup is built from is all there, none after now less the rollup''s lag, which is computed when it is asked for, and once stored could only be changed by another refresh.';
 
 CREATE OR REPLACE FUNCTION telemetry.refresh_wholly()
 RETURNS void

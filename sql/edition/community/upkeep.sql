@@ -18,7 +18,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.pending_change() IS
-'Takes nothing. Returns the ranges of time in which a continuous aggregate awaits a refresh: its dataset, and begin and end (included) in microseconds since 1970. The time before the first and after the last refreshed bucket is among them.';
+'Takes nothing. Returns the ranges of time in which a continuous aggregate awaits a refresh: its dataset, and start and end (included) in microseconds since 1970. The time before the first and after the last refreshed bucket is among them.';
 
 CREATE OR REPLACE FUNCTION telemetry.watermark()
 RETURNS TABLE (dataset text, watermark timestamptz)
@@ -28,7 +28,7 @@ AS $$
     SELECT d.dataset, telemetry.from_us(w.watermark)
     FROM telemetry.dataset_hypertable() AS d
     INNER JOIN _timescaledb_catalog.continuous_aggs_watermark AS w ON w.mat_hypertable_id = d.hypertable_id
-    -- before the first refresh it is the begin of all time
+    -- before the first refresh it is the start of all time
     WHERE w.watermark > -210866803200000000
 $$;
 

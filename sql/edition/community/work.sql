@@ -1,4 +1,4 @@
--- What keeps history in shape on the Community edition, by TimescaleDB's jobs or by hand.
+-- Work that keeps history in shape on the Community edition, by TimescaleDB's jobs or by hand.
 
 -- procedures with transactions of their own cannot pin their path, so they set it, again after each commit: whatever is
 -- first in the caller's path would run as the owner. Variables whose types a caller's path could name stand in
@@ -42,7 +42,7 @@ END;
 $$;
 
 COMMENT ON PROCEDURE telemetry.do_work (text, text, timestamptz, text) IS
-'Does one kind of work for one dataset, in the caller''s turn, and notes that in telemetry.work_done. Takes both, and from where on a refresh looks for changes, and returns in problem what could not be done and why; null where all was. It commits as it goes.';
+'Does one kind of work for one dataset, in the caller''s turn, and notes that in telemetry.work_done. Takes both, and from where on a refresh looks for changes, and returns in problem what could not be done and why; NULL where all was. It commits as it goes.';
 
 CREATE OR REPLACE FUNCTION telemetry.refresh_since(dataset text)
 RETURNS timestamptz
@@ -157,7 +157,7 @@ END;
 $$;
 
 COMMENT ON PROCEDURE telemetry.maintain_by_hand (text) IS
-'Does the work of ops.maintain, as the owner. Returns in problem what could not be done and why; null where all was.';
+'Does the work of ops.maintain, as the owner. Returns in problem what could not be done and why; NULL where all was.';
 
 CREATE OR REPLACE PROCEDURE ops.refresh(since timestamptz, until timestamptz, force boolean DEFAULT FALSE)
 LANGUAGE plpgsql
