@@ -152,7 +152,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION api.end_charging_link(text, timestamptz, boolean, text) IS
-'Takes a vehicle, a time (NULL: now), whether to remove instead of ending, and the id of the key that asks for it (NULL: none). Ends the charging link that the vehicle has at that time, then; or removes it wholly, as it does where the link starts at that very time and nothing of it would be left. Returns the link''s meter, start and end, and whether it was removed, the end then being what it was; no row where there is none. Raises WL005 where the key does not cover both the vehicle and the meter, WL006 where the time is not of the years 2000 to 2099, WL007 where it was not told to remove and another link of the vehicle ended at the time at which this one starts.';
+'Takes a vehicle, a time (NULL: now), whether to remove instead of ending, and the id of the key that asks for it (NULL: none). Ends the charging link that the vehicle has at that time, then; or removes it wholly, as it does where the link starts at that very time and nothing of it would be left. Returns the link''s meter, its start, its end (as it was, where the link was removed), and whether it was removed; no row where there is no link. Raises WL005 where the key does not cover both the vehicle and the meter, WL006 where the time is not of the years 2000 to 2099, WL007 where it was not told to remove and another link of the vehicle ended at the time at which this one starts.';
 
 CREATE OR REPLACE FUNCTION api.charging_links(
     of_vehicle_id text,

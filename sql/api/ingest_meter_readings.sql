@@ -38,7 +38,7 @@ BEGIN
     END IF;
     PERFORM telemetry.commit_durably();
     PERFORM telemetry.check_isolation();
-    -- before it is read what is accepted: who drops chunks moves that first, and then waits for those who hold this
+    -- taken before acceptance is read: who drops chunks moves its bound first, and then waits for who holds this lock
     LOCK TABLE ONLY telemetry.meter_reading IN ROW EXCLUSIVE MODE;
 
     SELECT a.* INTO v_accepted FROM telemetry.acceptance('meter_reading') AS a;

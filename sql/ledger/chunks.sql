@@ -103,7 +103,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.claim_chunks(text, timestamptz[], timestamptz, timestamptz) IS
-'Takes meter_reading or vehicle_reading, times of readings that are about to be stored, and the oldest and newest times accepted. Waits for its turn to make chunks, where some are missing, until this transaction ends: to be called before it locks or writes any row. Returns the start of each hour whose chunk was dropped, as the rollups tell: its readings would be counted twice.';
+'Takes meter_reading or vehicle_reading, times of readings that are about to be stored, and the oldest and newest times accepted. Where chunks are missing, waits for its turn to make them, and keeps it until this transaction ends: to be called before any row is locked or written. Returns the start of each hour whose chunk was dropped, as the rollups tell: readings of it would be counted twice.';
 
 REVOKE ALL ON FUNCTION
     telemetry.hours_without_chunk(text, timestamptz[], timestamptz, timestamptz),

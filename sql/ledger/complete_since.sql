@@ -27,7 +27,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.rollups_until(text, timestamptz) IS
-'Takes a dataset and a moment. Returns the end of the newest UTC day before the moment''s own of which any device of its side has energy in the rollups; NULL where there is none.';
+'Takes a dataset and a moment. Of the UTC days before the moment''s own, returns the end of the newest one in which any device of the side has energy in the rollups; NULL where there is none.';
 REVOKE ALL ON FUNCTION telemetry.rollups_until(text, timestamptz) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION telemetry.note_dropped()

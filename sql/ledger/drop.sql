@@ -77,7 +77,7 @@ BEGIN
         step := 'unproven';
         RETURN;
     END IF;
-    -- as it was chosen by now: who keeps more than a moment ago waits no longer than the drop itself takes
+    -- by what is chosen now: who lengthens the retention meanwhile waits no longer than this drop takes
     UPDATE telemetry.dataset AS d
     SET complete_since = greatest(d.complete_since, drop_proven.chunk_end)
     WHERE d.dataset = drop_proven.dataset
@@ -241,7 +241,7 @@ END;
 $$;
 
 COMMENT ON PROCEDURE telemetry.drop_due (text, text) IS
-'Drops all that a dataset keeps no longer, as far as nobody is in the way. Takes the dataset, and returns in problem what hours or days lack of a chunk, which therefore stays: NULL where nothing does. Tells by notices and warnings what it did. It commits as it goes.';
+'Drops all that a dataset keeps no longer, as far as nobody is in the way. Takes the dataset. Returns in problem which chunk stays because hours or days lack something of it, and what; NULL where none does. Tells by notices and warnings what it did. It commits as it goes.';
 
 CREATE OR REPLACE FUNCTION telemetry.lock_chunk(chunk regclass)
 RETURNS void

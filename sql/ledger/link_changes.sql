@@ -79,7 +79,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.clear_links(text, text, tstzrange, text) IS
-'Takes a vehicle, a meter, a span of time and the id of the key that asks for it, or NULL. Takes that time out of all charging links of either, but of one of both that starts with it: what is left before and after it stays, and a link that lies in it is removed. Raises WL005 where the key does not cover both ends of one of these.';
+'Takes a vehicle, a meter, a span of time and the id of the key that asks for it, or NULL. Takes that time out of all charging links of the vehicle or the meter, except one of both that starts at the same moment. Links keep what they have before and after it; one that lies inside it is removed. Raises WL005 where the key does not cover vehicle and meter of one of these.';
 
 CREATE OR REPLACE FUNCTION telemetry.utc_text(moment timestamptz)
 RETURNS text

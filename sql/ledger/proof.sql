@@ -160,7 +160,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.unproven(text, timestamptz, timestamptz) IS
-'Takes a dataset and a window of whole hours (since included, until not) of which its rows are to go. Returns a sentence about something that hours or days do not hold of it, or hold without it; NULL where they hold all of it.';
+'Takes a dataset and a window of whole hours (since included, until not) of which its rows are to go. Returns a sentence about one difference between these rows and the hours or days that are built from them; NULL where there is none.';
 
 CREATE OR REPLACE FUNCTION telemetry.stray_reading(dataset text, since timestamptz, until timestamptz)
 RETURNS text
@@ -192,7 +192,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.stray_reading(text, timestamptz, timestamptz) IS
-'Takes a dataset and a window of which its rows were dropped before. Returns a sentence about a reading that is there all the same, which no rollup counts; NULL where there is none, and for rollups.';
+'Takes a dataset and a window of which its rows were dropped before. Returns a sentence about a reading of that time that is stored nevertheless, and that no rollup counts; NULL where there is none, and for rollups.';
 
 CREATE OR REPLACE FUNCTION telemetry.note_proven(dataset text, since timestamptz, until timestamptz)
 RETURNS void

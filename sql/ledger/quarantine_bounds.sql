@@ -168,7 +168,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.remove_oldest(text, bigint, integer) IS
-'Takes a key id (empty: what came without a key), how many bytes are too many, and how many rows to look at, at most about. Removes the oldest refused readings of that key, but those that await their time, and those that another session holds, until there are so many bytes less. Returns how many bytes were removed.';
+'Takes a key id (empty: what came without a key), how many bytes are too many, and how many rows to look at, at most about. Removes the oldest refused readings of that key until there are so many bytes less, but none that awaits its time or that another session holds. Returns how many bytes were removed.';
 
 CREATE OR REPLACE FUNCTION telemetry.bound_quarantine(key_id text, added integer, awaiting boolean)
 RETURNS void

@@ -7,7 +7,7 @@ LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    -- whoever is at work is in a transaction, but between two of them, which a busy machine may draw out
+    -- whoever is at work is in a transaction, but for a moment between two, which may last on a busy machine
     FOR v_look IN 1..100 LOOP
         IF EXISTS (
             SELECT FROM pg_locks AS l WHERE l.locktype = 'virtualxid' AND l.pid = is_at_work.pid AND l.granted
@@ -31,7 +31,7 @@ AS $$
 DECLARE
     v_pid integer;
 BEGIN
-    -- a look without a lock for who only waits; numbers of processes start anew with the server
+    -- without a lock first, so that who only waits disturbs nobody; numbers of processes start anew with the server
     SELECT t.pid INTO v_pid
     FROM telemetry.turn AS t
     WHERE t.server_started_at = pg_postmaster_start_time() AND t.pid <> pg_backend_pid();

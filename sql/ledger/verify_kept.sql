@@ -107,5 +107,5 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.verify_kept(timestamptz, timestamptz) IS
-'Compares the rollups of days whose raw readings were dropped with telemetry.proven_energy. Takes a window of whole hours. Returns what ops.verify does, but for devices: of each day that differs the milliwatt-hours, readings and rows of hours of all devices; and for each rollup with days of which nothing was proven one row with the verdict unchecked, since their readings were dropped past the upkeep.';
+'Compares the rollups of days whose raw readings were dropped with telemetry.proven_energy. Takes a window of whole hours. Returns rows as ops.verify does, but without devices: for each day that differs the milliwatt-hours, readings and rows of hours of all devices; and one row with the verdict unchecked for each rollup that has days of which nothing was proven, since their readings were dropped past the upkeep.';
 REVOKE ALL ON FUNCTION telemetry.verify_kept(timestamptz, timestamptz) FROM PUBLIC;

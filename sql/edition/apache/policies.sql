@@ -1,4 +1,4 @@
--- Policies on the Apache edition, which has none: nothing is compressed or scheduled, and every write keeps the rollups.
+-- Policies on the Apache edition, which has none: nothing is compressed or scheduled, and writes keep rollups right.
 
 CREATE OR REPLACE FUNCTION telemetry.has_policies()
 RETURNS boolean

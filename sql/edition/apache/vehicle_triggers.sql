@@ -1,6 +1,6 @@
--- Rollups of vehicles on the Apache edition, kept by every write in its own transaction. The newest hour of each vehicle
--- stands beside its latest reading, in one row, and goes to the hours and days when a newer one starts: a reading that
--- comes in time costs one update.
+-- Rollups of vehicles on the Apache edition, kept by every write in its own transaction. A vehicle's newest hour stands
+-- beside its latest reading, in one row, and goes to the hours and days when a newer one starts: a reading that comes
+-- in time costs one update.
 
 CREATE OR REPLACE FUNCTION telemetry.roll_up_vehicle_readings()
 RETURNS trigger
@@ -13,8 +13,8 @@ DECLARE
 BEGIN
     PERFORM telemetry.check_isolation();
     PERFORM telemetry.check_complete('vehicle_reading', (SELECT min(a.ts) FROM added AS a));
-    -- each vehicle's newest hour, in one order for all writers. From here on its row is locked, whether or not its hour
-    -- is the open one, so that all hours and days of a vehicle have one writer at a time: no deadlock, nothing lost
+    -- each vehicle's newest hour, in one order for all writers. From here on its row is locked, whether or not its
+    -- hour is the open one, so that all hours and days of a vehicle have one writer at a time: no deadlock, no loss
     WITH hour AS MATERIALIZED (
         SELECT
             a.vehicle_id,

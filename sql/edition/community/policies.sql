@@ -1,4 +1,4 @@
--- Policies on the Community edition, as telemetry.dataset has them: jobs of ours that TimescaleDB's scheduler runs. They
+-- Policies on the Community edition, as telemetry.dataset has them: jobs of ours, run by TimescaleDB's scheduler. They
 -- take turns and keep to what is accepted and complete, of which TimescaleDB's own policies know nothing.
 
 CREATE OR REPLACE FUNCTION telemetry.has_policies()

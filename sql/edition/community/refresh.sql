@@ -20,7 +20,7 @@ BEGIN
     CROSS JOIN LATERAL telemetry.first_chunk_start(s.dataset) AS c (first_chunk_start)
     CROSS JOIN LATERAL (
         SELECT
-            -- what lies between the watermark and a window behind it would be neither stored nor computed any more
+            -- a refresh moves the watermark to its end: what it left out before would be neither stored nor computed
             CASE
                 WHEN t.until <= v_watermark OR c.first_chunk_start IS NULL THEN refresh_pieces.since
                 ELSE least(refresh_pieces.since, coalesce(v_watermark, '-infinity'))
@@ -34,7 +34,7 @@ BEGIN
         -- else there is nothing to compute from
         AND (c.first_chunk_start IS NOT NULL OR isfinite(refresh_pieces.since));
     IF dataset LIKE '%daily' THEN
-        -- a day is stored when its hours are: of changes in an hour that is not stored no day is told
+        -- a day is stored when its hours are: TimescaleDB tells no day of changes in hours that are not stored
         v_end := least(v_end, (
             SELECT min(telemetry.from_us(p.since_us))
             FROM telemetry.pending_change() AS p
@@ -69,7 +69,7 @@ BEGIN
         WHERE c.since <= c.until AND g.day < v_end
     ) AS d
     ORDER BY
-        -- what is before the watermark is no longer computed when it is asked for: it moves on by one day after the other
+        -- what is before the watermark is no longer computed when it is asked for: it moves on by one day at a time
         CASE WHEN (d.day + INTERVAL '24 hours' <= v_watermark) IS NOT TRUE THEN d.day END,
         -- then the newest first, which are looked at most, also where late readings change a hundred days
         d.day DESC;
@@ -77,7 +77,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.refresh_pieces(text, timestamptz, timestamptz, boolean) IS
-'Takes a rollup, a window, and whether to compute anew what has not changed. Returns the UTC days of it, or parts of them at its ends, that are to be refreshed, in that order: from the watermark on, where the window starts behind it; none before what the rollup is built from is all there, none after now less the rollup''s lag, which is computed when it is asked for, and once stored could only be changed by another refresh.';
+'Takes a rollup, a window, and whether to compute anew what has not changed. Returns the UTC days of the window that are to be refreshed, in the order in which that is done; the first and the last may be parts of days. Where the window starts after the watermark, days from the watermark on are among them. None is older than what the rollup is built from, and none newer than now less the rollup''s lag: later rows are computed when they are asked for.';
 
 CREATE OR REPLACE FUNCTION telemetry.refresh_wholly()
 RETURNS void

@@ -42,14 +42,14 @@ END;
 $$;
 
 COMMENT ON PROCEDURE telemetry.do_work (text, text, timestamptz, text) IS
-'Does one kind of work for one dataset, in the caller''s turn, and notes that in telemetry.work_done. Takes both, and from where on a refresh looks for changes, and returns in problem what could not be done and why; NULL where all was. It commits as it goes.';
+'Does one kind of work for one dataset, in the caller''s turn, and notes that in telemetry.work_done. Takes the dataset, the work, and the moment from which on a refresh looks for changes. Returns in problem what could not be done and why; NULL where all was done. It commits as it goes.';
 
 CREATE OR REPLACE FUNCTION telemetry.refresh_since(dataset text)
 RETURNS timestamptz
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    -- an hour is computed anew for the whole fleet, however few of its devices were late: once an hour for all that came
+    -- an hour is computed anew for the whole fleet, however few of its devices were late: so that is done once an hour
     SELECT coalesce(max(telemetry.floor_hour(telemetry.utc_minus(now(), d.refresh_lag)) - INTERVAL '2 hours'), '-infinity')
     FROM telemetry.dataset AS d
     INNER JOIN telemetry.work_done AS w ON w.dataset = d.dataset AND w.work = 'refresh'
@@ -59,7 +59,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.refresh_since(text) IS
-'Takes a dataset. Returns from where on a scheduled refresh looks for changes: -infinity once an hour, else two hours before it ends.';
+'Takes a dataset. Returns the moment from which on a scheduled refresh looks for changes: -infinity once an hour, else two hours before its end.';
 REVOKE ALL ON FUNCTION telemetry.refresh_since(text) FROM PUBLIC;
 
 CREATE OR REPLACE PROCEDURE telemetry.run_policy(job_id integer, config jsonb)
