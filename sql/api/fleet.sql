@@ -107,18 +107,15 @@ SET search_path = pg_catalog, pg_temp
 SET work_mem = '64MB'  -- to group a fleet's hours in memory
 AS $$
 DECLARE
-    v_until timestamptz := coalesce(fleet.until, now());
-    v_since timestamptz := coalesce(fleet.since, coalesce(fleet.until, now()) - INTERVAL '24 hours');
+    v_since timestamptz;
+    v_until timestamptz;
 BEGIN
-    IF v_since >= v_until THEN
-        RAISE EXCEPTION 'the window must begin before it ends'
-            USING ERRCODE = 'WL002', HINT = 'Send a "to" that is later than "from".';
-    END IF;
     SELECT
-        CASE WHEN v_since < h.hourly_since THEN telemetry.floor_day(v_since) ELSE telemetry.floor_hour(v_since) END,
-        CASE WHEN v_until < h.hourly_since THEN telemetry.ceiling_day(v_until) ELSE telemetry.ceiling_hour(v_until) END
+        CASE WHEN w.since < h.hourly_since THEN telemetry.floor_day(w.since) ELSE telemetry.floor_hour(w.since) END,
+        CASE WHEN w.until < h.hourly_since THEN telemetry.ceiling_day(w.until) ELSE telemetry.ceiling_hour(w.until) END
     INTO v_since, v_until
-    FROM telemetry.horizon AS h;
+    FROM telemetry.asked_window(fleet.since, fleet.until) AS w
+    CROSS JOIN telemetry.horizon AS h;
 
     RETURN QUERY
     SELECT

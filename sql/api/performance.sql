@@ -26,17 +26,15 @@ SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan  -- planned once: what depends on the window is in the functions it calls
 AS $$
 DECLARE
-    v_until timestamptz := coalesce(performance.until, now());
-    v_since timestamptz := coalesce(performance.since, coalesce(performance.until, now()) - INTERVAL '24 hours');
+    v_since timestamptz;
+    v_until timestamptz;
     v_raw_since timestamptz;
     v_hourly_since timestamptz;
     v_first timestamptz;
     v_end timestamptz;
 BEGIN
-    IF v_since >= v_until THEN
-        RAISE EXCEPTION 'the window must begin before it ends'
-            USING ERRCODE = 'WL002', HINT = 'Send a "to" that is later than "from".';
-    END IF;
+    SELECT w.since, w.until INTO v_since, v_until
+    FROM telemetry.asked_window(performance.since, performance.until) AS w;
     SELECT
         h.raw_since,
         h.hourly_since,

@@ -21,17 +21,11 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_until timestamptz := coalesce(performance_hourly.until, now());
-    v_since timestamptz := coalesce(
-        performance_hourly.since, coalesce(performance_hourly.until, now()) - INTERVAL '24 hours'
-    );
-    v_first timestamptz := telemetry.floor_hour(v_since);
-    v_end timestamptz := telemetry.ceiling_hour(v_until);
+    v_first timestamptz;
+    v_end timestamptz;
 BEGIN
-    IF v_since >= v_until THEN
-        RAISE EXCEPTION 'the window must begin before it ends'
-            USING ERRCODE = 'WL002', HINT = 'Send a "to" that is later than "from".';
-    END IF;
+    SELECT telemetry.floor_hour(w.since), telemetry.ceiling_hour(w.until) INTO v_first, v_end
+    FROM telemetry.asked_window(performance_hourly.since, performance_hourly.until) AS w;
     IF v_end - v_first > INTERVAL '8784 hours' THEN
         RAISE EXCEPTION 'the window is longer than a year'
             USING ERRCODE = 'WL004', HINT = 'Ask for 8,784 hours at most.';

@@ -75,6 +75,23 @@ $$;
 COMMENT ON FUNCTION telemetry.answerable(timestamptz, timestamptz, timestamptz) IS
 'Takes a moment, since when all raw readings are there and since when all hours are. Returns the nearest moment at which energy can still be divided: itself, a full hour where the raw readings are gone, a midnight in UTC where the hours are gone too.';
 
+CREATE OR REPLACE FUNCTION telemetry.asked_window(INOUT since timestamptz, INOUT until timestamptz)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    until := coalesce(until, now());
+    since := coalesce(since, until - INTERVAL '24 hours');
+    IF since >= until THEN
+        RAISE EXCEPTION 'the window must begin before it ends'
+            USING ERRCODE = 'WL002', HINT = 'Send a "to" that is later than "from".';
+    END IF;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.asked_window(timestamptz, timestamptz) IS
+'Takes start and end of a window as they were asked for, NULL where they were not said. Returns both: the end is now, the start 24 hours before the end, unless said. Raises WL002 where the window is empty.';
+
 CREATE OR REPLACE VIEW telemetry.horizon AS
 SELECT
     telemetry.ceiling_hour(
@@ -100,7 +117,8 @@ REVOKE ALL ON FUNCTION
     telemetry.ceiling_hour(timestamptz),
     telemetry.floor_day(timestamptz),
     telemetry.ceiling_day(timestamptz),
-    telemetry.answerable(timestamptz, timestamptz, timestamptz)
+    telemetry.answerable(timestamptz, timestamptz, timestamptz),
+    telemetry.asked_window(timestamptz, timestamptz)
 FROM PUBLIC;
 -- views of bi call them with the rights of whoever asks
 GRANT EXECUTE ON FUNCTION
