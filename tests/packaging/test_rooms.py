@@ -1,4 +1,4 @@
-"""The rooms of sql/ hold what their names say, and an edition is asked for in its own room alone."""
+"""Rooms of sql/: each holds what its name says, and the editions alone know which one it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of rules in docs/development.md: each file it names defines what it says."""
+"""Table of rules in docs/development.md: each file that it names defines what it says."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.packaging.places import ROOT, SQL
 
 HEADING = "## Where each rule is"
 PAGE = (ROOT / "docs" / "development.md").read_text(encoding="utf-8")
-ROW = re.compile(r"^\| (?P<rule>[^|]+) \| (?P<names>`[^|]+`) \| `(?P<file>[^|`]+)` \|$", re.MULTILINE)
+ROW = re.compile(r"^\| [^|]+ \| (?P<names>`[^|]+`) \| `(?P<file>[^|`]+)` \|$", re.MULTILINE)
 RULES = [
     (name, found["file"])
     for found in ROW.finditer(PAGE.partition(HEADING)[2].partition("\n## ")[0])

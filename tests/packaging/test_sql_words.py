@@ -10,7 +10,7 @@ FILES = sorted(SQL.rglob("*.sql"))
 COMMENTS = re.compile(r"--[^\n]*|COMMENT ON [^;']*? IS\s*'(?:[^']|'')*'")
 AVOIDED = {
     "NULL, not null": r"\b[nN]ulls?\b",
-    "start, not begin or beginning": r"\b(?:[Bb]egin of|the begin\b|its begin\b|begin and end|beginning)",
+    "start, not begin": r"\b(?:[Bb]egin of|the begin|its begin|begin and end|beginning)\b",
     "one row per dataset, not a row a dataset": r"\ba (?:row|element|chunk) an? ",
     "should, not shall or ought": r"\b(?:shall|ought)\b",
     "fixed, not mended": r"\bmend(?:s|ed)?\b",
