@@ -12,7 +12,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_sent integer := cardinality(meter_ids);
-    v_accepted record;
+    v_accepted telemetry.accepted;
     v_all_new boolean;
     v_discards boolean;
     v_first timestamptz;
@@ -41,7 +41,7 @@ BEGIN
     -- taken before acceptance is read: who drops chunks moves its bound first, and then waits for who holds this lock
     LOCK TABLE ONLY telemetry.meter_reading IN ROW EXCLUSIVE MODE;
 
-    SELECT a.* INTO v_accepted FROM telemetry.acceptance('meter_reading') AS a;
+    v_accepted := telemetry.acceptance('meter_reading');
 
     -- the usual group: every reading is good, and newer than its meter's state, so that none can be stored already
     SELECT

@@ -13,7 +13,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_sent integer := cardinality(vehicle_ids);
-    v_accepted record;
+    v_accepted telemetry.accepted;
     v_all_new boolean;
     v_discards boolean;
     v_first timestamptz;
@@ -43,7 +43,7 @@ BEGIN
     -- taken before acceptance is read: who drops chunks moves its bound first, and then waits for who holds this lock
     LOCK TABLE ONLY telemetry.vehicle_reading IN ROW EXCLUSIVE MODE;
 
-    SELECT a.* INTO v_accepted FROM telemetry.acceptance('vehicle_reading') AS a;
+    v_accepted := telemetry.acceptance('vehicle_reading');
 
     -- the usual group: every reading is good, and newer than its vehicle's state, so that none can be stored already
     SELECT

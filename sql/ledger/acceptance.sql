@@ -13,71 +13,6 @@ COMMENT ON FUNCTION telemetry.earliest() IS
 
 -- in PL/pgSQL, whose plans are kept: they run once per group of readings
 
-CREATE OR REPLACE FUNCTION telemetry.acceptance(
-    dataset text,
-    OUT oldest timestamptz,
-    OUT newest timestamptz,
-    OUT energy telemetry.limits,
-    OUT voltage telemetry.limits,
-    OUT soc telemetry.limits,
-    OUT battery_temp telemetry.limits
-)
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    -- where raw readings were dropped no rollup could count another one
-    SELECT
-        greatest(
-            telemetry.utc_minus(now(), d.keep),
-            d.accepted_since,
-            d.complete_since,
-            telemetry.earliest()
-        ),
-        now() + r.clock_skew
-    INTO oldest, newest
-    FROM telemetry.rules AS r
-    CROSS JOIN telemetry.dataset AS d
-    WHERE d.dataset = acceptance.dataset;
-    IF oldest IS NULL OR newest IS NULL THEN
-        RAISE EXCEPTION 'it is not said which times of % are accepted', acceptance.dataset
-            USING ERRCODE = 'WL050',
-                HINT = 'Put back the row of telemetry.rules, and that of telemetry.dataset.';
-    END IF;
-    energy := telemetry.limit_of(acceptance.dataset, 'energy_kwh');
-    IF acceptance.dataset = 'meter_reading' THEN
-        voltage := telemetry.limit_of(acceptance.dataset, 'voltage_v');
-    ELSE
-        soc := telemetry.limit_of(acceptance.dataset, 'soc_percent');
-        battery_temp := telemetry.limit_of(acceptance.dataset, 'battery_temp_c');
-    END IF;
-END;
-$$;
-
-COMMENT ON FUNCTION telemetry.acceptance(text) IS
-'Takes meter_reading or vehicle_reading. Returns one row: the oldest and the newest time at which a reading may have been taken to be accepted now, both included, and the rows of telemetry.limits that bound its energy and its measurements, NULL for those of the other side. Raises WL050 where a row that says so is missing.';
-
-CREATE OR REPLACE FUNCTION telemetry.check_complete(dataset text, oldest timestamptz)
-RETURNS void
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF EXISTS (
-        SELECT
-        FROM telemetry.dataset AS d
-        WHERE d.dataset = check_complete.dataset AND d.complete_since > check_complete.oldest
-    ) THEN
-        RAISE EXCEPTION 'readings of % cannot be stored: others of that time were dropped', oldest
-            USING ERRCODE = 'WL053',
-                HINT = 'The rollups hold what was there, and would not count these. telemetry.dataset has complete_since.';
-    END IF;
-END;
-$$;
-
-COMMENT ON FUNCTION telemetry.check_complete(text, timestamptz) IS
-'Takes meter_reading or vehicle_reading and the oldest time of rows that are being written, by whomever. Returns nothing. Raises WL053 where raw readings of that time were dropped.';
-
 CREATE OR REPLACE FUNCTION telemetry.limit_of(dataset text, field text)
 RETURNS telemetry.limits
 LANGUAGE plpgsql STABLE
@@ -101,6 +36,76 @@ $$;
 
 COMMENT ON FUNCTION telemetry.limit_of(text, text) IS
 'Takes a dataset and a measured field. Returns its row of telemetry.limits. Raises WL050 where there is none.';
+
+CREATE OR REPLACE VIEW telemetry.accepted AS
+SELECT
+    d.dataset,
+    -- where raw readings were dropped no rollup could count another one
+    greatest(
+        telemetry.utc_minus(now(), d.keep),
+        d.accepted_since,
+        d.complete_since,
+        telemetry.earliest()
+    ) AS oldest,
+    now() + r.clock_skew AS newest,
+    telemetry.limit_of(d.dataset, 'energy_kwh') AS energy,
+    CASE d.dataset WHEN 'meter_reading' THEN telemetry.limit_of(d.dataset, 'voltage_v') END AS voltage,
+    CASE d.dataset WHEN 'vehicle_reading' THEN telemetry.limit_of(d.dataset, 'soc_percent') END AS soc,
+    CASE d.dataset WHEN 'vehicle_reading' THEN telemetry.limit_of(d.dataset, 'battery_temp_c') END AS battery_temp
+FROM telemetry.dataset AS d
+CROSS JOIN telemetry.rules AS r
+WHERE d.dataset IN ('meter_reading', 'vehicle_reading');
+
+COMMENT ON VIEW telemetry.accepted IS 'Which readings are accepted now, one row per side.';
+COMMENT ON COLUMN telemetry.accepted.dataset IS 'meter_reading or vehicle_reading.';
+COMMENT ON COLUMN telemetry.accepted.oldest IS 'The oldest time at which a reading may have been taken, included.';
+COMMENT ON COLUMN telemetry.accepted.newest IS 'The newest time at which a reading may have been taken, included.';
+COMMENT ON COLUMN telemetry.accepted.energy IS 'The bounds of energy, a row of telemetry.limits.';
+COMMENT ON COLUMN telemetry.accepted.voltage IS 'The bounds of a meter''s voltage; NULL for vehicles.';
+COMMENT ON COLUMN telemetry.accepted.soc IS 'The bounds of a vehicle''s state of charge; NULL for meters.';
+COMMENT ON COLUMN telemetry.accepted.battery_temp IS 'The bounds of a vehicle''s battery temperature; NULL for meters.';
+
+CREATE OR REPLACE FUNCTION telemetry.acceptance(dataset text)
+RETURNS telemetry.accepted
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_accepted telemetry.accepted;
+BEGIN
+    SELECT a.* INTO v_accepted FROM telemetry.accepted AS a WHERE a.dataset = acceptance.dataset;
+    IF NOT found THEN
+        RAISE EXCEPTION 'it is not said which times of % are accepted', acceptance.dataset
+            USING ERRCODE = 'WL050',
+                HINT = 'Put back the row of telemetry.rules, and that of telemetry.dataset.';
+    END IF;
+    RETURN v_accepted;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.acceptance(text) IS
+'Takes meter_reading or vehicle_reading. Returns its row of telemetry.accepted: the times and the bounds within which a reading is accepted now. Raises WL050 where a row that says so is missing.';
+
+CREATE OR REPLACE FUNCTION telemetry.check_complete(dataset text, oldest timestamptz)
+RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF EXISTS (
+        SELECT
+        FROM telemetry.dataset AS d
+        WHERE d.dataset = check_complete.dataset AND d.complete_since > check_complete.oldest
+    ) THEN
+        RAISE EXCEPTION 'readings of % cannot be stored: others of that time were dropped', oldest
+            USING ERRCODE = 'WL053',
+                HINT = 'The rollups hold what was there, and would not count these. telemetry.dataset has complete_since.';
+    END IF;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.check_complete(text, timestamptz) IS
+'Takes meter_reading or vehicle_reading and the oldest time of rows that are being written, by whomever. Returns nothing. Raises WL053 where raw readings of that time were dropped.';
 
 CREATE OR REPLACE FUNCTION telemetry.count_discarded(
     bounds telemetry.limits,

@@ -10,7 +10,7 @@ DECLARE
     v_keep interval := (SELECT d.keep FROM telemetry.dataset AS d WHERE d.dataset = v_dataset);
     v_least interval := telemetry.settled_after(v_dataset);
 BEGIN
-    PERFORM telemetry.check_can_compress();
+    PERFORM telemetry.check_can_compress(v_dataset);
     IF after IS NOT NULL AND v_least IS NULL THEN
         RAISE EXCEPTION '% may change for as long as its raw readings are kept, which is for ever', v_dataset
             USING ERRCODE = 'WL020', HINT = 'Choose how long they are kept first, with ops.set_retention.';

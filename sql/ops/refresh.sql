@@ -18,7 +18,7 @@ BEGIN
         RAISE EXCEPTION '% holds raw readings, which nothing refreshes', v_dataset
             USING ERRCODE = 'WL021', HINT = 'Name a rollup, such as meter_energy_hourly.';
     END IF;
-    PERFORM telemetry.check_can_refresh();
+    PERFORM telemetry.check_can_refresh(v_dataset);
     IF every NOT BETWEEN INTERVAL '1 minute' AND INTERVAL '12 hours' THEN
         RAISE EXCEPTION 'a refresh every % could miss late readings before their raw chunk is dropped', every
             USING ERRCODE = 'WL020', HINT = 'Choose from 1 minute to 12 hours.';

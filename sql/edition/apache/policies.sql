@@ -40,41 +40,41 @@ $$;
 COMMENT ON FUNCTION telemetry.compressed_after(text) IS
 'Takes a dataset. Returns the age at which its chunks move to the columnstore, NULL where they never do: on this edition always.';
 
-CREATE OR REPLACE FUNCTION telemetry.check_can_compress()
+CREATE OR REPLACE FUNCTION telemetry.check_can_compress(dataset text)
 RETURNS void
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RAISE EXCEPTION 'this edition of TimescaleDB has no columnstore to compress into'
+    RAISE EXCEPTION 'this edition of TimescaleDB has no columnstore to compress % into', dataset
         USING ERRCODE = 'WL022', HINT = 'It comes with the Community edition.';
 END;
 $$;
 
-COMMENT ON FUNCTION telemetry.check_can_compress() IS
-'Takes and returns nothing. Raises WL022 where there is no columnstore: on this edition always.';
+COMMENT ON FUNCTION telemetry.check_can_compress(text) IS
+'Takes a dataset. Returns nothing. Raises WL022 where there is no columnstore: on this edition always.';
 
-CREATE OR REPLACE FUNCTION telemetry.check_can_refresh()
+CREATE OR REPLACE FUNCTION telemetry.check_can_refresh(dataset text)
 RETURNS void
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RAISE EXCEPTION 'rollups are kept up to date by every write here, there is nothing to schedule'
+    RAISE EXCEPTION '% is kept up to date by every write here, there is nothing to schedule', dataset
         USING ERRCODE = 'WL022', HINT = 'Refresh policies come with the Community edition of TimescaleDB.';
 END;
 $$;
 
-COMMENT ON FUNCTION telemetry.check_can_refresh() IS
-'Takes and returns nothing. Raises WL022 where no refresh is to be scheduled: on this edition always.';
+COMMENT ON FUNCTION telemetry.check_can_refresh(text) IS
+'Takes a dataset. Returns nothing. Raises WL022 where no refresh is to be scheduled: on this edition always.';
 
 REVOKE ALL ON FUNCTION
     telemetry.has_policies(),
     telemetry.apply_policies(),
     telemetry.run_soon(text, text),
     telemetry.compressed_after(text),
-    telemetry.check_can_compress(),
-    telemetry.check_can_refresh()
+    telemetry.check_can_compress(text),
+    telemetry.check_can_refresh(text)
 FROM PUBLIC;
 
 CREATE OR REPLACE VIEW ops.policies AS

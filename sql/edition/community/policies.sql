@@ -130,33 +130,33 @@ $$;
 COMMENT ON FUNCTION telemetry.compressed_after(text) IS
 'Takes a dataset. Returns the age at which its chunks move to the columnstore, NULL where they never do.';
 
-CREATE OR REPLACE FUNCTION telemetry.check_can_compress()
+CREATE OR REPLACE FUNCTION telemetry.check_can_compress(dataset text)
 RETURNS void
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
     SELECT
 $$;
 
-COMMENT ON FUNCTION telemetry.check_can_compress() IS
-'Takes and returns nothing. Raises WL022 where there is no columnstore: on this edition never.';
+COMMENT ON FUNCTION telemetry.check_can_compress(text) IS
+'Takes a dataset. Returns nothing. Raises WL022 where there is no columnstore: on this edition never.';
 
-CREATE OR REPLACE FUNCTION telemetry.check_can_refresh()
+CREATE OR REPLACE FUNCTION telemetry.check_can_refresh(dataset text)
 RETURNS void
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
     SELECT
 $$;
 
-COMMENT ON FUNCTION telemetry.check_can_refresh() IS
-'Takes and returns nothing. Raises WL022 where no refresh is to be scheduled: on this edition never.';
+COMMENT ON FUNCTION telemetry.check_can_refresh(text) IS
+'Takes a dataset. Returns nothing. Raises WL022 where no refresh is to be scheduled: on this edition never.';
 
 REVOKE ALL ON FUNCTION
     telemetry.has_policies(),
     telemetry.apply_policies(),
     telemetry.run_soon(text, text),
     telemetry.compressed_after(text),
-    telemetry.check_can_compress(),
-    telemetry.check_can_refresh()
+    telemetry.check_can_compress(text),
+    telemetry.check_can_refresh(text)
 FROM PUBLIC;
 
 CREATE OR REPLACE VIEW ops.policies AS
