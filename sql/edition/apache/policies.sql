@@ -76,6 +76,8 @@ REVOKE ALL ON FUNCTION
     telemetry.check_can_compress(text),
     telemetry.check_can_refresh(text)
 FROM PUBLIC;
+-- so that a DBA can tell
+GRANT EXECUTE ON FUNCTION telemetry.has_policies() TO wattledger_dba;
 
 CREATE OR REPLACE VIEW ops.policies AS
 SELECT
