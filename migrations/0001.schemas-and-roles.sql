@@ -26,6 +26,16 @@ BEGIN
 END;
 $$;
 
+-- TimescaleDB's own functions ask for the owner of what they work on. A DBA becomes that by SET ROLE, not unawares;
+-- what another database's migration has set stands
+DO $$
+BEGIN
+    IF NOT pg_has_role('wattledger_dba', 'wattledger_owner', 'SET') THEN
+        GRANT wattledger_owner TO wattledger_dba WITH INHERIT FALSE, SET TRUE;
+    END IF;
+END;
+$$;
+
 CREATE SCHEMA telemetry AUTHORIZATION wattledger_owner;
 CREATE SCHEMA api AUTHORIZATION wattledger_owner;
 CREATE SCHEMA bi AUTHORIZATION wattledger_owner;
@@ -39,7 +49,8 @@ COMMENT ON SCHEMA ops IS 'Functions and views for database administrators.';
 REVOKE ALL ON SCHEMA telemetry, api, bi, ops FROM PUBLIC;
 GRANT USAGE ON SCHEMA api TO wattledger_service;
 GRANT USAGE ON SCHEMA bi TO wattledger_bi;
-GRANT USAGE ON SCHEMA ops TO wattledger_dba;
+-- TimescaleDB's views of jobs and chunks look relations of the first two up by name, with the rights of whoever asks
+GRANT USAGE ON SCHEMA telemetry, bi, ops TO wattledger_dba;
 
 -- a new function is open to PUBLIC unless this says otherwise
 ALTER DEFAULT PRIVILEGES FOR ROLE wattledger_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;

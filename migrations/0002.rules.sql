@@ -56,7 +56,6 @@ INSERT INTO telemetry.limits (dataset, field, minimum, maximum) VALUES
 CREATE TABLE telemetry.rules (
     only_row boolean PRIMARY KEY DEFAULT TRUE CHECK (only_row),
     clock_skew interval NOT NULL DEFAULT '5 minutes' CHECK (clock_skew >= '0'),
-    raw_retention interval NOT NULL DEFAULT '90 days' CHECK (raw_retention > '0'),
     reading_interval interval NOT NULL DEFAULT '1 minute' CHECK (reading_interval > '0'),
     degraded_below numeric NOT NULL DEFAULT 0.85 CHECK (degraded_below BETWEEN 0 AND 1),
     sufficient_energy_kwh numeric NOT NULL DEFAULT 0.1 CHECK (sufficient_energy_kwh >= 0),
@@ -67,8 +66,6 @@ COMMENT ON TABLE telemetry.rules IS 'The rules of time and of efficiency: exactl
 COMMENT ON COLUMN telemetry.rules.only_row IS 'Always true: the key that keeps this table at one row.';
 COMMENT ON COLUMN telemetry.rules.clock_skew IS
 'How far ahead of the database''s clock a reading may be. Past it the reading is refused as future.';
-COMMENT ON COLUMN telemetry.rules.raw_retention IS
-'How long raw readings are kept. An older reading is refused as too_old.';
 COMMENT ON COLUMN telemetry.rules.reading_interval IS
 'How often a device is expected to report: what coverage is measured against.';
 COMMENT ON COLUMN telemetry.rules.degraded_below IS 'Efficiency (DC / AC) below this is degraded.';

@@ -24,9 +24,9 @@ SELECT public.create_hypertable(
 );
 
 COMMENT ON TABLE telemetry.meter_energy_hourly IS
-'AC energy drawn from the grid, a row a meter and hour, kept by triggers. With the open hour what bi.meter_energy_hourly shows.';
+'AC energy drawn from the grid, one row per meter and hour, kept by triggers. With the open hour what bi.meter_energy_hourly shows.';
 COMMENT ON COLUMN telemetry.meter_energy_hourly.meter_id IS 'The smart meter''s id.';
-COMMENT ON COLUMN telemetry.meter_energy_hourly.bucket IS 'Begin of the hour, in UTC.';
+COMMENT ON COLUMN telemetry.meter_energy_hourly.bucket IS 'Start of the hour, in UTC.';
 COMMENT ON COLUMN telemetry.meter_energy_hourly.energy_mwh IS 'Energy of all entries, in milliwatt-hours.';
 COMMENT ON COLUMN telemetry.meter_energy_hourly.samples IS 'How many readings there are.';
 COMMENT ON COLUMN telemetry.meter_energy_hourly.first_reading_at IS
@@ -68,9 +68,9 @@ CREATE INDEX meter_energy_daily_bucket ON telemetry.meter_energy_daily
 USING brin (bucket) WITH (autosummarize = on);
 
 COMMENT ON TABLE telemetry.meter_energy_daily IS
-'AC energy drawn from the grid, a row a meter and day, kept by triggers. With the open hour what bi.meter_energy_daily shows.';
+'AC energy drawn from the grid, one row per meter and day, kept by triggers. With the open hour what bi.meter_energy_daily shows.';
 COMMENT ON COLUMN telemetry.meter_energy_daily.meter_id IS 'The smart meter''s id.';
-COMMENT ON COLUMN telemetry.meter_energy_daily.bucket IS 'Begin of the day, in UTC.';
+COMMENT ON COLUMN telemetry.meter_energy_daily.bucket IS 'Start of the day, in UTC.';
 COMMENT ON COLUMN telemetry.meter_energy_daily.energy_mwh IS 'Energy of all entries, in milliwatt-hours.';
 COMMENT ON COLUMN telemetry.meter_energy_daily.samples IS 'How many readings there are.';
 COMMENT ON COLUMN telemetry.meter_energy_daily.first_reading_at IS
@@ -85,40 +85,6 @@ COMMENT ON COLUMN telemetry.meter_energy_daily.voltage_mv_max IS
 COMMENT ON COLUMN telemetry.meter_energy_daily.voltage_mv_sum IS
 'Sum of the voltage in millivolts, for averages; null where none was reported.';
 COMMENT ON COLUMN telemetry.meter_energy_daily.voltage_samples IS 'How many readings reported it.';
-
-CREATE TABLE telemetry.meter_open_hour (
-    meter_id text COLLATE "C" PRIMARY KEY,
-    bucket timestamptz NOT NULL,
-    energy_mwh bigint NOT NULL DEFAULT 0,
-    samples bigint NOT NULL DEFAULT 0,
-    first_reading_at timestamptz,
-    last_reading_at timestamptz,
-    last_received_at timestamptz,
-    voltage_mv_min integer,
-    voltage_mv_max integer,
-    voltage_mv_sum bigint,
-    voltage_samples bigint NOT NULL DEFAULT 0
-) WITH (fillfactor = 50);
-
-COMMENT ON TABLE telemetry.meter_open_hour IS
-'AC energy drawn from the grid in each meter''s newest hour so far. A reading of a newer hour moves it to telemetry.meter_energy_hourly and _daily; until then it is in neither.';
-COMMENT ON COLUMN telemetry.meter_open_hour.meter_id IS 'The smart meter''s id.';
-COMMENT ON COLUMN telemetry.meter_open_hour.bucket IS 'Begin of the hour, in UTC. It never goes back.';
-COMMENT ON COLUMN telemetry.meter_open_hour.energy_mwh IS 'Energy of all entries, in milliwatt-hours.';
-COMMENT ON COLUMN telemetry.meter_open_hour.samples IS 'How many readings there are.';
-COMMENT ON COLUMN telemetry.meter_open_hour.first_reading_at IS
-'Time of the first reading; null where there are corrections alone.';
-COMMENT ON COLUMN telemetry.meter_open_hour.last_reading_at IS
-'Time of the last reading; null where there are corrections alone.';
-COMMENT ON COLUMN telemetry.meter_open_hour.last_received_at IS
-'When the newest of them was stored; null where there are none any more.';
-COMMENT ON COLUMN telemetry.meter_open_hour.voltage_mv_min IS
-'Least voltage in millivolts; null where none was reported.';
-COMMENT ON COLUMN telemetry.meter_open_hour.voltage_mv_max IS
-'Greatest voltage in millivolts; null where none was reported.';
-COMMENT ON COLUMN telemetry.meter_open_hour.voltage_mv_sum IS
-'Sum of the voltage in millivolts, for averages; null where none was reported.';
-COMMENT ON COLUMN telemetry.meter_open_hour.voltage_samples IS 'How many readings reported it.';
 
 CREATE TABLE telemetry.vehicle_energy_hourly (
     vehicle_id text COLLATE "C" NOT NULL,
@@ -146,9 +112,9 @@ SELECT public.create_hypertable(
 );
 
 COMMENT ON TABLE telemetry.vehicle_energy_hourly IS
-'DC energy that reached the battery, a row a vehicle and hour, kept by triggers. With the open hour what bi.vehicle_energy_hourly shows.';
+'DC energy that reached the battery, one row per vehicle and hour, kept by triggers. With the open hour what bi.vehicle_energy_hourly shows.';
 COMMENT ON COLUMN telemetry.vehicle_energy_hourly.vehicle_id IS 'The vehicle''s id.';
-COMMENT ON COLUMN telemetry.vehicle_energy_hourly.bucket IS 'Begin of the hour, in UTC.';
+COMMENT ON COLUMN telemetry.vehicle_energy_hourly.bucket IS 'Start of the hour, in UTC.';
 COMMENT ON COLUMN telemetry.vehicle_energy_hourly.energy_mwh IS 'Energy of all entries, in milliwatt-hours.';
 COMMENT ON COLUMN telemetry.vehicle_energy_hourly.samples IS 'How many readings there are.';
 COMMENT ON COLUMN telemetry.vehicle_energy_hourly.first_reading_at IS
@@ -201,9 +167,9 @@ CREATE INDEX vehicle_energy_daily_bucket ON telemetry.vehicle_energy_daily
 USING brin (bucket) WITH (autosummarize = on);
 
 COMMENT ON TABLE telemetry.vehicle_energy_daily IS
-'DC energy that reached the battery, a row a vehicle and day, kept by triggers. With the open hour what bi.vehicle_energy_daily shows.';
+'DC energy that reached the battery, one row per vehicle and day, kept by triggers. With the open hour what bi.vehicle_energy_daily shows.';
 COMMENT ON COLUMN telemetry.vehicle_energy_daily.vehicle_id IS 'The vehicle''s id.';
-COMMENT ON COLUMN telemetry.vehicle_energy_daily.bucket IS 'Begin of the day, in UTC.';
+COMMENT ON COLUMN telemetry.vehicle_energy_daily.bucket IS 'Start of the day, in UTC.';
 COMMENT ON COLUMN telemetry.vehicle_energy_daily.energy_mwh IS 'Energy of all entries, in milliwatt-hours.';
 COMMENT ON COLUMN telemetry.vehicle_energy_daily.samples IS 'How many readings there are.';
 COMMENT ON COLUMN telemetry.vehicle_energy_daily.first_reading_at IS
@@ -225,48 +191,3 @@ COMMENT ON COLUMN telemetry.vehicle_energy_daily.battery_temp_mc_max IS
 COMMENT ON COLUMN telemetry.vehicle_energy_daily.battery_temp_mc_sum IS
 'Sum of the battery temperature in thousandths of a degree Celsius, for averages; null where none was reported.';
 COMMENT ON COLUMN telemetry.vehicle_energy_daily.battery_temp_samples IS 'How many readings reported it.';
-
-CREATE TABLE telemetry.vehicle_open_hour (
-    vehicle_id text COLLATE "C" PRIMARY KEY,
-    bucket timestamptz NOT NULL,
-    energy_mwh bigint NOT NULL DEFAULT 0,
-    samples bigint NOT NULL DEFAULT 0,
-    first_reading_at timestamptz,
-    last_reading_at timestamptz,
-    last_received_at timestamptz,
-    soc_mpct_min integer,
-    soc_mpct_max integer,
-    soc_mpct_sum bigint,
-    soc_samples bigint NOT NULL DEFAULT 0,
-    battery_temp_mc_min integer,
-    battery_temp_mc_max integer,
-    battery_temp_mc_sum bigint,
-    battery_temp_samples bigint NOT NULL DEFAULT 0
-) WITH (fillfactor = 50);
-
-COMMENT ON TABLE telemetry.vehicle_open_hour IS
-'DC energy that reached the battery in each vehicle''s newest hour so far. A reading of a newer hour moves it to telemetry.vehicle_energy_hourly and _daily; until then it is in neither.';
-COMMENT ON COLUMN telemetry.vehicle_open_hour.vehicle_id IS 'The vehicle''s id.';
-COMMENT ON COLUMN telemetry.vehicle_open_hour.bucket IS 'Begin of the hour, in UTC. It never goes back.';
-COMMENT ON COLUMN telemetry.vehicle_open_hour.energy_mwh IS 'Energy of all entries, in milliwatt-hours.';
-COMMENT ON COLUMN telemetry.vehicle_open_hour.samples IS 'How many readings there are.';
-COMMENT ON COLUMN telemetry.vehicle_open_hour.first_reading_at IS
-'Time of the first reading; null where there are corrections alone.';
-COMMENT ON COLUMN telemetry.vehicle_open_hour.last_reading_at IS
-'Time of the last reading; null where there are corrections alone.';
-COMMENT ON COLUMN telemetry.vehicle_open_hour.last_received_at IS
-'When the newest of them was stored; null where there are none any more.';
-COMMENT ON COLUMN telemetry.vehicle_open_hour.soc_mpct_min IS
-'Least state of charge in thousandths of a percent; null where none was reported.';
-COMMENT ON COLUMN telemetry.vehicle_open_hour.soc_mpct_max IS
-'Greatest state of charge in thousandths of a percent; null where none was reported.';
-COMMENT ON COLUMN telemetry.vehicle_open_hour.soc_mpct_sum IS
-'Sum of the state of charge in thousandths of a percent, for averages; null where none was reported.';
-COMMENT ON COLUMN telemetry.vehicle_open_hour.soc_samples IS 'How many readings reported it.';
-COMMENT ON COLUMN telemetry.vehicle_open_hour.battery_temp_mc_min IS
-'Least battery temperature in thousandths of a degree Celsius; null where none was reported.';
-COMMENT ON COLUMN telemetry.vehicle_open_hour.battery_temp_mc_max IS
-'Greatest battery temperature in thousandths of a degree Celsius; null where none was reported.';
-COMMENT ON COLUMN telemetry.vehicle_open_hour.battery_temp_mc_sum IS
-'Sum of the battery temperature in thousandths of a degree Celsius, for averages; null where none was reported.';
-COMMENT ON COLUMN telemetry.vehicle_open_hour.battery_temp_samples IS 'How many readings reported it.';

@@ -135,19 +135,21 @@ def _apply_one(backend: _Backend, migration: Migration) -> None:
         raise MigrationError(f"migration {migration.id} failed: {error}") from error
 
 
-def replace(connection: psycopg.Connection[Any], applied: str, variant: str) -> None:
-    """Record another edition's variant of a migration in place of the applied one."""
-    sha256 = files.sha256(files.MIGRATIONS / f"{variant}.sql")
-    connection.execute(
-        "UPDATE migration.content SET migration_id = %s, sha256 = %s WHERE migration_id = %s",
-        [variant, sha256, applied],
-    )
-    connection.execute(
-        sql.SQL(
-            "UPDATE migration.{} SET migration_id = %s, migration_hash = %s WHERE migration_id = %s"
-        ).format(sql.Identifier(_TABLE)),
-        [variant, get_migration_hash(variant), applied],
-    )
+def record_community(connection: psycopg.Connection[Any]) -> None:
+    """Record the Community variant of each migration in place of the applied Apache one."""
+    for file in files.MIGRATIONS.glob("*.community.sql"):
+        variant, applied = file.stem, file.with_suffix("").with_suffix(".apache").name
+        connection.execute(
+            "UPDATE migration.content SET migration_id = %s, sha256 = %s WHERE migration_id = %s",
+            [variant, files.sha256(file), applied],
+        )
+        connection.execute(
+            sql.SQL(
+                "UPDATE migration.{} SET migration_id = %s, migration_hash = %s"
+                " WHERE migration_id = %s"
+            ).format(sql.Identifier(_TABLE)),
+            [variant, get_migration_hash(variant), applied],
+        )
 
 
 def _is_one_of(shipped: dict[str, str]) -> Callable[[Migration], bool]:

@@ -72,13 +72,12 @@ def to_community(
             + ", ".join(others)
             + ". Drop them, move, and create them again"
         )
-    source, target = _variants()
     patience.attempt("the end of a drop", partial(connection.execute, _KEEP_CHUNKS))
     try:
-        rollups = _fill_beside(connection, target, report, patience)
+        rollups = _fill_beside(connection, report, patience)
         patience.attempt(
             "the switch to continuous aggregates",
-            partial(_switch, connection, rollups, source.stem, target.stem, patience.step),
+            partial(_switch, connection, rollups, patience.step),
         )
         patience.keep("the switch to continuous aggregates")
         _catch_up(connection, patience)
@@ -89,22 +88,14 @@ def to_community(
 
 
 def _fill_beside(
-    connection: psycopg.Connection[Any],
-    migration: Path,
-    report: Callable[[str], None],
-    patience: Patience,
+    connection: psycopg.Connection[Any], report: Callable[[str], None], patience: Patience
 ) -> list[aggregates.Rollup]:
-    patience.attempt("the first step of the move", partial(_build_beside, connection, migration))
+    patience.attempt("the first step of the move", partial(_build_beside, connection))
     return aggregates.fill(connection, report, patience)
 
 
-def _variants() -> tuple[Path, Path]:
-    """The migration that makes the rollups, as it was applied and as it is to be."""
-    (source,) = files.MIGRATIONS.glob("*.rollups.apache.sql")
-    return source, source.with_name(source.name.replace("apache", "community"))
-
-
-def _build_beside(connection: psycopg.Connection[Any], migration: Path) -> None:
+def _build_beside(connection: psycopg.Connection[Any]) -> None:
+    (migration,) = files.MIGRATIONS.glob("*.rollups.community.sql")
     with connection.transaction():
         connection.execute(_LOCK_READINGS)
         # what an earlier attempt left behind
@@ -136,8 +127,6 @@ def _catch_up(connection: psycopg.Connection[Any], patience: Patience) -> None:
 def _switch(
     connection: psycopg.Connection[Any],
     rollups: list[aggregates.Rollup],
-    source: str,
-    target: str,
     step: definitions.Step,
 ) -> None:
     with connection.transaction():
@@ -149,7 +138,7 @@ def _switch(
         connection.execute(_SWITCH.read_bytes())
         connection.execute("SET LOCAL ROLE NONE")
         connection.execute("DROP SCHEMA moving")
-        history.replace(connection, source, target)
+        history.record_community(connection)
         definitions.forget(connection)
         definitions.apply(connection, "community", partial(_step_at_once, connection, step))
 

@@ -25,6 +25,7 @@ ALTER TABLE telemetry.meter_state
     ALTER COLUMN received_at SET NOT NULL;
 COMMENT ON TABLE telemetry.meter_state IS
 'Each meter''s latest reading: the newest reading time wins, whenever it arrives.';
+COMMENT ON COLUMN telemetry.meter_state.ts IS 'Time of the latest reading, by the meter''s clock.';
 DELETE FROM telemetry.vehicle_state WHERE ts IS NULL;
 ALTER TABLE telemetry.vehicle_state
     DROP COLUMN hour,
@@ -46,11 +47,15 @@ ALTER TABLE telemetry.vehicle_state
     ALTER COLUMN received_at SET NOT NULL;
 COMMENT ON TABLE telemetry.vehicle_state IS
 'Each vehicle''s latest reading: the newest reading time wins, whenever it arrives.';
+COMMENT ON COLUMN telemetry.vehicle_state.ts IS 'Time of the latest reading, by the vehicle''s clock.';
 DROP FUNCTION
     telemetry.roll_up_meter_readings(),
     telemetry.roll_up_vehicle_readings(),
     telemetry.recompute_meter_rollups(timestamptz, timestamptz),
-    telemetry.recompute_vehicle_rollups(timestamptz, timestamptz);
+    telemetry.recompute_vehicle_rollups(timestamptz, timestamptz),
+    telemetry.recompute_day(text, timestamptz);
+-- of these the other edition has others, with more parameters
+DROP PROCEDURE telemetry.maintain_by_hand(), telemetry.refresh_by_hand(timestamptz, timestamptz);
 ALTER MATERIALIZED VIEW moving.meter_energy_hourly SET SCHEMA bi;
 ALTER MATERIALIZED VIEW moving.meter_energy_daily SET SCHEMA bi;
 ALTER MATERIALIZED VIEW moving.vehicle_energy_hourly SET SCHEMA bi;

@@ -313,7 +313,7 @@ def test_an_interrupted_move_leaves_all_as_it_was_and_can_be_repeated(
         fill_days(db, 10)
         before = answers(db)
     with monkeypatch.context() as patch:
-        patch.setattr("service.migrate.history.replace", lambda *_: 1 / 0)
+        patch.setattr("service.migrate.history.record_community", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             migrate(url, lambda _: None, to_community=True)
     with psycopg.connect(url, autocommit=True) as db:
@@ -337,16 +337,16 @@ def test_a_switch_that_does_not_get_a_lock_in_time_is_tried_again_as_a_whole(
         fill_days(db, 10)
         before = answers(db)
     timeouts: list[str] = []
-    replace = history.replace
+    record = history.record_community
 
-    def replace_at_the_third_attempt(connection: Connection, *names: str) -> None:
+    def record_at_the_third_attempt(connection: Connection) -> None:
         (timeout,) = connection.execute("SHOW lock_timeout").fetchone() or ("none",)
         timeouts.append(timeout)
         if len(timeouts) < 3:
             connection.execute("DO $$ BEGIN RAISE lock_not_available; END $$")
-        replace(connection, *names)
+        record(connection)
 
-    monkeypatch.setattr(history, "replace", replace_at_the_third_attempt)
+    monkeypatch.setattr(history, "record_community", record_at_the_third_attempt)
     reported: list[str] = []
     migrate(url, reported.append, to_community=True)
     assert len(timeouts) == 3

@@ -30,7 +30,6 @@ REVIEWED = {
     # spans
     ("datasets.sql", "keep + INTERVAL '2 days'"),
     ("datasets.sql", "r.keep + INTERVAL '3 days'"),
-    ("0007.datasets.sql", "r.raw_retention + INTERVAL '7 days'"),
     ("retention.sql", "v_finer + INTERVAL '7 days'"),
     ("retention.sql", ") + INTERVAL '7 days'"),
     # timestamps without time zone

@@ -1,4 +1,5 @@
--- Hot state: one row a device, rewritten by nearly every reading, so pages keep room for HOT updates.
+-- Hot state on the Community edition: each device's latest reading, kept by triggers (sql/edition/community). Nearly
+-- every reading rewrites a row, so pages keep room for HOT updates.
 
 SET LOCAL ROLE wattledger_owner;
 
