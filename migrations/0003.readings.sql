@@ -2,19 +2,59 @@
 
 SET LOCAL ROLE wattledger_owner;
 
--- one index serves as idempotency key and for range scans in either direction, so no default index on ts
+CREATE TYPE telemetry.reading_kind AS ENUM ('difference', 'lifetime_register', 'session_counter');
+
+COMMENT ON TYPE telemetry.reading_kind IS
+'What a device reports. difference: energy since its previous reading; lifetime_register: energy since the device was made; session_counter: energy since the session started.';
+
+CREATE TABLE telemetry.device_session (
+    dataset text NOT NULL CHECK (dataset IN ('meter_reading', 'vehicle_reading')),
+    device_id text COLLATE "C" NOT NULL,
+    session_no integer NOT NULL CHECK (session_no > 0),
+    session_id text COLLATE "C" NOT NULL CHECK (length(session_id) BETWEEN 1 AND 128),
+    PRIMARY KEY (dataset, device_id, session_no),
+    UNIQUE (dataset, device_id, session_id)
+);
+
+COMMENT ON TABLE telemetry.device_session IS
+'The charging sessions that devices named, numbered per device: a reading holds the number in place of the name.';
+COMMENT ON COLUMN telemetry.device_session.dataset IS 'meter_reading or vehicle_reading.';
+COMMENT ON COLUMN telemetry.device_session.device_id IS 'The meter''s or vehicle''s id.';
+COMMENT ON COLUMN telemetry.device_session.session_no IS 'The number of the session among those of the device.';
+COMMENT ON COLUMN telemetry.device_session.session_id IS 'What the device calls it, such as a transaction''s id.';
+
+-- one index serves as idempotency key and for range scans in either direction, so no default index on ts. Columns of
+-- eight bytes stand before those of four, and what may be null stands last: no row has gaps
 CREATE TABLE telemetry.meter_reading (
     meter_id text COLLATE "C" NOT NULL,
     ts timestamptz NOT NULL,
-    entry smallint NOT NULL DEFAULT 0,
-    energy_mwh bigint NOT NULL,
-    voltage_mv integer,
     received_at timestamptz NOT NULL DEFAULT now(),
+    energy_mwh bigint NOT NULL,
+    entry integer NOT NULL DEFAULT 0,
+    kind telemetry.reading_kind NOT NULL DEFAULT 'difference',
+    register_mwh bigint,
+    interval_start timestamptz,
+    session_no integer,
+    voltage_mv integer,
     PRIMARY KEY (meter_id, ts, entry),
     -- of years that every client can show, in any time zone
     CONSTRAINT meter_reading_times CHECK (
         ts >= '0001-01-02 00:00+00' AND ts < '9999-12-31 00:00+00'
         AND received_at >= '0001-01-02 00:00+00' AND received_at < '9999-12-31 00:00+00'
+        AND interval_start >= '0001-01-02 00:00+00' AND interval_start <= ts
+    ),
+    CONSTRAINT meter_reading_kind CHECK (
+        (kind = 'difference') = (register_mwh IS NULL)
+        AND (kind = 'difference' OR interval_start IS NULL)
+        AND (kind <> 'session_counter' OR session_no IS NOT NULL)
+    ),
+    -- a correction is energy and nothing else
+    CONSTRAINT meter_reading_correction CHECK (
+        entry = 0
+        OR (
+            entry > 0 AND kind = 'difference' AND interval_start IS NULL AND session_no IS NULL
+            AND voltage_mv IS NULL
+        )
     )
 );
 
@@ -25,29 +65,55 @@ SELECT public.create_hypertable(
 );
 
 COMMENT ON TABLE telemetry.meter_reading IS
-'AC energy drawn from the grid, one row a reading, append-only. Energy sums over all entries; counts, averages, first and last look at entry 0 only.';
+'AC energy drawn from the grid, one row per reading, append-only. Energy sums over all entries; counts of readings, first and last look at entry 0 only; measurements are in entry 0 only.';
 COMMENT ON COLUMN telemetry.meter_reading.meter_id IS 'The smart meter''s id.';
 COMMENT ON COLUMN telemetry.meter_reading.ts IS 'When the meter took the reading, by its own clock.';
-COMMENT ON COLUMN telemetry.meter_reading.entry IS
-'0: what the meter reported. Above 0: a correction posted by the ledger itself.';
+COMMENT ON COLUMN telemetry.meter_reading.received_at IS 'When the reading was stored, by the database''s clock.';
 COMMENT ON COLUMN telemetry.meter_reading.energy_mwh IS
 'AC energy since the meter''s previous reading, in milliwatt-hours (a millionth of a kWh).';
+COMMENT ON COLUMN telemetry.meter_reading.entry IS
+'0: what the meter reported. Above 0: a correction posted by the ledger itself.';
+COMMENT ON COLUMN telemetry.meter_reading.kind IS
+'What the meter reported: the energy itself (difference), or the level of a counter. A correction is a difference.';
+COMMENT ON COLUMN telemetry.meter_reading.register_mwh IS
+'The level of the counter as reported, in milliwatt-hours; null for a difference.';
+COMMENT ON COLUMN telemetry.meter_reading.interval_start IS
+'Since when the energy of a difference flowed, as reported; null where not reported.';
+COMMENT ON COLUMN telemetry.meter_reading.session_no IS
+'The session that the reading belongs to, as in telemetry.device_session; null where none was reported.';
 COMMENT ON COLUMN telemetry.meter_reading.voltage_mv IS 'Voltage in millivolts; null if not reported.';
-COMMENT ON COLUMN telemetry.meter_reading.received_at IS 'When the reading was stored, by the database''s clock.';
 
 CREATE TABLE telemetry.vehicle_reading (
     vehicle_id text COLLATE "C" NOT NULL,
     ts timestamptz NOT NULL,
-    entry smallint NOT NULL DEFAULT 0,
+    received_at timestamptz NOT NULL DEFAULT now(),
     energy_mwh bigint NOT NULL,
+    entry integer NOT NULL DEFAULT 0,
+    kind telemetry.reading_kind NOT NULL DEFAULT 'difference',
+    register_mwh bigint,
+    interval_start timestamptz,
+    session_no integer,
     soc_mpct integer,
     battery_temp_mc integer,
-    received_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (vehicle_id, ts, entry),
     -- of years that every client can show, in any time zone
     CONSTRAINT vehicle_reading_times CHECK (
         ts >= '0001-01-02 00:00+00' AND ts < '9999-12-31 00:00+00'
         AND received_at >= '0001-01-02 00:00+00' AND received_at < '9999-12-31 00:00+00'
+        AND interval_start >= '0001-01-02 00:00+00' AND interval_start <= ts
+    ),
+    CONSTRAINT vehicle_reading_kind CHECK (
+        (kind = 'difference') = (register_mwh IS NULL)
+        AND (kind = 'difference' OR interval_start IS NULL)
+        AND (kind <> 'session_counter' OR session_no IS NOT NULL)
+    ),
+    -- a correction is energy and nothing else
+    CONSTRAINT vehicle_reading_correction CHECK (
+        entry = 0
+        OR (
+            entry > 0 AND kind = 'difference' AND interval_start IS NULL AND session_no IS NULL
+            AND soc_mpct IS NULL AND battery_temp_mc IS NULL
+        )
     )
 );
 
@@ -58,18 +124,26 @@ SELECT public.create_hypertable(
 );
 
 COMMENT ON TABLE telemetry.vehicle_reading IS
-'DC energy that reached the battery, one row a reading, append-only. Energy sums over all entries; counts, averages, first and last look at entry 0 only.';
+'DC energy that reached the battery, one row per reading, append-only. Energy sums over all entries; counts of readings, first and last look at entry 0 only; measurements are in entry 0 only.';
 COMMENT ON COLUMN telemetry.vehicle_reading.vehicle_id IS 'The vehicle''s id.';
 COMMENT ON COLUMN telemetry.vehicle_reading.ts IS 'When the vehicle took the reading, by its own clock.';
-COMMENT ON COLUMN telemetry.vehicle_reading.entry IS
-'0: what the vehicle reported. Above 0: a correction posted by the ledger itself.';
+COMMENT ON COLUMN telemetry.vehicle_reading.received_at IS 'When the reading was stored, by the database''s clock.';
 COMMENT ON COLUMN telemetry.vehicle_reading.energy_mwh IS
 'DC energy since the vehicle''s previous reading, in milliwatt-hours (a millionth of a kWh).';
+COMMENT ON COLUMN telemetry.vehicle_reading.entry IS
+'0: what the vehicle reported. Above 0: a correction posted by the ledger itself.';
+COMMENT ON COLUMN telemetry.vehicle_reading.kind IS
+'What the vehicle reported: the energy itself (difference), or the level of a counter. A correction is a difference.';
+COMMENT ON COLUMN telemetry.vehicle_reading.register_mwh IS
+'The level of the counter as reported, in milliwatt-hours; null for a difference.';
+COMMENT ON COLUMN telemetry.vehicle_reading.interval_start IS
+'Since when the energy of a difference flowed, as reported; null where not reported.';
+COMMENT ON COLUMN telemetry.vehicle_reading.session_no IS
+'The session that the reading belongs to, as in telemetry.device_session; null where none was reported.';
 COMMENT ON COLUMN telemetry.vehicle_reading.soc_mpct IS
 'State of charge in thousandths of a percent; null if not reported.';
 COMMENT ON COLUMN telemetry.vehicle_reading.battery_temp_mc IS
 'Battery temperature in thousandths of a degree Celsius; null if not reported.';
-COMMENT ON COLUMN telemetry.vehicle_reading.received_at IS 'When the reading was stored, by the database''s clock.';
 
 CREATE FUNCTION telemetry.refuse_change()
 RETURNS trigger

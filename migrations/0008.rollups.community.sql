@@ -34,14 +34,11 @@ SELECT
     min(r.ts) FILTER (WHERE r.entry = 0) AS first_reading_at,
     max(r.ts) FILTER (WHERE r.entry = 0) AS last_reading_at,
     max(r.received_at) AS last_received_at,
-    (min(r.voltage_mv) FILTER (WHERE r.entry = 0) * 0.001)::numeric(10, 3) AS voltage_v_min,
-    (
-        sum(r.voltage_mv) FILTER (WHERE r.entry = 0) * 0.001
-        / nullif(count(r.voltage_mv) FILTER (WHERE r.entry = 0), 0)
-    )::numeric(10, 3) AS voltage_v_avg,
-    (max(r.voltage_mv) FILTER (WHERE r.entry = 0) * 0.001)::numeric(10, 3) AS voltage_v_max,
-    count(r.voltage_mv) FILTER (WHERE r.entry = 0) AS voltage_samples,
-    (sum(r.voltage_mv) FILTER (WHERE r.entry = 0))::bigint AS voltage_mv_sum
+    (min(r.voltage_mv) * 0.001)::numeric(10, 3) AS voltage_v_min,
+    (sum(r.voltage_mv) * 0.001 / nullif(count(r.voltage_mv), 0))::numeric(10, 3) AS voltage_v_avg,
+    (max(r.voltage_mv) * 0.001)::numeric(10, 3) AS voltage_v_max,
+    count(r.voltage_mv) AS voltage_samples,
+    sum(r.voltage_mv)::bigint AS voltage_mv_sum
 FROM telemetry.meter_reading AS r
 GROUP BY 1, 2
 WITH NO DATA;
@@ -78,22 +75,16 @@ SELECT
     min(r.ts) FILTER (WHERE r.entry = 0) AS first_reading_at,
     max(r.ts) FILTER (WHERE r.entry = 0) AS last_reading_at,
     max(r.received_at) AS last_received_at,
-    (min(r.soc_mpct) FILTER (WHERE r.entry = 0) * 0.001)::numeric(10, 3) AS soc_percent_min,
-    (
-        sum(r.soc_mpct) FILTER (WHERE r.entry = 0) * 0.001
-        / nullif(count(r.soc_mpct) FILTER (WHERE r.entry = 0), 0)
-    )::numeric(10, 3) AS soc_percent_avg,
-    (max(r.soc_mpct) FILTER (WHERE r.entry = 0) * 0.001)::numeric(10, 3) AS soc_percent_max,
-    count(r.soc_mpct) FILTER (WHERE r.entry = 0) AS soc_samples,
-    (sum(r.soc_mpct) FILTER (WHERE r.entry = 0))::bigint AS soc_mpct_sum,
-    (min(r.battery_temp_mc) FILTER (WHERE r.entry = 0) * 0.001)::numeric(10, 3) AS battery_temp_c_min,
-    (
-        sum(r.battery_temp_mc) FILTER (WHERE r.entry = 0) * 0.001
-        / nullif(count(r.battery_temp_mc) FILTER (WHERE r.entry = 0), 0)
-    )::numeric(10, 3) AS battery_temp_c_avg,
-    (max(r.battery_temp_mc) FILTER (WHERE r.entry = 0) * 0.001)::numeric(10, 3) AS battery_temp_c_max,
-    count(r.battery_temp_mc) FILTER (WHERE r.entry = 0) AS battery_temp_samples,
-    (sum(r.battery_temp_mc) FILTER (WHERE r.entry = 0))::bigint AS battery_temp_mc_sum
+    (min(r.soc_mpct) * 0.001)::numeric(10, 3) AS soc_percent_min,
+    (sum(r.soc_mpct) * 0.001 / nullif(count(r.soc_mpct), 0))::numeric(10, 3) AS soc_percent_avg,
+    (max(r.soc_mpct) * 0.001)::numeric(10, 3) AS soc_percent_max,
+    count(r.soc_mpct) AS soc_samples,
+    sum(r.soc_mpct)::bigint AS soc_mpct_sum,
+    (min(r.battery_temp_mc) * 0.001)::numeric(10, 3) AS battery_temp_c_min,
+    (sum(r.battery_temp_mc) * 0.001 / nullif(count(r.battery_temp_mc), 0))::numeric(10, 3) AS battery_temp_c_avg,
+    (max(r.battery_temp_mc) * 0.001)::numeric(10, 3) AS battery_temp_c_max,
+    count(r.battery_temp_mc) AS battery_temp_samples,
+    sum(r.battery_temp_mc)::bigint AS battery_temp_mc_sum
 FROM telemetry.vehicle_reading AS r
 GROUP BY 1, 2
 WITH NO DATA;

@@ -19,10 +19,14 @@ CREATE SCHEMA IF NOT EXISTS yardstick;
 CREATE TABLE IF NOT EXISTS yardstick.meter_reading (
     meter_id text NOT NULL,
     ts timestamptz NOT NULL,
-    entry integer NOT NULL DEFAULT 0,
-    energy_mwh bigint NOT NULL,
-    voltage_mv integer,
     received_at timestamptz NOT NULL DEFAULT now(),
+    energy_mwh bigint NOT NULL,
+    entry integer NOT NULL DEFAULT 0,
+    kind telemetry.reading_kind NOT NULL DEFAULT 'difference',
+    register_mwh bigint,
+    interval_start timestamptz,
+    session_no integer,
+    voltage_mv integer,
     PRIMARY KEY (meter_id, ts, entry)
 );
 SELECT public.create_hypertable(

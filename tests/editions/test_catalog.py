@@ -29,12 +29,17 @@ def names(catalog: Connection, query: str) -> list[str]:
     return [row[0] for row in catalog.execute(query, {"schemas": SCHEMAS, "yoyo": YOYO})]
 
 
-def test_every_schema_table_column_and_function_has_a_comment(catalog: Connection) -> None:
+def test_every_schema_type_table_column_and_function_has_a_comment(catalog: Connection) -> None:
     lacking = names(
         catalog,
         """
         SELECT n.nspname FROM pg_namespace AS n
         WHERE n.nspname = ANY(%(schemas)s) AND obj_description(n.oid, 'pg_namespace') IS NULL
+        UNION ALL
+        SELECT t.oid::regtype::text FROM pg_type AS t
+        JOIN pg_namespace AS n ON n.oid = t.typnamespace
+        WHERE n.nspname = ANY(%(schemas)s) AND t.typtype IN ('e', 'd')
+            AND obj_description(t.oid, 'pg_type') IS NULL
         UNION ALL
         SELECT c.oid::regclass::text FROM pg_class AS c
         JOIN pg_namespace AS n ON n.oid = c.relnamespace

@@ -104,8 +104,8 @@ def test_a_correction_changes_energy_and_nothing_else(db: Connection) -> None:
     ingest_meters(db, [MeterReading(ts=DAY, energy_kwh=1.0, voltage_v=230.0)])
     before = hourly(db)[DAY]
     db.execute(
-        "INSERT INTO telemetry.meter_reading (meter_id, ts, entry, energy_mwh, voltage_mv)"
-        " VALUES ('M-1', %s, 1, -250000, 1)",
+        "INSERT INTO telemetry.meter_reading (meter_id, ts, entry, energy_mwh)"
+        " VALUES ('M-1', %s, 1, -250000)",
         [DAY + timedelta(minutes=30)],
     )
     after = hourly(db)[DAY]
