@@ -25,6 +25,14 @@ from service.migrate.patience import LOCKED_OUT, Patience
 
 _TABLE = "_yoyo_migration"
 
+# its migrations were edited, renamed and put together before the first release
+_UNRELEASED = (
+    "this database was made by an unreleased version of Wattledger and cannot be migrated: copy the"
+    " readings, links and keys that you want to keep into files, make the database anew (the"
+    " embedded one: `wattledger db destroy`), and load them, or send the readings again;"
+    " docs/dba.md has the commands under 'From an unreleased version'"
+)
+
 
 class _Backend(PostgresqlPsycopgBackend):
     """yoyo's backend, on a connection of ours, that commits a migration and its record together."""
@@ -66,24 +74,24 @@ def applied_hashes(connection: psycopg.Connection[Any]) -> dict[str, str]:
 def faults(shipped: dict[str, str], applied: dict[str, str]) -> list[str]:
     """What makes the applied migrations irreconcilable with the shipped ones, as sentences."""
     edited = sorted(name for name, sha256 in applied.items() if shipped.get(name, sha256) != sha256)
+    unknown = sorted(applied.keys() - shipped.keys())
+    if edited and unknown:
+        return [_UNRELEASED]
     if edited:
-        # then a migration that is not known has been renamed, perhaps, and says nothing
-        return [_edited(edited)]
+        were = (
+            "migrations {} were edited after they were"
+            if len(edited) > 1
+            else "migration {} was edited after it was"
+        )
+        return [
+            f"{were.format(', '.join(edited))} applied here: restore what you edited, and put the"
+            f" change into a new migration; if it was not you, {_UNRELEASED}"
+        ]
     return [
         f"migration {name} is not known to this version, so the database is newer:"
         " install the newer Wattledger"
-        for name in sorted(applied.keys() - shipped.keys())
+        for name in unknown
     ]
-
-
-def _edited(names: list[str]) -> str:
-    were = "migrations {} were" if len(names) > 1 else "migration {} was"
-    return (
-        f"{were.format(', '.join(names))} edited after it was applied here, so this database was"
-        " made by an older, unreleased version of Wattledger: dump the readings that you want to"
-        " keep, and make the database anew (the embedded one: `wattledger db destroy`). If it was"
-        " you who edited the file, restore it, and put the change into a new migration instead."
-    )
 
 
 def prepare(connection: psycopg.Connection[Any], edition: Edition) -> None:

@@ -127,27 +127,6 @@ def test_an_edited_migration_is_refused_by_name(empty_url: str, own_files: Path)
         migrate(empty_url, quietly)
 
 
-def test_a_database_of_an_unreleased_version_is_refused_saying_what_to_do(
-    database_url: str, own_files: Path
-) -> None:
-    """Its migrations were edited, renamed and put together before the first release."""
-    for name in ("0002.rules", "0003.readings"):
-        edited = own_files / "migrations" / f"{name}.sql"
-        edited.write_text(edited.read_text() + "\n-- another way\n")
-    (own_files / "migrations" / "0011.role-settings.sql").unlink()
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        # made before the migrator kept these tables
-        connection.execute("DROP TABLE migration.definition_file, migration.definition_set")
-    with pytest.raises(MigrationError) as raised:
-        migrate(database_url, quietly)
-    assert differences(database_url) == [str(raised.value)]
-    (told,) = str(raised.value).splitlines()
-    assert told.startswith("migrations 0002.rules, 0003.readings were edited")
-    for words in ("unreleased version", "dump the readings", "`wattledger db destroy`", "restore"):
-        assert words in told
-    assert "newer" not in told
-
-
 def test_a_database_that_is_newer_than_the_code_is_refused(empty_url: str, own_files: Path) -> None:
     migrate(empty_url, quietly)
     (own_files / "migrations" / "0007.datasets.sql").unlink()
