@@ -47,6 +47,10 @@ db *arguments: _runtime
 migrate *arguments: _runtime
     @"{{bin}}/wattledger" migrate "$@"
 
+# write the schema of each edition, as tests/schema.*.sql keep it, from new databases
+schema: _development
+    @cd "{{justfile_directory()}}" && "{{bin}}/python" -m tests.support.schema
+
 # resolve the lock files anew, with the newest versions that pyproject.toml allows
 lock: _development
     cd "{{justfile_directory()}}" && "{{bin}}/uv" pip compile --quiet --upgrade --universal --generate-hashes \

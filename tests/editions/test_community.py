@@ -27,6 +27,7 @@ from tests.support.readings import (
     ingest_vehicles,
     link,
 )
+from tests.support.schema import described, kept
 
 DAY = timedelta(days=1)
 
@@ -303,6 +304,12 @@ def test_a_database_that_began_on_apache_moves_without_losing_older_rollups(
         assert samples == (45,)
     migrate(url, reported.append, to_community=True)
     assert reported[-1] == "the rollups are continuous aggregates already"
+
+
+def test_a_moved_database_has_the_schema_of_a_new_one(began_on_apache: Engine) -> None:
+    migrate(began_on_apache.url, lambda _: None, to_community=True)
+    with psycopg.connect(began_on_apache.url, autocommit=True) as db:
+        assert described(db) == kept("community").read_text(encoding="utf-8")
 
 
 def test_an_interrupted_move_leaves_all_as_it_was_and_can_be_repeated(

@@ -1,0 +1,1390 @@
+-- What migrations/ and sql/ make on the Community edition of TimescaleDB: to be read, and compared
+-- by tests/editions/test_schema.py; `just schema` writes it anew. Bodies of functions and views
+-- stand in sql/. All belongs to wattledger_owner, who has every right unless it is told.
+
+CREATE SCHEMA telemetry;
+GRANT USAGE ON SCHEMA telemetry TO wattledger_dba;
+
+CREATE TYPE telemetry.reading_kind AS ENUM ('difference', 'lifetime_register', 'session_counter');
+
+CREATE TABLE telemetry.api_key (
+    key_id text COLLATE "C" NOT NULL,
+    secret_sha256 bytea NOT NULL,
+    scopes text[] NOT NULL,
+    device_patterns text[],
+    fleet text COLLATE "C",
+    readings_per_second double precision,
+    burst_readings double precision,
+    note text NOT NULL DEFAULT ''::text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    created_by text NOT NULL DEFAULT SESSION_USER,
+    expires_at timestamptz,
+    revoked_at timestamptz,
+    rotated_from text COLLATE "C",
+    last_used_at timestamptz,
+    CONSTRAINT api_key_pkey PRIMARY KEY (key_id),
+    CONSTRAINT api_key_burst_readings_check CHECK (burst_readings >= 1::double precision),
+    CONSTRAINT api_key_check CHECK ((readings_per_second IS NULL) = (burst_readings IS NULL)),
+    CONSTRAINT api_key_device_patterns_check CHECK (cardinality(device_patterns) > 0),
+    CONSTRAINT api_key_key_id_check CHECK (key_id ~ '^[0-9a-f]{12}$'::text),
+    CONSTRAINT api_key_readings_per_second_check CHECK (readings_per_second > 0::double precision),
+    CONSTRAINT api_key_scopes_check CHECK (cardinality(scopes) > 0 AND scopes <@ ARRAY['ingest'::text, 'read'::text, 'admin'::text]),
+    CONSTRAINT api_key_secret_sha256_check CHECK (length(secret_sha256) = 32),
+    CONSTRAINT api_key_times CHECK (LEAST(created_at, expires_at, revoked_at, last_used_at) >= '0001-01-02 00:00:00+00'::timestamptz AND GREATEST(created_at, expires_at, revoked_at, last_used_at) < '9999-12-31 00:00:00+00'::timestamptz),
+    CONSTRAINT api_key_rotated_from_fkey FOREIGN KEY (rotated_from) REFERENCES telemetry.api_key(key_id)
+);
+
+CREATE TABLE telemetry.charging_link (
+    vehicle_id text COLLATE "C" NOT NULL,
+    meter_id text COLLATE "C" NOT NULL,
+    during tstzrange NOT NULL,
+    CONSTRAINT meter_on_one_vehicle EXCLUDE USING gist (meter_id WITH =, during WITH &&),
+    CONSTRAINT vehicle_on_one_meter EXCLUDE USING gist (vehicle_id WITH =, during WITH &&),
+    CONSTRAINT charging_link_meter_id_check CHECK (length(meter_id) >= 1 AND length(meter_id) <= 128),
+    CONSTRAINT charging_link_times CHECK ((lower_inf(during) OR lower_inc(during) AND lower(during) >= '2000-01-01 00:00:00+00'::timestamptz AND lower(during) < '2100-01-01 00:00:00+00'::timestamptz) AND (upper_inf(during) OR NOT upper_inc(during) AND upper(during) > '2000-01-01 00:00:00+00'::timestamptz AND upper(during) <= '2100-01-01 00:00:00+00'::timestamptz)),
+    CONSTRAINT charging_link_vehicle_id_check CHECK (length(vehicle_id) >= 1 AND length(vehicle_id) <= 128)
+);
+CREATE UNIQUE INDEX charging_link_by_meter ON telemetry.charging_link USING btree (meter_id, vehicle_id, COALESCE(lower(during), '-infinity'::timestamptz));
+CREATE UNIQUE INDEX charging_link_by_vehicle ON telemetry.charging_link USING btree (vehicle_id, COALESCE(lower(during), '-infinity'::timestamptz));
+CREATE TRIGGER noted AFTER INSERT OR DELETE OR UPDATE ON telemetry.charging_link FOR EACH ROW EXECUTE FUNCTION telemetry.note_link_change();
+CREATE TRIGGER noted_all BEFORE TRUNCATE ON telemetry.charging_link FOR EACH STATEMENT EXECUTE FUNCTION telemetry.note_link_change();
+
+CREATE TABLE telemetry.charging_link_change (
+    change_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    changed_at timestamptz NOT NULL DEFAULT now(),
+    login text NOT NULL DEFAULT SESSION_USER,
+    key_id text COLLATE "C",
+    vehicle_id text COLLATE "C" NOT NULL,
+    meter_id text COLLATE "C" NOT NULL,
+    before tstzrange,
+    after tstzrange,
+    CONSTRAINT charging_link_change_pkey PRIMARY KEY (change_id),
+    CONSTRAINT charging_link_change_check CHECK (before IS DISTINCT FROM after)
+);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON telemetry.charging_link_change FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_change_of_link_history();
+-- the owner has no right to UPDATE, DELETE
+
+CREATE TABLE telemetry.dataset (
+    dataset text NOT NULL,
+    keep interval,
+    compress_after interval,
+    refresh_every interval,
+    refresh_lag interval,
+    accepted_since timestamptz NOT NULL DEFAULT '-infinity'::timestamptz,
+    complete_since timestamptz NOT NULL DEFAULT '-infinity'::timestamptz,
+    CONSTRAINT dataset_pkey PRIMARY KEY (dataset),
+    CONSTRAINT dataset_compress_after_check CHECK (compress_after >= '1 day'::interval),
+    CONSTRAINT dataset_keep_check CHECK (keep >= '2 days'::interval),
+    CONSTRAINT dataset_refresh_every_check CHECK (refresh_every > '00:00:00'::interval),
+    CONSTRAINT dataset_refresh_lag_check CHECK (refresh_lag > '00:00:00'::interval)
+);
+CREATE TRIGGER always_there BEFORE DELETE OR TRUNCATE ON telemetry.dataset FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_removal();
+
+VIEW telemetry.dataset_level (
+    dataset text,
+    side text,
+    level integer,
+    keep interval
+);
+
+CREATE TABLE telemetry.device_session (
+    dataset text NOT NULL,
+    device_id text COLLATE "C" NOT NULL,
+    session_no integer NOT NULL,
+    session_id text COLLATE "C" NOT NULL,
+    CONSTRAINT device_session_pkey PRIMARY KEY (dataset, device_id, session_no),
+    CONSTRAINT device_session_dataset_device_id_session_id_key UNIQUE (dataset, device_id, session_id),
+    CONSTRAINT device_session_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text])),
+    CONSTRAINT device_session_session_id_check CHECK (length(session_id) >= 1 AND length(session_id) <= 128),
+    CONSTRAINT device_session_session_no_check CHECK (session_no > 0)
+);
+
+CREATE TABLE telemetry.discarded_measurement (
+    dataset text NOT NULL,
+    field text NOT NULL,
+    device_id text COLLATE "C" NOT NULL,
+    discarded bigint NOT NULL,
+    last_value double precision NOT NULL,
+    last_read_at timestamptz NOT NULL,
+    last_received_at timestamptz NOT NULL,
+    CONSTRAINT discarded_measurement_pkey PRIMARY KEY (dataset, field, device_id)
+);
+
+CREATE TABLE telemetry.fleet_device (
+    fleet text COLLATE "C" NOT NULL,
+    device_pattern text COLLATE "C" NOT NULL,
+    CONSTRAINT fleet_device_pkey PRIMARY KEY (fleet, device_pattern),
+    CONSTRAINT fleet_device_device_pattern_check CHECK (length(device_pattern) >= 1 AND length(device_pattern) <= 136 AND (device_pattern <> ALL (ARRAY['meter:'::text, 'vehicle:'::text]))),
+    CONSTRAINT fleet_device_fleet_check CHECK (length(fleet) >= 1 AND length(fleet) <= 128)
+);
+
+VIEW telemetry.horizon (
+    raw_since timestamptz,
+    hourly_since timestamptz
+);
+
+CREATE TABLE telemetry.limits (
+    dataset text NOT NULL,
+    field text NOT NULL,
+    minimum double precision NOT NULL,
+    maximum double precision NOT NULL,
+    when_outside text NOT NULL DEFAULT 'refuse'::text,
+    CONSTRAINT limits_pkey PRIMARY KEY (dataset, field),
+    CONSTRAINT limits_check CHECK (field <> 'energy_kwh'::text OR when_outside = 'refuse'::text),
+    CONSTRAINT limits_check1 CHECK (minimum >= '-2000000'::numeric::double precision AND minimum <= maximum AND maximum <= '2000000'::numeric::double precision),
+    CONSTRAINT limits_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text])),
+    CONSTRAINT limits_when_outside_check CHECK (when_outside = ANY (ARRAY['refuse'::text, 'store_null'::text]))
+);
+
+VIEW telemetry.link_edge (
+    vehicle_id text COLLATE "C",
+    meter_id text COLLATE "C",
+    bucket timestamptz,
+    since timestamptz,
+    until timestamptz
+);
+
+VIEW telemetry.link_part_of_day (
+    vehicle_id text COLLATE "C",
+    meter_id text COLLATE "C",
+    bucket timestamptz,
+    since timestamptz,
+    until timestamptz
+);
+
+VIEW telemetry.link_span (
+    vehicle_id text COLLATE "C",
+    meter_id text COLLATE "C",
+    since timestamptz,
+    until timestamptz,
+    daily_since timestamptz,
+    daily_until timestamptz
+);
+
+VIEW telemetry.linked_edge_energy (
+    vehicle_id text COLLATE "C",
+    bucket timestamptz,
+    ac_mwh numeric,
+    meter_samples bigint,
+    dc_mwh numeric,
+    vehicle_samples bigint,
+    linked interval
+);
+
+VIEW telemetry.linked_energy_daily (
+    vehicle_id text COLLATE "C",
+    bucket timestamptz,
+    ac_mwh numeric,
+    meter_samples bigint,
+    dc_mwh numeric,
+    vehicle_samples bigint,
+    linked interval
+);
+
+VIEW telemetry.linked_energy_hourly (
+    vehicle_id text COLLATE "C",
+    bucket timestamptz,
+    ac_mwh numeric,
+    meter_samples bigint,
+    dc_mwh numeric,
+    vehicle_samples bigint,
+    linked interval
+);
+
+CREATE TABLE telemetry.maintenance (
+    only_row boolean NOT NULL DEFAULT true,
+    last_run_at timestamptz,
+    total_runs bigint NOT NULL DEFAULT 0,
+    CONSTRAINT maintenance_pkey PRIMARY KEY (only_row),
+    CONSTRAINT maintenance_only_row_check CHECK (only_row)
+);
+CREATE TRIGGER always_there BEFORE DELETE OR TRUNCATE ON telemetry.maintenance FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_removal();
+
+CREATE TABLE telemetry.meter_reading (
+    meter_id text COLLATE "C" NOT NULL,
+    ts timestamptz NOT NULL,
+    received_at timestamptz NOT NULL DEFAULT now(),
+    energy_mwh bigint NOT NULL,
+    entry integer NOT NULL DEFAULT 0,
+    kind telemetry.reading_kind NOT NULL DEFAULT 'difference'::telemetry.reading_kind,
+    register_mwh bigint,
+    interval_start timestamptz,
+    session_no integer,
+    voltage_mv integer,
+    CONSTRAINT meter_reading_pkey PRIMARY KEY (meter_id, ts, entry),
+    CONSTRAINT meter_reading_correction CHECK (entry = 0 OR entry > 0 AND kind = 'difference'::telemetry.reading_kind AND interval_start IS NULL AND session_no IS NULL AND voltage_mv IS NULL),
+    CONSTRAINT meter_reading_kind CHECK ((kind = 'difference'::telemetry.reading_kind) = (register_mwh IS NULL) AND (kind = 'difference'::telemetry.reading_kind OR interval_start IS NULL) AND (kind <> 'session_counter'::telemetry.reading_kind OR session_no IS NOT NULL)),
+    CONSTRAINT meter_reading_times CHECK (ts >= '0001-01-02 00:00:00+00'::timestamptz AND ts < '9999-12-31 00:00:00+00'::timestamptz AND received_at >= '0001-01-02 00:00:00+00'::timestamptz AND received_at < '9999-12-31 00:00:00+00'::timestamptz AND interval_start >= '0001-01-02 00:00:00+00'::timestamptz AND interval_start <= ts)
+);
+-- a hypertable by ts, one chunk per 1 day
+-- compressed by meter_id, in order of ts
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON telemetry.meter_reading FOR EACH ROW EXECUTE FUNCTION telemetry.refuse_change();
+CREATE TRIGGER keep_state AFTER INSERT ON telemetry.meter_reading REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION telemetry.keep_meter_state();
+CREATE TRIGGER never_truncated BEFORE TRUNCATE ON telemetry.meter_reading FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_change();
+-- the owner has no right to UPDATE, DELETE
+
+CREATE TABLE telemetry.meter_state (
+    meter_id text COLLATE "C" NOT NULL,
+    ts timestamptz NOT NULL,
+    energy_mwh bigint NOT NULL,
+    voltage_mv integer,
+    received_at timestamptz NOT NULL,
+    CONSTRAINT meter_state_pkey PRIMARY KEY (meter_id)
+) WITH (fillfactor=50);
+
+VIEW telemetry.present_policy (
+    dataset text,
+    work text,
+    every interval,
+    job_id integer
+);
+
+CREATE TABLE telemetry.proven_energy (
+    dataset text NOT NULL,
+    day timestamptz NOT NULL,
+    device_hours bigint NOT NULL,
+    samples bigint NOT NULL,
+    energy_mwh bigint NOT NULL,
+    proven_at timestamptz NOT NULL,
+    CONSTRAINT proven_energy_pkey PRIMARY KEY (dataset, day),
+    CONSTRAINT proven_energy_dataset_fkey FOREIGN KEY (dataset) REFERENCES telemetry.dataset(dataset)
+);
+CREATE TRIGGER always_there BEFORE DELETE OR TRUNCATE ON telemetry.proven_energy FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_removal();
+
+CREATE TABLE telemetry.quarantine (
+    quarantine_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    received_at timestamptz NOT NULL DEFAULT now(),
+    key_id text COLLATE "C",
+    reading_index integer,
+    reason text NOT NULL,
+    detail text NOT NULL,
+    content_type text NOT NULL,
+    raw bytea NOT NULL,
+    dataset text,
+    device_id text COLLATE "C",
+    read_at timestamptz,
+    energy_kwh double precision,
+    voltage_v double precision,
+    soc_percent double precision,
+    battery_temp_c double precision,
+    awaits_time boolean NOT NULL DEFAULT false,
+    replayed_at timestamptz,
+    CONSTRAINT quarantine_pkey PRIMARY KEY (quarantine_id),
+    CONSTRAINT quarantine_check CHECK (NOT awaits_time OR reason = 'future'::text AND dataset IS NOT NULL AND replayed_at IS NULL),
+    CONSTRAINT quarantine_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text]))
+);
+CREATE INDEX quarantine_awaits_time ON telemetry.quarantine USING btree (read_at, quarantine_id) WHERE awaits_time;
+CREATE INDEX quarantine_received_at ON telemetry.quarantine USING btree (received_at);
+CREATE INDEX quarantine_removable ON telemetry.quarantine USING btree (COALESCE(key_id, ''::text), quarantine_id) WHERE (NOT awaits_time);
+CREATE TRIGGER count_added AFTER INSERT ON telemetry.quarantine REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION telemetry.count_added_quarantine();
+CREATE TRIGGER count_changed AFTER UPDATE OF key_id, raw ON telemetry.quarantine FOR EACH ROW EXECUTE FUNCTION telemetry.count_changed_quarantine();
+CREATE TRIGGER count_emptied AFTER TRUNCATE ON telemetry.quarantine FOR EACH STATEMENT EXECUTE FUNCTION telemetry.count_emptied_quarantine();
+CREATE TRIGGER count_removed AFTER DELETE ON telemetry.quarantine REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION telemetry.count_removed_quarantine();
+
+CREATE TABLE telemetry.quarantine_bounds (
+    only_row boolean NOT NULL DEFAULT true,
+    keep interval NOT NULL DEFAULT '30 days'::interval,
+    max_bytes bigint NOT NULL DEFAULT 1073741824,
+    max_bytes_per_key bigint NOT NULL DEFAULT 134217728,
+    kept_bytes bigint NOT NULL DEFAULT 0,
+    CONSTRAINT quarantine_bounds_pkey PRIMARY KEY (only_row),
+    CONSTRAINT quarantine_bounds_keep_check CHECK (keep > '00:00:00'::interval),
+    CONSTRAINT quarantine_bounds_max_bytes_check CHECK (max_bytes > 0),
+    CONSTRAINT quarantine_bounds_max_bytes_per_key_check CHECK (max_bytes_per_key > 0),
+    CONSTRAINT quarantine_bounds_only_row_check CHECK (only_row)
+);
+CREATE TRIGGER always_there BEFORE DELETE OR TRUNCATE ON telemetry.quarantine_bounds FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_removal();
+
+CREATE TABLE telemetry.quarantine_share (
+    key_id text COLLATE "C" NOT NULL,
+    kept_bytes bigint NOT NULL,
+    CONSTRAINT quarantine_share_pkey PRIMARY KEY (key_id)
+);
+CREATE INDEX quarantine_share_kept_bytes ON telemetry.quarantine_share USING btree (kept_bytes);
+
+CREATE TABLE telemetry.rules (
+    only_row boolean NOT NULL DEFAULT true,
+    clock_skew interval NOT NULL DEFAULT '00:05:00'::interval,
+    reading_interval interval NOT NULL DEFAULT '00:01:00'::interval,
+    degraded_below numeric NOT NULL DEFAULT 0.85,
+    sufficient_energy_kwh numeric NOT NULL DEFAULT 0.1,
+    sufficient_coverage numeric NOT NULL DEFAULT 0.5,
+    CONSTRAINT rules_pkey PRIMARY KEY (only_row),
+    CONSTRAINT rules_clock_skew_check CHECK (clock_skew >= '00:00:00'::interval),
+    CONSTRAINT rules_degraded_below_check CHECK (degraded_below >= 0::numeric AND degraded_below <= 1::numeric),
+    CONSTRAINT rules_only_row_check CHECK (only_row),
+    CONSTRAINT rules_reading_interval_check CHECK (reading_interval > '00:00:00'::interval),
+    CONSTRAINT rules_sufficient_coverage_check CHECK (sufficient_coverage >= 0::numeric AND sufficient_coverage <= 1::numeric),
+    CONSTRAINT rules_sufficient_energy_kwh_check CHECK (sufficient_energy_kwh >= 0::numeric)
+);
+CREATE TRIGGER always_there BEFORE DELETE OR TRUNCATE ON telemetry.rules FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_removal();
+
+CREATE TABLE telemetry.turn (
+    only_row boolean NOT NULL DEFAULT true,
+    pid integer,
+    server_started_at timestamptz,
+    work text,
+    taken_at timestamptz,
+    CONSTRAINT turn_pkey PRIMARY KEY (only_row),
+    CONSTRAINT turn_only_row_check CHECK (only_row)
+);
+CREATE TRIGGER always_there BEFORE DELETE OR TRUNCATE ON telemetry.turn FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_removal();
+
+CREATE TABLE telemetry.vehicle_reading (
+    vehicle_id text COLLATE "C" NOT NULL,
+    ts timestamptz NOT NULL,
+    received_at timestamptz NOT NULL DEFAULT now(),
+    energy_mwh bigint NOT NULL,
+    entry integer NOT NULL DEFAULT 0,
+    kind telemetry.reading_kind NOT NULL DEFAULT 'difference'::telemetry.reading_kind,
+    register_mwh bigint,
+    interval_start timestamptz,
+    session_no integer,
+    soc_mpct integer,
+    battery_temp_mc integer,
+    CONSTRAINT vehicle_reading_pkey PRIMARY KEY (vehicle_id, ts, entry),
+    CONSTRAINT vehicle_reading_correction CHECK (entry = 0 OR entry > 0 AND kind = 'difference'::telemetry.reading_kind AND interval_start IS NULL AND session_no IS NULL AND soc_mpct IS NULL AND battery_temp_mc IS NULL),
+    CONSTRAINT vehicle_reading_kind CHECK ((kind = 'difference'::telemetry.reading_kind) = (register_mwh IS NULL) AND (kind = 'difference'::telemetry.reading_kind OR interval_start IS NULL) AND (kind <> 'session_counter'::telemetry.reading_kind OR session_no IS NOT NULL)),
+    CONSTRAINT vehicle_reading_times CHECK (ts >= '0001-01-02 00:00:00+00'::timestamptz AND ts < '9999-12-31 00:00:00+00'::timestamptz AND received_at >= '0001-01-02 00:00:00+00'::timestamptz AND received_at < '9999-12-31 00:00:00+00'::timestamptz AND interval_start >= '0001-01-02 00:00:00+00'::timestamptz AND interval_start <= ts)
+);
+-- a hypertable by ts, one chunk per 1 day
+-- compressed by vehicle_id, in order of ts
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON telemetry.vehicle_reading FOR EACH ROW EXECUTE FUNCTION telemetry.refuse_change();
+CREATE TRIGGER keep_state AFTER INSERT ON telemetry.vehicle_reading REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION telemetry.keep_vehicle_state();
+CREATE TRIGGER never_truncated BEFORE TRUNCATE ON telemetry.vehicle_reading FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_change();
+-- the owner has no right to UPDATE, DELETE
+
+CREATE TABLE telemetry.vehicle_state (
+    vehicle_id text COLLATE "C" NOT NULL,
+    ts timestamptz NOT NULL,
+    energy_mwh bigint NOT NULL,
+    soc_mpct integer,
+    battery_temp_mc integer,
+    received_at timestamptz NOT NULL,
+    CONSTRAINT vehicle_state_pkey PRIMARY KEY (vehicle_id)
+) WITH (fillfactor=50);
+
+VIEW telemetry.wanted_policy (
+    dataset text,
+    work text,
+    every interval
+);
+
+CREATE TABLE telemetry.work_done (
+    dataset text NOT NULL,
+    work text NOT NULL,
+    last_started_at timestamptz NOT NULL,
+    last_finished_at timestamptz,
+    last_complete_at timestamptz,
+    CONSTRAINT work_done_pkey PRIMARY KEY (dataset, work),
+    CONSTRAINT work_done_work_check CHECK (work = ANY (ARRAY['refresh'::text, 'compress'::text, 'retain'::text])),
+    CONSTRAINT work_done_dataset_fkey FOREIGN KEY (dataset) REFERENCES telemetry.dataset(dataset)
+);
+
+FUNCTION telemetry.acceptance(dataset text, OUT oldest timestamptz, OUT newest timestamptz)
+    RETURNS record
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.answerable(moment timestamptz, raw_since timestamptz, hourly_since timestamptz)
+    RETURNS timestamptz
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION telemetry.answerable(timestamptz,timestamptz,timestamptz) TO wattledger_bi;
+GRANT EXECUTE ON FUNCTION telemetry.answerable(timestamptz,timestamptz,timestamptz) TO wattledger_dba;
+
+FUNCTION telemetry.apply_policies()
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.await_writers(dataset text, patience interval)
+    RETURNS boolean
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.bound_quarantine(key_id text, added integer, awaiting boolean)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.ceiling_day(moment timestamptz)
+    RETURNS timestamptz
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION telemetry.ceiling_day(timestamptz) TO wattledger_bi;
+GRANT EXECUTE ON FUNCTION telemetry.ceiling_day(timestamptz) TO wattledger_dba;
+
+FUNCTION telemetry.ceiling_hour(moment timestamptz)
+    RETURNS timestamptz
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION telemetry.ceiling_hour(timestamptz) TO wattledger_bi;
+GRANT EXECUTE ON FUNCTION telemetry.ceiling_hour(timestamptz) TO wattledger_dba;
+
+FUNCTION telemetry.check_accounted(sent integer, stored integer, reported integer)
+    RETURNS void
+    LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.check_complete(dataset text, oldest timestamptz)
+    RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.check_isolation()
+    RETURNS void
+    LANGUAGE plpgsql STABLE;
+
+FUNCTION telemetry.check_link_change(acting_key text, vehicle_id text, meter_id text)
+    RETURNS void
+    LANGUAGE plpgsql STABLE;
+
+FUNCTION telemetry.check_zone(zone text)
+    RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.chunk_spans(dataset text, read_at timestamptz[])
+    RETURNS TABLE(first timestamptz, last timestamptz)
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.chunks_before(dataset text, cutoff timestamptz)
+    RETURNS TABLE(chunk text, chunk_start timestamptz, chunk_end timestamptz, bytes bigint)
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.chunks_to_compress(dataset text)
+    RETURNS TABLE(chunk text, again boolean)
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.claim_chunks(dataset text, read_at timestamptz[], oldest timestamptz, newest timestamptz)
+    RETURNS timestamptz[]
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.clear_links(vehicle_id text, meter_id text, during tstzrange, acting_key text)
+    RETURNS void
+    LANGUAGE plpgsql;
+
+FUNCTION telemetry.coming_chunk(dataset text, moment timestamptz)
+    RETURNS TABLE(since timestamptz, until timestamptz)
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.commit_durably()
+    RETURNS void
+    LANGUAGE plpgsql;
+
+PROCEDURE telemetry.compress_due(IN dataset text, INOUT problem text DEFAULT NULL::text, IN patience interval DEFAULT '00:01:00'::interval)
+    LANGUAGE plpgsql;
+
+FUNCTION telemetry.count_added_quarantine()
+    RETURNS trigger
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.count_changed_quarantine()
+    RETURNS trigger
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.count_discarded(bounds telemetry.limits, stored_ids text[], stored_at timestamptz[], device_ids text[], read_at timestamptz[], measured double precision[])
+    RETURNS void
+    LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.count_emptied_quarantine()
+    RETURNS trigger
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.count_quarantine(key_ids text[], bytes bigint[])
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.count_removed_quarantine()
+    RETURNS trigger
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.coverage(samples bigint, window_length interval, reading_interval interval)
+    RETURNS numeric
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION telemetry.coverage(bigint,interval,interval) TO wattledger_bi;
+
+FUNCTION telemetry.current_quarantine_bounds()
+    RETURNS telemetry.quarantine_bounds
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.dataset_hypertable()
+    RETURNS TABLE(dataset text, relation regclass, hypertable_id integer, hypertable_schema text, hypertable_name text)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION telemetry.dataset_hypertable() TO wattledger_dba;
+
+PROCEDURE telemetry.do_work(IN dataset text, IN work text, IN since timestamptz, INOUT problem text)
+    LANGUAGE plpgsql;
+
+FUNCTION telemetry.drop_after(keep interval)
+    RETURNS interval
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION telemetry.drop_after(interval) TO wattledger_dba;
+
+PROCEDURE telemetry.drop_due(IN dataset text, INOUT problem text)
+    LANGUAGE plpgsql;
+
+FUNCTION telemetry.drop_next(dataset text, OUT step text, OUT chunk text, OUT since timestamptz, OUT chunk_end timestamptz, OUT detail text)
+    RETURNS record
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.drop_proven(dataset text, chunk regclass, chunk_start timestamptz, chunk_end timestamptz, since timestamptz, OUT step text, OUT detail text)
+    RETURNS record
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.efficiency(ac_mwh numeric, dc_mwh numeric)
+    RETURNS numeric
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION telemetry.efficiency(numeric,numeric) TO wattledger_bi;
+
+FUNCTION telemetry.efficiency_status(ac_mwh numeric, dc_mwh numeric, meter_coverage numeric, vehicle_coverage numeric, rules telemetry.rules)
+    RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION telemetry.efficiency_status(numeric,numeric,numeric,numeric,telemetry.rules) TO wattledger_bi;
+
+FUNCTION telemetry.end_link_change()
+    RETURNS void
+    LANGUAGE sql;
+
+FUNCTION telemetry.end_turn()
+    RETURNS void
+    LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.first_chunk_start(dataset text)
+    RETURNS timestamptz
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.fleet_energy(since timestamptz, until timestamptz)
+    RETURNS TABLE(vehicle_id text, ac_mwh numeric, dc_mwh numeric, meter_samples bigint, vehicle_samples bigint, linked interval)
+    LANGUAGE sql STABLE PARALLEL SAFE;
+
+FUNCTION telemetry.floor_day(moment timestamptz)
+    RETURNS timestamptz
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION telemetry.floor_day(timestamptz) TO wattledger_bi;
+GRANT EXECUTE ON FUNCTION telemetry.floor_day(timestamptz) TO wattledger_dba;
+
+FUNCTION telemetry.floor_hour(moment timestamptz)
+    RETURNS timestamptz
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION telemetry.floor_hour(timestamptz) TO wattledger_bi;
+GRANT EXECUTE ON FUNCTION telemetry.floor_hour(timestamptz) TO wattledger_dba;
+
+FUNCTION telemetry.from_us(us bigint)
+    RETURNS timestamptz
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION telemetry.from_us(bigint) TO wattledger_dba;
+
+FUNCTION telemetry.has_chunk(dataset text, since timestamptz, until timestamptz)
+    RETURNS boolean
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.has_expired(dataset text)
+    RETURNS boolean
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.has_hours(dataset text, since timestamptz, until timestamptz)
+    RETURNS boolean
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+FUNCTION telemetry.has_policies()
+    RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION telemetry.has_policies() TO wattledger_dba;
+
+FUNCTION telemetry.has_rollups(dataset text, since timestamptz, until timestamptz)
+    RETURNS boolean
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+FUNCTION telemetry.hours_without_chunk(dataset text, read_at timestamptz[], oldest timestamptz, newest timestamptz)
+    RETURNS timestamptz[]
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.is_at_work(pid integer)
+    RETURNS boolean
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.is_in_one_chunk(dataset text, first timestamptz, last timestamptz)
+    RETURNS boolean
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.is_materialized(dataset text, since timestamptz, until timestamptz)
+    RETURNS boolean
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.is_pattern(device_pattern text)
+    RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.is_refreshed(dataset text, since timestamptz, until timestamptz)
+    RETURNS boolean
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.keep_meter_state()
+    RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.keep_rollup()
+    RETURNS trigger
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.keep_vehicle_state()
+    RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.key_covers(patterns text[], fleet text, side text, device_id text)
+    RETURNS boolean
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.key_covers_link(key_id text, vehicle_id text, meter_id text)
+    RETURNS boolean
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.known_dataset(name text)
+    RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.limit_of(dataset text, field text)
+    RETURNS telemetry.limits
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.local_day(zone text, first_day date, last_day date)
+    RETURNS TABLE(day date, since timestamptz, until timestamptz, first_hour timestamptz, end_hour timestamptz)
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.lock_chunk(chunk regclass)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.lock_rollups(dataset text)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+PROCEDURE telemetry.maintain_by_hand(INOUT problem text)
+    LANGUAGE plpgsql;
+
+FUNCTION telemetry.matches_pattern(device_id text, pattern text)
+    RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.meter_energy(meter_id text, since timestamptz, until timestamptz, hourly_since timestamptz)
+    RETURNS TABLE(energy_mwh numeric, samples bigint)
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+FUNCTION telemetry.meter_energy_of_parts(meter_ids text[], sinces timestamptz[], untils timestamptz[])
+    RETURNS TABLE(part bigint, energy_mwh numeric, samples bigint)
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+FUNCTION telemetry.note_dropped()
+    RETURNS void
+    LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.note_link_change()
+    RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.note_maintained()
+    RETURNS void
+    LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.note_proven(dataset text, since timestamptz, until timestamptz)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+FUNCTION telemetry.pattern_of_ids(device_pattern text, side text)
+    RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.pending_change()
+    RETURNS TABLE(dataset text, since_us bigint, until_us bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION telemetry.pending_change() TO wattledger_dba;
+
+FUNCTION telemetry.place(ordering text, sorted_by jsonb)
+    RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.raise_problem(problem text)
+    RETURNS void
+    LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.range_fault(label text, value double precision, bounds telemetry.limits)
+    RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+FUNCTION telemetry.reading_fault(device_id text, read_at timestamptz, energy_kwh double precision, oldest timestamptz, newest timestamptz, dropped_hours timestamptz[])
+    RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+FUNCTION telemetry.reading_fault_detail(fault text, read_at timestamptz, oldest timestamptz, newest timestamptz)
+    RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE;
+
+PROCEDURE telemetry.refresh_above(IN dataset text, IN since timestamptz, IN until timestamptz)
+    LANGUAGE plpgsql;
+
+PROCEDURE telemetry.refresh_by_hand(IN since timestamptz, IN until timestamptz, IN force boolean)
+    LANGUAGE plpgsql;
+
+FUNCTION telemetry.refresh_pieces(dataset text, since timestamptz, until timestamptz, force boolean)
+    RETURNS TABLE(piece_start timestamptz, piece_end timestamptz)
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+PROCEDURE telemetry.refresh_rollup(IN dataset text, IN since timestamptz, IN until timestamptz, IN force boolean)
+    LANGUAGE plpgsql;
+
+FUNCTION telemetry.refresh_since(dataset text)
+    RETURNS timestamptz
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.refresh_wholly()
+    RETURNS void
+    LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.refresh_window(INOUT since timestamptz, INOUT until timestamptz)
+    RETURNS record
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.refuse_change()
+    RETURNS trigger
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.refuse_change_of_link_history()
+    RETURNS trigger
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.refuse_removal()
+    RETURNS trigger
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.remove_oldest(key_id text, excess_bytes bigint, most integer)
+    RETURNS bigint
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+PROCEDURE telemetry.replay_all_due()
+    LANGUAGE plpgsql;
+
+FUNCTION telemetry.replay_due(most integer)
+    RETURNS TABLE(accepted integer, duplicates integer, refused integer)
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.replay_piece(reason text, since timestamptz, until timestamptz, after bigint, most integer)
+    RETURNS TABLE(quarantine_id bigint, outcome text, detail text)
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.replay_readings(quarantine_ids bigint[])
+    RETURNS TABLE(quarantine_id bigint, outcome text, detail text)
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.rollups_until(dataset text, before timestamptz)
+    RETURNS timestamptz
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+PROCEDURE telemetry.run_policy(IN job_id integer, IN config jsonb)
+    LANGUAGE plpgsql;
+
+FUNCTION telemetry.run_soon(dataset text, work text)
+    RETURNS void
+    LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.send_again(quarantine_ids bigint[])
+    RETURNS TABLE(quarantine_id bigint, outcome text, detail text)
+    LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.settled_after(dataset text)
+    RETURNS interval
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.sorted_by(place text, ordering text, types text[])
+    RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL RESTRICTED SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.source_of(dataset text)
+    RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION telemetry.source_of(text) TO wattledger_dba;
+
+FUNCTION telemetry.start_link_change(acting_key text)
+    RETURNS void
+    LANGUAGE plpgsql;
+
+FUNCTION telemetry.stored_meter_readings(meter_ids text[], read_at timestamptz[])
+    RETURNS TABLE(meter_id text, ts timestamptz, energy_mwh bigint, voltage_mv integer)
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+FUNCTION telemetry.stored_vehicle_readings(vehicle_ids text[], read_at timestamptz[])
+    RETURNS TABLE(vehicle_id text, ts timestamptz, energy_mwh bigint, soc_mpct integer, battery_temp_mc integer)
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+FUNCTION telemetry.stray_reading(dataset text, since timestamptz, until timestamptz)
+    RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+PROCEDURE telemetry.take_turn(IN work text, IN patience interval DEFAULT '00:30:00'::interval)
+    LANGUAGE plpgsql;
+
+FUNCTION telemetry.time_dimension(dataset text)
+    RETURNS TABLE(dimension_id integer, interval_us bigint)
+    LANGUAGE sql STABLE;
+
+FUNCTION telemetry.timescaledb_job()
+    RETURNS TABLE(job_id integer, dataset text, application_name text, work text, proc_name text, every interval, running boolean, next_run_at timestamptz, last_run_at timestamptz, last_success_at timestamptz, last_run_status text, total_runs bigint, total_failures bigint, last_error text)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION telemetry.timescaledb_job() TO wattledger_dba;
+
+FUNCTION telemetry.try_turn(work text)
+    RETURNS boolean
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.unproven(dataset text, since timestamptz, until timestamptz)
+    RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.unproven_days(side text, since timestamptz, until timestamptz)
+    RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+FUNCTION telemetry.unproven_meter_hours(since timestamptz, until timestamptz)
+    RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+FUNCTION telemetry.unproven_vehicle_hours(since timestamptz, until timestamptz)
+    RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+FUNCTION telemetry.utc_minus(moment timestamptz, span interval)
+    RETURNS timestamptz
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION telemetry.utc_minus(timestamptz,interval) TO wattledger_bi;
+GRANT EXECUTE ON FUNCTION telemetry.utc_minus(timestamptz,interval) TO wattledger_dba;
+
+FUNCTION telemetry.utc_text(moment timestamptz)
+    RETURNS text
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.vehicle_energy(vehicle_id text, since timestamptz, until timestamptz, hourly_since timestamptz)
+    RETURNS TABLE(energy_mwh numeric, samples bigint, battery_temp_mc_sum numeric, battery_temp_samples bigint)
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+FUNCTION telemetry.vehicle_energy_of_parts(vehicle_ids text[], sinces timestamptz[], untils timestamptz[])
+    RETURNS TABLE(part bigint, energy_mwh numeric, samples bigint)
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+FUNCTION telemetry.verify_kept(since timestamptz, until timestamptz)
+    RETURNS TABLE(dataset text, bucket timestamptz, stored text, computed text, verdict text)
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan' SET "TimeZone" TO 'UTC' SET "DateStyle" TO 'ISO';
+
+FUNCTION telemetry.watermark()
+    RETURNS TABLE(dataset text, watermark timestamptz)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION telemetry.watermark() TO wattledger_dba;
+
+PROCEDURE telemetry.yield_turn()
+    LANGUAGE plpgsql;
+
+CREATE SCHEMA api;
+GRANT USAGE ON SCHEMA api TO wattledger_service;
+
+FUNCTION api.authenticate(key_ids text[], secrets_sha256 bytea[])
+    RETURNS TABLE(place integer, refusal text, scopes text[], every_device boolean, meters text[], vehicles text[], expires_in_seconds double precision, readings_per_second double precision, burst_readings double precision)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.authenticate(text[],bytea[]) TO wattledger_service;
+
+FUNCTION api.charging_links(of_vehicle_id text, of_meter_id text, after text, after_since timestamptz, page_size integer, acting_key text DEFAULT NULL::text)
+    RETURNS TABLE(vehicle_id text, meter_id text, since timestamptz, until timestamptz, place text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan' SET enable_sort TO 'off' SET enable_bitmapscan TO 'off';
+GRANT EXECUTE ON FUNCTION api.charging_links(text,text,text,timestamptz,integer,text) TO wattledger_service;
+
+FUNCTION api.end_charging_link(vehicle_id text, ended_at timestamptz, remove boolean DEFAULT false, acting_key text DEFAULT NULL::text)
+    RETURNS TABLE(meter_id text, since timestamptz, until timestamptz, removed boolean)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.end_charging_link(text,timestamptz,boolean,text) TO wattledger_service;
+
+FUNCTION api.fleet(since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz)
+    RETURNS TABLE(window_start timestamptz, window_end timestamptz, vehicles bigint, ac_kwh numeric, dc_kwh numeric, loss_kwh numeric, efficiency numeric, meter_coverage numeric, vehicle_coverage numeric, status text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET work_mem TO '64MB';
+GRANT EXECUTE ON FUNCTION api.fleet(timestamptz,timestamptz) TO wattledger_service;
+
+FUNCTION api.fleet_vehicles(since timestamptz, until timestamptz, ordering text DEFAULT 'efficiency'::text, after text DEFAULT NULL::text, page_size integer DEFAULT 100)
+    RETURNS TABLE(vehicle_id text, ac_kwh numeric, dc_kwh numeric, loss_kwh numeric, efficiency numeric, meter_coverage numeric, vehicle_coverage numeric, status text, place text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET work_mem TO '64MB';
+GRANT EXECUTE ON FUNCTION api.fleet_vehicles(timestamptz,timestamptz,text,text,integer) TO wattledger_service;
+
+FUNCTION api.ingest_meter_readings(meter_ids text[], read_at timestamptz[], energies_kwh double precision[], voltages_v double precision[])
+    RETURNS TABLE(reading_index integer, outcome text, detail text)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.ingest_meter_readings(text[],timestamptz[],double precision[],double precision[]) TO wattledger_service;
+
+FUNCTION api.ingest_vehicle_readings(vehicle_ids text[], read_at timestamptz[], energies_kwh double precision[], socs_percent double precision[], battery_temps_c double precision[])
+    RETURNS TABLE(reading_index integer, outcome text, detail text)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.ingest_vehicle_readings(text[],timestamptz[],double precision[],double precision[],double precision[]) TO wattledger_service;
+
+FUNCTION api.installed_version()
+    RETURNS TABLE(last_migration text, definitions_sha256 text, earlier_definitions_sha256 text[], contract integer, oldest_contract integer, edition text)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.installed_version() TO wattledger_service;
+
+FUNCTION api.maintain()
+    RETURNS TABLE(dataset text, step text, chunk text)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.maintain() TO wattledger_service;
+
+FUNCTION api.meter_state(meter_id text)
+    RETURNS TABLE(meter_id text, read_at timestamptz, energy_kwh numeric, voltage_v numeric, received_at timestamptz)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.meter_state(text) TO wattledger_service;
+
+FUNCTION api.meter_states(after text, page_size integer)
+    RETURNS TABLE(meter_id text, read_at timestamptz, energy_kwh numeric, voltage_v numeric, received_at timestamptz)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.meter_states(text,integer) TO wattledger_service;
+
+FUNCTION api.performance(vehicle_id text, since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz)
+    RETURNS TABLE(window_start timestamptz, window_end timestamptz, ac_kwh numeric, dc_kwh numeric, dc_unlinked_kwh numeric, loss_kwh numeric, efficiency numeric, avg_battery_temp_c numeric, meter_samples bigint, vehicle_samples bigint, meter_coverage numeric, vehicle_coverage numeric, status text, rounded_to text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_generic_plan';
+GRANT EXECUTE ON FUNCTION api.performance(text,timestamptz,timestamptz) TO wattledger_service;
+
+FUNCTION api.performance_hourly(vehicle_id text, since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz)
+    RETURNS TABLE(hour_start timestamptz, ac_kwh numeric, dc_kwh numeric, loss_kwh numeric, efficiency numeric, meter_samples bigint, vehicle_samples bigint, meter_coverage numeric, vehicle_coverage numeric, status text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.performance_hourly(text,timestamptz,timestamptz) TO wattledger_service;
+
+FUNCTION api.permitted_devices(key_id text, meter_ids text[], vehicle_ids text[])
+    RETURNS TABLE(side text, device_id text)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.permitted_devices(text,text[],text[]) TO wattledger_service;
+
+FUNCTION api.put_charging_link(vehicle_id text, meter_id text, since timestamptz, until timestamptz, replace boolean DEFAULT false, acting_key text DEFAULT NULL::text)
+    RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.put_charging_link(text,text,timestamptz,timestamptz,boolean,text) TO wattledger_service;
+
+FUNCTION api.quarantine_readings(reading_indexes integer[], reasons text[], details text[], content_types text[], raws bytea[], datasets text[], device_ids text[], read_at timestamptz[], energies_kwh double precision[], voltages_v double precision[], socs_percent double precision[], battery_temps_c double precision[], key_id text DEFAULT NULL::text)
+    RETURNS TABLE(place integer, detail text)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.quarantine_readings(integer[],text[],text[],text[],bytea[],text[],text[],timestamptz[],double precision[],double precision[],double precision[],double precision[],text) TO wattledger_service;
+
+FUNCTION api.replay_due(most integer DEFAULT 1000)
+    RETURNS TABLE(accepted integer, duplicates integer, refused integer)
+    LANGUAGE sql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.replay_due(integer) TO wattledger_service;
+
+FUNCTION api.vehicle_state(vehicle_id text)
+    RETURNS TABLE(vehicle_id text, read_at timestamptz, energy_kwh numeric, soc_percent numeric, battery_temp_c numeric, received_at timestamptz)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.vehicle_state(text) TO wattledger_service;
+
+FUNCTION api.vehicle_states(after text, page_size integer)
+    RETURNS TABLE(vehicle_id text, read_at timestamptz, energy_kwh numeric, soc_percent numeric, battery_temp_c numeric, received_at timestamptz)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.vehicle_states(text,integer) TO wattledger_service;
+
+CREATE SCHEMA bi;
+GRANT USAGE ON SCHEMA bi TO wattledger_bi;
+GRANT USAGE ON SCHEMA bi TO wattledger_dba;
+
+VIEW bi.charging_efficiency_daily (
+    bucket timestamptz,
+    day date,
+    vehicle_id text COLLATE "C",
+    ac_kwh numeric(20,6),
+    dc_kwh numeric(20,6),
+    loss_kwh numeric(20,6),
+    efficiency numeric(26,6),
+    meter_coverage numeric(5,4),
+    vehicle_coverage numeric(5,4),
+    verdict text,
+    meter_samples bigint,
+    vehicle_samples bigint,
+    linked interval,
+    linked_hours numeric(12,6)
+);
+GRANT SELECT ON bi.charging_efficiency_daily TO wattledger_bi;
+
+VIEW bi.charging_efficiency_hourly (
+    bucket timestamptz,
+    vehicle_id text COLLATE "C",
+    ac_kwh numeric(20,6),
+    dc_kwh numeric(20,6),
+    loss_kwh numeric(20,6),
+    efficiency numeric(26,6),
+    meter_coverage numeric(5,4),
+    vehicle_coverage numeric(5,4),
+    verdict text,
+    meter_samples bigint,
+    vehicle_samples bigint,
+    linked interval,
+    linked_hours numeric(12,6)
+);
+GRANT SELECT ON bi.charging_efficiency_hourly TO wattledger_bi;
+
+VIEW bi.fleet_efficiency_daily (
+    bucket timestamptz,
+    day date,
+    vehicles bigint,
+    ac_kwh numeric(20,6),
+    dc_kwh numeric(20,6),
+    loss_kwh numeric(20,6),
+    efficiency numeric(26,6),
+    meter_coverage numeric(5,4),
+    vehicle_coverage numeric(5,4),
+    verdict text,
+    healthy_vehicles bigint,
+    degraded_vehicles bigint,
+    impossible_vehicles bigint,
+    insufficient_vehicles bigint
+);
+GRANT SELECT ON bi.fleet_efficiency_daily TO wattledger_bi;
+
+VIEW bi.meter_energy_daily (
+    bucket timestamptz,
+    day date,
+    meter_id text COLLATE "C",
+    energy_kwh numeric(20,6),
+    energy_mwh bigint,
+    samples bigint,
+    first_reading_at timestamptz,
+    last_reading_at timestamptz,
+    last_received_at timestamptz,
+    voltage_v_min numeric(10,3),
+    voltage_v_avg numeric(10,3),
+    voltage_v_max numeric(10,3),
+    voltage_samples bigint,
+    voltage_mv_sum bigint
+);
+-- a continuous aggregate, real-time
+-- a hypertable by bucket, one chunk per 10 days
+-- compressed by meter_id, in order of bucket
+GRANT SELECT ON bi.meter_energy_daily TO wattledger_bi;
+
+VIEW bi.meter_energy_hourly (
+    bucket timestamptz,
+    meter_id text COLLATE "C",
+    energy_kwh numeric(20,6),
+    energy_mwh bigint,
+    samples bigint,
+    first_reading_at timestamptz,
+    last_reading_at timestamptz,
+    last_received_at timestamptz,
+    voltage_v_min numeric(10,3),
+    voltage_v_avg numeric(10,3),
+    voltage_v_max numeric(10,3),
+    voltage_samples bigint,
+    voltage_mv_sum bigint
+);
+-- a continuous aggregate, real-time
+-- a hypertable by bucket, one chunk per 10 days
+-- compressed by meter_id, in order of bucket
+GRANT SELECT ON bi.meter_energy_hourly TO wattledger_bi;
+
+VIEW bi.meter_energy_monthly (
+    bucket timestamptz,
+    month date,
+    meter_id text COLLATE "C",
+    energy_kwh numeric(20,6),
+    energy_mwh bigint,
+    samples bigint,
+    first_reading_at timestamptz,
+    last_reading_at timestamptz,
+    last_received_at timestamptz,
+    voltage_v_min numeric(10,3),
+    voltage_v_avg numeric(10,3),
+    voltage_v_max numeric(10,3),
+    voltage_samples bigint,
+    voltage_mv_sum bigint
+);
+GRANT SELECT ON bi.meter_energy_monthly TO wattledger_bi;
+
+VIEW bi.vehicle_energy_daily (
+    bucket timestamptz,
+    day date,
+    vehicle_id text COLLATE "C",
+    energy_kwh numeric(20,6),
+    energy_mwh bigint,
+    samples bigint,
+    first_reading_at timestamptz,
+    last_reading_at timestamptz,
+    last_received_at timestamptz,
+    soc_percent_min numeric(10,3),
+    soc_percent_avg numeric(10,3),
+    soc_percent_max numeric(10,3),
+    soc_samples bigint,
+    soc_mpct_sum bigint,
+    battery_temp_c_min numeric(10,3),
+    battery_temp_c_avg numeric(10,3),
+    battery_temp_c_max numeric(10,3),
+    battery_temp_samples bigint,
+    battery_temp_mc_sum bigint
+);
+-- a continuous aggregate, real-time
+-- a hypertable by bucket, one chunk per 10 days
+-- compressed by vehicle_id, in order of bucket
+GRANT SELECT ON bi.vehicle_energy_daily TO wattledger_bi;
+
+VIEW bi.vehicle_energy_hourly (
+    bucket timestamptz,
+    vehicle_id text COLLATE "C",
+    energy_kwh numeric(20,6),
+    energy_mwh bigint,
+    samples bigint,
+    first_reading_at timestamptz,
+    last_reading_at timestamptz,
+    last_received_at timestamptz,
+    soc_percent_min numeric(10,3),
+    soc_percent_avg numeric(10,3),
+    soc_percent_max numeric(10,3),
+    soc_samples bigint,
+    soc_mpct_sum bigint,
+    battery_temp_c_min numeric(10,3),
+    battery_temp_c_avg numeric(10,3),
+    battery_temp_c_max numeric(10,3),
+    battery_temp_samples bigint,
+    battery_temp_mc_sum bigint
+);
+-- a continuous aggregate, real-time
+-- a hypertable by bucket, one chunk per 10 days
+-- compressed by vehicle_id, in order of bucket
+GRANT SELECT ON bi.vehicle_energy_hourly TO wattledger_bi;
+
+VIEW bi.vehicle_energy_monthly (
+    bucket timestamptz,
+    month date,
+    vehicle_id text COLLATE "C",
+    energy_kwh numeric(20,6),
+    energy_mwh bigint,
+    samples bigint,
+    first_reading_at timestamptz,
+    last_reading_at timestamptz,
+    last_received_at timestamptz,
+    soc_percent_min numeric(10,3),
+    soc_percent_avg numeric(10,3),
+    soc_percent_max numeric(10,3),
+    soc_samples bigint,
+    soc_mpct_sum bigint,
+    battery_temp_c_min numeric(10,3),
+    battery_temp_c_avg numeric(10,3),
+    battery_temp_c_max numeric(10,3),
+    battery_temp_samples bigint,
+    battery_temp_mc_sum bigint
+);
+GRANT SELECT ON bi.vehicle_energy_monthly TO wattledger_bi;
+
+FUNCTION bi.charging_efficiency_local_daily(zone text, first_day date, last_day date)
+    RETURNS TABLE(day date, vehicle_id text, ac_kwh numeric, dc_kwh numeric, loss_kwh numeric, efficiency numeric, meter_coverage numeric, vehicle_coverage numeric, verdict text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+GRANT EXECUTE ON FUNCTION bi.charging_efficiency_local_daily(text,date,date) TO wattledger_bi;
+
+FUNCTION bi.meter_energy_local_daily(zone text, first_day date, last_day date)
+    RETURNS TABLE(day date, meter_id text, energy_kwh numeric, energy_mwh bigint, samples bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+GRANT EXECUTE ON FUNCTION bi.meter_energy_local_daily(text,date,date) TO wattledger_bi;
+
+FUNCTION bi.vehicle_energy_local_daily(zone text, first_day date, last_day date)
+    RETURNS TABLE(day date, vehicle_id text, energy_kwh numeric, energy_mwh bigint, samples bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+GRANT EXECUTE ON FUNCTION bi.vehicle_energy_local_daily(text,date,date) TO wattledger_bi;
+
+CREATE SCHEMA ops;
+GRANT USAGE ON SCHEMA ops TO wattledger_dba;
+
+VIEW ops.discarded_measurements (
+    dataset text,
+    field text,
+    device_id text COLLATE "C",
+    discarded bigint,
+    last_value double precision,
+    last_read_at timestamptz,
+    last_received_at timestamptz
+);
+GRANT SELECT ON ops.discarded_measurements TO wattledger_dba;
+
+VIEW ops.fleets (
+    fleet text COLLATE "C",
+    devices text[] COLLATE "C"
+);
+GRANT SELECT ON ops.fleets TO wattledger_dba;
+
+VIEW ops.freshness (
+    dataset text,
+    watermark timestamptz,
+    lag interval,
+    late_changes bigint,
+    late_since timestamptz,
+    last_refresh_at timestamptz
+);
+GRANT SELECT ON ops.freshness TO wattledger_dba;
+
+VIEW ops.jobs (
+    job_id integer,
+    job text,
+    dataset text,
+    last_run_at timestamptz,
+    last_run_status text,
+    next_run_at timestamptz,
+    total_runs bigint,
+    total_failures bigint,
+    last_error text,
+    needs_attention boolean
+);
+GRANT SELECT ON ops.jobs TO wattledger_dba;
+
+VIEW ops.keys (
+    key_id text COLLATE "C",
+    status text,
+    scopes text[],
+    devices text[],
+    fleet text COLLATE "C",
+    readings_per_second double precision,
+    burst_readings double precision,
+    note text,
+    created_at timestamptz,
+    created_by text,
+    expires_at timestamptz,
+    revoked_at timestamptz,
+    rotated_from text COLLATE "C",
+    last_used_at timestamptz
+);
+GRANT SELECT ON ops.keys TO wattledger_dba;
+
+VIEW ops.limits (
+    dataset text,
+    field text,
+    minimum double precision,
+    maximum double precision,
+    when_outside text
+);
+GRANT SELECT ON ops.limits TO wattledger_dba;
+
+VIEW ops.link_history (
+    change_id bigint,
+    changed_at timestamptz,
+    login text,
+    key_id text COLLATE "C",
+    vehicle_id text COLLATE "C",
+    meter_id text COLLATE "C",
+    change text,
+    before tstzrange,
+    after tstzrange
+);
+GRANT SELECT ON ops.link_history TO wattledger_dba;
+
+VIEW ops.policies (
+    dataset text,
+    keep interval,
+    drop_after interval,
+    compress_after interval,
+    refresh_every interval,
+    refresh_lag interval,
+    kept_by text,
+    retention_job integer,
+    compression_job integer,
+    refresh_job integer
+);
+GRANT SELECT ON ops.policies TO wattledger_dba;
+
+VIEW ops.quarantine (
+    quarantine_id bigint,
+    received_at timestamptz,
+    key_id text COLLATE "C",
+    reading_index integer,
+    reason text,
+    detail text,
+    dataset text,
+    device_id text COLLATE "C",
+    read_at timestamptz,
+    energy_kwh double precision,
+    voltage_v double precision,
+    soc_percent double precision,
+    battery_temp_c double precision,
+    content_type text,
+    raw_bytes integer,
+    raw text,
+    awaits_time boolean,
+    replayed_at timestamptz
+);
+GRANT SELECT ON ops.quarantine TO wattledger_dba;
+
+VIEW ops.storage (
+    dataset text,
+    approximate_rows bigint,
+    chunks bigint,
+    compressed_chunks bigint,
+    first_chunk_start timestamptz,
+    last_chunk_end timestamptz,
+    total_bytes bigint,
+    bytes_before_compression bigint,
+    bytes_after_compression bigint,
+    compression_ratio numeric,
+    bytes_per_row numeric,
+    bytes_per_day bigint
+);
+GRANT SELECT ON ops.storage TO wattledger_dba;
+
+FUNCTION ops.create_key(scopes text[], devices text[] DEFAULT NULL::text[], fleet text DEFAULT NULL::text, expires_at timestamptz DEFAULT NULL::timestamptz, readings_per_second double precision DEFAULT NULL::double precision, burst_readings double precision DEFAULT NULL::double precision, note text DEFAULT ''::text, OUT key_id text, OUT key text)
+    RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.create_key(text[],text[],text,timestamptz,double precision,double precision,text) TO wattledger_dba;
+
+FUNCTION ops.dataset_storage()
+    RETURNS TABLE(dataset text, approximate_rows bigint, chunks bigint, compressed_chunks bigint, first_chunk_start timestamptz, last_chunk_end timestamptz, total_bytes bigint, bytes_before_compression bigint, bytes_after_compression bigint)
+    LANGUAGE sql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.dataset_storage() TO wattledger_dba;
+
+PROCEDURE ops.maintain()
+    LANGUAGE plpgsql;
+GRANT EXECUTE ON PROCEDURE ops.maintain() TO wattledger_dba;
+
+FUNCTION ops.readable(raw bytea)
+    RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.readable(bytea) TO wattledger_dba;
+
+PROCEDURE ops.refresh(IN since timestamptz, IN until timestamptz, IN force boolean DEFAULT false)
+    LANGUAGE plpgsql;
+GRANT EXECUTE ON PROCEDURE ops.refresh(timestamptz,timestamptz,boolean) TO wattledger_dba;
+
+FUNCTION ops.replay_quarantine(reason text DEFAULT NULL::text, since timestamptz DEFAULT '-infinity'::timestamptz, until timestamptz DEFAULT 'infinity'::timestamptz, after bigint DEFAULT 0, most integer DEFAULT 10000)
+    RETURNS TABLE(quarantine_id bigint, outcome text, detail text)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.replay_quarantine(text,timestamptz,timestamptz,bigint,integer) TO wattledger_dba;
+
+PROCEDURE ops.replay_quarantine_in_pieces(IN reason text DEFAULT NULL::text, IN since timestamptz DEFAULT '-infinity'::timestamptz, IN until timestamptz DEFAULT 'infinity'::timestamptz, IN piece integer DEFAULT 1000)
+    LANGUAGE plpgsql;
+GRANT EXECUTE ON PROCEDURE ops.replay_quarantine_in_pieces(text,timestamptz,timestamptz,integer) TO wattledger_dba;
+
+FUNCTION ops.revoke_key(key_id text)
+    RETURNS timestamptz
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.revoke_key(text) TO wattledger_dba;
+
+FUNCTION ops.rotate_key(key_id text, overlap interval DEFAULT '1 day'::interval, OUT new_key_id text, OUT new_key text, OUT old_expires_at timestamptz)
+    RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.rotate_key(text,interval) TO wattledger_dba;
+
+FUNCTION ops.set_chunk_interval(dataset text, every interval)
+    RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.set_chunk_interval(text,interval) TO wattledger_dba;
+
+FUNCTION ops.set_compression(dataset text, after interval)
+    RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.set_compression(text,interval) TO wattledger_dba;
+
+FUNCTION ops.set_fleet(fleet text, devices text[])
+    RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.set_fleet(text,text[]) TO wattledger_dba;
+
+FUNCTION ops.set_limit(dataset text, field text, minimum double precision DEFAULT NULL::double precision, maximum double precision DEFAULT NULL::double precision, when_outside text DEFAULT NULL::text)
+    RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.set_limit(text,text,double precision,double precision,text) TO wattledger_dba;
+
+FUNCTION ops.set_refresh(dataset text, every interval, lag interval DEFAULT NULL::interval)
+    RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.set_refresh(text,interval,interval) TO wattledger_dba;
+
+FUNCTION ops.set_retention(dataset text, keep interval, confirm boolean DEFAULT false)
+    RETURNS TABLE(chunk text, chunk_start timestamptz, chunk_end timestamptz, bytes bigint)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.set_retention(text,interval,boolean) TO wattledger_dba;
+
+FUNCTION ops.verify(since timestamptz DEFAULT (now() - '24:00:00'::interval), until timestamptz DEFAULT 'infinity'::timestamptz)
+    RETURNS TABLE(dataset text, device_id text, bucket timestamptz, stored text, computed text, verdict text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET "TimeZone" TO 'UTC' SET "DateStyle" TO 'ISO';
+GRANT EXECUTE ON FUNCTION ops.verify(timestamptz,timestamptz) TO wattledger_dba;
