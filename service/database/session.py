@@ -1,8 +1,8 @@
 """What a new connection of the service needs, directly or through a pooler such as PgBouncer.
 
 A pooler in transaction mode gives each transaction another session of the database. So nothing
-here is kept in a session that must hold there: the login's own settings say it (migration 0011),
-or the function that is called (telemetry.commit_durably).
+here is kept in a session that must hold there: the login's own settings say it
+(migrations/0011.role-settings.sql), or the function that is called (telemetry.commit_durably).
 """
 
 import asyncio

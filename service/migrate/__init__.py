@@ -1,4 +1,4 @@
-"""Bring a database to the schema that this version of Wattledger needs."""
+"""Migrations: a database is brought to the schema that this version of Wattledger needs."""
 
 from service.migrate.errors import MigrationError
 from service.migrate.runner import differences, migrate

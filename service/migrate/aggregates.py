@@ -106,10 +106,10 @@ def fill(
                 f"{rollup.source} was dropped up to {rollup.computed:%Y-%m-%d}, and a move needs"
                 " the last two whole days of it: try again the day after tomorrow"
             )
-        begin = "" if rollup.computed is None else f" from {rollup.computed:%Y-%m-%d} on"
+        since = "" if rollup.computed is None else f" from {rollup.computed:%Y-%m-%d} on"
         report(
             f"filling the continuous aggregate {rollup.name} ({number} of {len(rollups)}),"
-            f" computed{begin} from {rollup.source}"
+            f" computed{since} from {rollup.source}"
         )
         if rollup.copied is not None:
             for piece in _pieces(connection, rollup.name, None, rollup.copied):

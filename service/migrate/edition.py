@@ -1,4 +1,4 @@
-"""Which edition of TimescaleDB a database was migrated for: it decides what its rollups are."""
+"""Edition of TimescaleDB that a database was migrated for: it decides what its rollups are."""
 
 from pathlib import PurePath
 from typing import Any, Literal, cast, get_args
@@ -10,7 +10,7 @@ from service.migrate.errors import MigrationError
 Edition = Literal["apache", "community"]
 EDITIONS: tuple[Edition, ...] = get_args(Edition)
 
-# the migration that makes the rollups comes in one variant an edition, and the applied one tells
+# the migration that makes the rollups comes in one variant per edition, and the applied one tells
 _ROLLUPS = "0008.rollups."
 
 
@@ -21,7 +21,7 @@ def belongs_to(path: PurePath, edition: Edition) -> bool:
 
 
 def recorded(connection: psycopg.Connection[Any]) -> Edition | None:
-    """The edition whose rollups the database has, null where it has none yet."""
+    """The edition whose rollups the database has, None where it has none yet."""
     found = connection.execute("SELECT to_regclass('migration.content') IS NOT NULL").fetchone()
     if found != (True,):
         return None

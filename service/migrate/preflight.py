@@ -1,4 +1,4 @@
-"""Look at the server before anything is changed, and say what it lacks."""
+"""Checks of the server before anything is changed, which say what it lacks."""
 
 from typing import Any
 

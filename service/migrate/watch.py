@@ -1,4 +1,4 @@
-"""Watching a migration from beside it: steps that take long, and who holds the locks they want."""
+"""Watch over a migration: steps that take long are told of, and who holds the locks they want."""
 
 import threading
 import time
