@@ -7,6 +7,16 @@ GRANT USAGE ON SCHEMA telemetry TO wattledger_dba;
 
 CREATE TYPE telemetry.reading_kind AS ENUM ('difference', 'lifetime_register', 'session_counter');
 
+VIEW telemetry.accepted (
+    dataset text,
+    oldest timestamptz,
+    newest timestamptz,
+    energy telemetry.limits,
+    voltage telemetry.limits,
+    soc telemetry.limits,
+    battery_temp telemetry.limits
+);
+
 CREATE TABLE telemetry.api_key (
     key_id text COLLATE "C" NOT NULL,
     secret_sha256 bytea NOT NULL,
@@ -381,8 +391,8 @@ CREATE TABLE telemetry.work_done (
     CONSTRAINT work_done_dataset_fkey FOREIGN KEY (dataset) REFERENCES telemetry.dataset(dataset)
 );
 
-FUNCTION telemetry.acceptance(dataset text, OUT oldest timestamptz, OUT newest timestamptz)
-    RETURNS record
+FUNCTION telemetry.acceptance(dataset text)
+    RETURNS telemetry.accepted
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.answerable(moment timestamptz, raw_since timestamptz, hourly_since timestamptz)
@@ -394,6 +404,10 @@ GRANT EXECUTE ON FUNCTION telemetry.answerable(timestamptz,timestamptz,timestamp
 FUNCTION telemetry.apply_policies()
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.asked_window(INOUT since timestamptz, INOUT until timestamptz)
+    RETURNS record
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.await_writers(dataset text, patience interval)
     RETURNS boolean
@@ -418,6 +432,14 @@ GRANT EXECUTE ON FUNCTION telemetry.ceiling_hour(timestamptz) TO wattledger_dba;
 FUNCTION telemetry.check_accounted(sent integer, stored integer, reported integer)
     RETURNS void
     LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.check_can_compress(dataset text)
+    RETURNS void
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+FUNCTION telemetry.check_can_refresh(dataset text)
+    RETURNS void
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
 FUNCTION telemetry.check_complete(dataset text, oldest timestamptz)
     RETURNS void
@@ -465,6 +487,10 @@ FUNCTION telemetry.commit_durably()
 
 PROCEDURE telemetry.compress_due(IN dataset text, INOUT problem text DEFAULT NULL::text, IN patience interval DEFAULT '00:01:00'::interval)
     LANGUAGE plpgsql;
+
+FUNCTION telemetry.compressed_after(dataset text)
+    RETURNS interval
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.count_added_quarantine()
     RETURNS trigger
@@ -523,6 +549,10 @@ FUNCTION telemetry.drop_proven(dataset text, chunk regclass, chunk_start timesta
     RETURNS record
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.earliest()
+    RETURNS timestamptz
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
 FUNCTION telemetry.efficiency(ac_mwh numeric, dc_mwh numeric)
     RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -530,7 +560,9 @@ GRANT EXECUTE ON FUNCTION telemetry.efficiency(numeric,numeric) TO wattledger_bi
 
 FUNCTION telemetry.efficiency_status(ac_mwh numeric, dc_mwh numeric, meter_coverage numeric, vehicle_coverage numeric, rules telemetry.rules)
     RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN (LEAST(meter_coverage, vehicle_coverage) < (rules).sufficient_coverage) THEN 'insufficient'::text WHEN (GREATEST(ac_mwh, dc_mwh) < telemetry.mwh((rules).sufficient_energy_kwh)) THEN 'insufficient'::text WHEN (dc_mwh > ac_mwh) THEN 'impossible'::text WHEN (dc_mwh < (ac_mwh * (rules).degraded_below)) THEN 'degraded'::text ELSE 'healthy'::text END
+;
 GRANT EXECUTE ON FUNCTION telemetry.efficiency_status(numeric,numeric,numeric,numeric,telemetry.rules) TO wattledger_bi;
 
 FUNCTION telemetry.end_link_change()
@@ -599,9 +631,17 @@ FUNCTION telemetry.is_in_one_chunk(dataset text, first timestamptz, last timesta
     RETURNS boolean
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.is_in_range(value double precision, bounds telemetry.limits)
+    RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
 FUNCTION telemetry.is_materialized(dataset text, since timestamptz, until timestamptz)
     RETURNS boolean
     LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.is_newer(read_at timestamptz, latest timestamptz)
+    RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
 FUNCTION telemetry.is_pattern(device_pattern text)
     RETURNS boolean
@@ -610,6 +650,10 @@ FUNCTION telemetry.is_pattern(device_pattern text)
 FUNCTION telemetry.is_refreshed(dataset text, since timestamptz, until timestamptz)
     RETURNS boolean
     LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.is_storable(value double precision, bounds telemetry.limits)
+    RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
 FUNCTION telemetry.keep_meter_state()
     RETURNS trigger
@@ -634,6 +678,11 @@ FUNCTION telemetry.key_covers_link(key_id text, vehicle_id text, meter_id text)
 FUNCTION telemetry.known_dataset(name text)
     RETURNS text
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.kwh(mwh numeric)
+    RETURNS numeric
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION telemetry.kwh(numeric) TO wattledger_bi;
 
 FUNCTION telemetry.limit_of(dataset text, field text)
     RETURNS telemetry.limits
@@ -666,6 +715,15 @@ FUNCTION telemetry.meter_energy_of_parts(meter_ids text[], sinces timestamptz[],
     RETURNS TABLE(part bigint, energy_mwh numeric, samples bigint)
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
+FUNCTION telemetry.mwh(kwh double precision)
+    RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+FUNCTION telemetry.mwh(kwh numeric)
+    RETURNS numeric
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION telemetry.mwh(numeric) TO wattledger_bi;
+
 FUNCTION telemetry.note_dropped()
     RETURNS void
     LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
@@ -673,10 +731,6 @@ FUNCTION telemetry.note_dropped()
 FUNCTION telemetry.note_link_change()
     RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-
-FUNCTION telemetry.note_maintained()
-    RETURNS void
-    LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.note_proven(dataset text, since timestamptz, until timestamptz)
     RETURNS void
@@ -814,6 +868,14 @@ FUNCTION telemetry.stray_reading(dataset text, since timestamptz, until timestam
 PROCEDURE telemetry.take_turn(IN work text, IN patience interval DEFAULT '00:30:00'::interval)
     LANGUAGE plpgsql;
 
+FUNCTION telemetry.take_upkeep_step()
+    RETURNS TABLE(dataset text, step text, chunk text)
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+FUNCTION telemetry.thousandths(value double precision, bounds telemetry.limits)
+    RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
 FUNCTION telemetry.time_dimension(dataset text)
     RETURNS TABLE(dimension_id integer, interval_us bigint)
     LANGUAGE sql STABLE;
@@ -822,6 +884,11 @@ FUNCTION telemetry.timescaledb_job()
     RETURNS TABLE(job_id integer, dataset text, application_name text, work text, proc_name text, every interval, running boolean, next_run_at timestamptz, last_run_at timestamptz, last_success_at timestamptz, last_run_status text, total_runs bigint, total_failures bigint, last_error text)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION telemetry.timescaledb_job() TO wattledger_dba;
+
+FUNCTION telemetry.total(a bigint, b bigint)
+    RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION telemetry.total(bigint,bigint) TO wattledger_bi;
 
 FUNCTION telemetry.try_turn(work text)
     RETURNS boolean
@@ -869,6 +936,10 @@ FUNCTION telemetry.watermark()
     RETURNS TABLE(dataset text, watermark timestamptz)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION telemetry.watermark() TO wattledger_dba;
+
+FUNCTION telemetry.window_status(is_linked boolean, has_readings boolean, ac_mwh numeric, dc_mwh numeric, meter_coverage numeric, vehicle_coverage numeric, rules telemetry.rules)
+    RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
 PROCEDURE telemetry.yield_turn()
     LANGUAGE plpgsql;

@@ -12,8 +12,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from service.database.pool import DatabaseBusy, DatabaseUnavailable
 from service.database import pool as database
+from service.database.pool import DatabaseBusy, DatabaseUnavailable
 from service.ingest.store import Outcome
 from service.ingest.writer import Writer
 from tests.service.test_writer import batch_of, submit_all, with_writer
