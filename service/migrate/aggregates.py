@@ -38,6 +38,12 @@ CROSS JOIN LATERAL (
 ) AS e
 ORDER BY r.place
 """
+# as telemetry.refresh_wholly, which this edition does not have yet
+_REFRESH_WHOLLY = """
+SELECT set_config(s.name, 'off', FALSE)
+FROM pg_settings AS s
+WHERE s.name = 'timescaledb.enable_merge_on_cagg_refresh' AND s.setting = 'on'
+"""
 # chunks of about a gigabyte together; before the first and between two there may be open hours
 _PIECES = """
 WITH edge AS (
@@ -98,7 +104,7 @@ def fill(
 
     Raises MigrationError where too little is left to compute from.
     """
-    connection.execute("SELECT telemetry.refresh_wholly()")
+    connection.execute(_REFRESH_WHOLLY)
     rollups = patience.attempt("looking how far back it goes", partial(current, connection))
     for number, rollup in enumerate(rollups, 1):
         if rollup.is_too_young:

@@ -53,9 +53,9 @@ DROP FUNCTION
     telemetry.roll_up_vehicle_readings(),
     telemetry.recompute_meter_rollups(timestamptz, timestamptz),
     telemetry.recompute_vehicle_rollups(timestamptz, timestamptz),
-    telemetry.recompute_day(text, timestamptz);
--- of these the other edition has others, with more parameters
-DROP PROCEDURE telemetry.maintain_by_hand(), telemetry.refresh_by_hand(timestamptz, timestamptz);
+    telemetry.recompute_day(text, timestamptz),
+    telemetry.note_maintained();
+DROP PROCEDURE telemetry.recompute_by_hand(timestamptz, timestamptz), telemetry.drop_by_hand();
 ALTER MATERIALIZED VIEW moving.meter_energy_hourly SET SCHEMA bi;
 ALTER MATERIALIZED VIEW moving.meter_energy_daily SET SCHEMA bi;
 ALTER MATERIALIZED VIEW moving.vehicle_energy_hourly SET SCHEMA bi;
