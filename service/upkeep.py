@@ -10,7 +10,7 @@ from typing import Any, LiteralString
 import psycopg
 
 from service.database.conninfo import completed, reason
-from service.database.pool import DatabaseError, translated_errors
+from service.database.errors import DatabaseError, translated_errors
 from service.database.session import prepare_connection
 
 _log = logging.getLogger(__name__)

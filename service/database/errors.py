@@ -1,8 +1,45 @@
-"""Meanings of the database's errors, by SQLSTATE: whose trouble it is, and whether to try again."""
+"""Errors of the database, by SQLSTATE: whose trouble each is, and whether to try again."""
 
+import logging
+import math
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from enum import Enum, auto
+from time import monotonic
 
 import psycopg
+from psycopg_pool import PoolTimeout
+
+from service.recent import Recent
+
+_log = logging.getLogger(__name__)
+
+_COMPLAINT_SECONDS = 60.0
+
+# when the operator was told what
+_complained: Recent[str, float] = Recent(100)
+
+
+class DatabaseError(Exception):
+    """The database did not do what it was asked."""
+
+
+class DatabaseUnavailable(DatabaseError):
+    """The database is away or too busy; the same call may succeed later."""
+
+
+class DatabaseBusy(DatabaseUnavailable):
+    """Others were at the same rows; the same call may succeed at once."""
+
+
+class RuleViolation(DatabaseError):
+    """A function of ours refused the call: an error of the caller, with the cure in `hint`."""
+
+    def __init__(self, code: str, message: str, hint: str | None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
 
 
 class Meaning(Enum):
@@ -73,3 +110,36 @@ def meaning_of(error: psycopg.Error) -> tuple[Meaning, str]:
         if (found := _BY_SQLSTATE.get(code[:length])) is not None:
             return found
     return Meaning.STATEMENT, ""
+
+
+@asynccontextmanager
+async def translated_errors() -> AsyncGenerator[None, None]:
+    """Turn the driver's errors into ours, by SQLSTATE, never by text.
+
+    What the statement itself caused stays a psycopg.Error.
+    """
+    try:
+        yield
+    except PoolTimeout as error:
+        raise DatabaseUnavailable("no database connection became free in time") from error
+    except psycopg.Error as error:
+        meaning, text = meaning_of(error)
+        if meaning is Meaning.STATEMENT:
+            raise
+        message, hint = error.diag.message_primary or "", error.diag.message_hint
+        if meaning is Meaning.RULE:
+            raise RuleViolation(error.sqlstate or "", message, hint) from error
+        if meaning is Meaning.IN_THE_WAY:
+            raise DatabaseBusy(text) from error
+        if meaning is Meaning.INCOMPLETE:
+            text = f"{text}: {message}"
+            _complain(text, hint)
+        raise DatabaseUnavailable(text) from error
+
+
+def _complain(text: str, hint: str | None) -> None:
+    """Tell the operator what every request meets, now and then."""
+    now = monotonic()
+    if now - _complained.get(text, -math.inf) >= _COMPLAINT_SECONDS:
+        _complained.put(text, now)
+        _log.error("%s; %s", text, hint or "requests are answered with 503 meanwhile")

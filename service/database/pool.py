@@ -1,24 +1,17 @@
 """The one door to the database but for readings: calls of SQL functions in, structs out."""
 
 import asyncio
-import logging
-import math
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
-from time import monotonic
+from collections.abc import Callable
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg.rows import kwargs_row
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
 from service.database.conninfo import completed
-from service.database.errors import Meaning, meaning_of
+from service.database.errors import DatabaseUnavailable, RuleViolation, translated_errors
 from service.database.session import prepare_connection, prepare_reader
-from service.recent import Recent
 from service.settings import Settings
-
-_log = logging.getLogger(__name__)
 
 Row = TypeVar("Row")
 Connection = psycopg.AsyncConnection[Any]
@@ -27,65 +20,6 @@ Connection = psycopg.AsyncConnection[Any]
 _PATIENCE_SECONDS = 2.0
 # so that a login's new settings, or a database that moved, are found without a restart
 _LIFETIME_SECONDS = 30 * 60
-_COMPLAINT_SECONDS = 60.0
-
-# when the operator was told what
-_complained: Recent[str, float] = Recent(100)
-
-
-class DatabaseError(Exception):
-    """The database did not do what it was asked."""
-
-
-class DatabaseUnavailable(DatabaseError):
-    """The database is away or too busy; the same call may succeed later."""
-
-
-class DatabaseBusy(DatabaseUnavailable):
-    """Others were at the same rows; the same call may succeed at once."""
-
-
-class RuleViolation(DatabaseError):
-    """A function of ours refused the call: an error of the caller, with the cure in `hint`."""
-
-    def __init__(self, code: str, message: str, hint: str | None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.hint = hint
-
-
-@asynccontextmanager
-async def translated_errors() -> AsyncGenerator[None, None]:
-    """Turn the driver's errors into ours, by SQLSTATE (service.database.errors), never by text.
-
-    What the statement itself caused stays a psycopg.Error.
-    """
-    try:
-        yield
-    except PoolTimeout as error:
-        raise DatabaseUnavailable("no database connection became free in time") from error
-    except psycopg.Error as error:
-        meaning, text = meaning_of(error)
-        if meaning is Meaning.STATEMENT:
-            raise
-        message, hint = error.diag.message_primary or "", error.diag.message_hint
-        if meaning is Meaning.RULE:
-            raise RuleViolation(error.sqlstate or "", message, hint) from error
-        if meaning is Meaning.IN_THE_WAY:
-            raise DatabaseBusy(text) from error
-        if meaning is Meaning.INCOMPLETE:
-            text = f"{text}: {message}"
-            _complain(text, hint)
-        raise DatabaseUnavailable(text) from error
-
-
-def _complain(text: str, hint: str | None) -> None:
-    """Tell the operator what every request meets, now and then."""
-    now = monotonic()
-    if now - _complained.get(text, -math.inf) >= _COMPLAINT_SECONDS:
-        _complained.put(text, now)
-        _log.error("%s; %s", text, hint or "requests are answered with 503 meanwhile")
 
 
 class Database:

@@ -8,7 +8,7 @@ import msgspec
 from litestar import Response, get
 from litestar.datastructures import State
 
-from service.database.pool import DatabaseUnavailable
+from service.database.errors import DatabaseUnavailable
 from service.keys.guard import OPEN
 from service.migrate.edition import Edition
 from service.migrate.files import definitions_hash, migration_hashes

@@ -16,7 +16,8 @@ import psycopg
 import pytest
 from psycopg import conninfo
 
-from service.database.pool import Database, DatabaseUnavailable
+from service.database.errors import DatabaseUnavailable
+from service.database.pool import Database
 from service.embedded import Cluster
 from service.ingest.store import Store
 from service.migrate import MigrationError, differences, migrate

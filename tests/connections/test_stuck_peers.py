@@ -18,7 +18,8 @@ import psycopg
 import pytest
 from psycopg import conninfo
 
-from service.database.pool import Database, DatabaseUnavailable
+from service.database.errors import DatabaseUnavailable
+from service.database.pool import Database
 from service.database.session import prepare_connection
 from service.embedded import Cluster
 from service.ingest.store import Store

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from service.database.pool import Database, DatabaseUnavailable, RuleViolation
+from service.database.errors import DatabaseUnavailable, RuleViolation
+from service.database.pool import Database
 from service.settings import Settings
 
 

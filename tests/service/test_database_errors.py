@@ -12,8 +12,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from service.database import pool as database
-from service.database.pool import DatabaseBusy, DatabaseUnavailable
+from service.database import errors
+from service.database.errors import DatabaseBusy, DatabaseUnavailable
 from service.ingest.store import Outcome
 from service.ingest.writer import Writer
 from tests.service.test_writer import batch_of, submit_all, with_writer
@@ -185,9 +185,9 @@ def test_a_database_that_takes_no_changes_makes_no_reading_malformed(
 @pytest.fixture
 def quiet() -> Iterator[None]:
     """Let what was complained of before be news again."""
-    database._complained.clear()
+    errors._complained.clear()
     yield
-    database._complained.clear()
+    errors._complained.clear()
 
 
 @pytest.mark.usefixtures("quiet")

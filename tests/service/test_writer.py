@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.database.pool import DatabaseUnavailable
+from service.database.errors import DatabaseUnavailable
 from service.ingest.store import Outcome
 from service.ingest.writer import QueueFull, Writer
 from service.settings import Settings
