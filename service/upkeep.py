@@ -1,4 +1,4 @@
-"""Work on timers: drop what is kept no longer, and store readings whose time has come."""
+"""Upkeep on timers: what is kept no longer goes, and readings whose time has come are stored."""
 
 import asyncio
 import logging
@@ -9,15 +9,15 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from service.database.conninfo import completed, reason
+from service.database.conninfo import reason
 from service.database.errors import DatabaseError, translated_errors
-from service.database.session import prepare_connection
+from service.database.session import connect
 
 _log = logging.getLogger(__name__)
 
 # the first run comes soon after a start, so that a service that is restarted daily does it too
 _FIRST_SECONDS = 60.0
-# how often it is looked whether the time of a reading has come that was ahead of the clock
+# how often the readings that were ahead of the clock are looked through for those that are due
 REPLAY_SECONDS = 30.0
 # more than any other call may take, and not for the whole session, which a pooler may share
 _PATIENCE = "SET LOCAL statement_timeout = '10min'"
@@ -32,7 +32,7 @@ class Upkeep:
     def __init__(
         self, conninfo: str, every_seconds: float, replay_seconds: float | None = None
     ) -> None:
-        self._conninfo = completed(conninfo)
+        self._conninfo = conninfo
         self._every_seconds = every_seconds
         self._replay_seconds = replay_seconds or REPLAY_SECONDS
         self._tasks: list[asyncio.Task[None]] = []
@@ -57,7 +57,7 @@ class Upkeep:
         total = 0
         async with self._connection() as connection:
             while True:
-                # a step is a transaction
+                # one transaction per step
                 dropped, more = await _call(
                     connection,
                     "SELECT count(*) FILTER (WHERE m.step = 'dropped'),"
@@ -76,7 +76,7 @@ class Upkeep:
         total = (0, 0, 0)
         async with self._connection() as connection:
             while True:
-                # a piece is a transaction
+                # one transaction per piece
                 new, duplicates, refused = await _call(
                     connection,
                     "SELECT r.accepted, r.duplicates, r.refused FROM api.replay_due() AS r",
@@ -87,17 +87,12 @@ class Upkeep:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator[psycopg.AsyncConnection[Any]]:
-        async with translated_errors():
-            connection = await psycopg.AsyncConnection.connect(
-                self._conninfo,
-                autocommit=True,
-                connect_timeout=5,
-                application_name="wattledger upkeep",
-            )
-            async with connection:
-                await prepare_connection(connection)
-                connection.add_notice_handler(_log_warning)
-                yield connection
+        async with (
+            translated_errors(),
+            await connect(self._conninfo, "wattledger upkeep") as connection,
+        ):
+            connection.add_notice_handler(_log_warning)
+            yield connection
 
     async def _maintain(self) -> None:
         if dropped := await self.maintain():

@@ -1,4 +1,4 @@
-"""The one door to the database but for readings: calls of SQL functions in, structs out."""
+"""Pool of connections, by which all but readings go: calls of SQL functions in, structs out."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from service.database.conninfo import completed
 from service.database.errors import DatabaseUnavailable, RuleViolation, translated_errors
-from service.database.session import prepare_connection, prepare_reader
+from service.database.session import parameters, prepare_connection, prepare_reader
 from service.settings import Settings
 
 Row = TypeVar("Row")
@@ -40,7 +40,7 @@ class Database:
         self._timeout_seconds = settings.read_timeout_seconds
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             completed(conninfo),
-            kwargs={"application_name": "wattledger", "connect_timeout": 5},
+            kwargs=parameters("wattledger"),
             min_size=1,
             max_size=connections or settings.read_connections,
             timeout=_PATIENCE_SECONDS,
@@ -94,7 +94,7 @@ class Database:
     async def one(
         self, row: Callable[..., Row], query: LiteralString, *parameters: object
     ) -> Row | None:
-        """Call a function and return its only row as `row`, or null where it has none.
+        """Call a function and return its only row as `row`, or None where it has none.
 
         Raises DatabaseUnavailable, RuleViolation.
         """

@@ -1,4 +1,4 @@
-"""What a new connection of the service needs, directly or through a pooler such as PgBouncer.
+"""Sessions of the service: connected and prepared, directly or through a pooler like PgBouncer.
 
 A pooler in transaction mode gives each transaction another session of the database. So nothing
 here is kept in a session that must hold there: the login's own settings say it
@@ -10,7 +10,10 @@ from typing import Any
 
 import psycopg
 
+from service.database.conninfo import completed
+
 _ROLE = "wattledger_service"
+_CONNECT_SECONDS = 5
 _PATIENCE_SECONDS = 5.0
 
 # the settings that a login as the service would have come with
@@ -30,6 +33,24 @@ ORDER BY s.setdatabase
 
 class LoginRefused(psycopg.OperationalError):
     """This login cannot be served behind a connection pooler."""
+
+
+def parameters(application_name: str) -> dict[str, Any]:
+    """What every connection of the service asks for, beside what its string says."""
+    return {"application_name": application_name, "connect_timeout": _CONNECT_SECONDS}
+
+
+async def connect(conninfo: str, application_name: str) -> psycopg.AsyncConnection[Any]:
+    """A prepared connection, in autocommit mode. Raises LoginRefused, psycopg.Error."""
+    connection = await psycopg.AsyncConnection.connect(
+        completed(conninfo), autocommit=True, **parameters(application_name)
+    )
+    try:
+        await prepare_connection(connection)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
 
 
 async def prepare_connection(connection: psycopg.AsyncConnection[Any]) -> None:
@@ -75,7 +96,7 @@ async def _prepare(connection: psycopg.AsyncConnection[Any]) -> None:
 
 
 def may_prepare(connection: psycopg.AsyncConnection[Any]) -> bool | None:
-    """Whether a statement is prepared at its first use: true, or null for never."""
+    """Whether a statement is prepared at its first use: true, or None for never."""
     return True if connection.prepare_threshold is not None else None
 
 

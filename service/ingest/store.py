@@ -1,4 +1,4 @@
-"""One connection that writes groups of readings, and comes back when the database does."""
+"""Connection that writes groups of readings, and comes back when the database does."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,9 +8,8 @@ from typing import Any, LiteralString
 import msgspec
 import psycopg
 
-from service.database.conninfo import completed
-from service.database.pool import DatabaseBusy, DatabaseUnavailable, translated_errors
-from service.database.session import may_prepare, prepare_connection
+from service.database.errors import DatabaseBusy, DatabaseUnavailable, translated_errors
+from service.database.session import connect, may_prepare
 from service.ingest.arrays import METER, VEHICLE, adapt, columns
 from service.ingest.quarantine import (
     STATEMENT,
@@ -64,7 +63,7 @@ class Store:
     """Calls the ingest functions on a connection of its own; not for use by two tasks at once."""
 
     def __init__(self, conninfo: str, settings: Settings) -> None:
-        self._conninfo = completed(conninfo)
+        self._conninfo = conninfo
         self._timeout_seconds = settings.write_timeout_seconds
         self._connection: psycopg.AsyncConnection[Any] | None = None
 
@@ -78,18 +77,8 @@ class Store:
         if self.connected:
             return
         async with translated_errors():
-            connection = await psycopg.AsyncConnection.connect(
-                self._conninfo,
-                autocommit=True,
-                connect_timeout=5,
-                application_name="wattledger ingest",
-            )
-            try:
-                await prepare_connection(connection)
-                adapt(connection)
-            except BaseException:
-                await connection.close()
-                raise
+            connection = await connect(self._conninfo, "wattledger ingest")
+        adapt(connection)
         self._connection = connection
 
     async def close(self) -> None:
@@ -99,7 +88,7 @@ class Store:
             self._connection = None
 
     async def ingest(self, batches: Sequence[Batch]) -> list[Outcome]:
-        """Store the readings of all batches in one transaction; return one outcome a batch.
+        """Store the readings of all batches in one transaction; return one outcome per batch.
 
         When it returns, they are committed and flushed. Raises DatabaseUnavailable (whether they
         were stored is then unknown, and sending them again is safe), psycopg.Error.

@@ -212,7 +212,7 @@ def test_a_database_that_lets_in_and_then_falls_silent_is_unavailable(
             proxy.swallow()
             await prepare_connection(connection)
 
-        monkeypatch.setattr("service.ingest.store.prepare_connection", silenced)
+        monkeypatch.setattr("service.database.session.prepare_connection", silenced)
         with pytest.raises(DatabaseUnavailable):
             await store.connect()
 
