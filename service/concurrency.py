@@ -1,4 +1,4 @@
-"""Wait for what is told by a callback."""
+"""Callbacks, awaited."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What can be set from the environment, with its defaults."""
+"""Settings from the environment, with their defaults."""
 
 import os
 from ipaddress import ip_address
@@ -20,7 +20,7 @@ class SettingsError(Exception):
 
 
 def _workers() -> int:
-    """One for each core, four at most: more than that only who has a large database asks for."""
+    """One per core, four at most: only a large database has use for more."""
     return min(os.cpu_count() or 1, 4)
 
 
@@ -91,7 +91,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def database_url() -> str | None:
-    """The database to use, or null where the environment names none."""
+    """The database to use, or None where the environment names none."""
     return os.environ.get("DATABASE_URL") or None
 
 

@@ -1,4 +1,4 @@
-"""The command line, `wattledger`: one module a command, gathered here."""
+"""Command line, `wattledger`: one module per command, gathered here."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""Which database a command works on: DATABASE_URL, else the embedded one."""
+"""Database that a command works on: DATABASE_URL, else the embedded one."""
 
 from collections.abc import Callable
 

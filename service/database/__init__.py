@@ -1,1 +1,1 @@
-"""The database: connections, pools, and what its errors mean."""
+"""Database: connections, pools, and what its errors mean."""

@@ -1,1 +1,1 @@
-"""The HTTP server: its processes, and what a connection may cost it."""
+"""HTTP: the server, its connections, and what any request passes before it is a route's."""

@@ -1,4 +1,4 @@
-"""What stands before the service: a path prefix, and proxies whose word on the client counts."""
+"""Proxies before the service: the path prefix, and whose word on the client counts."""
 
 from __future__ import annotations
 

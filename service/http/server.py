@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn with an application in each of its worker processes."""
+"""Server of HTTP: uvicorn with an application in each of its worker processes."""
 
 import logging
 import multiprocessing
@@ -83,7 +83,7 @@ class _Worker(multiprocess.Process):
     """A worker as its supervisor sees it, which asks it now and then whether it is well."""
 
     def _healthcheck(self, timeout: float) -> bool | None:
-        """Ask; null where no answer comes in time, or none can come any more.
+        """Ask; None where no answer comes in time, or none can come any more.
 
         uvicorn waits for the whole time where a worker dies between question and answer, since it
         holds that end of the pipe open itself; meanwhile it replaces no other, either.

@@ -1,1 +1,1 @@
-"""From an HTTP body to committed readings: endpoint, group commit, quarantine, answer."""
+"""Ingestion, from an HTTP body to committed readings: intake, group commit, quarantine, answer."""

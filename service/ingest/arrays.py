@@ -27,7 +27,7 @@ _TIME = Struct("!iq").pack
 _NULL = _LENGTH(-1)
 
 # PostgreSQL counts microseconds from here
-_BEGIN = datetime(2000, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -55,7 +55,7 @@ def _texts(values: Sequence[str]) -> list[bytes]:
 
 
 def _times(values: Sequence[datetime]) -> list[bytes]:
-    return [_TIME(8, (value - _BEGIN) // _MICROSECOND) for value in values]
+    return [_TIME(8, (value - _EPOCH) // _MICROSECOND) for value in values]
 
 
 def _optional_times(values: Sequence[datetime | None]) -> list[bytes]:

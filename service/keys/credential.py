@@ -1,4 +1,4 @@
-"""The key that a request carries, as far as the service looks at it."""
+"""Credential that a request carries, as far as the service looks at it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Credential(NamedTuple):
 
 
 def credential(authorization: bytes) -> Credential | None:
-    """What an Authorization header says; null where it is no key of ours."""
+    """What an Authorization header says; None where it is no key of ours."""
     match = _BEARER.fullmatch(authorization)
     if match is None:
         return None
@@ -26,6 +26,6 @@ def credential(authorization: bytes) -> Credential | None:
 
 
 def credential_of(headers: Iterable[tuple[bytes, bytes]]) -> Credential | None:
-    """The key among a request's headers; null where there is none, or more than one."""
+    """The key among a request's headers; None where there is none, or more than one."""
     given = [value for name, value in headers if name == b"authorization"]
     return credential(given[0]) if len(given) == 1 else None

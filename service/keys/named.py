@@ -89,7 +89,7 @@ def named_in(document: msgspec.Struct) -> Named:
 def _given(connection: ASGIConnection[Any, Any, Any, Any], name: str, kind: _Kind) -> list[str]:
     if isinstance(kind, IDS_IN_PATH):
         return [str(connection.path_params[name])]
-    # of several of one name, whichever counts
+    # all of them where a name is given more than once, since any might count
     given = connection.query_params.getall(kind.name or name, [])
     if isinstance(kind, VehicleOrPlaceInQuery):
         return [one for one in given if "/" not in one]

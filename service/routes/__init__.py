@@ -1,1 +1,1 @@
-"""The HTTP routes but ingest: one module a subject, each handler one call of a SQL function."""
+"""Routes of HTTP but ingest: one module per subject, each handler one call of a SQL function."""

@@ -1,4 +1,4 @@
-"""What charging lost between grid and battery."""
+"""Analytics: what charging lost between grid and battery."""
 
 from datetime import datetime
 from decimal import Decimal

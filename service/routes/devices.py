@@ -1,4 +1,4 @@
-"""Hot state: the latest reading of meters and of vehicles."""
+"""State of meters and of vehicles: the latest reading of each."""
 
 from datetime import datetime
 from decimal import Decimal

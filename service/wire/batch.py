@@ -1,4 +1,4 @@
-"""A body's readings as rows, each kind of device's apart, and what was refused on the way."""
+"""Batches: a body's readings as rows, each kind of device apart, and what was refused of it."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _quotes(fields: int, strings: int) -> int:
 
 
 def _decode_json_body(body: bytes, media_type: str, max_readings: int) -> Batch | None:
-    """Decode all readings at once; null where any must be looked at more closely."""
+    """Decode all readings at once; None where any must be looked at more closely."""
     try:
         if media_type == NDJSON:
             # line by line: decode_lines() would take two objects on a line, or one on two

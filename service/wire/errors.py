@@ -1,4 +1,4 @@
-"""What can be wrong with a body as a whole, or with one reading."""
+"""Errors of a body as a whole."""
 
 
 class WireError(Exception):
@@ -28,7 +28,3 @@ class TooManyReadings(WireError):
 
 class UnknownEncoding(WireError):
     """The content encoding is not one that is understood."""
-
-
-class MalformedReading(WireError):
-    """One reading cannot be taken; its neighbours can."""

@@ -1,4 +1,4 @@
-"""What is wrong with one reading, in one sentence that names the field.
+"""Faults of one reading, each a sentence that names the field.
 
 Only refused readings come here, so it is slow and thorough: it reads the reading again without
 any expectation, and owes nothing to the wording of msgspec, which changes by release.
@@ -47,7 +47,7 @@ class _JsonObject(_Pairs):
 
 
 def json_fault(raw: bytes) -> str | None:
-    """Say what is wrong with a JSON reading; null where nothing is, or it is not JSON."""
+    """Say what is wrong with a JSON reading; None where nothing is, or it is not JSON."""
     try:
         value = _decode_json(raw.decode())
     except UnicodeDecodeError:
@@ -63,7 +63,7 @@ def json_fault(raw: bytes) -> str | None:
 
 
 def msgpack_fault(raw: bytes) -> str | None:
-    """Say what is wrong with a MessagePack reading; null where nothing is, or it is not that."""
+    """Say what is wrong with a MessagePack reading; None where nothing is, or it is not that."""
     first = raw[0]
     try:
         if first & 0xF0 == 0x80:

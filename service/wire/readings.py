@@ -1,4 +1,4 @@
-"""One reading on the wire, in any of its forms, turned into a row for its device's kind."""
+"""Readings on the wire, in any of their forms, turned into rows for their device's kind."""
 
 import re
 import sys
@@ -57,7 +57,7 @@ def normalise(reading: WireReading) -> Normalised | None:
     """Return whether it is a vehicle's, its row, and how many fields and string values it has.
 
     A meter's row: id, time, kWh AC, V or None; a vehicle's: id, time, kWh DC, % or None, °C or
-    None. Null where it has none of the forms: `service.wire.faults` knows why.
+    None. None where it has none of the forms: `service.wire.faults` knows why.
     """
     kind, meter_id, vehicle_id, plain_id, ac, dc, voltage, soc, temp, value1, value2, time = (
         astuple(reading)
