@@ -1,4 +1,4 @@
-"""The Litestar application: routes, error documents, and what they share."""
+"""Composition of the service: its parts, the Litestar application on them, and its front."""
 
 import gc
 from collections.abc import AsyncGenerator
@@ -12,18 +12,21 @@ from litestar.di import Provide
 from litestar.logging import LoggingConfig
 
 from service import settings as environment
-from service.database.pool import Database, DatabaseBusy, DatabaseUnavailable, RuleViolation
+from service.database.errors import DatabaseBusy, DatabaseUnavailable, RuleViolation
+from service.database.pool import Database
 from service.http.access_log import AccessLog
-from service.http.body import Patience
-from service.http.problem import HANDLERS as PROBLEM_HANDLERS
+from service.http.body import ClientGone, Patience
+from service.http.front import Front
+from service.http.problem import Fault
 from service.http.proxy import Proxies
 from service.http.server import end_with_supervisor
 from service.ingest import answers, endpoint
+from service.ingest.intake import Intake
 from service.ingest.writer import Writer
 from service.keys.guard import guard
 from service.keys.keyring import Keyring
 from service.openapi import document, page
-from service.routes import analytics, devices, health, links
+from service.routes import analytics, devices, errors, health, links
 from service.settings import Settings, SettingsError
 from service.upkeep import Upkeep
 
@@ -36,7 +39,10 @@ _LOGGING = LoggingConfig(
     root={"level": "WARNING", "handlers": ["queue_listener"]},
     loggers={"service": {"level": "INFO"}, "uvicorn.error": {"level": "ERROR"}},
     log_exceptions="always",
-    disable_stack_trace={*range(400, 500), RuleViolation, DatabaseUnavailable, DatabaseBusy},
+    disable_stack_trace={
+        *range(400, 500),
+        *(Fault, ClientGone, RuleViolation, DatabaseUnavailable, DatabaseBusy),
+    },
 )
 
 # exact digits of numeric, as a JSON number
@@ -77,7 +83,7 @@ def create_app(
         writer = Writer(write_url, settings)
         keyring = None
         if settings.keys == "required":
-            # not by the replica for reads: a key that was revoked shall not live on there
+            # not by the replica for reads: a key that was revoked should not live on there
             keys = Database(write_url, settings, connections=1)
             keyring = Keyring(keys, settings.key_cache_seconds)
             await keyring.start()
@@ -96,6 +102,7 @@ def create_app(
                 "writer": writer,
                 "patience": patience,
                 "keyring": keyring,
+                "intake": Intake(writer, keyring, settings),
             }
         )
         try:
@@ -131,7 +138,7 @@ def create_app(
             "database": Provide(provide_database, sync_to_thread=False),
             "readiness": Provide(provide_readiness, sync_to_thread=False),
         },
-        exception_handlers=PROBLEM_HANDLERS,
+        exception_handlers=errors.HANDLERS,
         lifespan=[lifespan],
         response_class=ExactResponse,
         openapi_config=page.config(),
@@ -143,8 +150,8 @@ def create_app(
     return app
 
 
-def logged(app: Litestar, settings: Settings, stream: IO[str] | None = None) -> AccessLog:
-    """The application with its access log, on `stream` or standard output.
+def logged(app: Litestar, settings: Settings, stream: IO[str] | None = None) -> Front:
+    """The application behind its front, with an access log on `stream` or standard output.
 
     Ingestion goes past the framework, whose dispatch would cost as much as storing a reading does.
     """
@@ -153,19 +160,18 @@ def logged(app: Litestar, settings: Settings, stream: IO[str] | None = None) -> 
         scope["litestar_app"] = app
         await endpoint.ingest(scope, receive, send)
 
-    return AccessLog(
-        app,
-        {answers.PATH: ingest},
+    log = AccessLog(
         as_json=settings.log_format == "json",
         slow_seconds=settings.slow_milliseconds / 1000,
         write=settings.access_log,
         stream=stream,
-        proxies=Proxies(app, settings.root_path, settings.trusted_proxies),
     )
+    proxies = Proxies(app, settings.root_path, settings.trusted_proxies)
+    return Front(app, {answers.PATH: ingest}, log, proxies)
 
 
-def create_served_app() -> AccessLog:
-    """What the server's workers run: the application from the environment, and its access log."""
+def create_served_app() -> Front:
+    """What the server's workers run: the application from the environment, behind its front."""
     settings = environment.load()
     app = logged(create_app(settings=settings), settings)
     end_with_supervisor()

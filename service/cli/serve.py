@@ -16,11 +16,14 @@ from service.ingest.fast.lane import Lane
 
 _log = logging.getLogger(__name__)
 
+# what becomes of a connection's bytes; see service.ingest.fast for how to do without the lane
+PROTOCOL = Lane
+
 
 def address_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --host, --port and --workers, which stand for the settings of those names."""
     for name, kind, text in (
-        ("workers", int, "How many processes answer requests. [default: one a core, 4 at most]"),
+        ("workers", int, "How many processes answer requests. [default: one per core, 4 at most]"),
         ("port", int, "TCP port to listen on. [default: 3000]"),
         ("host", str, "Address to listen on. [default: 127.0.0.1]"),
     ):
@@ -56,7 +59,7 @@ def run(loaded: settings.Settings) -> None:
         )
     serve_http(
         "service.app:create_served_app",
-        Lane,
+        PROTOCOL,
         host=loaded.host,
         port=loaded.port,
         workers=loaded.workers,

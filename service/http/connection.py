@@ -1,18 +1,17 @@
-"""An HTTP connection: uvicorn's, with bounds on what a client may make it hold and wait for."""
+"""Connection of HTTP: uvicorn's, with bounds on what a client may make it hold and wait for."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
 import httptools
-import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.http.problem import MEDIA_TYPE, RETRY_AFTER_SECONDS, problem
+from service.http.answer import Answer, Header
+from service.http.problem import RETRY_LATER, Fault, answer_to
 
 MOST_CONNECTIONS = 10_000
 MOST_HEAD_BYTES = 64 * 1024
@@ -60,7 +59,7 @@ class Connection(HttpToolsProtocol):
             self._turn_away(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "too many connections are open: try again later",
-                (b"retry-after", b"%d" % RETRY_AFTER_SECONDS),
+                RETRY_LATER,
             )
             return
         self.timeout_keep_alive_task = self.loop.call_later(
@@ -125,7 +124,7 @@ class Connection(HttpToolsProtocol):
         return parser
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """A request starts."""
         super().on_message_begin()
         self._in_message = True
 
@@ -214,29 +213,27 @@ class Connection(HttpToolsProtocol):
             self._deadline.cancel()
             self._deadline = None
 
-    def _turn_away(self, status: HTTPStatus, detail: str, *headers: tuple[bytes, bytes]) -> None:
+    def _turn_away(self, status: HTTPStatus, detail: str, *headers: Header) -> None:
         """Answer without the application, and hang up, unless that was done already."""
         if self.transport.is_closing():
             return
-        document = msgspec.json.encode(problem(status, detail))
-        headers = (*headers, (b"connection", b"close"))
-        self.write_answer(status, MEDIA_TYPE.encode(), document, headers)
+        fault = Fault(status, detail, headers=(*headers, (b"connection", b"close")))
+        self.write_answer(answer_to(fault))
         self.transport.close()
 
-    def write_answer(
-        self, status: int, media_type: bytes, body: bytes, headers: Iterable[tuple[bytes, bytes]]
-    ) -> None:
-        """Write a whole answer, with `headers` beside those that every answer has."""
+    def write_answer(self, answer: Answer, *headers: Header) -> None:
+        """Write a whole answer, with `headers` before its own."""
         lines = [b"%s: %s\r\n" % header for header in self.server_state.default_headers]
-        more = [b"%s: %s\r\n" % header for header in headers]
+        more = [b"%s: %s\r\n" % header for header in (*headers, *answer.headers)]
+        # spelled out, not all_headers(): nearly every answer of a busy service comes by here
         self.transport.write(
             b"%s%scontent-type: %s\r\ncontent-length: %d\r\n%s\r\n%s"
             % (
-                _STATUS_LINES[status],
+                _STATUS_LINES[answer.status],
                 b"".join(lines),
-                media_type,
-                len(body),
+                answer.media_type,
+                len(answer.body),
                 b"".join(more),
-                body,
+                answer.body,
             )
         )

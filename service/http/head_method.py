@@ -1,23 +1,33 @@
-"""The method HEAD, of every path that has GET: GET's answer without its body."""
+"""HEAD, a method of every path that has GET: GET's answer without its body."""
+
+from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-Headers = list[tuple[bytes, bytes]]
+from service.http.answer import Header
 
 
-def as_get(scope: Any, send: Any) -> tuple[Any, Any]:
-    """The scope of the GET that a HEAD asks about, and a send that leaves its body out.
+class WithHead:
+    """A layer that asks the application for GET where a client asks for HEAD, and offers HEAD."""
 
-    The server's own scope stays as it is, since the server writes no body to a HEAD either.
-    """
+    def __init__(self, app: Any) -> None:
+        self._app = app
 
-    async def send_without_body(message: Any) -> None:
-        if message["type"] == "http.response.body":
-            message = {**message, "body": b""}
-        await send(message)
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Handle a request."""
+        is_head = scope["method"] == "HEAD"
 
-    return {**scope, "method": "GET"}, send_without_body
+        async def send_as_asked(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": _allowing_head(message["headers"])}
+            elif is_head and message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        # the server's own scope stays as it is, since the server writes no body to a HEAD either
+        asked = {**scope, "method": "GET"} if is_head else scope
+        await self._app(asked, receive, send_as_asked)
 
 
 def with_head(methods: str) -> str:
@@ -26,8 +36,7 @@ def with_head(methods: str) -> str:
     return ", ".join(sorted(names | {"HEAD"} if "GET" in names else names))
 
 
-def allowing_head(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """The headers of an answer, with HEAD in Allow."""
+def _allowing_head(headers: Iterable[Header]) -> list[Header]:
     return [
         (name, with_head(value.decode("latin-1")).encode() if name == b"allow" else value)
         for name, value in headers

@@ -1,37 +1,28 @@
-"""What `POST /v1/ingest` answers, whichever way the request came in."""
+"""Answers of `POST /v1/ingest`, whichever way the request came in."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated
 
 import msgspec
 
-from service.database.pool import DatabaseUnavailable, RuleViolation
-from service.http.problem import MEDIA_TYPE, RETRY_AFTER_SECONDS, Problem, problem
-from service.ingest.quarantine import Quarantined
-from service.ingest.store import Outcome
-from service.ingest.writer import QueueFull, Writer
-from service.keys.grant import Denied
-from service.wire import Batch, Refusal, raw_readings
+from service.database.errors import DatabaseUnavailable, RuleViolation
+from service.faults import away, defect, fault_of
+from service.http.answer import Answer
+from service.http.problem import Fault, Problem, answer_to
+from service.wire import Refusal
 
 _log = logging.getLogger(__name__)
 
 PATH = "/v1/ingest"
-_JSON = b"application/json"
-_PROBLEM = MEDIA_TYPE.encode()
-_RETRY_AFTER = (b"retry-after", str(RETRY_AFTER_SECONDS).encode())
+_UNCERTAIN = ": the readings may not be stored"
 
-# raised by api.quarantine_readings: more is ahead of the clock than can be kept until its time
-_TOO_MUCH_AHEAD = "WL040"
-
-encode = msgspec.json.Encoder().encode
-
-Header = tuple[bytes, bytes]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Rejected = Annotated[list[Refusal], msgspec.Meta(min_length=1)]
+
+_encode = msgspec.json.Encoder().encode
 
 
 class Receipt(msgspec.Struct, gc=False):
@@ -55,95 +46,44 @@ class AllRefused(Problem, kw_only=True):
     rejected: Rejected
 
 
-class Answer(msgspec.Struct, gc=False):
-    """A status, the document to encode as the body, and headers beside the usual ones."""
+class NothingTaken(Fault):
+    """Every reading of the body was refused, and all are in quarantine."""
 
-    status: int
-    document: Receipt | PartialReceipt | Problem
-    media_type: bytes = _JSON
-    headers: Sequence[Header] = ()
+    def __init__(self, refused: list[Refusal]) -> None:
+        alone = len(refused) == 1
+        detail = refused[0].detail if alone else "every reading was refused"
+        super().__init__(HTTPStatus.BAD_REQUEST, detail)
+        self._refused = refused
 
-
-def refusal(status: int, detail: str, *headers: Header, hint: str | None = None) -> Answer:
-    """The answer to a request of which nothing was stored."""
-    return Answer(status, problem(status, detail, hint), _PROBLEM, headers)
-
-
-def receipt(batch: Batch, outcome: Outcome, facts: dict[str, int | str]) -> Answer:
-    """The answer where no reading was refused; counts in `facts`."""
-    accepted = facts["accepted"] = batch.size - outcome.duplicates
-    if outcome.duplicates:
-        facts["duplicates"] = outcome.duplicates
-    return Answer(HTTPStatus.CREATED, Receipt(accepted, outcome.duplicates))
-
-
-async def with_refused(
-    writer: Writer,
-    batch: Batch,
-    outcome: Outcome,
-    body: bytes,
-    media_type: str,
-    key_id: str | None,
-    facts: dict[str, int | str],
-) -> Answer:
-    """Put the refused readings of a body into quarantine; return the answer, count in `facts`.
-
-    Raises DatabaseUnavailable, RuleViolation.
-    """
-    accepted = facts["accepted"] = batch.size - outcome.duplicates - len(outcome.refused)
-    if outcome.duplicates:
-        facts["duplicates"] = outcome.duplicates
-    facts["rejected"] = len(outcome.refused)
-    raws = raw_readings(body, media_type)
-    refused = sorted(outcome.refused, key=lambda one: one.index)
-    told = await writer.keep(
-        [
-            Quarantined(
-                r.index, r.reason, r.detail, media_type, raws[r.index], outcome.decoded.get(r.index)
-            )
-            for r in refused
-        ],
-        key_id,
-    )
-    for place, detail in told.items():
-        refused[place].detail = detail
-    if len(refused) < batch.size:
-        return Answer(
-            HTTPStatus.MULTI_STATUS, PartialReceipt(accepted, outcome.duplicates, refused)
+    def document(self) -> Problem:
+        """The problem, and what is wrong with each reading."""
+        return AllRefused(
+            title=HTTPStatus(self.status).phrase,
+            status=self.status,
+            detail=self.detail,
+            rejected=self._refused,
         )
-    detail = refused[0].detail if batch.size == 1 else "every reading was refused"
-    document = AllRefused(title="Bad Request", status=400, detail=detail, rejected=refused)
-    return Answer(HTTPStatus.BAD_REQUEST, document, _PROBLEM)
+
+
+def receipt(accepted: int, duplicates: int, refused: list[Refusal]) -> Answer:
+    """The answer where at least one reading was not refused; `refused` are in quarantine."""
+    if refused:
+        partial = PartialReceipt(accepted, duplicates, refused)
+        return Answer(HTTPStatus.MULTI_STATUS, _encode(partial))
+    return Answer(HTTPStatus.CREATED, _encode(Receipt(accepted, duplicates)))
 
 
 def failure(error: BaseException) -> Answer:
-    """The answer where storing failed with an error."""
-    if isinstance(error, Denied):
-        return refusal(error.status, error.detail, *error.headers, hint=error.hint)
-    if isinstance(error, QueueFull):
-        return refusal(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "too many readings are waiting to be stored; nothing of this request was",
-            _RETRY_AFTER,
-            hint="Send it again later.",
-        )
-    if isinstance(error, DatabaseUnavailable):
-        return refusal(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            f"{error}: the readings may not be stored",
-            _RETRY_AFTER,
-            hint="Send the same request again: what is stored already counts as a duplicate.",
-        )
-    if isinstance(error, RuleViolation) and error.code == _TOO_MUCH_AHEAD:
-        return refusal(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            f"{error.message}: send the same request again",
-            _RETRY_AFTER,
-            hint=error.hint,
-        )
-    _log.error("a request to %s failed", PATH, exc_info=error)
-    return refusal(
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        "an error of the service: the readings may not be stored",
-        hint="Send the same request again later; the service's log says more.",
-    )
+    """The answer where taking readings ended with an error."""
+    fault = None
+    if isinstance(error, Fault):
+        fault = error
+    elif isinstance(error, DatabaseUnavailable):
+        hint = "Send the same request again: what is stored already counts as a duplicate."
+        fault = away(error, _UNCERTAIN, hint)
+    elif isinstance(error, RuleViolation):
+        fault = fault_of(error)
+    if fault is None:
+        _log.error("a request to %s failed", PATH, exc_info=error)
+        fault = defect(_UNCERTAIN)
+    return answer_to(fault)

@@ -4,13 +4,15 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import NamedTuple
 
 import psycopg
 
 from service.concurrency import told
 from service.database.conninfo import reason
-from service.database.pool import DatabaseUnavailable
+from service.database.errors import DatabaseUnavailable
+from service.http.problem import RETRY_LATER, Fault
 from service.ingest.quarantine import Quarantined
 from service.ingest.store import Outcome, Store, ingest_split
 from service.settings import Settings
@@ -22,8 +24,16 @@ _RECONNECT_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
 _LARGE_GROUP = 500
 
 
-class QueueFull(Exception):
+class QueueFull(Fault):
     """More is waiting to be written than may wait; nothing of this request was stored."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "too many readings are waiting to be stored; nothing of this request was",
+            "Send it again later.",
+            [RETRY_LATER],
+        )
 
 
 # what became of a batch: committed, or not
@@ -41,9 +51,9 @@ class _Waiting(NamedTuple):
 class Writer:
     """A bounded queue of batches, and the tasks that write it.
 
-    A group is what came while the one before was being written: no timer waits for more. Groups
-    are the cheaper a reading the larger they are, so that a second one begins beside another only
-    where it is large itself, or would have to wait for a large one.
+    A group is what came while the one before was being written: no timer waits for more. The
+    larger a group is, the less each of its readings costs. So a second one starts beside another
+    only where it is large itself, or would have to wait for a large one.
     """
 
     def __init__(self, conninfo: str, settings: Settings) -> None:
@@ -204,7 +214,7 @@ class Writer:
             _log.exception("writing a group of readings failed")
             _tell_all(group, error)
         else:
-            # not now: the next group shall be on its way to the database meanwhile
+            # not now: the next group should be on its way to the database meanwhile
             asyncio.get_running_loop().call_soon(_tell_each, group, outcomes)
 
     async def _write_apart(self, store: Store, waiting: _Waiting, error: psycopg.Error) -> None:

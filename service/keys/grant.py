@@ -1,4 +1,4 @@
-"""What a key may do, and what a request hears that it may not."""
+"""Grants, which are what a key may do, and what a request hears that it may not."""
 
 from __future__ import annotations
 
@@ -9,26 +9,15 @@ from time import monotonic
 
 import msgspec
 
-CHALLENGE = (b"www-authenticate", b"Bearer")
+from service.http.problem import Fault
+
+_CHALLENGE = (b"www-authenticate", b"Bearer")
 
 _UNKNOWN = {
     "unknown": "the API key is not known",
     "revoked": "the API key was revoked",
     "expired": "the API key has expired",
 }
-
-
-class Denied(Exception):
-    """A request that its key does not allow; `status` is 401, 403 or 429."""
-
-    def __init__(
-        self, status: HTTPStatus, detail: str, hint: str, *headers: tuple[bytes, bytes]
-    ) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
-        self.hint = hint
-        self.headers = headers
 
 
 class Bucket:
@@ -70,28 +59,28 @@ class Grant(msgspec.Struct):
     bucket: Bucket | None
     until: float
 
-    def denial(self, scope: str) -> Denied | None:
-        """What to answer instead of doing what needs `scope`; null where it may be done."""
+    def denial(self, scope: str) -> Fault | None:
+        """What to answer instead of doing what needs `scope`; None where it may be done."""
         if self.refusal is not None:
-            return Denied(
+            return Fault(
                 HTTPStatus.UNAUTHORIZED,
                 _UNKNOWN[self.refusal],
                 "Ask for a key: `wattledger key create` makes one.",
-                CHALLENGE,
+                [_CHALLENGE],
             )
         if scope not in self.scopes:
-            return Denied(
+            return Fault(
                 HTTPStatus.FORBIDDEN,
                 f'this needs a key with the scope "{scope}"',
                 f"This key has: {', '.join(sorted(self.scopes))}.",
             )
         if self.bucket is not None and (wait := self.bucket.wait_seconds()):
-            return Denied(
+            return Fault(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 f"this key may send {self.bucket.per_second:g} readings or other requests a second;"
                 " nothing of this request was done",
                 "Send it again later.",
-                (b"retry-after", b"%d" % max(1, math.ceil(wait))),
+                [(b"retry-after", b"%d" % max(1, math.ceil(wait)))],
             )
         return None
 
@@ -102,39 +91,34 @@ class Grant(msgspec.Struct):
         )
 
     def charge(self, tokens: int) -> None:
-        """Count what was asked for against the key's rate."""
+        """Count what was asked for against the key's rate; less than nothing gives it back."""
         if self.bucket is not None:
             self.bucket.take(tokens)
 
-    def give_back(self, tokens: int) -> None:
-        """Take back what was charged for a request that the service had no room for."""
-        if self.bucket is not None:
-            self.bucket.take(-tokens)
 
-
-def no_key() -> Denied:
+def no_key() -> Fault:
     """What a request without a key hears."""
-    return Denied(
+    return Fault(
         HTTPStatus.UNAUTHORIZED,
         "an API key is missing, or is not of the form wl_<id>_<secret>",
         "Send the header Authorization: Bearer and the key.",
-        CHALLENGE,
+        [_CHALLENGE],
     )
 
 
-def another_device(side: str, device_ids: Iterable[str]) -> Denied:
+def another_device(side: str, device_ids: Iterable[str]) -> Fault:
     """What a request hears for devices of a side that its key does not cover."""
     first = min(device_ids)
-    return Denied(
+    return Fault(
         HTTPStatus.FORBIDDEN,
         f'this key may not speak for the {side} "{first}"; nothing of this request was done',
         "Use the key of that device, or one that covers it.",
     )
 
 
-def all_devices() -> Denied:
+def all_devices() -> Fault:
     """What a request for the whole fleet hears from a key for some devices."""
-    return Denied(
+    return Fault(
         HTTPStatus.FORBIDDEN,
         "this key is for some devices only, and this answers for all",
         "Ask for one device by its id, or use a key without such a limit.",

@@ -1,4 +1,4 @@
-"""Every route asks for a key, unless it says that it is open to all."""
+"""Guard of the routes: each asks for a key, unless it says that it is open to all."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _Connection = ASGIConnection[Any, Any, Any, Any]
 async def guard(connection: _Connection, handler: BaseRouteHandler) -> None:
     """Let a request in whose key has the route's scope, and covers all devices that it names.
 
-    A key for some devices is let in only where the request is about some. Raises Denied,
+    A key for some devices is let in only where the request is about some. Raises Fault,
     DatabaseUnavailable.
     """
     keyring: Keyring | None = connection.app.state.keyring
@@ -45,7 +45,7 @@ async def guard(connection: _Connection, handler: BaseRouteHandler) -> None:
 async def check_body(connection: _Connection, document: msgspec.Struct) -> None:
     """See that the request's key covers the devices that its body names.
 
-    Raises Denied, DatabaseUnavailable.
+    Raises Fault, DatabaseUnavailable.
     """
     grant = grant_of(connection)
     if grant is not None and not grant.every_device:

@@ -1,4 +1,4 @@
-"""The keys that are known to this process, and the question to the database about all others."""
+"""Keys that are known to this process, and the question to the database about all others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from time import monotonic
 import msgspec
 
 from service.concurrency import told
-from service.database.pool import Database, DatabaseUnavailable
+from service.database.errors import DatabaseUnavailable
+from service.database.pool import Database
 from service.keys.credential import Credential, credential_of
 from service.keys.grant import Bucket, Grant, another_device, no_key
 from service.recent import Recent
@@ -88,7 +89,7 @@ class Keyring:
             self._task = asyncio.get_running_loop().create_task(self._look_up_all())
 
     async def grant(self, given: Credential | None) -> Grant:
-        """What a request's key may do. Raises Denied without a key, DatabaseUnavailable."""
+        """What a request's key may do. Raises Fault without a key, DatabaseUnavailable."""
         if given is None:
             raise no_key()
         if (grant := self.known(given)) is not None:
@@ -98,7 +99,7 @@ class Keyring:
     async def admit(self, headers: Iterable[tuple[bytes, bytes]], scope: str) -> Grant:
         """The grant of the key among a request's headers, if it has the scope.
 
-        Raises Denied, DatabaseUnavailable.
+        Raises Fault, DatabaseUnavailable.
         """
         grant = await self.grant(credential_of(headers))
         if (denied := grant.denial(scope)) is not None:
@@ -108,7 +109,7 @@ class Keyring:
     async def check_devices(self, grant: Grant, meter: set[str], vehicle: set[str]) -> None:
         """See that a key may speak for each `meter` and `vehicle`, given by id.
 
-        Raises Denied, DatabaseUnavailable.
+        Raises Fault, DatabaseUnavailable.
         """
         if grant.covers(meter, vehicle):
             return

@@ -1,7 +1,7 @@
-"""The wire format: bodies of bytes in, rows for the ingest functions out."""
+"""Wire format: bodies of bytes in, rows for the ingest functions out."""
 
 from service.wire.batch import Batch, Refusal, Rows, decode, raw_readings
-from service.wire.bodies import MEDIA_TYPES, charset_fault, media_type_of
+from service.wire.bodies import JSON, MEDIA_TYPES, printable
 from service.wire.encodings import Decoder
 from service.wire.errors import (
     BodyTooLarge,
@@ -13,6 +13,7 @@ from service.wire.errors import (
 )
 
 __all__ = [
+    "JSON",
     "MEDIA_TYPES",
     "Batch",
     "BodyTooLarge",
@@ -24,8 +25,7 @@ __all__ = [
     "UndecodableBody",
     "UnknownEncoding",
     "WireError",
-    "charset_fault",
     "decode",
-    "media_type_of",
+    "printable",
     "raw_readings",
 ]

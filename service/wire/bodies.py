@@ -1,8 +1,7 @@
-"""The bytes of each reading in a body, found without decoding what they say."""
+"""Bytes of each reading in a body, found without decoding what they say."""
 
 import json
 import re
-from email.message import Message
 
 import msgspec
 
@@ -15,7 +14,7 @@ MSGPACK = "application/msgpack"
 MEDIA_TYPES = frozenset({JSON, NDJSON, MSGPACK})
 
 _NAMES = {JSON: "JSON", NDJSON: "NDJSON", MSGPACK: "MessagePack"}
-# more commas than this a reading mean that most elements are no readings
+# more commas than this per reading mean that most elements are no readings
 _COMMAS = 16
 
 _SHOWN_CHARACTERS = 64
@@ -31,24 +30,6 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 
 # the length of an array's count by the first byte of its header
 _ARRAY_HEADERS = {0xDC: 2, 0xDD: 4}
-
-
-def media_type_of(content_type: bytes) -> str:
-    """The media type that a Content-Type header names, without its parameters."""
-    return content_type.partition(b";")[0].strip().lower().decode("latin-1")
-
-
-def charset_fault(content_type: bytes) -> str | None:
-    """What is wrong with the charset that a Content-Type header names; null where nothing is."""
-    if b"charset" not in content_type.lower():
-        return None
-    named = Message()
-    named["Content-Type"] = content_type.decode("latin-1")
-    charset = str(named.get_param("charset") or "utf-8").lower()
-    # every body of ASCII is one of UTF-8
-    if charset in ("utf-8", "utf8", "us-ascii", "ascii"):
-        return None
-    return f'the charset "{printable(charset)}" is not known: send UTF-8'
 
 
 def printable(text: str) -> str:
@@ -148,7 +129,7 @@ def _split_json(body: bytes, max_readings: int) -> list[bytes]:
             return [bytes(raw) for raw in _json_raws(body)]
         _json_raw(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        # perhaps one reading has NaN, or text that is not UTF-8: its neighbours shall not suffer
+        # perhaps one reading has NaN, or text that is not UTF-8: its neighbours should not suffer
         try:
             return _split_loose_json(body, max_readings)
         except ValueError:

@@ -19,9 +19,10 @@ from litestar import Litestar
 from litestar.routes import ASGIRoute, HTTPRoute
 
 from service.app import create_app, logged
-from service.database.pool import Database, DatabaseUnavailable
+from service.cli.serve import PROTOCOL
+from service.database.errors import DatabaseUnavailable
+from service.database.pool import Database
 from service.embedded import Cluster
-from service.ingest.fast.lane import Lane
 from service.settings import Settings
 from tests.support.http import meter, vehicle, wait_until_ready
 from tests.support.in_process import listening
@@ -56,7 +57,7 @@ def serving(cluster: Cluster, standby: Standby) -> Iterator[tuple[Litestar, http
     login = "wattledger_service"
     app = create_app(cluster.url(login), SETTINGS, standby.cluster.url(login))
     with (
-        listening(logged(app, SETTINGS, io.StringIO()), Lane) as port,
+        listening(logged(app, SETTINGS, io.StringIO()), PROTOCOL) as port,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=bearer(), timeout=60) as client,
     ):
         wait_until_ready(lambda: client.get("/health/ready").status_code)

@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from service.app import create_app, logged
-from service.ingest.fast.lane import Lane
+from service.cli.serve import PROTOCOL
+from service.http.connection import Connection
 from service.settings import Settings
 from tests.support.http import wait_until_ready
 from tests.support.in_process import Peer, listening
@@ -20,11 +21,17 @@ SETTINGS = Settings(max_body_bytes=1 << 20, body_timeout_seconds=1.0)
 
 
 @pytest.fixture(scope="module")
-def service_port(database_server: Server) -> Iterator[int]:
+def protocol() -> type[Connection]:
+    """What becomes of a connection's bytes; modules about readings try each of PROTOCOLS."""
+    return PROTOCOL
+
+
+@pytest.fixture(scope="module")
+def service_port(database_server: Server, protocol: type[Connection]) -> Iterator[int]:
     """The service as its workers run it, in this process and for a module's tests: its port."""
     with database_server.clone() as url:
         app = logged(create_app(as_service(url), SETTINGS), SETTINGS, io.StringIO())
-        with listening(app, Lane) as port:
+        with listening(app, protocol) as port:
             ready = f"http://127.0.0.1:{port}/health/ready"
             wait_until_ready(lambda: httpx.get(ready).status_code)
             yield port

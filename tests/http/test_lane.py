@@ -1,58 +1,28 @@
-"""The lane of the usual request: it answers as the application does, to the byte."""
+"""Lane of the usual request: it answers as the application does, to the byte."""
 
 from __future__ import annotations
 
-import gc
 import gzip
-import io
-import json
-import re
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from datetime import timedelta
-from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
 import msgspec
-import psycopg
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from service.app import create_app, logged
 from service.ingest.fast.head import Heads
-from service.ingest.fast.lane import Lane
-from service.settings import Settings
-from tests.http.running import Running, running
+from service.ingest.writer import QueueFull, Writer
+from tests.http.running import Running, dumped, request, running
 from tests.support.http import meter, vehicle
-from tests.support.in_process import Peer, listening
-from tests.support.keys import bearer, key_id, the_key
-from tests.support.readings import NOW, Connection, meter_history
-from tests.support.server import Server, as_service
+from tests.support.in_process import Peer
+from tests.support.keys import make_key
+from tests.support.readings import NOW
 
 
 @pytest.fixture(name="running")
 def _running(service_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
     with running(service_url, monkeypatch, max_readings=50, max_body_bytes=20_000) as started:
         yield started
-
-
-def request(body: bytes, *headers: str, content_type: str = "application/json") -> bytes:
-    lines = [
-        "POST /v1/ingest HTTP/1.1",
-        "Host: x",
-        f"Content-Type: {content_type}",
-        f"Content-Length: {len(body)}",
-        f"Authorization: {bearer()['Authorization']}",
-        *headers,
-    ]
-    return "\r\n".join([*lines, "", ""]).encode() + body
-
-
-def dumped(*readings: Any) -> bytes:
-    return json.dumps(readings[0] if len(readings) == 1 else readings).encode()
 
 
 GOOD = dumped(meter("M-LANE"))
@@ -125,145 +95,24 @@ def test_requests_that_ask_for_more_go_to_the_application(
     assert running.asked == ["/v1/ingest"]
 
 
-def test_a_request_id_is_kept_and_each_request_is_a_line_of_the_log(running: Running) -> None:
+def test_what_the_lane_has_no_room_for_costs_nothing(
+    running: Running, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise QueueFull
+
+    key = make_key(database_url, "ingest", readings_per_second=0.001, burst_readings=1.0)
     with Peer(running.port) as peer:
-        peer.send(request(GOOD, "X-Request-Id: mine-1"))
-        assert peer.answer()[1]["x-request-id"] == "mine-1"
-        peer.send(request(GOOD))
-        given = peer.answer()[1]["x-request-id"]
-    first, second = running.lines()
-    assert re.search(r"POST /v1/ingest 201 \d+\.\dms key=\w+ accepted=1 id=mine-1$", first)
-    assert second.endswith(f"ms key={key_id(the_key())} accepted=0 duplicates=1 id={given}")
-    assert running.asked == []
-
-
-def numbered(number: int) -> bytes:
-    return dumped(meter("M-1", NOW - timedelta(minutes=number)))
-
-
-@settings(max_examples=40, deadline=None)
-@given(data=st.data())
-def test_however_requests_are_cut_into_packets_each_is_answered_once_in_order(
-    shared_running: Running, data: st.DataObject
-) -> None:
-    bodies = data.draw(
-        st.lists(
-            st.sampled_from([GOOD, numbered(1), b"[]", dumped(*[meter()] * 3)]),
-            min_size=1,
-            max_size=6,
-        )
-    )
-    stream = b"".join(request(body, f"X-Request-Id: r{n}") for n, body in enumerate(bodies))
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
-    edges = [0, *cuts, len(stream)]
-    with Peer(shared_running.port) as peer:
-        for start, stop in pairwise(edges):
-            peer.send(stream[start:stop])
-            if data.draw(st.booleans()):
-                time.sleep(0.002)
-        for number, body in enumerate(bodies):
-            status, headers, _ = peer.answer()
-            assert status == (400 if body == b"[]" else 201)
-            assert headers["x-request-id"] == f"r{number}"
-
-
-@pytest.fixture(scope="session")
-def shared_running(database_server: Server) -> Iterator[Running]:
-    with database_server.clone() as url:
-        app = logged(create_app(as_service(url)), Settings(access_log=False))
-        with listening(app, Lane) as port:
-            yield Running(port, io.StringIO(), [])
-
-
-def test_a_request_within_a_body_is_no_request(running: Running, connection: Connection) -> None:
-    inner = request(dumped(meter("M-INNER")))
-    with Peer(running.port) as peer:
-        peer.send(request(inner, content_type="text/plain")[: -len(inner)])
-        assert peer.answer()[0] == 415
-        peer.send(inner)
-        peer.send(request(GOOD))
-        assert peer.answer()[::2] == (201, b'{"accepted":1,"duplicates":0}')
-    assert {row[0] for row in meter_history(connection)} == {"M-LANE"}
-
-
-def test_what_a_client_sent_before_it_left_is_stored(
-    running: Running, connection: Connection, database_url: str
-) -> None:
-    with psycopg.connect(database_url) as blocker:
-        blocker.execute("LOCK TABLE telemetry.meter_state IN ACCESS EXCLUSIVE MODE")
-        peer = Peer(running.port)
-        peer.send(request(GOOD))
-        time.sleep(0.2)
-        peer.close()
-        time.sleep(0.2)
-    deadline = time.monotonic() + 10
-    while not meter_history(connection):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    with Peer(running.port) as other:
-        other.send(request(GOOD))
-        assert other.answer()[2] == b'{"accepted":0,"duplicates":1}'
-
-
-def test_requests_sent_ahead_wait_and_then_are_answered(
-    running: Running, database_url: str
-) -> None:
-    with psycopg.connect(database_url) as blocker, Peer(running.port) as peer:
-        blocker.execute("LOCK TABLE telemetry.meter_state IN ACCESS EXCLUSIVE MODE")
-        for number in range(500):
-            peer.send(request(numbered(number)))
-        time.sleep(0.2)
-        blocker.rollback()
-        assert [peer.answer()[0] for _ in range(500)] == [201] * 500
-
-
-def test_refused_requests_leave_nothing_behind(service_url: str, database_url: str) -> None:
-    options = Settings(queue_readings=1, group_readings=1, writers=1, access_log=False)
-    app = logged(create_app(service_url, options), options)
-    with (
-        listening(app, Lane) as port,
-        psycopg.connect(database_url) as blocker,
-        ExitStack() as stack,
-    ):
-        blocker.execute("LOCK TABLE telemetry.meter_state IN ACCESS EXCLUSIVE MODE")
-        for number in range(2):  # one is being written, one waits
-            stack.enter_context(Peer(port)).send(request(numbered(number)))
-            time.sleep(0.2)
-        peer = stack.enter_context(Peer(port))
-        large = request(dumped(*[meter()] * 500))
-        gc.collect()
-        gc.disable()
-        before = resident_bytes()
-        try:
-            for _ in range(400):
-                peer.send(large)
+        with monkeypatch.context() as patched:
+            # where the queue itself is asked, after the body was decoded
+            patched.setattr(Writer, "queue", full)
+            for _ in range(2):
+                peer.send(request(GOOD, key=key))
                 assert peer.answer()[0] == 503
-            grown = resident_bytes() - before
-        finally:
-            gc.enable()
-        blocker.rollback()
-    assert grown < 5_000_000
-
-
-def resident_bytes() -> int:
-    """Memory of this process."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
-
-
-def test_silent_clients_are_cut_off_and_others_are_not(service_url: str) -> None:
-    app = logged(create_app(service_url), Settings(access_log=False))
-    with (
-        listening(app, Lane, timeout_keep_alive=1) as port,
-        Peer(port) as busy,
-        Peer(port) as silent,
-    ):
-        silent.send(request(GOOD))
-        assert silent.answer()[0] == 201
-        for number in range(8):
-            busy.send(request(numbered(number)))
-            assert busy.answer()[0] == 201
-            time.sleep(0.3)
-        assert silent.is_hung_up()
+        assert running.asked == []
+        for status in (201, 429):
+            peer.send(request(GOOD, key=key))
+            assert peer.answer()[0] == status
 
 
 @pytest.mark.parametrize(

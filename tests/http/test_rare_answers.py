@@ -14,8 +14,8 @@ import psycopg
 import pytest
 
 from service.app import create_app, logged
+from service.cli.serve import PROTOCOL
 from service.http import connection as bounds
-from service.ingest.fast.lane import Lane
 from service.settings import Settings
 from tests.support.http import meter, wait_until_ready
 from tests.support.in_process import Peer, listening
@@ -44,7 +44,7 @@ def service(url: str, **chosen: Any) -> Iterator[tuple[int, httpx.Client]]:
     settings = Settings(**chosen)
     app = logged(create_app(url, settings), settings, io.StringIO())
     with (
-        listening(app, Lane) as port,
+        listening(app, PROTOCOL) as port,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=bearer()) as client,
     ):
         wait_until_ready(lambda: client.get("/health/ready").status_code)

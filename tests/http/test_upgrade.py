@@ -17,6 +17,7 @@ from hypothesis import settings as bounded
 from hypothesis import strategies as st
 
 from service.http.connection import MOST_HEAD_BYTES, Connection
+from tests.http.running import PROTOCOLS
 from tests.support.http import meter
 from tests.support.in_process import Peer, listening
 from tests.support.keys import bearer
@@ -53,6 +54,11 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
     headers = [(b"content-length", b"%d" % len(told))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": told})
+
+
+@pytest.fixture(scope="module", params=PROTOCOLS)
+def protocol(request: pytest.FixtureRequest) -> type[Connection]:
+    return request.param
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ import psycopg
 import pytest
 
 from service.app import create_app, logged
+from service.cli.serve import PROTOCOL
 from service.embedded import Cluster
-from service.ingest.fast.lane import Lane
 from service.migrate import migrate
 from service.settings import Settings
 from tests.support.http import meter, wait_until_ready
@@ -58,7 +58,10 @@ def test_neither_logs_nor_answers_nor_any_file_of_the_database_hold_a_secret(
     keys = [key, row[0]]
     answers: list[str] = []
     app = logged(create_app(talkative.url("wattledger_service"), options), options, log)
-    with listening(app, Lane) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+    with (
+        listening(app, PROTOCOL) as port,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}") as client,
+    ):
         wait_until_ready(lambda: client.get("/health/ready").status_code)
         for given in (*keys, keys[0][:-1] + ("0" if keys[0][-1] != "0" else "1")):
             for request in (

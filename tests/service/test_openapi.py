@@ -12,7 +12,7 @@ import openapi_spec_validator
 import pytest
 from litestar.routes import HTTPRoute
 
-from service.http.problem import problem
+from service.http.problem import Fault
 from service.ingest.answers import AllRefused, PartialReceipt, Receipt
 from service.wire import Refusal
 
@@ -97,8 +97,8 @@ def test_an_answer_of_the_structs_is_one_of_the_document(document: dict[str, Any
         Receipt(1, 2),
         PartialReceipt(0, 1, [refused]),
         AllRefused(title="Bad Request", status=400, detail="all", rejected=[refused]),
-        problem(503, "away"),
-        problem(409, "elsewhere", "Send it with replace."),
+        Fault(503, "away").document(),
+        Fault(409, "elsewhere", "Send it with replace.").document(),
     ):
         name = type(answer).__name__
         schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}

@@ -1,4 +1,4 @@
-"""The heads of requests to ingest readings: what they say, and which are of the usual kind."""
+"""Heads of requests to ingest readings: what they say, and which are of the usual kind."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from functools import lru_cache
 import httptools
 import msgspec
 
+from service.http.body import BodyRules, announced
+from service.http.problem import Fault
 from service.keys.credential import Credential, credential
 from service.recent import Recent
 from service.settings import Settings
-from service.wire import MEDIA_TYPES, charset_fault, media_type_of
+from service.wire import MEDIA_TYPES
 
 # headers that ask for what the lane does not do
 _UNUSUAL = frozenset({b"content-encoding", b"transfer-encoding", b"expect", b"upgrade"})
@@ -44,53 +46,51 @@ class _Headers:
         self.complete = True
 
 
-def _parsed(head: bytes, max_body_bytes: int) -> Head | None:
-    """What a head says; null where the request is not of the usual kind."""
+def _parsed(head: bytes, bodies: BodyRules) -> Head | None:
+    """What a head says; None where the request is not of the usual kind."""
     headers = _Headers()
     try:
         httptools.HttpRequestParser(headers).feed_data(head)
     except (httptools.HttpParserError, httptools.HttpParserUpgrade):
         return None
-    media_type = "application/json"
-    length = 0
+    if not headers.complete:
+        return None
     given_id = None
     key = None
     for name, value in headers.all:
-        if name == b"content-type":
-            if charset_fault(value):
-                return None
-            media_type = media_type_of(value)
-        elif name == b"content-length":
-            length = int(value)
-        elif name == b"x-request-id":
-            given_id = given_id or value  # the first, as the access log takes it
+        if name == b"x-request-id":
+            given_id = given_id or value  # the first, as the front takes it
         elif name == b"authorization":
             if key is not None:
                 return None
             key = credential(value)
         elif name in _UNUSUAL or (name == b"connection" and value.lower() != b"keep-alive"):
             return None
-    if not headers.complete or not 0 < length <= max_body_bytes or media_type not in MEDIA_TYPES:
+    try:
+        body = announced(headers.all, bodies)
+    except Fault:
         return None
-    return Head(media_type, length, given_id, key)
+    if not body.length:
+        return None
+    return Head(body.media_type, body.length, given_id, key)
 
 
 class Heads:
     """What was said by heads that came before: those of one client are all alike."""
 
     def __init__(self, max_body_bytes: int) -> None:
-        self._max_body_bytes = max_body_bytes
+        self._bodies = BodyRules(MEDIA_TYPES, max_body_bytes)
         self._known: Recent[bytes, Head] = Recent(_MOST_KNOWN)
 
     def __len__(self) -> int:
         return len(self._known)
 
     def parsed(self, head: bytes) -> Head | None:
-        """What a head says; null where the request is not of the usual kind."""
+        """What a head says; None where the request is not of the usual kind."""
         known = self._known.used(head)
         if known is not None:
             return known
-        found = _parsed(head, self._max_body_bytes)
+        found = _parsed(head, self._bodies)
         # one with an id of its own does not come again
         if found is not None and found.given_id is None and len(head) <= _LONGEST_KNOWN:
             self._known.put(head, found)

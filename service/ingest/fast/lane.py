@@ -1,8 +1,9 @@
-"""The lane below ASGI: the usual request to `POST /v1/ingest`, with little around it.
+"""Lane below ASGI: the usual request to `POST /v1/ingest`, with little around it.
 
 Under load nearly all requests are alike: one read with a short head and a whole body, of which
-every reading is good. Those are decoded, stored and answered here. Whatever is not of that kind
-goes, not a byte of it used, to the ASGI application, which takes all (service.ingest.endpoint).
+every reading is good. Those go straight to the intake, and are answered here. Whatever is not of
+that kind goes, not a byte of it used, to the ASGI application (service.ingest.endpoint), which
+takes all.
 """
 
 from __future__ import annotations
@@ -10,25 +11,20 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Any, cast
 
-from service.database.pool import DatabaseUnavailable
-from service.http.access_log import AccessLog, Note
+import msgspec
+
+from service.database.errors import DatabaseUnavailable
+from service.http.access_log import Note
+from service.http.answer import Answer
 from service.http.connection import Connection
-from service.ingest.answers import (
-    PATH,
-    Answer,
-    encode,
-    failure,
-    receipt,
-    with_refused,
-)
-from service.ingest.fast.head import heads_of
+from service.http.front import Front
+from service.ingest.answers import PATH, failure
+from service.ingest.fast.head import Head, heads_of
+from service.ingest.intake import Delivery, Intake, Unusual, committed
 from service.ingest.store import Outcome
-from service.ingest.writer import Writer
 from service.keys.credential import Credential
 from service.keys.grant import Grant
-from service.keys.keyring import Keyring
-from service.settings import Settings
-from service.wire import Batch, WireError, decode
+from service.wire import WireError
 
 _FIRST_LINE = f"POST {PATH} HTTP/1.1\r\n".encode()
 _END_OF_HEAD = b"\r\n\r\n"
@@ -36,27 +32,33 @@ _END_OF_HEAD = b"\r\n\r\n"
 _MOST_AHEAD_BYTES = 64 * 1024
 
 
+class _KeyIsAsked(msgspec.Struct, gc=False):
+    """A request that waits until it is known what its key may do; `data` is all of it."""
+
+    data: bytes
+
+
+class _IsStored(msgspec.Struct, gc=False):
+    """A request whose readings are with the intake."""
+
+    delivery: Delivery
+    note: Note
+    began: float
+
+
 class Lane(Connection):
     """A connection whose usual requests to ingest readings go past the ASGI application."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._log = cast("AccessLog", self.config.loaded_app)  # pyright: ignore[reportUnknownMemberType]
-        self._state = self._log.app.state
-        self._settings: Settings = self._state.settings
-        self._heads = heads_of(self._settings)
-        # the request that is being stored, if any
-        self._note: Note | None = None
-        self._batch: Batch | None = None
-        self._body = b""
-        self._media_type = ""
-        self._key_id: str | None = None
-        self._began = 0.0
+        self._front = cast("Front", self.config.loaded_app)  # pyright: ignore[reportUnknownMemberType]
+        self._intake: Intake = self._front.app.state.intake
+        self._heads = heads_of(self._front.app.state.settings)
+        # the request that is due to be answered here, in one of its two phases
+        self._pending: _KeyIsAsked | _IsStored | None = None
+        self._ahead = b""
         # when the newest answer was written
         self._answered = 0.0
-        self._ahead = b""
-        # the request whose key is being looked up, if any
-        self._asking: bytes | None = None
         self._stopping = self._lost = False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -66,7 +68,7 @@ class Lane(Connection):
 
     def data_received(self, data: bytes) -> None:
         """Take a usual request, or give what came to the application."""
-        if self._note is not None or self._asking is not None:
+        if self._pending is not None:
             self._ahead += data
             if len(self._ahead) > _MOST_AHEAD_BYTES:
                 self.flow.pause_reading()
@@ -75,9 +77,7 @@ class Lane(Connection):
 
     def timeout_keep_alive_handler(self) -> None:
         """Hang up where nothing came for long; usual requests, which are many, leave the timer."""
-        silent = perf_counter() - self._answered
-        if self._note is not None or self._asking is not None:
-            silent = 0.0
+        silent = 0.0 if self._pending is not None else perf_counter() - self._answered
         if silent >= self.timeout_keep_alive:
             super().timeout_keep_alive_handler()
         else:
@@ -87,7 +87,7 @@ class Lane(Connection):
 
     def shutdown(self) -> None:
         """Stop in good order: after the answer that is due, if one is."""
-        if self._note is None and self._asking is None:
+        if self._pending is None:
             super().shutdown()
         else:
             self._stopping = True
@@ -102,118 +102,97 @@ class Lane(Connection):
         )
 
     def _take(self, data: bytes, *, may_ask: bool = True) -> bool:
-        """Begin to store a request; false where it is not of the usual kind."""
+        """Start to store a request; false where it is not of the usual kind."""
         began = perf_counter()
         end = data.find(_END_OF_HEAD) + len(_END_OF_HEAD)
         head = self._heads.parsed(data[:end])
         if head is None or len(data) - end != head.length:
             return False
-        keyring: Keyring | None = self._state.keyring
         grant: Grant | None = None
-        if keyring is not None:
+        if self._intake.keyring is not None:
             if head.credential is None:
                 return False
-            grant = keyring.known(head.credential)
+            grant = self._intake.keyring.known(head.credential)
             if grant is None:
-                return may_ask and self._ask(keyring, head.credential, data)
+                return may_ask and self._ask(head.credential, data)
             if grant.denial("ingest") is not None:
                 return False
-        body = data[end:]
-        writer: Writer = self._state.writer
-        batch = None
+        return self._deliver(Delivery(grant, head.media_type, data[end:]), head, began)
+
+    def _deliver(self, delivery: Delivery, head: Head, began: float) -> bool:
+        """Give the readings to the intake; false where it wants them by the other way."""
         answer: Answer | None = None
         try:
-            writer.admit(len(body))
-            batch = decode(body, head.media_type, self._settings.max_readings)
-            if batch.refused:
-                return False
-            if not (
-                grant is None
-                or grant.every_device
-                or grant.covers(batch.meter_ids(), batch.vehicle_ids())
-            ):
-                return False
-            writer.queue(batch, len(body), self._stored)
-            if grant is not None:
-                grant.charge(batch.size)
-        except WireError:
+            self._intake.admit(delivery, len(delivery.body))
+            self._intake.take(delivery, self._stored, if_usual=True)
+        except (WireError, Unusual):
             return False
         except Exception as error:
             # not the error itself: this frame and its body would live on in its traceback
             answer = failure(error)
-        self._note = Note(self._log.request_id(head.given_id))
-        self._key_id = None if grant is None else grant.key_id
-        if grant is not None:
-            self._note.facts["key"] = grant.key_id
-        self._batch, self._body, self._media_type, self._began = batch, body, head.media_type, began
+        note = Note(self._front.request_ids.chosen(head.given_id))
+        if delivery.key_id is not None:
+            note.facts["key"] = delivery.key_id
+        self._pending = _IsStored(delivery, note, began)
         if answer is not None:
             self._respond(answer)
         return True
 
-    def _ask(self, keyring: Keyring, credential: Credential, data: bytes) -> bool:
+    def _ask(self, credential: Credential, data: bytes) -> bool:
         """Put a request off until it is known what its key may do."""
-        self._asking = data
+        assert self._intake.keyring is not None  # noqa: S101  see _take
+        self._pending = _KeyIsAsked(data)
         try:
-            keyring.ask(credential, self._known)
+            self._intake.keyring.ask(credential, self._known)
         except DatabaseUnavailable:
-            self._asking = None
+            self._pending = None
             return False
         return True
 
     def _known(self, _: Grant | Exception) -> None:
-        data, self._asking = self._asking, None
-        assert data is not None  # noqa: S101  see _ask
+        asked, self._pending = self._pending, None
+        assert isinstance(asked, _KeyIsAsked)  # noqa: S101  see _ask
         if self._lost or self.transport.is_closing():
             return
-        if not self._take(data, may_ask=False):
-            super().data_received(data)
+        if not self._take(asked.data, may_ask=False):
+            super().data_received(asked.data)
             if self._stopping:
                 super().shutdown()
-        if self._note is None and self._ahead:
+        if self._pending is None and self._ahead:
             self._go_on()
 
     def _stored(self, told: Outcome | Exception) -> None:
-        assert self._note is not None and self._batch is not None  # noqa: S101, PT018  see _take
+        stored = self._pending
+        assert isinstance(stored, _IsStored)  # noqa: S101  see _deliver
         if not isinstance(told, Outcome):
             self._respond(failure(told))
         elif told.refused:
             # the server waits for its tasks before it stops
-            task = self.loop.create_task(self._conclude(told))
+            task = self.loop.create_task(self._conclude(stored, told))
             task.add_done_callback(self.tasks.discard)
             self.tasks.add(task)
         else:
-            self._respond(receipt(self._batch, told, self._note.facts))
+            self._respond(committed(stored.delivery, told, stored.note.facts))
 
-    async def _conclude(self, outcome: Outcome) -> None:
-        assert self._note is not None and self._batch is not None  # noqa: S101, PT018  see _take
+    async def _conclude(self, stored: _IsStored, outcome: Outcome) -> None:
         try:
-            answer = await with_refused(
-                self._state.writer,
-                self._batch,
-                outcome,
-                self._body,
-                self._media_type,
-                self._key_id,
-                self._note.facts,
-            )
+            answer = await self._intake.conclude(stored.delivery, outcome, stored.note.facts)
         except Exception as error:
             answer = failure(error)
         self._respond(answer)
 
     def _respond(self, answer: Answer) -> None:
-        note = self._note
-        assert note is not None  # noqa: S101  see _take
-        self._note = self._batch = None
-        self._body = b""
+        stored, self._pending = self._pending, None
+        assert isinstance(stored, _IsStored)  # noqa: S101  see _deliver
+        note = stored.note
         note.status = answer.status
         self._answered = perf_counter()
-        self._log.take("POST", PATH, note, self._answered - self._began)
+        self._front.log.take("POST", PATH, note, self._answered - stored.began)
         if self._lost or self.transport.is_closing():
             return
-        headers = [(b"x-request-id", note.request_id), *answer.headers]
         if self._stopping:
-            headers.append((b"connection", b"close"))
-        self.write_answer(answer.status, answer.media_type, encode(answer.document), headers)
+            answer.headers = (*answer.headers, (b"connection", b"close"))
+        self.write_answer(answer, (b"x-request-id", note.request_id))
         self.server_state.total_requests += 1
         if self._stopping:
             self.transport.close()

@@ -1,4 +1,4 @@
-"""Keys in the lane of the usual request: it asks, waits, remembers, and leaves refusals to ASGI."""
+"""Keys of requests to ingest readings: asked about, waited for, remembered, by either way."""
 
 from __future__ import annotations
 
@@ -10,42 +10,46 @@ from typing import Any
 
 import pytest
 
-from service.ingest.writer import QueueFull, Writer
-from tests.http.running import Running, running
+from service.http.connection import Connection as Protocol
+from tests.http.running import PROTOCOLS, Running, dumped, running
+from tests.http.running import request as posted
 from tests.support.http import meter, vehicle
 from tests.support.in_process import Peer
-from tests.support.keys import bearer, key_id, make_key
+from tests.support.keys import key_id, make_key
 from tests.support.readings import NOW, Connection, meter_history
 
 CACHE_SECONDS = 0.4
 MINUTE = timedelta(minutes=1)
 
 
+@pytest.fixture(params=PROTOCOLS)
+def protocol(request: pytest.FixtureRequest) -> type[Protocol]:
+    return request.param
+
+
 @pytest.fixture
-def service(service_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
-    with running(service_url, monkeypatch, key_cache_seconds=CACHE_SECONDS) as started:
+def service(
+    service_url: str, monkeypatch: pytest.MonkeyPatch, protocol: type[Protocol]
+) -> Iterator[Running]:
+    with running(service_url, monkeypatch, protocol, key_cache_seconds=CACHE_SECONDS) as started:
         yield started
 
 
 def request(key: str | None, *readings: dict[str, Any]) -> bytes:
-    body = json.dumps(readings[0] if len(readings) == 1 else readings).encode()
-    lines = ["POST /v1/ingest HTTP/1.1", "Host: x", f"Content-Length: {len(body)}"]
-    if key is not None:
-        lines.append(f"Authorization: {bearer(key)['Authorization']}")
-    return "\r\n".join([*lines, "", ""]).encode() + body
+    return posted(dumped(*readings), key=key)
 
 
 def readings(count: int) -> list[dict[str, Any]]:
     return [meter(ts=NOW - timedelta(minutes=n)) for n in range(count)]
 
 
-def test_a_key_is_looked_up_without_leaving_the_lane(service: Running, database_url: str) -> None:
+def test_a_key_is_looked_up_once_it_is_needed(service: Running, database_url: str) -> None:
     key = make_key(database_url, "ingest")
     with Peer(service.port) as peer:
         for reading in readings(3):
             peer.send(request(key, reading))
             assert peer.answer()[0] == 201
-    assert service.asked == []
+    service.assert_by_lane()
 
 
 def test_what_is_sent_ahead_while_a_key_is_looked_up_is_answered_in_order(
@@ -90,22 +94,20 @@ def test_a_revoked_key_is_refused_within_the_stated_time_on_the_same_connection(
 
 
 @pytest.mark.parametrize("batch", [1, 2])
-def test_a_device_key_uses_the_lane_for_its_own_device_and_is_refused_for_others(
+def test_a_device_key_posts_for_its_own_device_and_is_refused_for_others(
     service: Running, database_url: str, connection: Connection, batch: int
 ) -> None:
     key = make_key(database_url, "ingest", devices=["M-1"])
     with Peer(service.port) as peer:
         peer.send(request(key, *readings(batch)))
         assert peer.answer()[0] == 201
-        assert service.asked == []
+        service.assert_by_lane()
         peer.send(request(key, *readings(batch - 1), meter("M-2")))
         assert peer.answer()[0] == 403
     assert len(meter_history(connection)) == batch
 
 
-def test_the_lane_counts_every_reading_against_a_keys_rate(
-    service: Running, database_url: str
-) -> None:
+def test_every_reading_counts_against_a_keys_rate(service: Running, database_url: str) -> None:
     key = make_key(database_url, "ingest", readings_per_second=0.5, burst_readings=3.0)
     with Peer(service.port) as peer:
         peer.send(request(key, *readings(3)))
@@ -115,51 +117,34 @@ def test_the_lane_counts_every_reading_against_a_keys_rate(
         assert (status, headers["retry-after"]) == (429, "2")
 
 
-def test_a_body_that_the_lane_cannot_take_costs_a_token(
+def test_a_body_of_which_nothing_is_taken_costs_a_token(
     service: Running, database_url: str
 ) -> None:
     key = make_key(database_url, "ingest", readings_per_second=0.001, burst_readings=3.0)
     with Peer(service.port) as peer:
         peer.send(request(key, readings(1)[0]))
         assert peer.answer()[0] == 201
-        assert service.asked == []
+        service.assert_by_lane()
         for status in (400, 400, 429):
             peer.send(request(key, {"x": 1}))
             assert peer.answer()[0] == status
 
 
 def test_a_body_that_does_not_come_in_time_costs_a_token(
-    service_url: str, monkeypatch: pytest.MonkeyPatch, database_url: str
+    service_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    protocol: type[Protocol],
+    database_url: str,
 ) -> None:
     key = make_key(database_url, "ingest", readings_per_second=0.001, burst_readings=1.0)
-    with running(service_url, monkeypatch, body_timeout_seconds=0.3) as service:
+    with running(service_url, monkeypatch, protocol, body_timeout_seconds=0.3) as service:
         for status, sent in ((408, request(key, meter())[:-1]), (429, request(key, meter()))):
             with Peer(service.port) as peer:
                 peer.send(sent)
                 assert peer.answer()[0] == status
 
 
-def test_what_the_lane_has_no_room_for_costs_nothing(
-    service: Running, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object) -> None:
-        raise QueueFull
-
-    key = make_key(database_url, "ingest", readings_per_second=0.001, burst_readings=1.0)
-    with Peer(service.port) as peer:
-        with monkeypatch.context() as patched:
-            # where the queue itself is asked, after the body was decoded
-            patched.setattr(Writer, "queue", full)
-            for _ in range(2):
-                peer.send(request(key, readings(1)[0]))
-                assert peer.answer()[0] == 503
-        assert service.asked == []
-        for status in (201, 429):
-            peer.send(request(key, readings(1)[0]))
-            assert peer.answer()[0] == status
-
-
-def test_what_the_lane_took_and_the_database_refused_is_kept_as_the_keys(
+def test_what_the_database_refused_is_kept_as_the_keys(
     service: Running, database_url: str, connection: Connection
 ) -> None:
     key = make_key(database_url, "ingest")
@@ -181,11 +166,16 @@ def test_who_may_not_post_is_refused(
     assert meter_history(connection) == []
 
 
-def test_without_keys_nobody_needs_one(service_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with running(service_url, monkeypatch, keys="off") as service, Peer(service.port) as peer:
+def test_without_keys_nobody_needs_one(
+    service_url: str, monkeypatch: pytest.MonkeyPatch, protocol: type[Protocol]
+) -> None:
+    with (
+        running(service_url, monkeypatch, protocol, keys="off") as service,
+        Peer(service.port) as peer,
+    ):
         peer.send(request(None, meter()))
         assert peer.answer()[0] == 201
-        assert service.asked == []
+        service.assert_by_lane()
 
 
 def test_logs_and_answers_name_the_key_by_its_id_and_never_hold_the_secret(
@@ -204,7 +194,7 @@ def test_logs_and_answers_name_the_key_by_its_id_and_never_hold_the_secret(
         assert key.split("_")[2] not in told
 
 
-def test_the_lane_tells_the_sides_of_devices_apart(
+def test_the_sides_of_devices_are_told_apart(
     service: Running, database_url: str, connection: Connection
 ) -> None:
     key = make_key(database_url, "ingest", devices=["meter:X", "vehicle:Y"])
@@ -216,7 +206,7 @@ def test_the_lane_tells_the_sides_of_devices_apart(
         ):
             peer.send(request(key, *readings_sent))
             assert peer.answer()[0] == status
-        assert service.asked == []
+        service.assert_by_lane()
         for refused in ([vehicle("X")], [meter("Y")], [meter("X"), vehicle("X")]):
             peer.send(request(key, *refused))
             assert peer.answer()[0] == 403
