@@ -25,11 +25,12 @@ quick *arguments: _development
 test-all *arguments: _development
     @"{{bin}}/pytest" -n auto "$@"
 
-# check formatting, style, types, SQL and files
+# check formatting, style, types, imports, SQL and files
 lint: _development
     "{{bin}}/ruff" format --check .
     "{{bin}}/ruff" check .
     "{{bin}}/basedpyright"
+    "{{bin}}/lint-imports" --no-cache
     "{{bin}}/sqlfluff" lint --disable-progress-bar migrations sql docs/demo.sql
     "{{bin}}/yamllint" --strict docker-compose.yml
 
