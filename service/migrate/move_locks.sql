@@ -21,6 +21,7 @@ BEGIN
                 SELECT format('ALTER VIEW %s OWNER TO wattledger_owner', c.oid::regclass)
                 FROM pg_catalog.pg_class AS c
                 WHERE c.relkind = 'v' AND c.relnamespace::regnamespace::text IN ('telemetry', 'api', 'bi', 'ops')
+                    AND c.oid <> 'telemetry.accepted'::regclass
                 UNION ALL
                 -- as ingestion goes: raw readings, states, hours and days; these with their chunks, which are dropped
                 SELECT format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', r.relation)
@@ -35,6 +36,9 @@ BEGIN
                     ('telemetry.vehicle_energy_hourly'),
                     ('telemetry.vehicle_energy_daily')
                 ) AS r (relation)
+                UNION ALL
+                -- which writers read when they hold the first of these
+                SELECT 'ALTER VIEW telemetry.accepted OWNER TO wattledger_owner'
             LOOP
                 IF v_lock IS DISTINCT FROM v_missing THEN
                     v_until := least(v_until, clock_timestamp() + v_haste);
