@@ -121,9 +121,11 @@ function goBack() {
   FS.nameTable.fill(undefined)
   for (const { node, name, parent, mode, usedBytes, contents } of image.nodes) {
     Object.assign(node, { name, parent, mode })
-    if (contents) {
-      node.contents = FS.isDir(mode) ? { ...contents } : contents.slice()
-      node.usedBytes = usedBytes
+    if (FS.isDir(mode)) node.contents = { ...contents }
+    else if (FS.isFile(mode)) {
+      // an empty file has none
+      node.contents = contents?.slice() ?? null
+      node.usedBytes = usedBytes ?? 0
     }
     if (node !== FS.root) FS.hashAddNode(node)
   }
