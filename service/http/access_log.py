@@ -22,10 +22,12 @@ Line = tuple[float, str, str, int, float, bytes, dict[str, int | str]]
 class Note:
     """What a request's line will tell; a handler may add to `facts`, such as `accepted`."""
 
-    __slots__ = ("facts", "request_id", "status")
+    __slots__ = ("facts", "path", "request_id", "status")
 
     def __init__(self, request_id: bytes = b"") -> None:
         self.request_id = request_id
+        # below the prefix, as it came: the framework changes the scope's own
+        self.path = ""
         self.status = 500
         self.facts: dict[str, int | str] = {}
 

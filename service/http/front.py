@@ -91,7 +91,7 @@ class _Logged:
         try:
             await self._app(scope, receive, send)
         finally:
-            self._log.take(scope["method"], _path_of(scope), note, perf_counter() - began)
+            self._log.take(scope["method"], note.path, note, perf_counter() - began)
 
 
 class _Identified:
@@ -115,7 +115,7 @@ class _Placed:
         self._proxies = proxies
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        self._proxies.place(scope)
+        note_of(scope).path = self._proxies.place(scope)
         await self._app(scope, receive, send)
 
 
@@ -142,7 +142,7 @@ class _HotPaths:
         self._hot = hot
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        app = self._hot.get(_path_of(scope), self._app)
+        app = self._hot.get(note_of(scope).path, self._app)
         await app(scope, receive, send)
 
 
@@ -163,8 +163,3 @@ class _Noted:
             await send(message)
 
         await self._app(scope, receive, noting_send)
-
-
-def _path_of(scope: Any) -> str:
-    """A request's path below the prefix."""
-    return scope["path"][len(scope.get("root_path", "")) :]

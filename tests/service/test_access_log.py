@@ -46,6 +46,17 @@ def test_a_request_is_one_line_with_status_duration_counts_and_id(requested: Any
     assert line.endswith(f"id={answer.headers['x-request-id']}")
 
 
+@pytest.mark.parametrize("prefix", ["", "/wattledger"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("path", ["/health/live", "/docs", "/docs/swagger-ui.css", "/nothing"])
+def test_a_path_is_the_one_below_the_prefix_as_it_came(
+    requested: Any, method: str, path: str, prefix: str
+) -> None:
+    requests = [(method, start + path, {}) for start in {"", prefix}]
+    lines, _ = requested(requests, root_path=prefix)
+    assert [line.split()[1:3] for line in lines] == [[method, path]] * len(requests)
+
+
 def test_lines_are_json_when_asked(requested: Any) -> None:
     (line,), _ = requested([INGEST], log_format="json")
     document = json.loads(line)
