@@ -23,6 +23,12 @@ def try_turn(db: Connection) -> bool:
     return row[0]
 
 
+def gets_turn(db: Connection) -> bool:
+    """Whether a session gets its turn, asked again: an idle one may be seen for a moment as it
+    takes in what changed in the server's catalogs, which is a transaction too."""
+    return any(try_turn(db) for _ in range(10))
+
+
 def test_a_session_at_work_keeps_its_turn_and_an_idle_one_does_not(
     connection: Connection, other: Connection
 ) -> None:
@@ -31,14 +37,14 @@ def test_a_session_at_work_keeps_its_turn_and_an_idle_one_does_not(
         # not committed yet: others cannot know, and do not wait
         assert not try_turn(other)
     # idle, as after an error
-    assert try_turn(other)
-    assert try_turn(connection)
+    assert gets_turn(other)
+    assert gets_turn(connection)
     with connection.transaction():
         connection.execute("SELECT 1")
         assert not try_turn(other)
         assert try_turn(connection)
     connection.execute("SELECT telemetry.end_turn()")
-    assert try_turn(other)
+    assert gets_turn(other)
 
 
 def test_the_turn_of_a_session_that_is_gone_is_free(
@@ -46,7 +52,7 @@ def test_the_turn_of_a_session_that_is_gone_is_free(
 ) -> None:
     with psycopg.connect(database_url, autocommit=True) as gone:
         assert try_turn(gone)
-    assert try_turn(connection)
+    assert gets_turn(connection)
 
 
 def test_a_turn_from_before_the_server_started_is_free(
@@ -64,7 +70,7 @@ def test_a_turn_from_before_the_server_started_is_free(
 
 
 def test_whoever_waits_too_long_is_told_for_whom(connection: Connection, other: Connection) -> None:
-    assert try_turn(other)
+    assert gets_turn(other)
     with other.transaction():
         other.execute("SELECT 1")
         with pytest.raises(psycopg.Error, match="is still at it: a test") as raised:
@@ -74,7 +80,7 @@ def test_whoever_waits_too_long_is_told_for_whom(connection: Connection, other: 
 
 
 def test_ending_a_turn_leaves_that_of_another(connection: Connection, other: Connection) -> None:
-    assert try_turn(other)
+    assert gets_turn(other)
     with other.transaction():
         other.execute("SELECT 1")
         connection.execute("SELECT telemetry.end_turn()")
@@ -84,7 +90,7 @@ def test_ending_a_turn_leaves_that_of_another(connection: Connection, other: Con
 def test_long_work_lets_others_have_their_turn(
     connection: Connection, other: Connection, database_url: str
 ) -> None:
-    assert try_turn(connection)
+    assert gets_turn(connection)
     kept = "SELECT pid FROM telemetry.turn"
     before = connection.execute(kept).fetchone()
     # a moment is no long time
@@ -103,5 +109,5 @@ def test_long_work_lets_others_have_their_turn(
     waiting.join(60)
     assert not waiting.is_alive()
     # whoever came first, both had it
-    assert try_turn(connection)
-    assert try_turn(other)
+    assert gets_turn(connection)
+    assert gets_turn(other)
