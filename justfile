@@ -19,7 +19,7 @@ test *arguments: _development
 
 # run the tests of the wire format and of SQL, for the loop while one works: under a minute
 quick *arguments: _development
-    @"{{bin}}/pytest" -n auto -m "not slow and not hypothesis" tests/wire tests/sql tests/packaging "$@"
+    @"{{bin}}/pytest" -n auto -m "not slow and not hypothesis" tests/wire tests/sql "$@"
 
 # run all the tests, with the long forms of chaos, soak, kills, fuzz and schemathesis
 test-all *arguments: _development

@@ -22,12 +22,12 @@ DAY = timedelta(days=1)
 RAW = ("meter_reading", "vehicle_reading")
 
 
-# each day as far back as the bounds that are tried, and then one day per week
-AGES_DAYS = [*range(37), *range(40, 89, 7)]
+# each day as far back as the bounds that are tried, and then some
+AGES_DAYS = [*range(36), 40, 50, 60, 70, 88]
 
 
 def fill_days(db: Connection, days: int | None = None) -> None:
-    """A reading per day and side: of the last days, or of 44 back to the edge of retention."""
+    """A reading per day and side: of the last days, or of 41 back to the edge of retention."""
     times = [NOW - age * DAY for age in (AGES_DAYS if days is None else range(days))]
     ingest_meters(db, [MeterReading(ts=ts) for ts in times])
     ingest_vehicles(db, [VehicleReading(ts=ts) for ts in times])
@@ -87,7 +87,7 @@ def test_shortening_lists_the_chunks_first_and_changes_nothing(db: Connection) -
     assert all(row["bytes"] > 0 for row in listed)
     assert max(row["chunk_end"] for row in listed) <= datetime.now(NOW.tzinfo) - 32 * DAY
     assert kept(db, "meter_reading") == 90 * DAY
-    assert db.execute("SELECT count(*) FROM telemetry.meter_reading").fetchone() == (44,)
+    assert db.execute("SELECT count(*) FROM telemetry.meter_reading").fetchone() == (41,)
 
 
 def test_confirmed_shortening_drops_the_listed_chunks_and_leaves_the_rollups(
@@ -282,7 +282,7 @@ def test_shortening_the_hours_leaves_the_days(db: Connection) -> None:
     assert dropped
     hours = db.execute("SELECT count(*) FROM bi.meter_energy_hourly").fetchone()
     assert hours is not None
-    assert 30 <= hours[0] < 44
+    assert 30 <= hours[0] < 41
     run_refresh_jobs(db)
     assert db.execute("SELECT * FROM bi.meter_energy_daily ORDER BY 1, 2").fetchall() == days_before
     assert (

@@ -17,6 +17,9 @@ from tests.support.http import meter
 from tests.support.keys import bearer
 from tests.support.process import Service, serving
 
+# of whole installations, each of which takes seconds to start
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def impatient(service_url: str) -> Iterator[Service]:

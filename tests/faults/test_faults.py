@@ -8,11 +8,15 @@ import time
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from service.embedded import Cluster
 from tests.support.http import wait_until_ready
 from tests.support.load import Load
 from tests.support.process import Service
+
+# of whole installations, each of which takes seconds to start
+pytestmark = pytest.mark.slow
 
 
 def test_a_killed_postmaster_costs_503s_with_retry_after_and_no_acknowledged_reading(

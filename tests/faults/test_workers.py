@@ -9,11 +9,15 @@ from typing import Any
 
 import httpx
 import psycopg
+import pytest
 
 from tests.support.http import meter, vehicle
 from tests.support.keys import bearer
 from tests.support.process import serving
 from tests.support.readings import NOW
+
+# of whole installations, each of which takes seconds to start
+pytestmark = pytest.mark.slow
 
 
 def test_workers_that_write_the_same_devices_do_not_deadlock_and_store_each_once(
