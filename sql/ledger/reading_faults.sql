@@ -69,7 +69,7 @@ RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
     SELECT value IS NULL
-        OR value BETWEEN (bounds).minimum AND (bounds).maximum
+        OR telemetry.is_in_range(value, bounds)
         OR (bounds).when_outside = 'store_null'
 $$;
 
@@ -80,7 +80,7 @@ CREATE OR REPLACE FUNCTION telemetry.thousandths(value double precision, bounds 
 RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
-    SELECT CASE WHEN value BETWEEN (bounds).minimum AND (bounds).maximum THEN (value * 1000)::integer END
+    SELECT CASE WHEN telemetry.is_in_range(value, bounds) THEN (value * 1000)::integer END
 $$;
 
 COMMENT ON FUNCTION telemetry.thousandths(double precision, telemetry.limits) IS
