@@ -18,7 +18,10 @@ from service.http.request_target import check_target
 
 # where in the scope a request's note is
 _NOTE = "wattledger.note"
-_SAFE_ID = re.compile(rb"[A-Za-z0-9._:@/+=-]{1,128}")
+# ids of requests that are harmless wherever they are written
+REQUEST_ID_PATTERN = r"[A-Za-z0-9._:@/+=-]{1,128}"
+
+_SAFE_ID = re.compile(REQUEST_ID_PATTERN.encode())
 
 
 class Front:

@@ -13,6 +13,7 @@ from litestar.openapi.spec import (
 )
 from litestar.openapi.spec.enums import OpenAPIType
 
+from service.http.front import REQUEST_ID_PATTERN
 from service.http.problem import MEDIA_TYPE
 from service.http.request_target import MOST_PARAMETERS, MOST_TARGET_BYTES
 from service.openapi.shapes import Described, of_types, reference
@@ -47,7 +48,7 @@ _OF_CLOSED = {
 _NOT_FOUND = "The path is of no route."
 
 _REQUEST_ID = OpenAPIHeader(
-    schema=Schema(type=OpenAPIType.STRING, pattern=r"^[A-Za-z0-9._:@/+=-]{1,128}$"),
+    schema=Schema(type=OpenAPIType.STRING, pattern=f"^{REQUEST_ID_PATTERN}$"),
     description="The X-Request-Id that was sent, if it is harmless, else a new one; the service's"
     " log has it too.",
     required=True,

@@ -10,8 +10,10 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from service.http.body import BodyRules
 from service.ingest.fast.head import Heads
 from service.ingest.writer import QueueFull, Writer
+from service.wire import MEDIA_TYPES
 from tests.http.running import Running, dumped, request, running
 from tests.support.http import meter, vehicle
 from tests.support.in_process import Peer
@@ -131,11 +133,11 @@ def test_what_the_lane_has_no_room_for_costs_nothing(
     ],
 )
 def test_a_head_that_leaves_room_for_doubt_is_not_usual(head: bytes) -> None:
-    assert Heads(1_000).parsed(head) is None
+    assert Heads(BodyRules(MEDIA_TYPES, 1_000)).parsed(head) is None
 
 
 def test_known_heads_are_bounded_and_right() -> None:
-    heads = Heads(1_000_000)
+    heads = Heads(BodyRules(MEDIA_TYPES, 1_000_000))
     for number in range(1, 15_000):
         parsed = heads.parsed(b"POST /v1/ingest HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % number)
         assert parsed is not None
@@ -147,7 +149,7 @@ def test_a_head_in_use_is_remembered_while_many_others_come_and_go(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("service.ingest.fast.head._MOST_KNOWN", 3)
-    heads = Heads(1_000_000)
+    heads = Heads(BodyRules(MEDIA_TYPES, 1_000_000))
     head = b"POST /v1/ingest HTTP/1.1\r\nContent-Length: %d\r\n\r\n"
     used = heads.parsed(head % 1)
     for number in range(2, 20):

@@ -11,8 +11,6 @@ from service.http.body import BodyRules, announced
 from service.http.problem import Fault
 from service.keys.credential import Credential, credential
 from service.recent import Recent
-from service.settings import Settings
-from service.wire import MEDIA_TYPES
 
 # headers that ask for what the lane does not do
 _UNUSUAL = frozenset({b"content-encoding", b"transfer-encoding", b"expect", b"upgrade"})
@@ -78,8 +76,8 @@ def _parsed(head: bytes, bodies: BodyRules) -> Head | None:
 class Heads:
     """What was said by heads that came before: those of one client are all alike."""
 
-    def __init__(self, max_body_bytes: int) -> None:
-        self._bodies = BodyRules(MEDIA_TYPES, max_body_bytes)
+    def __init__(self, bodies: BodyRules) -> None:
+        self._bodies = bodies
         self._known: Recent[bytes, Head] = Recent(_MOST_KNOWN)
 
     def __len__(self) -> int:
@@ -98,6 +96,6 @@ class Heads:
 
 
 @lru_cache(maxsize=1)
-def heads_of(settings: Settings) -> Heads:
+def heads_of(bodies: BodyRules) -> Heads:
     """The heads known to this process."""
-    return Heads(settings.max_body_bytes)
+    return Heads(bodies)

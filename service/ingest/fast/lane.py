@@ -53,7 +53,7 @@ class Lane(Connection):
         super().__init__(*arguments, **options)
         self._front = cast("Front", self.config.loaded_app)  # pyright: ignore[reportUnknownMemberType]
         self._intake: Intake = self._front.app.state.intake
-        self._heads = heads_of(self._front.app.state.settings)
+        self._heads = heads_of(self._intake.bodies)
         # the request that is due to be answered here, in one of its two phases
         self._pending: _KeyIsAsked | _IsStored | None = None
         self._ahead = b""
