@@ -10,9 +10,11 @@ CREATE TABLE telemetry.limits (
     when_outside text NOT NULL DEFAULT 'refuse' CHECK (when_outside IN ('refuse', 'store_null')),
     PRIMARY KEY (dataset, field),
     -- energy is billed: without it there is no reading
-    CHECK (field <> 'energy_kwh' OR when_outside = 'refuse'),
+    CHECK (field NOT IN ('energy_kwh', 'register_kwh') OR when_outside = 'refuse'),
+    CHECK (minimum <= maximum),
+    -- a level is kept to the milliwatt-hour, which a double precision is exact to below 2^53; what else is measured is
     -- stored in thousandths as a 32-bit integer
-    CHECK (minimum BETWEEN -2e6 AND maximum AND maximum <= 2e6)
+    CHECK (CASE field WHEN 'register_kwh' THEN minimum >= 0 AND maximum <= 1e9 ELSE minimum >= -2e6 AND maximum <= 2e6 END)
 );
 
 COMMENT ON TABLE telemetry.limits IS
@@ -45,11 +47,14 @@ COMMENT ON COLUMN telemetry.discarded_measurement.last_value IS 'The value of th
 COMMENT ON COLUMN telemetry.discarded_measurement.last_read_at IS 'When that one was taken, by the device''s clock.';
 COMMENT ON COLUMN telemetry.discarded_measurement.last_received_at IS 'When that one was stored.';
 
--- energy: 1,000 kWh is four hours of a 250 kW charger in one reading, which a device that was offline may send
+-- energy: 1,000 kWh is four hours of a 250 kW charger in one reading, which a device that was offline may send.
+-- registers: seven digits, the widest that are common
 INSERT INTO telemetry.limits (dataset, field, minimum, maximum) VALUES
 ('meter_reading', 'energy_kwh', 0, 1000),
+('meter_reading', 'register_kwh', 0, 1e7),
 ('meter_reading', 'voltage_v', 0, 1000),
 ('vehicle_reading', 'energy_kwh', 0, 1000),
+('vehicle_reading', 'register_kwh', 0, 1e7),
 ('vehicle_reading', 'soc_percent', 0, 100),
 ('vehicle_reading', 'battery_temp_c', -60, 150);
 

@@ -7,6 +7,13 @@ CREATE TYPE telemetry.reading_kind AS ENUM ('difference', 'lifetime_register', '
 COMMENT ON TYPE telemetry.reading_kind IS
 'What a device reports. difference: energy since its previous reading; lifetime_register: energy since the device was made; session_counter: energy since the session started.';
 
+CREATE TYPE telemetry.entry_reason AS ENUM (
+    'step', 'taken', 'apportioned', 'reset', 'rollover', 'exchange', 'kind', 'session', 'glitch', 'jump', 'correction'
+);
+
+COMMENT ON TYPE telemetry.entry_reason IS
+'Why the ledger posted an entry. step: a counter''s step that arrival could not know, or that another reading changed; taken, apportioned: energy of an interval taken from the hour of its reading, and put into the hours in which it flowed; reset, rollover, exchange, kind, session, glitch, jump: what such a reading counts, beside what was taken for it at arrival; correction: a record of a DBA.';
+
 CREATE TABLE telemetry.device_session (
     dataset text NOT NULL CHECK (dataset IN ('meter_reading', 'vehicle_reading')),
     device_id text COLLATE "C" NOT NULL,
@@ -35,6 +42,8 @@ CREATE TABLE telemetry.meter_reading (
     register_mwh bigint,
     interval_start timestamptz,
     session_no integer,
+    reason telemetry.entry_reason,
+    source_day date,
     voltage_mv integer,
     PRIMARY KEY (meter_id, ts, entry),
     -- of years that every client can show, in any time zone
@@ -50,9 +59,10 @@ CREATE TABLE telemetry.meter_reading (
     ),
     -- a correction is energy and nothing else
     CONSTRAINT meter_reading_correction CHECK (
-        entry = 0
+        (entry = 0 AND reason IS NULL AND source_day IS NULL)
         OR (
-            entry > 0 AND kind = 'difference' AND interval_start IS NULL AND session_no IS NULL
+            entry > 0 AND (reason IS NULL) = (source_day IS NULL)
+            AND kind = 'difference' AND interval_start IS NULL AND session_no IS NULL
             AND voltage_mv IS NULL
         )
     )
@@ -70,7 +80,7 @@ COMMENT ON COLUMN telemetry.meter_reading.meter_id IS 'The smart meter''s id.';
 COMMENT ON COLUMN telemetry.meter_reading.ts IS 'When the meter took the reading, by its own clock.';
 COMMENT ON COLUMN telemetry.meter_reading.received_at IS 'When the reading was stored, by the database''s clock.';
 COMMENT ON COLUMN telemetry.meter_reading.energy_mwh IS
-'AC energy since the meter''s previous reading, in milliwatt-hours (a millionth of a kWh).';
+'AC energy in milliwatt-hours (a millionth of a kWh): of a difference what was reported, of a counter its step as far as it was known at arrival, of a later entry what it adds or takes.';
 COMMENT ON COLUMN telemetry.meter_reading.entry IS
 '0: what the meter reported. Above 0: a correction posted by the ledger itself.';
 COMMENT ON COLUMN telemetry.meter_reading.kind IS
@@ -81,6 +91,10 @@ COMMENT ON COLUMN telemetry.meter_reading.interval_start IS
 'Since when the energy of a difference flowed, as reported; null where not reported.';
 COMMENT ON COLUMN telemetry.meter_reading.session_no IS
 'The session that the reading belongs to, as in telemetry.device_session; null where none was reported.';
+COMMENT ON COLUMN telemetry.meter_reading.reason IS
+'Why the ledger posted the entry; null for what the meter reported.';
+COMMENT ON COLUMN telemetry.meter_reading.source_day IS
+'The UTC day of the reading or record that the entry follows from; null for what the meter reported.';
 COMMENT ON COLUMN telemetry.meter_reading.voltage_mv IS 'Voltage in millivolts; null if not reported.';
 
 CREATE TABLE telemetry.vehicle_reading (
@@ -93,6 +107,8 @@ CREATE TABLE telemetry.vehicle_reading (
     register_mwh bigint,
     interval_start timestamptz,
     session_no integer,
+    reason telemetry.entry_reason,
+    source_day date,
     soc_mpct integer,
     battery_temp_mc integer,
     PRIMARY KEY (vehicle_id, ts, entry),
@@ -109,9 +125,10 @@ CREATE TABLE telemetry.vehicle_reading (
     ),
     -- a correction is energy and nothing else
     CONSTRAINT vehicle_reading_correction CHECK (
-        entry = 0
+        (entry = 0 AND reason IS NULL AND source_day IS NULL)
         OR (
-            entry > 0 AND kind = 'difference' AND interval_start IS NULL AND session_no IS NULL
+            entry > 0 AND (reason IS NULL) = (source_day IS NULL)
+            AND kind = 'difference' AND interval_start IS NULL AND session_no IS NULL
             AND soc_mpct IS NULL AND battery_temp_mc IS NULL
         )
     )
@@ -129,7 +146,7 @@ COMMENT ON COLUMN telemetry.vehicle_reading.vehicle_id IS 'The vehicle''s id.';
 COMMENT ON COLUMN telemetry.vehicle_reading.ts IS 'When the vehicle took the reading, by its own clock.';
 COMMENT ON COLUMN telemetry.vehicle_reading.received_at IS 'When the reading was stored, by the database''s clock.';
 COMMENT ON COLUMN telemetry.vehicle_reading.energy_mwh IS
-'DC energy since the vehicle''s previous reading, in milliwatt-hours (a millionth of a kWh).';
+'DC energy in milliwatt-hours (a millionth of a kWh): of a difference what was reported, of a counter its step as far as it was known at arrival, of a later entry what it adds or takes.';
 COMMENT ON COLUMN telemetry.vehicle_reading.entry IS
 '0: what the vehicle reported. Above 0: a correction posted by the ledger itself.';
 COMMENT ON COLUMN telemetry.vehicle_reading.kind IS
@@ -140,6 +157,10 @@ COMMENT ON COLUMN telemetry.vehicle_reading.interval_start IS
 'Since when the energy of a difference flowed, as reported; null where not reported.';
 COMMENT ON COLUMN telemetry.vehicle_reading.session_no IS
 'The session that the reading belongs to, as in telemetry.device_session; null where none was reported.';
+COMMENT ON COLUMN telemetry.vehicle_reading.reason IS
+'Why the ledger posted the entry; null for what the vehicle reported.';
+COMMENT ON COLUMN telemetry.vehicle_reading.source_day IS
+'The UTC day of the reading or record that the entry follows from; null for what the vehicle reported.';
 COMMENT ON COLUMN telemetry.vehicle_reading.soc_mpct IS
 'State of charge in thousandths of a percent; null if not reported.';
 COMMENT ON COLUMN telemetry.vehicle_reading.battery_temp_mc IS

@@ -10,8 +10,14 @@ CREATE TABLE telemetry.meter_state (
     energy_mwh bigint,
     voltage_mv integer,
     received_at timestamptz,
+    kind telemetry.reading_kind,
+    register_mwh bigint,
+    session_no integer,
+    level_mwh bigint,
+    max_power_kw double precision,
     hour timestamptz NOT NULL,
     hour_energy_mwh bigint NOT NULL DEFAULT 0,
+    hour_apportioned_mwh bigint NOT NULL DEFAULT 0,
     hour_samples bigint NOT NULL DEFAULT 0,
     hour_first_reading_at timestamptz,
     hour_last_reading_at timestamptz,
@@ -31,8 +37,19 @@ COMMENT ON COLUMN telemetry.meter_state.energy_mwh IS 'AC energy of the latest r
 COMMENT ON COLUMN telemetry.meter_state.voltage_mv IS
 'Voltage of the latest reading in millivolts; null if it had none.';
 COMMENT ON COLUMN telemetry.meter_state.received_at IS 'When the latest reading was stored.';
+COMMENT ON COLUMN telemetry.meter_state.kind IS 'What the latest reading reported.';
+COMMENT ON COLUMN telemetry.meter_state.register_mwh IS
+'Level of the counter as the latest reading reported it, in milliwatt-hours; null for a difference.';
+COMMENT ON COLUMN telemetry.meter_state.session_no IS
+'Session of the latest reading, as in telemetry.device_session; null where none was reported.';
+COMMENT ON COLUMN telemetry.meter_state.level_mwh IS
+'Level that the next reading of the counter counts from at arrival, in milliwatt-hours; null where settling has to judge.';
+COMMENT ON COLUMN telemetry.meter_state.max_power_kw IS
+'The greatest power of the device, in kW, where telemetry.device_setting has one; null: as telemetry.register_rules says.';
 COMMENT ON COLUMN telemetry.meter_state.hour IS 'Start of the newest hour, in UTC. It never goes back.';
 COMMENT ON COLUMN telemetry.meter_state.hour_energy_mwh IS 'Energy of all entries of that hour, in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.meter_state.hour_apportioned_mwh IS
+'What of it was apportioned from longer intervals, in milliwatt-hours.';
 COMMENT ON COLUMN telemetry.meter_state.hour_samples IS 'How many readings that hour has.';
 COMMENT ON COLUMN telemetry.meter_state.hour_first_reading_at IS
 'Time of its first reading; null where there are corrections alone.';
@@ -55,8 +72,14 @@ CREATE TABLE telemetry.vehicle_state (
     soc_mpct integer,
     battery_temp_mc integer,
     received_at timestamptz,
+    kind telemetry.reading_kind,
+    register_mwh bigint,
+    session_no integer,
+    level_mwh bigint,
+    max_power_kw double precision,
     hour timestamptz NOT NULL,
     hour_energy_mwh bigint NOT NULL DEFAULT 0,
+    hour_apportioned_mwh bigint NOT NULL DEFAULT 0,
     hour_samples bigint NOT NULL DEFAULT 0,
     hour_first_reading_at timestamptz,
     hour_last_reading_at timestamptz,
@@ -82,8 +105,19 @@ COMMENT ON COLUMN telemetry.vehicle_state.soc_mpct IS
 COMMENT ON COLUMN telemetry.vehicle_state.battery_temp_mc IS
 'Battery temperature of the latest reading in thousandths of a degree Celsius; null if it had none.';
 COMMENT ON COLUMN telemetry.vehicle_state.received_at IS 'When the latest reading was stored.';
+COMMENT ON COLUMN telemetry.vehicle_state.kind IS 'What the latest reading reported.';
+COMMENT ON COLUMN telemetry.vehicle_state.register_mwh IS
+'Level of the counter as the latest reading reported it, in milliwatt-hours; null for a difference.';
+COMMENT ON COLUMN telemetry.vehicle_state.session_no IS
+'Session of the latest reading, as in telemetry.device_session; null where none was reported.';
+COMMENT ON COLUMN telemetry.vehicle_state.level_mwh IS
+'Level that the next reading of the counter counts from at arrival, in milliwatt-hours; null where settling has to judge.';
+COMMENT ON COLUMN telemetry.vehicle_state.max_power_kw IS
+'The greatest power of the device, in kW, where telemetry.device_setting has one; null: as telemetry.register_rules says.';
 COMMENT ON COLUMN telemetry.vehicle_state.hour IS 'Start of the newest hour, in UTC. It never goes back.';
 COMMENT ON COLUMN telemetry.vehicle_state.hour_energy_mwh IS 'Energy of all entries of that hour, in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.vehicle_state.hour_apportioned_mwh IS
+'What of it was apportioned from longer intervals, in milliwatt-hours.';
 COMMENT ON COLUMN telemetry.vehicle_state.hour_samples IS 'How many readings that hour has.';
 COMMENT ON COLUMN telemetry.vehicle_state.hour_first_reading_at IS
 'Time of its first reading; null where there are corrections alone.';

@@ -8,7 +8,12 @@ CREATE TABLE telemetry.meter_state (
     ts timestamptz NOT NULL,
     energy_mwh bigint NOT NULL,
     voltage_mv integer,
-    received_at timestamptz NOT NULL
+    received_at timestamptz NOT NULL,
+    kind telemetry.reading_kind NOT NULL,
+    register_mwh bigint,
+    session_no integer,
+    level_mwh bigint,
+    max_power_kw double precision
 ) WITH (fillfactor = 50);
 
 COMMENT ON TABLE telemetry.meter_state IS
@@ -19,6 +24,15 @@ COMMENT ON COLUMN telemetry.meter_state.energy_mwh IS 'AC energy of the latest r
 COMMENT ON COLUMN telemetry.meter_state.voltage_mv IS
 'Voltage of the latest reading in millivolts; null if it had none.';
 COMMENT ON COLUMN telemetry.meter_state.received_at IS 'When the latest reading was stored.';
+COMMENT ON COLUMN telemetry.meter_state.kind IS 'What the latest reading reported.';
+COMMENT ON COLUMN telemetry.meter_state.register_mwh IS
+'Level of the counter as the latest reading reported it, in milliwatt-hours; null for a difference.';
+COMMENT ON COLUMN telemetry.meter_state.session_no IS
+'Session of the latest reading, as in telemetry.device_session; null where none was reported.';
+COMMENT ON COLUMN telemetry.meter_state.level_mwh IS
+'Level that the next reading of the counter counts from at arrival, in milliwatt-hours; null where settling has to judge.';
+COMMENT ON COLUMN telemetry.meter_state.max_power_kw IS
+'The greatest power of the device, in kW, where telemetry.device_setting has one; null: as telemetry.register_rules says.';
 
 CREATE TABLE telemetry.vehicle_state (
     vehicle_id text COLLATE "C" PRIMARY KEY,
@@ -26,7 +40,12 @@ CREATE TABLE telemetry.vehicle_state (
     energy_mwh bigint NOT NULL,
     soc_mpct integer,
     battery_temp_mc integer,
-    received_at timestamptz NOT NULL
+    received_at timestamptz NOT NULL,
+    kind telemetry.reading_kind NOT NULL,
+    register_mwh bigint,
+    session_no integer,
+    level_mwh bigint,
+    max_power_kw double precision
 ) WITH (fillfactor = 50);
 
 COMMENT ON TABLE telemetry.vehicle_state IS
@@ -39,3 +58,12 @@ COMMENT ON COLUMN telemetry.vehicle_state.soc_mpct IS
 COMMENT ON COLUMN telemetry.vehicle_state.battery_temp_mc IS
 'Battery temperature of the latest reading in thousandths of a degree Celsius; null if it had none.';
 COMMENT ON COLUMN telemetry.vehicle_state.received_at IS 'When the latest reading was stored.';
+COMMENT ON COLUMN telemetry.vehicle_state.kind IS 'What the latest reading reported.';
+COMMENT ON COLUMN telemetry.vehicle_state.register_mwh IS
+'Level of the counter as the latest reading reported it, in milliwatt-hours; null for a difference.';
+COMMENT ON COLUMN telemetry.vehicle_state.session_no IS
+'Session of the latest reading, as in telemetry.device_session; null where none was reported.';
+COMMENT ON COLUMN telemetry.vehicle_state.level_mwh IS
+'Level that the next reading of the counter counts from at arrival, in milliwatt-hours; null where settling has to judge.';
+COMMENT ON COLUMN telemetry.vehicle_state.max_power_kw IS
+'The greatest power of the device, in kW, where telemetry.device_setting has one; null: as telemetry.register_rules says.';

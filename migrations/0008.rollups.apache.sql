@@ -6,6 +6,7 @@ CREATE TABLE telemetry.meter_energy_hourly (
     meter_id text COLLATE "C" NOT NULL,
     bucket timestamptz NOT NULL,
     energy_mwh bigint NOT NULL,
+    apportioned_mwh bigint NOT NULL DEFAULT 0,
     samples bigint NOT NULL,
     first_reading_at timestamptz,
     last_reading_at timestamptz,
@@ -28,6 +29,7 @@ COMMENT ON TABLE telemetry.meter_energy_hourly IS
 COMMENT ON COLUMN telemetry.meter_energy_hourly.meter_id IS 'The smart meter''s id.';
 COMMENT ON COLUMN telemetry.meter_energy_hourly.bucket IS 'Start of the hour, in UTC.';
 COMMENT ON COLUMN telemetry.meter_energy_hourly.energy_mwh IS 'Energy of all entries, in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.meter_energy_hourly.apportioned_mwh IS 'What of it was apportioned from longer intervals, in milliwatt-hours.';
 COMMENT ON COLUMN telemetry.meter_energy_hourly.samples IS 'How many readings there are.';
 COMMENT ON COLUMN telemetry.meter_energy_hourly.first_reading_at IS
 'Time of the first reading; null where there are corrections alone.';
@@ -46,6 +48,7 @@ CREATE TABLE telemetry.meter_energy_daily (
     meter_id text COLLATE "C" NOT NULL,
     bucket timestamptz NOT NULL,
     energy_mwh bigint NOT NULL,
+    apportioned_mwh bigint NOT NULL DEFAULT 0,
     samples bigint NOT NULL,
     first_reading_at timestamptz,
     last_reading_at timestamptz,
@@ -72,6 +75,7 @@ COMMENT ON TABLE telemetry.meter_energy_daily IS
 COMMENT ON COLUMN telemetry.meter_energy_daily.meter_id IS 'The smart meter''s id.';
 COMMENT ON COLUMN telemetry.meter_energy_daily.bucket IS 'Start of the day, in UTC.';
 COMMENT ON COLUMN telemetry.meter_energy_daily.energy_mwh IS 'Energy of all entries, in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.meter_energy_daily.apportioned_mwh IS 'What of it was apportioned from longer intervals, in milliwatt-hours.';
 COMMENT ON COLUMN telemetry.meter_energy_daily.samples IS 'How many readings there are.';
 COMMENT ON COLUMN telemetry.meter_energy_daily.first_reading_at IS
 'Time of the first reading; null where there are corrections alone.';
@@ -90,6 +94,7 @@ CREATE TABLE telemetry.vehicle_energy_hourly (
     vehicle_id text COLLATE "C" NOT NULL,
     bucket timestamptz NOT NULL,
     energy_mwh bigint NOT NULL,
+    apportioned_mwh bigint NOT NULL DEFAULT 0,
     samples bigint NOT NULL,
     first_reading_at timestamptz,
     last_reading_at timestamptz,
@@ -116,6 +121,7 @@ COMMENT ON TABLE telemetry.vehicle_energy_hourly IS
 COMMENT ON COLUMN telemetry.vehicle_energy_hourly.vehicle_id IS 'The vehicle''s id.';
 COMMENT ON COLUMN telemetry.vehicle_energy_hourly.bucket IS 'Start of the hour, in UTC.';
 COMMENT ON COLUMN telemetry.vehicle_energy_hourly.energy_mwh IS 'Energy of all entries, in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.vehicle_energy_hourly.apportioned_mwh IS 'What of it was apportioned from longer intervals, in milliwatt-hours.';
 COMMENT ON COLUMN telemetry.vehicle_energy_hourly.samples IS 'How many readings there are.';
 COMMENT ON COLUMN telemetry.vehicle_energy_hourly.first_reading_at IS
 'Time of the first reading; null where there are corrections alone.';
@@ -141,6 +147,7 @@ CREATE TABLE telemetry.vehicle_energy_daily (
     vehicle_id text COLLATE "C" NOT NULL,
     bucket timestamptz NOT NULL,
     energy_mwh bigint NOT NULL,
+    apportioned_mwh bigint NOT NULL DEFAULT 0,
     samples bigint NOT NULL,
     first_reading_at timestamptz,
     last_reading_at timestamptz,
@@ -171,6 +178,7 @@ COMMENT ON TABLE telemetry.vehicle_energy_daily IS
 COMMENT ON COLUMN telemetry.vehicle_energy_daily.vehicle_id IS 'The vehicle''s id.';
 COMMENT ON COLUMN telemetry.vehicle_energy_daily.bucket IS 'Start of the day, in UTC.';
 COMMENT ON COLUMN telemetry.vehicle_energy_daily.energy_mwh IS 'Energy of all entries, in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.vehicle_energy_daily.apportioned_mwh IS 'What of it was apportioned from longer intervals, in milliwatt-hours.';
 COMMENT ON COLUMN telemetry.vehicle_energy_daily.samples IS 'How many readings there are.';
 COMMENT ON COLUMN telemetry.vehicle_energy_daily.first_reading_at IS
 'Time of the first reading; null where there are corrections alone.';

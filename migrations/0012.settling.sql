@@ -1,0 +1,207 @@
+-- The ledger's own books: how registers are judged, what waits to be settled, what each day came to, events and records.
+
+SET LOCAL ROLE wattledger_owner;
+
+CREATE TABLE telemetry.register_rules (
+    dataset text PRIMARY KEY CHECK (dataset IN ('meter_reading', 'vehicle_reading')),
+    step interval NOT NULL DEFAULT '1 minute' CHECK (step > '0'),
+    silence interval NOT NULL DEFAULT '90 minutes' CHECK (silence > '0'),
+    apportioned_above interval NOT NULL DEFAULT '150 seconds' CHECK (apportioned_above >= '0'),
+    usual_power_kw double precision NOT NULL DEFAULT 50 CHECK (usual_power_kw BETWEEN 0 AND 1e6),
+    max_power_kw double precision NOT NULL DEFAULT 500 CHECK (max_power_kw BETWEEN 0 AND 1e6),
+    tolerance_kwh double precision NOT NULL DEFAULT 1 CHECK (tolerance_kwh BETWEEN 0 AND 1e6),
+    glitch_within interval NOT NULL DEFAULT '60 minutes' CHECK (glitch_within >= '0'),
+    glitch_readings integer NOT NULL DEFAULT 10 CHECK (glitch_readings > 0),
+    widths_kwh double precision [] NOT NULL DEFAULT '{100000, 1000000, 10000000, 2147483.648, 4294967.296}'
+);
+
+COMMENT ON TABLE telemetry.register_rules IS
+'How intervals are placed in hours and registers judged, one row per side; what telemetry.device_setting has of a device goes before.';
+COMMENT ON COLUMN telemetry.register_rules.dataset IS 'meter_reading or vehicle_reading.';
+COMMENT ON COLUMN telemetry.register_rules.step IS 'How often a device usually reports.';
+COMMENT ON COLUMN telemetry.register_rules.silence IS
+'A difference explains a gap up to this; after a longer one only if it does not fit one step at the usual power.';
+COMMENT ON COLUMN telemetry.register_rules.apportioned_above IS
+'Intervals up to this count where they end; longer ones are cut at the hours.';
+COMMENT ON COLUMN telemetry.register_rules.usual_power_kw IS 'The usual power of a device, in kW.';
+COMMENT ON COLUMN telemetry.register_rules.max_power_kw IS 'The greatest power that is believed, in kW.';
+COMMENT ON COLUMN telemetry.register_rules.tolerance_kwh IS
+'By how much a register may fall, or rise beyond the greatest power, without an event, in kWh.';
+COMMENT ON COLUMN telemetry.register_rules.glitch_within IS 'How long a register may be elsewhere and still be a glitch.';
+COMMENT ON COLUMN telemetry.register_rules.glitch_readings IS
+'How many readings a register may be elsewhere and still be a glitch, however long that takes.';
+COMMENT ON COLUMN telemetry.register_rules.widths_kwh IS 'Where registers may roll over to zero, in kWh.';
+
+INSERT INTO telemetry.register_rules (dataset) VALUES ('meter_reading'), ('vehicle_reading');
+
+CREATE TRIGGER always_there BEFORE DELETE OR TRUNCATE ON telemetry.register_rules
+FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_removal();
+
+CREATE TABLE telemetry.device_setting (
+    dataset text NOT NULL CHECK (dataset IN ('meter_reading', 'vehicle_reading')),
+    device_id text COLLATE "C" NOT NULL CHECK (length(device_id) BETWEEN 1 AND 128),
+    step interval CHECK (step > '0'),
+    usual_power_kw double precision CHECK (usual_power_kw BETWEEN 0 AND 1e6),
+    max_power_kw double precision CHECK (max_power_kw BETWEEN 0 AND 1e6),
+    tolerance_kwh double precision CHECK (tolerance_kwh BETWEEN 0 AND 1e6),
+    width_kwh double precision CHECK (width_kwh > 0 AND width_kwh <= 1e9),
+    PRIMARY KEY (dataset, device_id)
+);
+
+COMMENT ON TABLE telemetry.device_setting IS
+'What ops.set_device has set, one row per device; null: as telemetry.register_rules says.';
+COMMENT ON COLUMN telemetry.device_setting.dataset IS 'meter_reading or vehicle_reading.';
+COMMENT ON COLUMN telemetry.device_setting.device_id IS 'The meter''s or vehicle''s id.';
+COMMENT ON COLUMN telemetry.device_setting.step IS 'How often the device reports.';
+COMMENT ON COLUMN telemetry.device_setting.usual_power_kw IS 'Its usual power, in kW.';
+COMMENT ON COLUMN telemetry.device_setting.max_power_kw IS 'Its greatest power, in kW.';
+COMMENT ON COLUMN telemetry.device_setting.tolerance_kwh IS 'How far its register may be off without an event, in kWh.';
+COMMENT ON COLUMN telemetry.device_setting.width_kwh IS 'Where its register rolls over to zero, in kWh.';
+
+CREATE TABLE telemetry.settle_queue (
+    dataset text NOT NULL CHECK (dataset IN ('meter_reading', 'vehicle_reading')),
+    device_id text COLLATE "C" NOT NULL,
+    day date NOT NULL,
+    due_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (dataset, device_id, day)
+) WITH (fillfactor = 70);
+
+CREATE INDEX settle_queue_due ON telemetry.settle_queue (due_at);
+
+COMMENT ON TABLE telemetry.settle_queue IS
+'The days of devices whose ledger may not follow from their readings yet, one row per device and UTC day.';
+COMMENT ON COLUMN telemetry.settle_queue.dataset IS 'meter_reading or vehicle_reading.';
+COMMENT ON COLUMN telemetry.settle_queue.device_id IS 'The meter''s or vehicle''s id.';
+COMMENT ON COLUMN telemetry.settle_queue.day IS 'The UTC day from which on it has to be settled.';
+COMMENT ON COLUMN telemetry.settle_queue.due_at IS
+'When to settle: in time where only the day''s end has to be noted, at once where energy may be in another hour.';
+
+CREATE TABLE telemetry.settled_day (
+    dataset text NOT NULL CHECK (dataset IN ('meter_reading', 'vehicle_reading')),
+    device_id text COLLATE "C" NOT NULL,
+    day date NOT NULL,
+    read_at timestamptz,
+    kind telemetry.reading_kind,
+    level_mwh bigint,
+    level_at timestamptz,
+    session_no integer,
+    earlier_session_no integer,
+    earlier_level_mwh bigint,
+    differences_mwh bigint NOT NULL DEFAULT 0,
+    carried_mwh bigint NOT NULL DEFAULT 0,
+    jitters integer NOT NULL DEFAULT 0,
+    placed_since timestamptz NOT NULL,
+    is_final boolean NOT NULL,
+    PRIMARY KEY (dataset, device_id, day)
+) WITH (fillfactor = 70);
+
+COMMENT ON TABLE telemetry.settled_day IS
+'How a device''s ledger stands at the end of a UTC day: what settling goes on from, and what the bill of the day shows.';
+COMMENT ON COLUMN telemetry.settled_day.dataset IS 'meter_reading or vehicle_reading.';
+COMMENT ON COLUMN telemetry.settled_day.device_id IS 'The meter''s or vehicle''s id.';
+COMMENT ON COLUMN telemetry.settled_day.day IS 'The UTC day.';
+COMMENT ON COLUMN telemetry.settled_day.read_at IS
+'Time of the last reading before the day''s end from which the next interval starts; null where there was none.';
+COMMENT ON COLUMN telemetry.settled_day.kind IS 'What that reading reported.';
+COMMENT ON COLUMN telemetry.settled_day.level_mwh IS
+'The last accepted level of the counter, in milliwatt-hours; null where the device never reported one.';
+COMMENT ON COLUMN telemetry.settled_day.level_at IS 'When that level was reported.';
+COMMENT ON COLUMN telemetry.settled_day.session_no IS 'The session of a per-session counter.';
+COMMENT ON COLUMN telemetry.settled_day.earlier_session_no IS 'The session before, which a late reading may go back to.';
+COMMENT ON COLUMN telemetry.settled_day.earlier_level_mwh IS 'The last level of that one, in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.settled_day.differences_mwh IS
+'Energy of differences since the level was reported, in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.settled_day.carried_mwh IS
+'Energy placed before the day''s end of the interval that goes across it, in milliwatt-hours: the register then stood at the level and this.';
+COMMENT ON COLUMN telemetry.settled_day.jitters IS 'How often the register fell within its tolerance that day.';
+COMMENT ON COLUMN telemetry.settled_day.placed_since IS
+'Start of the earliest hour in which readings of the day have energy.';
+COMMENT ON COLUMN telemetry.settled_day.is_final IS
+'Whether no later reading can change what is said here: false while it may still turn out a glitch.';
+
+CREATE TABLE telemetry.register_event (
+    dataset text NOT NULL CHECK (dataset IN ('meter_reading', 'vehicle_reading')),
+    device_id text COLLATE "C" NOT NULL,
+    happened_at timestamptz NOT NULL,
+    event text NOT NULL CHECK (
+        event IN ('glitch', 'rollover', 'reset', 'jump', 'exchange', 'kind', 'undecided', 'too_short')
+    ),
+    source_day date NOT NULL,
+    before_mwh bigint,
+    reported_mwh bigint,
+    booked_mwh bigint NOT NULL,
+    explained_mwh bigint NOT NULL,
+    is_final boolean NOT NULL,
+    PRIMARY KEY (dataset, device_id, happened_at, event)
+);
+
+COMMENT ON TABLE telemetry.register_event IS
+'What registers did beside counting, as settling judges it; written anew whenever the day is settled again.';
+COMMENT ON COLUMN telemetry.register_event.dataset IS 'meter_reading or vehicle_reading.';
+COMMENT ON COLUMN telemetry.register_event.device_id IS 'The meter''s or vehicle''s id.';
+COMMENT ON COLUMN telemetry.register_event.happened_at IS 'Time of the reading or record.';
+COMMENT ON COLUMN telemetry.register_event.event IS
+'glitch, rollover, reset, jump, exchange, kind (from differences to a register), undecided (the next reading tells), too_short (a difference larger than its interval allows).';
+COMMENT ON COLUMN telemetry.register_event.source_day IS 'The UTC day of that reading or record.';
+COMMENT ON COLUMN telemetry.register_event.before_mwh IS 'The accepted level before, in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.register_event.reported_mwh IS 'The level that was reported, in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.register_event.booked_mwh IS 'The energy that was counted for it, in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.register_event.explained_mwh IS
+'By how much the accepted level changed beyond the energy counted, in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.register_event.is_final IS 'Whether no later reading can change it.';
+
+CREATE TABLE telemetry.ledger_record (
+    record_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    recorded_at timestamptz NOT NULL DEFAULT now(),
+    login text NOT NULL DEFAULT session_user,
+    record text NOT NULL CHECK (record IN ('exchange', 'correction', 'dismissal', 'cancellation')),
+    dataset text NOT NULL CHECK (dataset IN ('meter_reading', 'vehicle_reading')),
+    device_id text COLLATE "C" NOT NULL CHECK (length(device_id) BETWEEN 1 AND 128),
+    happened_at timestamptz NOT NULL,
+    final_mwh bigint CHECK (final_mwh >= 0),
+    initial_mwh bigint CHECK (initial_mwh >= 0),
+    energy_mwh bigint,
+    cancels bigint UNIQUE REFERENCES telemetry.ledger_record (record_id),
+    why text NOT NULL CHECK (length(why) BETWEEN 1 AND 1000),
+    CHECK ((record = 'exchange') = (final_mwh IS NOT NULL AND initial_mwh IS NOT NULL)),
+    CHECK ((record = 'exchange') = (final_mwh IS NOT NULL OR initial_mwh IS NOT NULL)),
+    CHECK ((record = 'correction') = (energy_mwh IS NOT NULL)),
+    CHECK ((record = 'cancellation') = (cancels IS NOT NULL))
+);
+
+CREATE INDEX ledger_record_device ON telemetry.ledger_record (dataset, device_id, happened_at);
+
+COMMENT ON TABLE telemetry.ledger_record IS
+'What DBAs told the ledger about devices, append-only: a meter that was replaced, energy to add or take, an event that is none. A cancellation takes back another row.';
+COMMENT ON COLUMN telemetry.ledger_record.record_id IS 'Which record, in order.';
+COMMENT ON COLUMN telemetry.ledger_record.recorded_at IS 'When it was made.';
+COMMENT ON COLUMN telemetry.ledger_record.login IS 'The login of the database that made it.';
+COMMENT ON COLUMN telemetry.ledger_record.record IS 'exchange, correction, dismissal or cancellation.';
+COMMENT ON COLUMN telemetry.ledger_record.dataset IS 'meter_reading or vehicle_reading.';
+COMMENT ON COLUMN telemetry.ledger_record.device_id IS 'The meter''s or vehicle''s id.';
+COMMENT ON COLUMN telemetry.ledger_record.happened_at IS 'When it happened, or the time of the event that it is about.';
+COMMENT ON COLUMN telemetry.ledger_record.final_mwh IS 'An exchange''s last level of the old register, in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.ledger_record.initial_mwh IS
+'An exchange''s first level of the new register, in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.ledger_record.energy_mwh IS 'A correction''s energy in milliwatt-hours; negative: to take.';
+COMMENT ON COLUMN telemetry.ledger_record.cancels IS 'The record that a cancellation takes back.';
+COMMENT ON COLUMN telemetry.ledger_record.why IS 'Why, in the words of who made it.';
+
+CREATE FUNCTION telemetry.refuse_change_of_records()
+RETURNS trigger
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RAISE EXCEPTION '% on %.% is refused: records are append-only', TG_OP, TG_TABLE_SCHEMA, TG_TABLE_NAME
+        USING ERRCODE = 'WL010', HINT = 'Take a record back with ops.cancel_record, and make another.';
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.refuse_change_of_records() IS
+'Trigger: raises WL010 on whatever would change or remove a record of the ledger.';
+
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON telemetry.ledger_record
+FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_change_of_records();
+
+REVOKE UPDATE, DELETE, TRUNCATE ON telemetry.ledger_record FROM wattledger_owner;
