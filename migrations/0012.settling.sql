@@ -205,3 +205,58 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON telemetry.ledg
 FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_change_of_records();
 
 REVOKE UPDATE, DELETE, TRUNCATE ON telemetry.ledger_record FROM wattledger_owner;
+
+-- what the fold (sql/ledger/fold.sql) takes and gives
+
+CREATE TYPE telemetry.fold_item AS (
+    ts timestamptz,
+    energy_mwh bigint,
+    kind telemetry.reading_kind,
+    register_mwh bigint,
+    interval_start timestamptz,
+    session_no integer,
+    verdict text,
+    initial_mwh bigint
+);
+
+COMMENT ON TYPE telemetry.fold_item IS
+'A reading or record on its way through the fold: of a reading what is stored, energy_mwh as judged at arrival; of an exchange its final level as register_mwh, and initial_mwh. verdict: exchange, end (of what is stored), or what was found for a reading that had to wait: glitch, decided, undecided.';
+
+CREATE TYPE telemetry.fold_step AS (
+    ts timestamptz,
+    known_mwh bigint,
+    energy_mwh bigint,
+    since timestamptz,
+    is_cut boolean,
+    verdict telemetry.entry_reason
+);
+
+COMMENT ON TYPE telemetry.fold_step IS
+'What the fold found for a reading or record: its energy as known at arrival and as judged, in milliwatt-hours, since when it flowed (null: not told), whether it is cut at the hours, and how it was judged.';
+
+CREATE TYPE telemetry.due_entry AS (
+    source_day date,
+    hour timestamptz,
+    reason telemetry.entry_reason,
+    energy_mwh bigint
+);
+
+COMMENT ON TYPE telemetry.due_entry IS
+'Energy that a day''s readings and records put into an hour beyond what was taken for them at arrival, for a reason.';
+
+CREATE TYPE telemetry.folded AS (
+    dataset text,
+    device_id text,
+    first_day date,
+    last_day date,
+    kept_since timestamptz,
+    kept_carried_mwh bigint,
+    steps telemetry.fold_step [],
+    days telemetry.settled_day [],
+    events telemetry.register_event [],
+    reaches_end boolean,
+    level_mwh bigint
+);
+
+COMMENT ON TYPE telemetry.folded IS
+'What the fold of a device found from its first to its last day, both included. kept_since: no hour before may change, and kept_carried_mwh is what those have of the interval across. reaches_end: the last day has the newest reading; level_mwh is then what the next one counts from, null where it is not decided.';

@@ -52,6 +52,26 @@ $$;
 COMMENT ON FUNCTION telemetry.ceiling_day(timestamptz) IS
 'Takes a moment. Returns it where a UTC day starts then, else the start of the next day.';
 
+CREATE OR REPLACE FUNCTION telemetry.utc_day(moment timestamptz)
+RETURNS date
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT (moment AT TIME ZONE 'UTC')::date
+$$;
+
+COMMENT ON FUNCTION telemetry.utc_day(timestamptz) IS
+'Takes a moment. Returns the UTC day that it is in.';
+
+CREATE OR REPLACE FUNCTION telemetry.day_start(day date)
+RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT day::timestamp AT TIME ZONE 'UTC'
+$$;
+
+COMMENT ON FUNCTION telemetry.day_start(date) IS
+'Takes a UTC day. Returns the moment at which it starts.';
+
 -- in PL/pgSQL since the planner does not inline what takes an expression more than once, and SQL functions that are not
 -- inlined are planned again in each query
 CREATE OR REPLACE FUNCTION telemetry.answerable(
@@ -117,6 +137,8 @@ REVOKE ALL ON FUNCTION
     telemetry.ceiling_hour(timestamptz),
     telemetry.floor_day(timestamptz),
     telemetry.ceiling_day(timestamptz),
+    telemetry.utc_day(timestamptz),
+    telemetry.day_start(date),
     telemetry.answerable(timestamptz, timestamptz, timestamptz),
     telemetry.asked_window(timestamptz, timestamptz)
 FROM PUBLIC;
@@ -127,5 +149,7 @@ GRANT EXECUTE ON FUNCTION
     telemetry.ceiling_hour(timestamptz),
     telemetry.floor_day(timestamptz),
     telemetry.ceiling_day(timestamptz),
+    telemetry.utc_day(timestamptz),
+    telemetry.day_start(date),
     telemetry.answerable(timestamptz, timestamptz, timestamptz)
 TO wattledger_bi, wattledger_dba;

@@ -1,0 +1,26 @@
+-- Settling by the service, a transaction per call.
+
+CREATE OR REPLACE FUNCTION api.settle(most integer DEFAULT 200)
+RETURNS TABLE (settled integer, entries integer, waiting integer)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- what a crash takes back is still queued then
+    PERFORM set_config('synchronous_commit', 'off', TRUE);
+    RETURN QUERY
+    SELECT
+        s.settled,
+        s.entries,
+        (
+            SELECT count(*)::integer
+            FROM (SELECT FROM telemetry.settle_queue AS q WHERE q.due_at <= now() LIMIT 10000) AS q
+        )
+    FROM telemetry.settle_due(settle.most, now(), FALSE) AS s;
+END;
+$$;
+
+COMMENT ON FUNCTION api.settle(integer) IS
+'Takes how many devices to settle at most. Brings the ledger of devices that are queued in line with their readings, for some 50 milliseconds. Returns how many were settled, how many entries were posted, and how many days of devices are still due (10,000 where there are more). To be called again, in a transaction of its own, while something was settled.';
+REVOKE ALL ON FUNCTION api.settle(integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION api.settle(integer) TO wattledger_service;
