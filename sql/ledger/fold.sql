@@ -1,74 +1,5 @@
 -- The fold: a device's stored readings and records in order of time, and the energy that they come to.
 
-CREATE OR REPLACE FUNCTION telemetry.fold_items(
-    dataset text,
-    device_id text,
-    since timestamptz,
-    until timestamptz,
-    is_last boolean
-)
-RETURNS SETOF telemetry.fold_item
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_custom_plan
-AS $$
-BEGIN
-    RETURN QUERY
-    SELECT i.ts, i.energy_mwh, i.kind, i.register_mwh, i.interval_start, i.session_no, i.verdict, i.initial_mwh
-    FROM (
-        SELECT r.ts, r.energy_mwh, r.kind, r.register_mwh, r.interval_start, r.session_no,
-            NULL::text AS verdict, NULL::bigint AS initial_mwh
-        FROM telemetry.meter_reading AS r
-        WHERE fold_items.dataset = 'meter_reading'
-            AND r.meter_id = fold_items.device_id
-            AND r.entry = 0
-            AND r.ts >= fold_items.since AND r.ts < fold_items.until
-        UNION ALL
-        SELECT r.ts, r.energy_mwh, r.kind, r.register_mwh, r.interval_start, r.session_no, NULL, NULL
-        FROM telemetry.vehicle_reading AS r
-        WHERE fold_items.dataset = 'vehicle_reading'
-            AND r.vehicle_id = fold_items.device_id
-            AND r.entry = 0
-            AND r.ts >= fold_items.since AND r.ts < fold_items.until
-        UNION ALL
-        SELECT r.happened_at, 0, NULL, r.final_mwh, NULL, NULL, r.record, r.initial_mwh
-        FROM telemetry.standing_record AS r
-        WHERE r.dataset = fold_items.dataset
-            AND r.device_id = fold_items.device_id
-            AND r.record = 'exchange'
-            AND r.happened_at >= fold_items.since AND r.happened_at < fold_items.until
-    ) AS i
-    -- a record at a reading's time comes before it
-    ORDER BY i.ts, i.verdict NULLS LAST;
-    IF is_last THEN
-        RETURN NEXT ROW('infinity', 0, NULL, NULL, NULL, NULL, 'end', NULL)::telemetry.fold_item;
-    END IF;
-END;
-$$;
-
-COMMENT ON FUNCTION telemetry.fold_items(text, text, timestamptz, timestamptz, boolean) IS
-'Takes meter_reading or vehicle_reading, a device, a window (since included, until not), and whether nothing is stored after it. Returns what was reported and exchanged in it, in order of time, and at last an item that says so.';
-
-CREATE OR REPLACE FUNCTION telemetry.with_verdict(
-    items telemetry.fold_item [],
-    first_verdict text,
-    other_verdict text
-)
-RETURNS telemetry.fold_item []
-LANGUAGE plpgsql IMMUTABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    FOR v_place IN 1..cardinality(items) LOOP
-        items[v_place].verdict := CASE WHEN v_place = 1 THEN first_verdict ELSE other_verdict END;
-    END LOOP;
-    RETURN items;
-END;
-$$;
-
-COMMENT ON FUNCTION telemetry.with_verdict(telemetry.fold_item [], text, text) IS
-'Takes readings that had to wait, the verdict of the first and that of the others (NULL: to be judged afresh). Returns them with these.';
-
 CREATE OR REPLACE FUNCTION telemetry.fold(dataset text, device_id text, day date, all_steps boolean DEFAULT FALSE)
 RETURNS telemetry.folded
 LANGUAGE plpgsql STABLE
@@ -89,6 +20,10 @@ DECLARE
     v_todo telemetry.fold_item [];
     v_place integer;
     v_judged record;
+    v_steps telemetry.fold_step [] := '{}';
+    v_sum telemetry.fold_step;  -- of steps of one hour that count where they are
+    v_days telemetry.settled_day [] := '{}';
+    v_events telemetry.register_event [] := '{}';
     v_placed_since timestamptz := 'infinity';
     v_step telemetry.fold_step;
     v_event telemetry.register_event;
@@ -103,9 +38,6 @@ BEGIN
     v_folded.dataset := dataset;
     v_folded.device_id := device_id;
     v_folded.kept_since := telemetry.ceiling_day(v_bounds.complete_since);
-    v_folded.steps := '{}';
-    v_folded.days := '{}';
-    v_folded.events := '{}';
     v_folded.reaches_end := FALSE;
     SELECT coalesce(max(d.carried_mwh), 0) INTO v_folded.kept_carried_mwh
     FROM telemetry.settled_day AS d
@@ -128,6 +60,9 @@ BEGIN
         IF v_from IS NULL THEN
             v_folded.first_day := day;
             v_folded.last_day := day;
+            v_folded.steps := v_steps;
+            v_folded.days := v_days;
+            v_folded.events := v_events;
             RETURN v_folded;
         END IF;
     END IF;
@@ -143,15 +78,27 @@ BEGIN
             SELECT i.*
             FROM telemetry.fold_items(dataset, device_id, v_from, v_from + c_day, v_from + c_day > v_newest) AS i
         LOOP
-            -- the usual reading: in time, in order, as it was judged at arrival
+            -- the usual reading: one in order, soon after the one before
             IF NOT all_steps AND v_item.verdict IS NULL AND cardinality(v_run) = 0 AND v_item.ts < v_row_end
                 AND v_item.ts - v_state.read_at <= v_rules.apportioned_above
             THEN
                 IF v_item.kind = 'lifetime_register' THEN
+                    v_change := v_item.register_mwh - v_state.level_mwh;
                     IF v_state.kind = 'lifetime_register' AND v_state.differences_mwh = 0
-                        AND v_item.register_mwh - v_state.level_mwh = v_item.energy_mwh
-                        AND telemetry.is_step(v_item.energy_mwh, v_item.ts - v_state.level_at, v_rules)
+                        AND telemetry.is_step(v_change, v_item.ts - v_state.level_at, v_rules)
                     THEN
+                        IF v_change <> v_item.energy_mwh THEN
+                            -- one for the hour, since nothing of it is cut
+                            IF v_item.ts >= v_sum.ts + INTERVAL '1 hour' THEN
+                                v_steps := v_steps || v_sum;
+                                v_sum.ts := NULL;
+                            END IF;
+                            IF v_sum.ts IS NULL THEN
+                                v_sum := ROW(telemetry.floor_hour(v_item.ts), 0, 0, NULL, FALSE, 'step');
+                            END IF;
+                            v_sum.known_mwh := v_sum.known_mwh + v_item.energy_mwh;
+                            v_sum.energy_mwh := v_sum.energy_mwh + v_change;
+                        END IF;
                         v_state.read_at := v_item.ts;
                         v_state.level_at := v_item.ts;
                         v_state.level_mwh := v_item.register_mwh;
@@ -222,7 +169,7 @@ BEGIN
                         OR NOT (v_for_now OR (v_row_end > v_unsure_since AND v_row_end <= v_unsure_until));
                     v_state.placed_since := least(v_placed_since, telemetry.day_start(v_state.day));
                     v_placed_since := 'infinity';
-                    v_folded.days := v_folded.days || v_state;
+                    v_days := v_days || v_state;
                     IF v_state.day >= day AND v_state.is_final AND NOT all_steps THEN
                         SELECT d.* INTO v_stored
                         FROM telemetry.settled_day AS d
@@ -245,7 +192,7 @@ BEGIN
                     v_state.day := v_folded.last_day;
                     v_state.is_final := FALSE;  -- the day may go on
                     v_state.placed_since := least(v_placed_since, telemetry.day_start(v_state.day));
-                    v_folded.days := v_folded.days || v_state;
+                    v_days := v_days || v_state;
                     EXIT days;
                 END IF;
 
@@ -258,17 +205,20 @@ BEGIN
                     v_placed_since := least(v_placed_since, greatest(telemetry.floor_hour(v_step.since), v_folded.kept_since));
                 END IF;
                 IF all_steps OR v_step.is_cut OR v_step.energy_mwh <> v_step.known_mwh THEN
-                    v_folded.steps := v_folded.steps || v_step;
+                    v_steps := v_steps || v_step;
                 END IF;
                 v_event := v_judged.event;
                 IF v_event.event IS NOT NULL THEN
-                    v_folded.events := v_folded.events || v_event;
+                    v_events := v_events || v_event;
                 END IF;
                 v_place := v_place + 1;
             END LOOP;
         END LOOP;
         v_from := v_from + c_day;
     END LOOP;
+    v_folded.steps := CASE WHEN v_sum.ts IS NULL THEN v_steps ELSE v_steps || v_sum END;
+    v_folded.days := v_days;
+    v_folded.events := v_events;
     RETURN v_folded;
 END;
 $$;
@@ -276,8 +226,4 @@ $$;
 COMMENT ON FUNCTION telemetry.fold(text, text, date, boolean) IS
 'Takes meter_reading or vehicle_reading, a device, a UTC day, and whether to tell all steps. Folds what is stored of the device, from the last day before that which is settled for good, until a day ends as it was settled before, or to the newest reading. Returns what it came to: steps whose energy was known otherwise at arrival or is cut at the hours (or all), how each day ended, and events. Changes nothing. Raises WL050 where rules are missing.';
 
-REVOKE ALL ON FUNCTION
-    telemetry.fold_items(text, text, timestamptz, timestamptz, boolean),
-    telemetry.with_verdict(telemetry.fold_item [], text, text),
-    telemetry.fold(text, text, date, boolean)
-FROM PUBLIC;
+REVOKE ALL ON FUNCTION telemetry.fold(text, text, date, boolean) FROM PUBLIC;
