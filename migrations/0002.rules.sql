@@ -14,7 +14,12 @@ CREATE TABLE telemetry.limits (
     CHECK (minimum <= maximum),
     -- a level is kept to the milliwatt-hour, which a double precision is exact to below 2^53; what else is measured is
     -- stored in thousandths as a 32-bit integer
-    CHECK (CASE field WHEN 'register_kwh' THEN minimum >= 0 AND maximum <= 1e9 ELSE minimum >= -2e6 AND maximum <= 2e6 END)
+    CHECK (
+        CASE field
+            WHEN 'register_kwh' THEN minimum >= 0 AND maximum <= 1e9
+            ELSE minimum >= -2e6 AND maximum <= 2e6
+        END
+    )
 );
 
 COMMENT ON TABLE telemetry.limits IS

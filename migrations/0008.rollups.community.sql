@@ -29,7 +29,8 @@ SELECT
     public.time_bucket('1 hour', r.ts) AS bucket,
     r.meter_id,
     (sum(r.energy_mwh) * 0.000001)::numeric(20, 6) AS energy_kwh,
-    (coalesce(sum(r.energy_mwh) FILTER (WHERE r.reason = 'apportioned'), 0) * 0.000001)::numeric(20, 6) AS apportioned_kwh,
+    (coalesce(sum(r.energy_mwh) FILTER (WHERE r.reason = 'apportioned'), 0) * 0.000001)::numeric(20, 6)
+        AS apportioned_kwh,
     sum(r.energy_mwh)::bigint AS energy_mwh,
     coalesce(sum(r.energy_mwh) FILTER (WHERE r.reason = 'apportioned'), 0)::bigint AS apportioned_mwh,
     count(*) FILTER (WHERE r.entry = 0) AS samples,
@@ -74,7 +75,8 @@ SELECT
     public.time_bucket('1 hour', r.ts) AS bucket,
     r.vehicle_id,
     (sum(r.energy_mwh) * 0.000001)::numeric(20, 6) AS energy_kwh,
-    (coalesce(sum(r.energy_mwh) FILTER (WHERE r.reason = 'apportioned'), 0) * 0.000001)::numeric(20, 6) AS apportioned_kwh,
+    (coalesce(sum(r.energy_mwh) FILTER (WHERE r.reason = 'apportioned'), 0) * 0.000001)::numeric(20, 6)
+        AS apportioned_kwh,
     sum(r.energy_mwh)::bigint AS energy_mwh,
     coalesce(sum(r.energy_mwh) FILTER (WHERE r.reason = 'apportioned'), 0)::bigint AS apportioned_mwh,
     count(*) FILTER (WHERE r.entry = 0) AS samples,

@@ -42,7 +42,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_removal();
 
 CREATE TABLE telemetry.work_done (
     dataset text REFERENCES telemetry.dataset (dataset),
-    work text CHECK (work IN ('refresh', 'compress', 'retain')),
+    work text CHECK (work IN ('refresh', 'compress', 'retain', 'settle')),
     last_started_at timestamptz NOT NULL,
     last_finished_at timestamptz,
     last_complete_at timestamptz,
@@ -53,7 +53,7 @@ COMMENT ON TABLE telemetry.work_done IS
 'When history was last kept in shape, by a job or by hand: one row per dataset and kind of work that was ever started.';
 COMMENT ON COLUMN telemetry.work_done.dataset IS 'The dataset that was worked on.';
 COMMENT ON COLUMN telemetry.work_done.work IS
-'refresh: bring a rollup up to date; compress: move chunks to the columnstore; retain: drop what is kept no longer.';
+'refresh: bring a rollup up to date; compress: move chunks to the columnstore; retain: drop what is kept no longer; settle: bring the ledger in line with late readings and registers.';
 COMMENT ON COLUMN telemetry.work_done.last_started_at IS 'When it last started.';
 COMMENT ON COLUMN telemetry.work_done.last_finished_at IS 'When it last ended well; null if it never did.';
 COMMENT ON COLUMN telemetry.work_done.last_complete_at IS

@@ -1,4 +1,4 @@
--- The ledger's own books: how registers are judged, what waits to be settled, what each day came to, events and records.
+-- The ledger's own books: how registers are judged, what waits to be settled, how each day ended, events and records.
 
 SET LOCAL ROLE wattledger_owner;
 
@@ -12,7 +12,7 @@ CREATE TABLE telemetry.register_rules (
     tolerance_kwh double precision NOT NULL DEFAULT 1 CHECK (tolerance_kwh BETWEEN 0 AND 1e6),
     glitch_within interval NOT NULL DEFAULT '60 minutes' CHECK (glitch_within >= '0'),
     glitch_readings integer NOT NULL DEFAULT 10 CHECK (glitch_readings > 0),
-    widths_kwh double precision [] NOT NULL DEFAULT '{100000, 1000000, 10000000, 2147483.648, 4294967.296}'
+    widths_kwh double precision[] NOT NULL DEFAULT '{100000, 1000000, 10000000, 2147483.648, 4294967.296}'
 );
 
 COMMENT ON TABLE telemetry.register_rules IS

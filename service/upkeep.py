@@ -61,7 +61,7 @@ class Upkeep:
                 dropped, more = await _call(
                     connection,
                     "SELECT count(*) FILTER (WHERE m.step = 'dropped'),"
-                    " coalesce(bool_or(m.step IN ('bound', 'dropped', 'kept')), FALSE)"
+                    " coalesce(bool_or(m.step IN ('bound', 'dropped', 'kept', 'settle')), FALSE)"
                     " FROM api.maintain() AS m",
                 )
                 total += dropped

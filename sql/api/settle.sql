@@ -16,7 +16,7 @@ BEGIN
             SELECT count(*)::integer
             FROM (SELECT FROM telemetry.settle_queue AS q WHERE q.due_at <= now() LIMIT 10000) AS q
         )
-    FROM telemetry.settle_due(settle.most, now(), FALSE) AS s;
+    FROM telemetry.settle_due(NULL, settle.most, now(), FALSE) AS s;
 END;
 $$;
 

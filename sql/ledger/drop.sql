@@ -1,7 +1,7 @@
 -- Drops of what is kept no longer, in steps that are committed one by one:
 --   1. move the bound of what is accepted;
 --   2. wait for every transaction that may have looked at the old one;
---   3. bring the rollups up to it, whatever their schedule;
+--   3. bring the rollups up to it, whatever their schedule, and settle what is queued of it for good;
 --   4. chunk by chunk, refreshes and writers kept out: prove that hours and days hold all of it, note that, and drop.
 
 CREATE OR REPLACE FUNCTION telemetry.await_writers(dataset text, patience interval)
@@ -135,7 +135,7 @@ BEGIN
     IF v_cutoff IS NULL THEN
         RETURN;
     END IF;
-    SELECT c.chunk, c.chunk_start, c.chunk_end, max(c.chunk_end) OVER ()
+    SELECT c.chunk, c.chunk_start, c.chunk_end, telemetry.ceiling_day(max(c.chunk_end) OVER ())
     INTO chunk, v_start, chunk_end, v_last
     FROM telemetry.chunks_before(dataset, v_cutoff) AS c
     ORDER BY c.chunk_start
@@ -175,13 +175,17 @@ BEGIN
         step := 'refresh';
         RETURN;
     END IF;
+    IF dataset LIKE '%reading' AND NOT telemetry.settle_before(dataset, since, chunk_end, v_last) THEN
+        step := 'settle';
+        RETURN;
+    END IF;
     SELECT d.step, d.detail INTO step, detail
     FROM telemetry.drop_proven(dataset, chunk::regclass, v_start, chunk_end, since) AS d;
 END;
 $$;
 
 COMMENT ON FUNCTION telemetry.drop_next(text) IS
-'Takes the next step in dropping what a dataset keeps no longer, to be committed before the one after. Takes the dataset. Returns what was done, or is to be done first: bound (older readings are no longer accepted), or what telemetry.drop_proven says of the oldest chunk, which is named, with since when it has rows and its end; NULL where nothing is left to be dropped.';
+'Takes the next step in dropping what a dataset keeps no longer, to be committed before the one after. Takes the dataset. Returns what was done, or is to be done first: bound (older readings are no longer accepted), settle (some of it was), or what telemetry.drop_proven says of the oldest chunk, which is named, with since when it has rows and its end; NULL where nothing is left to be dropped.';
 
 CREATE OR REPLACE FUNCTION telemetry.has_expired(dataset text)
 RETURNS boolean

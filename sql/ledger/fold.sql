@@ -1,6 +1,12 @@
 -- The fold: a device's stored readings and records in order of time, and the energy that they come to.
 
-CREATE OR REPLACE FUNCTION telemetry.fold(dataset text, device_id text, day date, all_steps boolean DEFAULT FALSE)
+CREATE OR REPLACE FUNCTION telemetry.fold(
+    dataset text,
+    device_id text,
+    day date,
+    through date DEFAULT NULL,
+    all_steps boolean DEFAULT FALSE
+)
 RETURNS telemetry.folded
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -170,7 +176,7 @@ BEGIN
                     v_state.placed_since := least(v_placed_since, telemetry.day_start(v_state.day));
                     v_placed_since := 'infinity';
                     v_days := v_days || v_state;
-                    IF v_state.day >= day AND v_state.is_final AND NOT all_steps THEN
+                    IF v_state.day >= coalesce(through, day) AND v_state.is_final THEN
                         SELECT d.* INTO v_stored
                         FROM telemetry.settled_day AS d
                         WHERE d.dataset = fold.dataset AND d.device_id = fold.device_id AND d.day = v_state.day;
@@ -223,7 +229,7 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION telemetry.fold(text, text, date, boolean) IS
-'Takes meter_reading or vehicle_reading, a device, a UTC day, and whether to tell all steps. Folds what is stored of the device, from the last day before that which is settled for good, until a day ends as it was settled before, or to the newest reading. Returns what it came to: steps whose energy was known otherwise at arrival or is cut at the hours (or all), how each day ended, and events. Changes nothing. Raises WL050 where rules are missing.';
+COMMENT ON FUNCTION telemetry.fold(text, text, date, date, boolean) IS
+'Takes meter_reading or vehicle_reading, a device, a UTC day, the last day to fold at least (NULL: that day), and whether to tell all steps. Folds what is stored of the device, from the last day before that which is settled for good, until a day ends as it was settled before, or to the newest reading. Returns what it came to: steps whose energy was known otherwise at arrival or is cut at the hours (or all), how each day ended, and events. Changes nothing. Raises WL050 where rules are missing.';
 
-REVOKE ALL ON FUNCTION telemetry.fold(text, text, date, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION telemetry.fold(text, text, date, date, boolean) FROM PUBLIC;

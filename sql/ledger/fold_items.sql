@@ -50,11 +50,11 @@ COMMENT ON FUNCTION telemetry.fold_items(text, text, timestamptz, timestamptz, b
 'Takes meter_reading or vehicle_reading, a device, a window (since included, until not), and whether nothing is stored after it. Returns what was reported and exchanged in it, in order of time, and at last an item that says so.';
 
 CREATE OR REPLACE FUNCTION telemetry.with_verdict(
-    items telemetry.fold_item [],
+    items telemetry.fold_item[],
     first_verdict text,
     other_verdict text
 )
-RETURNS telemetry.fold_item []
+RETURNS telemetry.fold_item[]
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -66,10 +66,10 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION telemetry.with_verdict(telemetry.fold_item [], text, text) IS
+COMMENT ON FUNCTION telemetry.with_verdict(telemetry.fold_item[], text, text) IS
 'Takes readings that had to wait, the verdict of the first and that of the others (NULL: to be judged afresh). Returns them with these.';
 
 REVOKE ALL ON FUNCTION
     telemetry.fold_items(text, text, timestamptz, timestamptz, boolean),
-    telemetry.with_verdict(telemetry.fold_item [], text, text)
+    telemetry.with_verdict(telemetry.fold_item[], text, text)
 FROM PUBLIC;

@@ -1,15 +1,35 @@
 -- Records of DBAs as they stand: those that were not cancelled.
 
 CREATE OR REPLACE VIEW telemetry.standing_record AS
-SELECT r.*
+SELECT
+    r.record_id,
+    r.record,
+    r.dataset,
+    r.device_id,
+    r.happened_at,
+    r.final_mwh,
+    r.initial_mwh,
+    r.energy_mwh,
+    r.why
 FROM telemetry.ledger_record AS r
 WHERE r.record <> 'cancellation'
     AND NOT EXISTS (
-        SELECT FROM telemetry.ledger_record AS c WHERE c.cancels = r.record_id
+        SELECT FROM telemetry.ledger_record AS c
+        WHERE c.cancels = r.record_id
     );
 
 COMMENT ON VIEW telemetry.standing_record IS
 'The records of telemetry.ledger_record that were not cancelled, with its columns.';
+COMMENT ON COLUMN telemetry.standing_record.record_id IS 'Which record, in order.';
+COMMENT ON COLUMN telemetry.standing_record.record IS 'exchange, correction or dismissal.';
+COMMENT ON COLUMN telemetry.standing_record.dataset IS 'meter_reading or vehicle_reading.';
+COMMENT ON COLUMN telemetry.standing_record.device_id IS 'The meter''s or vehicle''s id.';
+COMMENT ON COLUMN telemetry.standing_record.happened_at IS 'When it happened, or the time of the event that it is about.';
+COMMENT ON COLUMN telemetry.standing_record.final_mwh IS 'An exchange''s last level of the old register, in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.standing_record.initial_mwh IS
+'An exchange''s first level of the new register, in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.standing_record.energy_mwh IS 'A correction''s energy in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.standing_record.why IS 'Why, in the words of who made it.';
 
 CREATE OR REPLACE FUNCTION telemetry.newest_item(dataset text, device_id text)
 RETURNS timestamptz

@@ -68,7 +68,7 @@ COMMENT ON FUNCTION telemetry.is_step(bigint, interval, telemetry.register_rules
 'Takes a register''s step from its accepted level in milliwatt-hours, the time since that was reported, and the device''s rules. Returns whether it is taken as it is: it did not fall, and the power is believed.';
 
 CREATE OR REPLACE FUNCTION telemetry.is_glitch_over(
-    run telemetry.fold_item [],
+    run telemetry.fold_item[],
     step_mwh bigint,
     gap interval,
     rules telemetry.register_rules
@@ -90,11 +90,11 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.is_glitch_over(
-    telemetry.fold_item [], bigint, interval, telemetry.register_rules
+    telemetry.fold_item[], bigint, interval, telemetry.register_rules
 ) IS
 'Takes the readings of a register that went elsewhere, the step of the next one from the level accepted before them in milliwatt-hours, the time since that level, and the device''s rules. Returns whether it is back, so that the readings between were a glitch.';
 
-CREATE OR REPLACE FUNCTION telemetry.is_decided(run telemetry.fold_item [], rules telemetry.register_rules)
+CREATE OR REPLACE FUNCTION telemetry.is_decided(run telemetry.fold_item[], rules telemetry.register_rules)
 RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -105,7 +105,7 @@ AS $$
         )
 $$;
 
-COMMENT ON FUNCTION telemetry.is_decided(telemetry.fold_item [], telemetry.register_rules) IS
+COMMENT ON FUNCTION telemetry.is_decided(telemetry.fold_item[], telemetry.register_rules) IS
 'Takes the readings of a register that went elsewhere and the device''s rules. Returns whether it stays there: it goes on counting, or has been there for longer than a glitch.';
 
 CREATE OR REPLACE FUNCTION telemetry.rollover_mwh(
@@ -144,8 +144,8 @@ REVOKE ALL ON FUNCTION
     telemetry.plausible_mwh(interval, telemetry.register_rules),
     telemetry.is_jitter(bigint, telemetry.register_rules),
     telemetry.is_step(bigint, interval, telemetry.register_rules),
-    telemetry.is_glitch_over(telemetry.fold_item [], bigint, interval, telemetry.register_rules),
-    telemetry.is_decided(telemetry.fold_item [], telemetry.register_rules),
+    telemetry.is_glitch_over(telemetry.fold_item[], bigint, interval, telemetry.register_rules),
+    telemetry.is_decided(telemetry.fold_item[], telemetry.register_rules),
     telemetry.rollover_mwh(bigint, bigint, bigint, interval, telemetry.register_rules),
     telemetry.reset_mwh(bigint, telemetry.register_rules)
 FROM PUBLIC;

@@ -109,7 +109,7 @@ $$;
 COMMENT ON FUNCTION telemetry.keep_folded(telemetry.folded) IS
 'Takes what the fold of a device found, while its state is locked. Keeps how its days ended, what happened, and the level that the next reading counts from. Returns nothing.';
 
-CREATE OR REPLACE FUNCTION telemetry.post_entries(dataset text, device_id text, missing telemetry.due_entry [])
+CREATE OR REPLACE FUNCTION telemetry.post_entries(dataset text, device_id text, missing telemetry.due_entry[])
 RETURNS void
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -150,7 +150,7 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION telemetry.post_entries(text, text, telemetry.due_entry []) IS
+COMMENT ON FUNCTION telemetry.post_entries(text, text, telemetry.due_entry[]) IS
 'Takes meter_reading or vehicle_reading, a device whose state is locked, and what its entries lack. Posts each as another entry of the hour. Returns nothing.';
 
 CREATE OR REPLACE FUNCTION telemetry.settle_device(dataset text, device_id text, wait boolean)
@@ -229,7 +229,7 @@ COMMENT ON FUNCTION telemetry.settle_claimed(text, text, boolean) IS
 REVOKE ALL ON FUNCTION
     telemetry.lock_state(text, text, boolean),
     telemetry.keep_folded(telemetry.folded),
-    telemetry.post_entries(text, text, telemetry.due_entry []),
+    telemetry.post_entries(text, text, telemetry.due_entry[]),
     telemetry.settle_device(text, text, boolean),
     telemetry.settle_claimed(text, text, boolean)
 FROM PUBLIC;

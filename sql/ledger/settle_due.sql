@@ -1,6 +1,11 @@
 -- Settling what is queued, a piece at a time.
 
-CREATE OR REPLACE FUNCTION telemetry.settle_due(most integer, before timestamptz, wait boolean)
+CREATE OR REPLACE FUNCTION telemetry.settle_due(
+    only_dataset text,
+    most integer,
+    before timestamptz,
+    wait boolean
+)
 RETURNS TABLE (settled integer, entries integer)
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -17,7 +22,7 @@ BEGIN
     -- what waits longest, or what is newest: a backlog of old days holds up neither itself nor today
     SELECT q.* INTO v_first
     FROM telemetry.settle_queue AS q
-    WHERE q.due_at <= before
+    WHERE q.due_at <= before AND (only_dataset IS NULL OR q.dataset = only_dataset)
     ORDER BY CASE WHEN random() < 0.5 THEN q.due_at END, q.day DESC, q.due_at
     LIMIT 1;
     IF NOT found THEN
@@ -52,8 +57,8 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION telemetry.settle_due(integer, timestamptz, boolean) IS
-'Takes how many devices to settle at most, the moment until which they were due, and whether to wait for who stores readings of them. Settles devices of one UTC day. Returns how many were settled, and how many entries were posted.';
+COMMENT ON FUNCTION telemetry.settle_due(text, integer, timestamptz, boolean) IS
+'Takes meter_reading or vehicle_reading (NULL: both), how many devices to settle at most, the moment until which they were due, and whether to wait for who stores readings of them. Settles devices of one UTC day. Returns how many were settled, and how many entries were posted.';
 
 CREATE OR REPLACE FUNCTION telemetry.settle_all()
 RETURNS bigint
@@ -65,7 +70,7 @@ DECLARE
     v_done record;
 BEGIN
     LOOP
-        SELECT s.* INTO v_done FROM telemetry.settle_due(1, 'infinity', TRUE) AS s;
+        SELECT s.* INTO v_done FROM telemetry.settle_due(NULL, 1, 'infinity', TRUE) AS s;
         v_entries := v_entries + v_done.entries;
         EXIT WHEN v_done.settled = 0;
     END LOOP;
@@ -76,7 +81,117 @@ $$;
 COMMENT ON FUNCTION telemetry.settle_all() IS
 'Settles all that is queued, whether or not it is due, and waits for who stores readings. Takes nothing. Returns how many entries were posted.';
 
+CREATE OR REPLACE PROCEDURE telemetry.settle_all_due(only_dataset text)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_settled bigint := 0;
+    v_done record;
+BEGIN
+    -- what the caller did is done, and its lock_timeout is its own
+    COMMIT;
+    LOOP
+        -- transactions of its own, so that it cannot pin its path: see ops.maintain
+        SET LOCAL ROLE wattledger_owner;
+        SET LOCAL search_path = pg_catalog, pg_temp;
+        SELECT s.settled INTO v_done FROM telemetry.settle_due(only_dataset, 200, pg_catalog.now(), FALSE) AS s;
+        EXIT WHEN v_done.settled = 0;
+        v_settled := v_settled + v_done.settled;
+        COMMIT;
+    END LOOP;
+    IF v_settled > 0 THEN
+        RAISE NOTICE 'settled % device(s)', v_settled;
+    END IF;
+END;
+$$;
+
+COMMENT ON PROCEDURE telemetry.settle_all_due (text) IS
+'Settles all that is due. Takes meter_reading or vehicle_reading (NULL: both); tells by a notice what it did. It commits as it goes.';
+
+CREATE OR REPLACE FUNCTION telemetry.queue_unsettled(
+    dataset text,
+    since timestamptz,
+    chunk_end timestamptz,
+    until timestamptz
+)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan
+AS $$
+DECLARE
+    v_last date := telemetry.utc_day(queue_unsettled.until) - 1;
+BEGIN
+    INSERT INTO telemetry.settle_queue (dataset, device_id, day)
+    SELECT queue_unsettled.dataset, d.device_id, v_last
+    FROM (
+        SELECT DISTINCT m.meter_id AS device_id
+        FROM bi.meter_energy_daily AS m
+        WHERE queue_unsettled.dataset = 'meter_reading'
+            AND m.bucket >= telemetry.floor_day(queue_unsettled.since) AND m.bucket < queue_unsettled.chunk_end
+            AND m.samples > 0
+        UNION ALL
+        SELECT DISTINCT v.vehicle_id
+        FROM bi.vehicle_energy_daily AS v
+        WHERE queue_unsettled.dataset = 'vehicle_reading'
+            AND v.bucket >= telemetry.floor_day(queue_unsettled.since) AND v.bucket < queue_unsettled.chunk_end
+            AND v.samples > 0
+    ) AS d
+    WHERE NOT EXISTS (
+        SELECT
+        FROM telemetry.settled_day AS s
+        WHERE s.dataset = queue_unsettled.dataset
+            AND s.device_id = d.device_id
+            AND s.day = v_last
+            AND s.is_final
+    )
+    ORDER BY d.device_id
+    ON CONFLICT DO NOTHING;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.queue_unsettled(text, timestamptz, timestamptz, timestamptz) IS
+'Takes meter_reading or vehicle_reading, the start and end of what is to be dropped next, and the midnight in UTC up to which all is. Queues devices that have readings in the first span and are not settled for good up to that midnight. Returns nothing.';
+
+CREATE OR REPLACE FUNCTION telemetry.settle_before(
+    dataset text,
+    since timestamptz,
+    chunk_end timestamptz,
+    until timestamptz
+)
+RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_until timestamptz := clock_timestamp() + INTERVAL '100 milliseconds';
+    v_device text;
+BEGIN
+    PERFORM telemetry.queue_unsettled(dataset, since, chunk_end, until);
+    FOR v_device IN
+        SELECT DISTINCT q.device_id
+        FROM telemetry.settle_queue AS q
+        WHERE q.dataset = settle_before.dataset AND q.day < telemetry.utc_day(settle_before.until)
+        ORDER BY q.device_id
+    LOOP
+        IF clock_timestamp() > v_until THEN
+            RETURN FALSE;
+        END IF;
+        IF telemetry.settle_claimed(dataset, v_device, FALSE) IS NULL THEN
+            RETURN FALSE;
+        END IF;
+    END LOOP;
+    RETURN NOT found;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.settle_before(text, timestamptz, timestamptz, timestamptz) IS
+'Takes what telemetry.queue_unsettled does. Settles for good what is to be dropped, for some 100 milliseconds. Returns whether there was nothing left to settle: else it is to be called again, in another transaction.';
+
+REVOKE ALL ON PROCEDURE telemetry.settle_all_due(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION
-    telemetry.settle_due(integer, timestamptz, boolean),
+    telemetry.queue_unsettled(text, timestamptz, timestamptz, timestamptz),
+    telemetry.settle_before(text, timestamptz, timestamptz, timestamptz),
+    telemetry.settle_due(text, integer, timestamptz, boolean),
     telemetry.settle_all()
 FROM PUBLIC;

@@ -97,7 +97,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.timescaledb_job() IS
-'TimescaleDB''s jobs and how they fare. Takes nothing. Returns one row per job that is not the extension''s own: its number, the dataset it works on (NULL for another relation), its name, its work (refresh, compress or retain; NULL where it is none of ours), its procedure, how often it runs, whether it does so now, when it runs next (NULL while it does) and ran last, when it last succeeded, how the last run ended (NULL if it never ran), how often it ran and failed, and the last failure on record.';
+'TimescaleDB''s jobs and how they fare. Takes nothing. Returns one row per job that is not the extension''s own: its number, the dataset it works on (NULL for another relation), its name, its work (refresh, compress, retain or settle; NULL where it is none of ours), its procedure, how often it runs, whether it does so now, when it runs next (NULL while it does) and ran last, when it last succeeded, how the last run ended (NULL if it never ran), how often it ran and failed, and the last failure on record.';
 
 CREATE OR REPLACE FUNCTION telemetry.chunks_before(dataset text, cutoff timestamptz)
 RETURNS TABLE (chunk text, chunk_start timestamptz, chunk_end timestamptz, bytes bigint)
@@ -112,7 +112,12 @@ AS $$
     FROM telemetry.dataset_hypertable() AS h
     INNER JOIN timescaledb_information.chunks AS c
         ON c.hypertable_schema = h.hypertable_schema AND c.hypertable_name = h.hypertable_name
-    WHERE h.dataset = chunks_before.dataset AND c.range_end <= chunks_before.cutoff
+    WHERE h.dataset = chunks_before.dataset
+        AND c.range_end <= CASE
+            -- days are settled as a whole
+            WHEN h.dataset LIKE '%reading' THEN telemetry.floor_day(chunks_before.cutoff)
+            ELSE chunks_before.cutoff
+        END
     ORDER BY c.range_start
 $$;
 

@@ -194,11 +194,14 @@ BEGIN
     UNION ALL
     SELECT k.dataset, NULL, k.bucket, k.stored, k.computed, k.verdict
     FROM telemetry.verify_kept(date_trunc('hour', verify.since, 'UTC'), v_until) AS k
+    UNION ALL
+    SELECT l.*
+    FROM telemetry.verify_ledger(verify.since, v_until) AS l
     ORDER BY 1, 2, 3;
 END;
 $$;
 
 COMMENT ON FUNCTION ops.verify(timestamptz, timestamptz) IS
-'Recomputes from the raw readings what is kept beside them: each device''s state, hours and days; and where raw readings were dropped, compares hours and days with what was proven then. Takes a window, by default from 24 hours ago on; it is narrowed to whole hours, and days count where they are in it as a whole. Returns a row for each difference, none where all agrees: the dataset (meter_state, meter_energy_hourly and so on), the device, the bucket, what is stored and what it should be: of a state its time, milliwatt-hours and measurements, of a bucket its milliwatt-hours, readings, first and last time and sums of measurements, times in UTC, and where readings were dropped, over all devices, milliwatt-hours, readings and rows; NULL where there is nothing; and the verdict: differs, or unchecked for days of which neither readings nor a proof is left. All is seen at one moment, so that it may run while readings come. On the Community edition hours that late readings have changed differ until they are refreshed.';
+'Recomputes from the raw readings what is kept beside them: each device''s state, hours and days; where raw readings were dropped, compares hours and days with what was proven then; and folds each device''s readings, as settling does, beside the entries that are posted. Takes a window, by default from 24 hours ago on; it is narrowed to whole hours, and days count where they are in it as a whole. Returns a row for each difference, none where all agrees: the dataset (meter_state, meter_energy_hourly and so on), the device, the bucket, what is stored and what it should be: of a state its time, milliwatt-hours and measurements, of a bucket its milliwatt-hours, readings, first and last time and sums of measurements, times in UTC, and where readings were dropped, over all devices, milliwatt-hours, readings and rows; NULL where there is nothing; and the verdict: differs, unchecked for days of which neither readings nor a proof is left, or unsettled where settling has still to come (meter_ledger and vehicle_ledger, whose rows telemetry.verify_device describes). All is seen at one moment, so that it may run while readings come. On the Community edition hours that late readings have changed differ until they are refreshed.';
 REVOKE ALL ON FUNCTION ops.verify(timestamptz, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ops.verify(timestamptz, timestamptz) TO wattledger_dba;

@@ -21,13 +21,14 @@ CROSS JOIN LATERAL (
     VALUES
     ('refresh', d.refresh_every, d.refresh_lag IS NOT NULL),
     ('compress', INTERVAL '1 hour', d.compress_after IS NOT NULL),
-    ('retain', INTERVAL '1 hour', d.keep IS NOT NULL)
+    ('retain', INTERVAL '1 hour', d.keep IS NOT NULL),
+    ('settle', INTERVAL '1 minute', d.dataset LIKE '%reading')
 ) AS p (work, every, wanted)
 WHERE p.wanted;
 
 COMMENT ON VIEW telemetry.wanted_policy IS 'The jobs that there should be, one row each.';
 COMMENT ON COLUMN telemetry.wanted_policy.dataset IS 'What the job is for.';
-COMMENT ON COLUMN telemetry.wanted_policy.work IS 'refresh, compress or retain: telemetry.work_done says what that is.';
+COMMENT ON COLUMN telemetry.wanted_policy.work IS 'refresh, compress, retain or settle: telemetry.work_done says what that is.';
 COMMENT ON COLUMN telemetry.wanted_policy.every IS
 'How often it runs; all but a refresh as often as a DBA chose by alter_job.';
 
@@ -42,7 +43,7 @@ WHERE j.work IS NOT NULL;
 
 COMMENT ON VIEW telemetry.present_policy IS 'The jobs that there are, one row each.';
 COMMENT ON COLUMN telemetry.present_policy.dataset IS 'What the job is for.';
-COMMENT ON COLUMN telemetry.present_policy.work IS 'refresh, compress or retain.';
+COMMENT ON COLUMN telemetry.present_policy.work IS 'refresh, compress, retain or settle.';
 COMMENT ON COLUMN telemetry.present_policy.every IS 'How often it runs.';
 COMMENT ON COLUMN telemetry.present_policy.job_id IS 'TimescaleDB''s number of the job.';
 

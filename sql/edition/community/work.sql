@@ -27,6 +27,8 @@ BEGIN
             -- what anybody dropped meanwhile without asking
             PERFORM telemetry.note_dropped();
             CALL telemetry.drop_due(do_work.dataset, problem);
+        WHEN 'settle' THEN
+            CALL telemetry.settle_all_due(do_work.dataset);
     END CASE;
     SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
@@ -71,14 +73,19 @@ DECLARE
 BEGIN
     SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
-    CALL telemetry.take_turn(format('%s of %s, job %s', config ->> 'work', config ->> 'dataset', job_id));
+    -- settling neither refreshes nor drops, and is to be done soon
+    IF config ->> 'work' <> 'settle' THEN
+        CALL telemetry.take_turn(format('%s of %s, job %s', config ->> 'work', config ->> 'dataset', job_id));
+    END IF;
     SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
     v_since := telemetry.refresh_since(config ->> 'dataset');
     CALL telemetry.do_work(config ->> 'dataset', config ->> 'work', v_since, v_problem);
     SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
-    PERFORM telemetry.end_turn();
+    IF config ->> 'work' <> 'settle' THEN
+        PERFORM telemetry.end_turn();
+    END IF;
     COMMIT;
     SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
@@ -131,6 +138,9 @@ BEGIN
     SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
     PERFORM telemetry.note_dropped();
+    CALL telemetry.settle_all_due(NULL);
+    SET LOCAL ROLE wattledger_owner;
+    SET LOCAL search_path = pg_catalog, pg_temp;
     FOR v_work IN
         SELECT w.dataset, w.work
         FROM telemetry.wanted_policy AS w
@@ -138,7 +148,7 @@ BEGIN
         LEFT JOIN telemetry.work_done AS d ON d.dataset = w.dataset AND d.work = w.work
         LEFT JOIN telemetry.timescaledb_job() AS j ON j.dataset = w.dataset AND j.work = w.work
         -- a refresh always: the jobs leave late readings to the next one that is due once an hour
-        WHERE w.work <> 'compress'
+        WHERE w.work NOT IN ('compress', 'settle')
             OR d.last_finished_at IS NULL
             OR d.last_finished_at < d.last_started_at
             OR d.last_finished_at < telemetry.utc_minus(pg_catalog.now(), coalesce(j.every, w.every))
