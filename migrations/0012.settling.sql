@@ -63,6 +63,7 @@ CREATE TABLE telemetry.settle_queue (
     device_id text COLLATE "C" NOT NULL,
     day date NOT NULL,
     due_at timestamptz NOT NULL DEFAULT now(),
+    through date NOT NULL DEFAULT '-infinity',
     PRIMARY KEY (dataset, device_id, day)
 ) WITH (fillfactor = 70);
 
@@ -73,6 +74,8 @@ COMMENT ON TABLE telemetry.settle_queue IS
 COMMENT ON COLUMN telemetry.settle_queue.dataset IS 'meter_reading or vehicle_reading.';
 COMMENT ON COLUMN telemetry.settle_queue.device_id IS 'The meter''s or vehicle''s id.';
 COMMENT ON COLUMN telemetry.settle_queue.day IS 'The UTC day from which on it has to be settled.';
+COMMENT ON COLUMN telemetry.settle_queue.through IS
+'The day through which it has to be settled at least, where later days may differ though the first does not.';
 COMMENT ON COLUMN telemetry.settle_queue.due_at IS
 'When to settle: in time where only the day''s end has to be noted, at once where energy may be in another hour.';
 

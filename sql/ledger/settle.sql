@@ -160,6 +160,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_day date;
+    v_through date;
     v_folded telemetry.folded;
     v_missing telemetry.due_entry [];
     v_hours timestamptz[];
@@ -174,13 +175,13 @@ BEGIN
         RETURN 0;
     END IF;
     -- new statements, to see what was committed before the state was to be had
-    SELECT min(q.day) INTO v_day
+    SELECT min(q.day), max(q.through) INTO v_day, v_through
     FROM telemetry.settle_queue AS q
     WHERE q.dataset = settle_device.dataset AND q.device_id = settle_device.device_id;
     IF v_day IS NULL THEN
         RETURN 0;
     END IF;
-    v_folded := telemetry.fold(dataset, device_id, v_day);
+    v_folded := telemetry.fold(dataset, device_id, v_day, greatest(v_day, v_through));
     v_missing := ARRAY(SELECT e FROM telemetry.entries_missing(v_folded) AS e);
     v_hours := ARRAY(SELECT m.hour FROM unnest(v_missing) AS m);
     IF telemetry.hours_without_chunk(dataset, v_hours, '-infinity', 'infinity') <> '{}' THEN
