@@ -34,6 +34,9 @@ _ENERGY = {
     "meter_coverage": "meterCoverage",
     "vehicle_coverage": "vehicleCoverage",
     "rounded_to": "roundedTo",
+    "provisional_kwh_ac": "provisionalKwhAc",
+    "provisional_kwh_dc": "provisionalKwhDc",
+    "settled_until": "settledUntil",
 }
 
 
@@ -45,7 +48,9 @@ class Performance(msgspec.Struct, rename=_ENERGY):
     `insufficient` (too little energy or coverage to say), `impossible` (more DC than AC: a
     metering fault), `degraded` (below the threshold) or `healthy`. `roundedTo` is null where all
     is exact; `hour` or `day` where raw readings or hours of that time are no longer kept, so that
-    the ends of the window and of links were moved to the nearest one.
+    the ends of the window and of links were moved to the nearest one. `settledUntil` is null where
+    no reading of these devices waits to be settled; else all before it is, and `provisionalKwhAc`
+    and `provisionalKwhDc` are how much of the energies they will add (or take, below 0).
     """
 
     vehicle_id: str
@@ -63,6 +68,9 @@ class Performance(msgspec.Struct, rename=_ENERGY):
     vehicle_coverage: Decimal
     status: Status
     rounded_to: Literal["hour", "day"] | None
+    provisional_kwh_ac: Decimal
+    provisional_kwh_dc: Decimal
+    settled_until: datetime | None
 
 
 class HourOfPerformance(msgspec.Struct, rename=_ENERGY):

@@ -19,7 +19,10 @@ RETURNS TABLE (
     meter_coverage numeric,
     vehicle_coverage numeric,
     status text,
-    rounded_to text
+    rounded_to text,
+    provisional_kwh_ac numeric,
+    provisional_kwh_dc numeric,
+    settled_until timestamptz
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -75,6 +78,8 @@ BEGIN
             coalesce(sum(a.samples), 0)::bigint AS meter_samples,
             coalesce(sum(d.energy_mwh), 0) AS dc_mwh,
             coalesce(sum(d.samples), 0)::bigint AS vehicle_samples,
+            coalesce(sum(a.provisional_mwh), 0) AS provisional_ac_mwh,
+            min(a.settled_until) AS settled_until,
             -- no reading can be expected of the time to come
             coalesce(sum(greatest(least(l.until, now()) - l.since, INTERVAL '0')), INTERVAL '0') AS duration
         FROM link AS l
@@ -112,7 +117,10 @@ BEGIN
             WHEN NOT k.rounded AND (v_first, v_end) = (v_since, v_until) THEN NULL
             WHEN v_since < v_hourly_since THEN 'day'
             ELSE 'hour'
-        END
+        END,
+        trim_scale(telemetry.kwh(k.provisional_ac_mwh)),
+        trim_scale(telemetry.kwh(w.provisional_mwh)),
+        least(k.settled_until, w.settled_until)
     FROM linked AS k
     CROSS JOIN whole AS w
     CROSS JOIN telemetry.rules AS r
@@ -125,7 +133,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION api.performance(text, timestamptz, timestamptz) IS
-'Takes a vehicle and a window: since (included; NULL: 24 hours before its end) and until (not included; NULL: now). Returns one row: the window as it was answered, energy in kWh drawn from the grid by the meters linked to the vehicle in that time (AC), delivered to its battery while linked (DC) and while not linked, the loss AC - DC, the efficiency DC / AC (NULL without AC), the average battery temperature in °C (NULL without samples), how many readings of either side were counted, the coverage of either side (share of the expected readings in the linked time), a status: unlinked, no_data, insufficient, impossible, degraded or healthy, and NULL where all ends are exact, else hour or day: to what the ends of the window or of links were rounded, because the raw readings or the hours of that time are gone. Raises WL002 where the window is empty.';
+'Takes a vehicle and a window: since (included; NULL: 24 hours before its end) and until (not included; NULL: now). Returns one row: the window as it was answered, energy in kWh drawn from the grid by the meters linked to the vehicle in that time (AC), delivered to its battery while linked (DC) and while not linked, the loss AC - DC, the efficiency DC / AC (NULL without AC), the average battery temperature in °C (NULL without samples), how many readings of either side were counted, the coverage of either side (share of the expected readings in the linked time), a status: unlinked, no_data, insufficient, impossible, degraded or healthy, and NULL where all ends are exact, else hour or day: to what the ends of the window or of links were rounded, because the raw readings or the hours of that time are gone; and how much of AC and DC in kWh is not settled yet, with the midnight before which all is (NULL: everything is settled). Raises WL002 where the window is empty.';
 
 REVOKE ALL ON FUNCTION api.performance(text, timestamptz, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION api.performance(text, timestamptz, timestamptz) TO wattledger_service;

@@ -10,7 +10,9 @@ CREATE OR REPLACE FUNCTION telemetry.meter_energy(
 )
 RETURNS TABLE (
     energy_mwh numeric,
-    samples bigint
+    samples bigint,
+    provisional_mwh numeric,
+    settled_until timestamptz
 )
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -21,11 +23,18 @@ DECLARE
     v_first_end timestamptz := least(telemetry.ceiling_hour(since), until);
     v_end_hour timestamptz := telemetry.floor_hour(until);
     v_last_begin timestamptz := greatest(v_end_hour, telemetry.ceiling_hour(since));
+    v_settled_until timestamptz := telemetry.settled_until('meter_reading', meter_id);
+    v_provisional_mwh numeric := 0;
 BEGIN
+    IF v_settled_until < until THEN
+        v_provisional_mwh := telemetry.provisional_mwh('meter_reading', meter_id, since, until);
+    END IF;
     RETURN QUERY
     SELECT
-        sum(p.energy_mwh),
-        sum(p.samples)::bigint
+        sum(p.energy_mwh) + v_provisional_mwh,
+        sum(p.samples)::bigint,
+        v_provisional_mwh,
+        v_settled_until
     FROM (
         SELECT
             sum(d.energy_mwh) AS energy_mwh,
@@ -57,7 +66,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.meter_energy(text, timestamptz, timestamptz, timestamptz) IS
-'Takes a meter, a window (since included, until not) whose ends telemetry.answerable has been applied to, and since when all hours are there. Returns one row: the AC energy in milliwatt-hours, NULL without readings, and how many readings there are.';
+'Takes a meter, a window (since included, until not) whose ends telemetry.answerable has been applied to, and since when all hours are there. Returns one row: the AC energy in milliwatt-hours, NULL without readings, how many readings there are, how much of the energy is not settled yet, in milliwatt-hours, and the midnight before which it is (NULL: all of it).';
 
 CREATE OR REPLACE FUNCTION telemetry.vehicle_energy(
     vehicle_id text,
@@ -69,7 +78,9 @@ RETURNS TABLE (
     energy_mwh numeric,
     samples bigint,
     battery_temp_mc_sum numeric,
-    battery_temp_samples bigint
+    battery_temp_samples bigint,
+    provisional_mwh numeric,
+    settled_until timestamptz
 )
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -80,13 +91,20 @@ DECLARE
     v_first_end timestamptz := least(telemetry.ceiling_hour(since), until);
     v_end_hour timestamptz := telemetry.floor_hour(until);
     v_last_begin timestamptz := greatest(v_end_hour, telemetry.ceiling_hour(since));
+    v_settled_until timestamptz := telemetry.settled_until('vehicle_reading', vehicle_id);
+    v_provisional_mwh numeric := 0;
 BEGIN
+    IF v_settled_until < until THEN
+        v_provisional_mwh := telemetry.provisional_mwh('vehicle_reading', vehicle_id, since, until);
+    END IF;
     RETURN QUERY
     SELECT
-        sum(p.energy_mwh),
+        sum(p.energy_mwh) + v_provisional_mwh,
         sum(p.samples)::bigint,
         sum(p.battery_temp_mc_sum),
-        sum(p.battery_temp_samples)::bigint
+        sum(p.battery_temp_samples)::bigint,
+        v_provisional_mwh,
+        v_settled_until
     FROM (
         SELECT
             sum(d.energy_mwh) AS energy_mwh,
@@ -126,7 +144,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.vehicle_energy(text, timestamptz, timestamptz, timestamptz) IS
-'Takes a vehicle, a window (since included, until not) whose ends telemetry.answerable has been applied to, and since when all hours are there. Returns one row: the DC energy in milliwatt-hours, NULL without readings, how many readings there are, the sum of battery temperatures in thousandths of a degree Celsius, and how many readings reported one.';
+'Takes a vehicle, a window (since included, until not) whose ends telemetry.answerable has been applied to, and since when all hours are there. Returns one row: the DC energy in milliwatt-hours, NULL without readings, how many readings there are, the sum of battery temperatures in thousandths of a degree Celsius, how many readings reported one, how much of the energy is not settled yet, in milliwatt-hours, and the midnight before which it is (NULL: all of it).';
 
 REVOKE ALL ON FUNCTION
     telemetry.meter_energy(text, timestamptz, timestamptz, timestamptz),
