@@ -2,6 +2,7 @@
 
 ANALYZE telemetry.rules;
 ANALYZE telemetry.limits;
+ANALYZE telemetry.register_rules;
 ANALYZE telemetry.dataset;
 ANALYZE telemetry.maintenance;
 ANALYZE telemetry.turn;

@@ -54,3 +54,5 @@ GRANT EXECUTE ON FUNCTION
     telemetry.mwh(numeric),
     telemetry.total(bigint, bigint)
 TO wattledger_bi;
+-- so do views of ops
+GRANT EXECUTE ON FUNCTION telemetry.kwh(numeric) TO wattledger_dba;

@@ -1,0 +1,144 @@
+-- The bill: where registers stood at the start and end of each UTC day, for analysts.
+
+CREATE OR REPLACE VIEW bi.meter_register_daily AS
+SELECT
+    s.day::timestamp AT TIME ZONE 'UTC' AS bucket,
+    s.day,
+    s.device_id AS meter_id,
+    telemetry.kwh(b.register_mwh)::numeric(20, 6) AS register_start_kwh,
+    CASE
+        WHEN s.session_no IS NULL THEN telemetry.kwh(s.level_mwh + s.differences_mwh + s.carried_mwh)
+    END::numeric(20, 6) AS register_end_kwh,
+    coalesce(b.carried_mwh <> 0, FALSE) AS start_interpolated,
+    s.carried_mwh <> 0 AS end_interpolated,
+    telemetry.kwh(coalesce(d.energy_mwh, 0))::numeric(20, 6) AS energy_kwh,
+    telemetry.kwh(coalesce(e.explained_mwh, 0))::numeric(20, 6) AS explained_kwh,
+    telemetry.kwh(coalesce(c.corrected_mwh, 0))::numeric(20, 6) AS corrected_kwh,
+    coalesce(d.energy_mwh, 0) AS energy_mwh,
+    s.jitters,
+    CASE WHEN s.is_final THEN 'settled' ELSE 'provisional' END AS state
+FROM telemetry.settled_day AS s
+-- the day before may have no row: nothing has come since the one that has
+LEFT JOIN LATERAL (
+    SELECT
+        p.carried_mwh,
+        CASE WHEN p.session_no IS NULL THEN p.level_mwh + p.differences_mwh + p.carried_mwh END AS register_mwh
+    FROM telemetry.settled_day AS p
+    WHERE p.dataset = s.dataset AND p.device_id = s.device_id AND p.day < s.day
+    ORDER BY p.day DESC
+    LIMIT 1
+) AS b ON TRUE
+LEFT JOIN bi.meter_energy_daily AS d
+    ON d.meter_id = s.device_id AND d.bucket = s.day::timestamp AT TIME ZONE 'UTC'
+CROSS JOIN LATERAL (
+    SELECT sum(v.explained_mwh) AS explained_mwh
+    FROM telemetry.register_event AS v
+    WHERE v.dataset = s.dataset AND v.device_id = s.device_id
+        AND v.happened_at >= s.day::timestamp AT TIME ZONE 'UTC'
+        AND v.happened_at < (s.day + 1)::timestamp AT TIME ZONE 'UTC'
+) AS e
+CROSS JOIN LATERAL (
+    SELECT sum(r.energy_mwh) AS corrected_mwh
+    FROM telemetry.valid_record AS r
+    WHERE r.dataset = s.dataset AND r.device_id = s.device_id AND r.record = 'correction'
+        AND r.happened_at >= s.day::timestamp AT TIME ZONE 'UTC'
+        AND r.happened_at < (s.day + 1)::timestamp AT TIME ZONE 'UTC'
+) AS c
+WHERE s.dataset = 'meter_reading';
+
+CREATE OR REPLACE VIEW bi.vehicle_register_daily AS
+SELECT
+    s.day::timestamp AT TIME ZONE 'UTC' AS bucket,
+    s.day,
+    s.device_id AS vehicle_id,
+    telemetry.kwh(b.register_mwh)::numeric(20, 6) AS register_start_kwh,
+    CASE
+        WHEN s.session_no IS NULL THEN telemetry.kwh(s.level_mwh + s.differences_mwh + s.carried_mwh)
+    END::numeric(20, 6) AS register_end_kwh,
+    coalesce(b.carried_mwh <> 0, FALSE) AS start_interpolated,
+    s.carried_mwh <> 0 AS end_interpolated,
+    telemetry.kwh(coalesce(d.energy_mwh, 0))::numeric(20, 6) AS energy_kwh,
+    telemetry.kwh(coalesce(e.explained_mwh, 0))::numeric(20, 6) AS explained_kwh,
+    telemetry.kwh(coalesce(c.corrected_mwh, 0))::numeric(20, 6) AS corrected_kwh,
+    coalesce(d.energy_mwh, 0) AS energy_mwh,
+    s.jitters,
+    CASE WHEN s.is_final THEN 'settled' ELSE 'provisional' END AS state
+FROM telemetry.settled_day AS s
+-- the day before may have no row: nothing has come since the one that has
+LEFT JOIN LATERAL (
+    SELECT
+        p.carried_mwh,
+        CASE WHEN p.session_no IS NULL THEN p.level_mwh + p.differences_mwh + p.carried_mwh END AS register_mwh
+    FROM telemetry.settled_day AS p
+    WHERE p.dataset = s.dataset AND p.device_id = s.device_id AND p.day < s.day
+    ORDER BY p.day DESC
+    LIMIT 1
+) AS b ON TRUE
+LEFT JOIN bi.vehicle_energy_daily AS d
+    ON d.vehicle_id = s.device_id AND d.bucket = s.day::timestamp AT TIME ZONE 'UTC'
+CROSS JOIN LATERAL (
+    SELECT sum(v.explained_mwh) AS explained_mwh
+    FROM telemetry.register_event AS v
+    WHERE v.dataset = s.dataset AND v.device_id = s.device_id
+        AND v.happened_at >= s.day::timestamp AT TIME ZONE 'UTC'
+        AND v.happened_at < (s.day + 1)::timestamp AT TIME ZONE 'UTC'
+) AS e
+CROSS JOIN LATERAL (
+    SELECT sum(r.energy_mwh) AS corrected_mwh
+    FROM telemetry.valid_record AS r
+    WHERE r.dataset = s.dataset AND r.device_id = s.device_id AND r.record = 'correction'
+        AND r.happened_at >= s.day::timestamp AT TIME ZONE 'UTC'
+        AND r.happened_at < (s.day + 1)::timestamp AT TIME ZONE 'UTC'
+) AS c
+WHERE s.dataset = 'vehicle_reading';
+
+COMMENT ON VIEW bi.meter_register_daily IS
+'The bill of a meter, one row per meter and UTC day that was settled: register at the end = register at the start + energy - corrected + explained.';
+COMMENT ON COLUMN bi.meter_register_daily.bucket IS 'Start of the day, in UTC.';
+COMMENT ON COLUMN bi.meter_register_daily.day IS 'The UTC day.';
+COMMENT ON COLUMN bi.meter_register_daily.meter_id IS 'The smart meter''s id.';
+COMMENT ON COLUMN bi.meter_register_daily.register_start_kwh IS
+'Where the register stood at 00:00, in kWh; NULL where none was reported, or one per session.';
+COMMENT ON COLUMN bi.meter_register_daily.register_end_kwh IS
+'Where it stood at 24:00, in kWh; NULL where none was reported, or one per session.';
+COMMENT ON COLUMN bi.meter_register_daily.start_interpolated IS
+'Whether the start lies within an interval, and was divided there in proportion to time.';
+COMMENT ON COLUMN bi.meter_register_daily.end_interpolated IS
+'Whether the end lies within an interval, and was divided there in proportion to time.';
+COMMENT ON COLUMN bi.meter_register_daily.energy_kwh IS
+'AC energy drawn from the grid that day, in kWh, as bi.meter_energy_daily has it.';
+COMMENT ON COLUMN bi.meter_register_daily.explained_kwh IS
+'By how much events of bi.register_event changed the register beyond the energy counted, in kWh.';
+COMMENT ON COLUMN bi.meter_register_daily.corrected_kwh IS
+'What DBAs added to the energy beside the register, in kWh; negative: took.';
+COMMENT ON COLUMN bi.meter_register_daily.energy_mwh IS 'The energy as an integer, in milliwatt-hours.';
+COMMENT ON COLUMN bi.meter_register_daily.jitters IS 'How often the register fell within its tolerance.';
+COMMENT ON COLUMN bi.meter_register_daily.state IS
+'provisional: what comes next may still change the day''s end; else settled.';
+
+COMMENT ON VIEW bi.vehicle_register_daily IS
+'The bill of a vehicle, one row per vehicle and UTC day that was settled: register at the end = register at the start + energy - corrected + explained.';
+COMMENT ON COLUMN bi.vehicle_register_daily.bucket IS 'Start of the day, in UTC.';
+COMMENT ON COLUMN bi.vehicle_register_daily.day IS 'The UTC day.';
+COMMENT ON COLUMN bi.vehicle_register_daily.vehicle_id IS 'The vehicle''s id.';
+COMMENT ON COLUMN bi.vehicle_register_daily.register_start_kwh IS
+'Where the register stood at 00:00, in kWh; NULL where none was reported, or one per session.';
+COMMENT ON COLUMN bi.vehicle_register_daily.register_end_kwh IS
+'Where it stood at 24:00, in kWh; NULL where none was reported, or one per session.';
+COMMENT ON COLUMN bi.vehicle_register_daily.start_interpolated IS
+'Whether the start lies within an interval, and was divided there in proportion to time.';
+COMMENT ON COLUMN bi.vehicle_register_daily.end_interpolated IS
+'Whether the end lies within an interval, and was divided there in proportion to time.';
+COMMENT ON COLUMN bi.vehicle_register_daily.energy_kwh IS
+'DC energy that reached the battery that day, in kWh, as bi.vehicle_energy_daily has it.';
+COMMENT ON COLUMN bi.vehicle_register_daily.explained_kwh IS
+'By how much events of bi.register_event changed the register beyond the energy counted, in kWh.';
+COMMENT ON COLUMN bi.vehicle_register_daily.corrected_kwh IS
+'What DBAs added to the energy beside the register, in kWh; negative: took.';
+COMMENT ON COLUMN bi.vehicle_register_daily.energy_mwh IS 'The energy as an integer, in milliwatt-hours.';
+COMMENT ON COLUMN bi.vehicle_register_daily.jitters IS 'How often the register fell within its tolerance.';
+COMMENT ON COLUMN bi.vehicle_register_daily.state IS
+'provisional: what comes next may still change the day''s end; else settled.';
+
+REVOKE ALL ON bi.meter_register_daily, bi.vehicle_register_daily FROM PUBLIC;
+GRANT SELECT ON bi.meter_register_daily, bi.vehicle_register_daily TO wattledger_bi;

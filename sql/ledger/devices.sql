@@ -1,0 +1,73 @@
+-- Devices as DBAs name them, and what of them is to be settled once a setting or a record has changed.
+
+CREATE OR REPLACE FUNCTION telemetry.named_device(device text, OUT dataset text, OUT device_id text)
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- the first side said counts: meter:meter:1 is the meter whose id is meter:1
+    dataset := CASE
+        WHEN starts_with(device, 'meter:') THEN 'meter_reading'
+        WHEN starts_with(device, 'vehicle:') THEN 'vehicle_reading'
+    END;
+    device_id := substr(device, strpos(device, ':') + 1);
+    IF (dataset IS NOT NULL AND length(device_id) BETWEEN 1 AND 128) IS NOT TRUE THEN
+        RAISE EXCEPTION '"%" does not name a device', coalesce(device, 'null')
+            USING ERRCODE = 'WL026', HINT = 'Say its side too: meter:M-1, or vehicle:V-1.';
+    END IF;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.named_device(text) IS
+'Takes a device as DBAs name it: meter: or vehicle: and its id. Returns its dataset, meter_reading or vehicle_reading, and its id. Raises WL026 where it is not of that form.';
+
+CREATE OR REPLACE FUNCTION telemetry.settle_soon(dataset text, device_id text, day date)
+RETURNS void
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    INSERT INTO telemetry.settle_queue AS q (dataset, device_id, day, due_at)
+    VALUES (settle_soon.dataset, settle_soon.device_id, settle_soon.day, now())
+    ON CONFLICT ON CONSTRAINT settle_queue_pkey DO UPDATE SET due_at = excluded.due_at
+    WHERE q.due_at > excluded.due_at
+$$;
+
+COMMENT ON FUNCTION telemetry.settle_soon(text, text, date) IS
+'Has a device be settled from a UTC day on, as soon as possible. Takes its dataset, its id and the day. Returns nothing.';
+
+CREATE OR REPLACE FUNCTION telemetry.settle_whole_device(dataset text, device_id text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_oldest timestamptz := (telemetry.acceptance(dataset)).oldest;
+    v_first timestamptz;
+BEGIN
+    IF dataset = 'meter_reading' THEN
+        SELECT r.ts INTO v_first
+        FROM telemetry.meter_reading AS r
+        WHERE r.meter_id = settle_whole_device.device_id AND r.ts >= v_oldest
+        ORDER BY r.ts
+        LIMIT 1;
+    ELSE
+        SELECT r.ts INTO v_first
+        FROM telemetry.vehicle_reading AS r
+        WHERE r.vehicle_id = settle_whole_device.device_id AND r.ts >= v_oldest
+        ORDER BY r.ts
+        LIMIT 1;
+    END IF;
+    IF v_first IS NOT NULL THEN
+        PERFORM telemetry.settle_soon(dataset, device_id, (v_first AT TIME ZONE 'UTC')::date);
+    END IF;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.settle_whole_device(text, text) IS
+'Has a device be settled from the first day of which raw history keeps readings. Takes its dataset and its id. Returns nothing.';
+
+REVOKE ALL ON FUNCTION
+    telemetry.named_device(text),
+    telemetry.settle_soon(text, text, date),
+    telemetry.settle_whole_device(text, text)
+FROM PUBLIC;
