@@ -1,0 +1,216 @@
+"""What DBAs say of devices is judged with their readings, and can be taken back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from tests.support.fold import Correction, Exchange, Reading, Rules
+from tests.support.ledger import START, Device, check, new_device, send, settle
+from tests.support.readings import NOW, Connection
+
+MINUTE = timedelta(minutes=1)
+NOON = START + timedelta(hours=12)
+KWH = 10**6
+
+
+def minutely(*levels: float) -> list[Reading]:
+    return [Reading(NOON + i * MINUTE, round(level * KWH)) for i, level in enumerate(levels)]
+
+
+def record(db: Connection, call: str, *values: object) -> int:
+    """Make a record as a DBA does; return its id."""
+    (record_id,) = db.execute(f"SELECT ops.{call}", values).fetchone() or (None,)
+    assert isinstance(record_id, int)
+    settle(db)
+    return record_id
+
+
+def states(db: Connection, device: Device) -> list[tuple[str, str]]:
+    return db.execute(
+        "SELECT e.event, e.state FROM bi.register_event AS e"
+        " WHERE e.side = %s AND e.device_id = %s ORDER BY e.happened_at",
+        [device.side, device.device_id],
+    ).fetchall()
+
+
+def test_an_exchange_counts_what_the_old_register_still_had(db: Connection, device: Device) -> None:
+    sent = minutely(500, 500.5, 3, 3.4)
+    send(db, device, sent)
+    settle(db)
+    assert states(db, device) == [("reset", "provisional")]
+    at = NOON + 1.5 * MINUTE
+    record(db, "record_exchange(%s, %s, 500.7, 2.9, 'replaced')", device.name, at)
+    folded = check(db, device, sent, [Exchange(at, 500_700_000, 2_900_000)])
+    assert folded.hours == {NOON: round(1.2 * KWH)}
+    assert states(db, device) == [("exchange", "settled")]
+
+
+def test_an_exchange_at_a_readings_time_comes_before_it(db: Connection, device: Device) -> None:
+    sent = minutely(500, 3, 3.4)
+    send(db, device, sent)
+    at = NOON + MINUTE
+    record(db, "record_exchange(%s, %s, 500.2, 2.5, 'replaced')", device.name, at)
+    folded = check(db, device, sent, [Exchange(at, 500_200_000, 2_500_000)])
+    assert folded.hours == {NOON: round(1.1 * KWH)}
+
+
+def test_an_exchange_before_all_readings_makes_the_first_one_count(
+    db: Connection, device: Device
+) -> None:
+    at = NOON - MINUTE
+    record(db, "record_exchange(%s, %s, 0, 0, 'new')", device.name, at)
+    sent = minutely(0.4, 0.5)
+    send(db, device, sent)
+    settle(db)
+    folded = check(db, device, sent, [Exchange(at, 0, 0)])
+    assert sum(folded.hours.values()) == round(0.5 * KWH)
+
+
+def test_a_correction_is_energy_of_its_hour_and_leaves_the_register(
+    db: Connection, device: Device
+) -> None:
+    sent = minutely(500, 500.5)
+    send(db, device, sent)
+    at = NOON + timedelta(hours=3)
+    record(db, "record_correction(%s, %s, -0.2, 'a meter beside')", device.name, at)
+    check(db, device, sent, [Correction(at, -200_000)])
+    bill = db.execute(
+        "SELECT b.energy_kwh, b.corrected_kwh, b.register_end_kwh"
+        f" FROM bi.{device.side}_register_daily AS b WHERE b.{device.side}_id = %s",
+        [device.device_id],
+    ).fetchall()
+    assert [tuple(map(float, row)) for row in bill] == [(0.3, -0.2, 500.5)]
+
+
+def test_a_correction_needs_no_reading(db: Connection, device: Device) -> None:
+    record(db, "record_correction(%s, %s, 4, 'no meter yet')", device.name, NOON)
+    check(db, device, [], [Correction(NOON, 4 * KWH)])
+
+
+def test_a_jump_is_open_until_it_is_booked(db: Connection, device: Device) -> None:
+    sent = minutely(100, 1010, 1010.5, 1011.5)
+    send(db, device, sent)
+    settle(db)
+    check(db, device, sent)
+    assert states(db, device) == [("jump", "open")]
+    at = sent[1].ts
+    booked = record(db, "record_correction(%s, %s, 12.5, 'as the site says')", device.name, at)
+    check(db, device, sent, [Correction(at, 12_500_000)])
+    assert states(db, device) == [("jump", "settled")]
+    record(db, "cancel_record(%s, 'of another site')", booked)
+    check(db, device, sent)
+    assert states(db, device) == [("jump", "open")]
+
+
+def test_a_reset_is_open_until_it_is_dismissed(db: Connection, device: Device) -> None:
+    sent = minutely(532, 264.9, 265.2, 266.2)
+    send(db, device, sent)
+    settle(db)
+    assert states(db, device) == [("reset", "open")]
+    dismissed = record(db, "dismiss_event(%s, %s, 'nothing flowed')", device.name, sent[1].ts)
+    check(db, device, sent)
+    assert states(db, device) == [("reset", "settled")]
+    record(db, "cancel_record(%s, 'something did')", dismissed)
+    assert states(db, device) == [("reset", "open")]
+
+
+def test_a_cancelled_exchange_was_none(db: Connection, device: Device) -> None:
+    sent = minutely(500, 500.5, 501.5)
+    send(db, device, sent)
+    made = record(
+        db, "record_exchange(%s, %s, 500, 2.9, 'mistaken')", device.name, NOON + 0.5 * MINUTE
+    )
+    assert states(db, device) == [("exchange", "settled"), ("jump", "open")]
+    record(db, "cancel_record(%s, 'the one next to it')", made)
+    check(db, device, sent)
+    assert states(db, device) == []
+
+
+def test_what_was_recorded_stays_in_the_list(db: Connection) -> None:
+    meter = new_device()
+    send(db, meter, minutely(1))
+    made = record(db, "record_correction(%s, %s, 4, 'a guess')", meter.name, NOON)
+    cancelled = record(db, "cancel_record(%s, 'no guesses')", made)
+    rows = db.execute(
+        "SELECT r.record_id, r.record, r.device, r.energy_kwh, r.why, r.cancels, r.cancelled_by,"
+        " r.login = session_user FROM ops.ledger_records AS r WHERE r.device = %s ORDER BY 1",
+        [meter.name],
+    ).fetchall()
+    assert rows == [
+        (made, "correction", meter.name, 4, "a guess", None, cancelled, True),
+        (cancelled, "cancellation", meter.name, None, "no guesses", made, None, True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("call", "code"),
+    [
+        ("record_exchange('M-1', %(noon)s, 1, 1, 'why')", "WL026"),
+        ("record_exchange('meter:', %(noon)s, 1, 1, 'why')", "WL026"),
+        ("record_exchange(NULL, %(noon)s, 1, 1, 'why')", "WL026"),
+        ("record_exchange('meter:M-1', NULL, 1, 1, 'why')", "WL026"),
+        ("record_exchange('meter:M-1', %(noon)s, NULL, 1, 'why')", "WL026"),
+        ("record_exchange('meter:M-1', %(noon)s, -1, 1, 'why')", "WL026"),
+        ("record_exchange('meter:M-1', %(noon)s, 1, 1, '')", "WL026"),
+        ("record_exchange('meter:M-1', %(noon)s, 1, 1, NULL)", "WL026"),
+        ("record_exchange('meter:M-1', %(noon)s, 1e300, 1, 'why')", "WL026"),
+        ("record_correction('meter:M-1', %(noon)s, 'NaN', 'why')", "WL026"),
+        ("record_correction('meter:M-1', %(noon)s, NULL, 'why')", "WL026"),
+        ("record_correction('meter:M-1', %(tomorrow)s, 1, 'why')", "WL026"),
+        ("record_correction('meter:M-1', %(gone)s, 1, 'why')", "WL026"),
+        ("dismiss_event('meter:M-1', %(noon)s, 'why')", "WL027"),
+        ("cancel_record(0, 'why')", "WL027"),
+        ("cancel_record(NULL, 'why')", "WL027"),
+        ("set_device('M-1')", "WL026"),
+        ("set_device('meter:M-1', step => '0')", "WL020"),
+        ("set_device('meter:M-1', max_power_kw => -1)", "WL020"),
+        ("set_device('meter:M-1', width_kwh => 'NaN')", "WL020"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused(db: Connection, call: str, code: str) -> None:
+    times = {
+        "noon": NOON,
+        "tomorrow": NOW + timedelta(days=1),
+        "gone": NOW - timedelta(days=100),
+    }
+    with pytest.raises(psycopg.Error) as raised:
+        db.execute(f"SELECT ops.{call}", times)
+    assert raised.value.sqlstate == code
+    assert db.execute("SELECT count(*) FROM telemetry.ledger_record").fetchone() == (0,)
+
+
+def test_a_record_is_cancelled_once_and_its_cancellation_never(db: Connection) -> None:
+    made = record(db, "record_correction('meter:M-1', %s, 4, 'why')", NOON)
+    cancelled = record(db, "cancel_record(%s, 'why')", made)
+    for record_id, code in ((made, "WL026"), (cancelled, "WL027")):
+        with pytest.raises(psycopg.Error) as raised:
+            db.execute("SELECT ops.cancel_record(%s, 'again')", [record_id])
+        assert raised.value.sqlstate == code
+
+
+def test_settings_of_a_device_hold_for_what_it_has_sent(db: Connection, device: Device) -> None:
+    sent = minutely(99.9, 0.1, 0.6, 1.2)
+    send(db, device, sent)
+    settle(db)
+    check(db, device, sent)
+    db.execute("SELECT ops.set_device(%s, width_kwh => 100)", [device.name])
+    settle(db)
+    folded = check(db, device, sent, rules=Rules(widths=[100 * KWH]))
+    assert [event.event for event in folded.events] == ["rollover"]
+    # what is not said goes back to what holds for all
+    db.execute("SELECT ops.set_device(%s)", [device.name])
+    settle(db)
+    check(db, device, sent)
+    rows = db.execute("SELECT * FROM ops.device_settings AS s WHERE s.device = %s", [device.name])
+    assert rows.fetchall() == []
+
+
+def test_the_greatest_power_of_a_device_holds_at_the_door(db: Connection, device: Device) -> None:
+    send(db, device, [Reading(NOON, 0, "difference")])
+    db.execute("SELECT ops.set_device(%s, max_power_kw => 60, tolerance_kwh => 0.5)", [device.name])
+    refused = send(db, device, [Reading(NOON + MINUTE, 1_500_001, "difference")])
+    assert [answer.outcome for answer in refused] == ["out_of_range"]
+    assert send(db, device, [Reading(NOON + MINUTE, 1_500_000, "difference")]) == []
