@@ -2,7 +2,7 @@
 
 CREATE OR REPLACE VIEW bi.meter_register_daily AS
 SELECT
-    s.day::timestamp AT TIME ZONE 'UTC' AS bucket,
+    telemetry.day_start(s.day) AS bucket,
     s.day,
     s.device_id AS meter_id,
     telemetry.kwh(b.register_mwh)::numeric(20, 6) AS register_start_kwh,
@@ -29,26 +29,26 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) AS b ON TRUE
 LEFT JOIN bi.meter_energy_daily AS d
-    ON d.meter_id = s.device_id AND d.bucket = s.day::timestamp AT TIME ZONE 'UTC'
+    ON d.meter_id = s.device_id AND d.bucket = telemetry.day_start(s.day)
 CROSS JOIN LATERAL (
     SELECT sum(v.explained_mwh) AS explained_mwh
     FROM telemetry.register_event AS v
     WHERE v.dataset = s.dataset AND v.device_id = s.device_id
-        AND v.happened_at >= s.day::timestamp AT TIME ZONE 'UTC'
-        AND v.happened_at < (s.day + 1)::timestamp AT TIME ZONE 'UTC'
+        AND v.happened_at >= telemetry.day_start(s.day)
+        AND v.happened_at < telemetry.day_start(s.day + 1)
 ) AS e
 CROSS JOIN LATERAL (
     SELECT sum(r.energy_mwh) AS corrected_mwh
-    FROM telemetry.valid_record AS r
+    FROM telemetry.standing_record AS r
     WHERE r.dataset = s.dataset AND r.device_id = s.device_id AND r.record = 'correction'
-        AND r.happened_at >= s.day::timestamp AT TIME ZONE 'UTC'
-        AND r.happened_at < (s.day + 1)::timestamp AT TIME ZONE 'UTC'
+        AND r.happened_at >= telemetry.day_start(s.day)
+        AND r.happened_at < telemetry.day_start(s.day + 1)
 ) AS c
 WHERE s.dataset = 'meter_reading';
 
 CREATE OR REPLACE VIEW bi.vehicle_register_daily AS
 SELECT
-    s.day::timestamp AT TIME ZONE 'UTC' AS bucket,
+    telemetry.day_start(s.day) AS bucket,
     s.day,
     s.device_id AS vehicle_id,
     telemetry.kwh(b.register_mwh)::numeric(20, 6) AS register_start_kwh,
@@ -75,20 +75,20 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) AS b ON TRUE
 LEFT JOIN bi.vehicle_energy_daily AS d
-    ON d.vehicle_id = s.device_id AND d.bucket = s.day::timestamp AT TIME ZONE 'UTC'
+    ON d.vehicle_id = s.device_id AND d.bucket = telemetry.day_start(s.day)
 CROSS JOIN LATERAL (
     SELECT sum(v.explained_mwh) AS explained_mwh
     FROM telemetry.register_event AS v
     WHERE v.dataset = s.dataset AND v.device_id = s.device_id
-        AND v.happened_at >= s.day::timestamp AT TIME ZONE 'UTC'
-        AND v.happened_at < (s.day + 1)::timestamp AT TIME ZONE 'UTC'
+        AND v.happened_at >= telemetry.day_start(s.day)
+        AND v.happened_at < telemetry.day_start(s.day + 1)
 ) AS e
 CROSS JOIN LATERAL (
     SELECT sum(r.energy_mwh) AS corrected_mwh
-    FROM telemetry.valid_record AS r
+    FROM telemetry.standing_record AS r
     WHERE r.dataset = s.dataset AND r.device_id = s.device_id AND r.record = 'correction'
-        AND r.happened_at >= s.day::timestamp AT TIME ZONE 'UTC'
-        AND r.happened_at < (s.day + 1)::timestamp AT TIME ZONE 'UTC'
+        AND r.happened_at >= telemetry.day_start(s.day)
+        AND r.happened_at < telemetry.day_start(s.day + 1)
 ) AS c
 WHERE s.dataset = 'vehicle_reading';
 

@@ -18,7 +18,7 @@ SELECT
 FROM telemetry.register_event AS e
 LEFT JOIN LATERAL (
     SELECT max(v.happened_at) AS happened_at
-    FROM telemetry.valid_record AS v
+    FROM telemetry.standing_record AS v
     WHERE v.dataset = e.dataset AND v.device_id = e.device_id AND v.happened_at = e.happened_at
         AND v.record IN ('correction', 'dismissal')
 ) AS r ON TRUE;

@@ -41,30 +41,16 @@ LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_oldest timestamptz := (telemetry.acceptance(dataset)).oldest;
-    v_first timestamptz;
+    v_first timestamptz := telemetry.oldest_item(dataset, device_id, (telemetry.acceptance(dataset)).oldest);
 BEGIN
-    IF dataset = 'meter_reading' THEN
-        SELECT r.ts INTO v_first
-        FROM telemetry.meter_reading AS r
-        WHERE r.meter_id = settle_whole_device.device_id AND r.ts >= v_oldest
-        ORDER BY r.ts
-        LIMIT 1;
-    ELSE
-        SELECT r.ts INTO v_first
-        FROM telemetry.vehicle_reading AS r
-        WHERE r.vehicle_id = settle_whole_device.device_id AND r.ts >= v_oldest
-        ORDER BY r.ts
-        LIMIT 1;
-    END IF;
     IF v_first IS NOT NULL THEN
-        PERFORM telemetry.settle_soon(dataset, device_id, (v_first AT TIME ZONE 'UTC')::date);
+        PERFORM telemetry.settle_soon(dataset, device_id, telemetry.utc_day(v_first));
     END IF;
 END;
 $$;
 
 COMMENT ON FUNCTION telemetry.settle_whole_device(text, text) IS
-'Has a device be settled from the first day of which raw history keeps readings. Takes its dataset and its id. Returns nothing.';
+'Has a device be settled from the first day of which raw history keeps anything of it. Takes its dataset and its id. Returns nothing.';
 
 REVOKE ALL ON FUNCTION
     telemetry.named_device(text),

@@ -1,30 +1,5 @@
 -- Records of the ledger, which DBAs make about devices: kept, never changed.
 
-CREATE OR REPLACE VIEW telemetry.valid_record AS
-SELECT
-    r.record_id,
-    r.record,
-    r.dataset,
-    r.device_id,
-    r.happened_at,
-    r.final_mwh,
-    r.initial_mwh,
-    r.energy_mwh
-FROM telemetry.ledger_record AS r
-LEFT JOIN telemetry.ledger_record AS c ON c.cancels = r.record_id
-WHERE c.record_id IS NULL AND r.record <> 'cancellation';
-
-COMMENT ON VIEW telemetry.valid_record IS 'The records of DBAs that no other takes back, one row per record.';
-COMMENT ON COLUMN telemetry.valid_record.record_id IS 'Which record, in order.';
-COMMENT ON COLUMN telemetry.valid_record.record IS 'exchange, correction or dismissal.';
-COMMENT ON COLUMN telemetry.valid_record.dataset IS 'meter_reading or vehicle_reading.';
-COMMENT ON COLUMN telemetry.valid_record.device_id IS 'The meter''s or vehicle''s id.';
-COMMENT ON COLUMN telemetry.valid_record.happened_at IS 'When it happened, or the time of the event that it is about.';
-COMMENT ON COLUMN telemetry.valid_record.final_mwh IS 'An exchange''s last level of the old register, in milliwatt-hours.';
-COMMENT ON COLUMN telemetry.valid_record.initial_mwh IS
-'An exchange''s first level of the new register, in milliwatt-hours.';
-COMMENT ON COLUMN telemetry.valid_record.energy_mwh IS 'A correction''s energy in milliwatt-hours; negative: to take.';
-
 CREATE OR REPLACE FUNCTION telemetry.keep_record(
     record text,
     dataset text,
@@ -65,7 +40,7 @@ BEGIN
         keep_record.why
     )
     RETURNING r.record_id INTO v_record_id;
-    PERFORM telemetry.settle_soon(dataset, device_id, (happened_at AT TIME ZONE 'UTC')::date);
+    PERFORM telemetry.settle_soon(dataset, device_id, telemetry.utc_day(happened_at));
     RETURN v_record_id;
 EXCEPTION
     WHEN unique_violation THEN
