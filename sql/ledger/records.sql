@@ -25,6 +25,10 @@ BEGIN
             USING ERRCODE = 'WL026',
                 HINT = format('It is about a moment from %s, since when raw readings are kept, until now.', v_accepted.oldest);
     END IF;
+    IF telemetry.newest_item(dataset, device_id) IS NULL THEN
+        RAISE EXCEPTION 'nothing was ever stored of %', device_id
+            USING ERRCODE = 'WL027', HINT = 'Is the id misspelt, or the side? A record is about a device that has reported.';
+    END IF;
     INSERT INTO telemetry.ledger_record AS r (
         record, dataset, device_id, happened_at, final_mwh, initial_mwh, energy_mwh, cancels, why
     )
@@ -46,7 +50,7 @@ EXCEPTION
     WHEN unique_violation THEN
         RAISE EXCEPTION 'record % was cancelled already', keep_record.cancels
             USING ERRCODE = 'WL026', HINT = 'ops.ledger_records has cancelled_by.';
-    WHEN check_violation OR not_null_violation OR numeric_value_out_of_range THEN
+    WHEN check_violation OR not_null_violation OR numeric_value_out_of_range OR feature_not_supported THEN
         RAISE EXCEPTION 'this record cannot be kept'
             USING ERRCODE = 'WL026',
                 HINT = 'It needs its energy or levels in kWh, levels of 0 or more, and 1 to 1,000 characters that say why.';
@@ -54,7 +58,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.keep_record(text, text, text, timestamptz, text, numeric, numeric, numeric, bigint) IS
-'Keeps a record about a device, and has the device be settled from that day on. Takes what it is, the device''s dataset and id, the moment that it is about, why, and what such a record says: levels and energy in milliwatt-hours, or the record that it cancels. Returns the record''s id. Raises WL026 where it cannot be kept.';
+'Keeps a record about a device, and has the device be settled from that day on. Takes what it is, the device''s dataset and id, the moment that it is about, why, and what such a record says: levels and energy in milliwatt-hours, or the record that it cancels. Returns the record''s id. Raises WL026 where it cannot be kept, WL027 where nothing was ever stored of the device.';
 
 REVOKE ALL ON FUNCTION telemetry.keep_record(
     text, text, text, timestamptz, text, numeric, numeric, numeric, bigint

@@ -60,7 +60,7 @@ BEGIN
         LEFT JOIN unnest(folded.steps) AS s
             ON s.is_cut
             AND s.since < telemetry.day_start(b.day + 1)
-            AND s.ts > telemetry.day_start(b.day + 1)
+            AND s.ts >= telemetry.day_start(b.day + 1)
         WHERE b.dataset = folded.dataset
             AND b.device_id = folded.device_id
             -- silent days before the first one are crossed by the same interval
@@ -153,7 +153,7 @@ $$;
 COMMENT ON FUNCTION telemetry.post_entries(text, text, telemetry.due_entry[]) IS
 'Takes meter_reading or vehicle_reading, a device whose state is locked, and what its entries lack. Posts each as another entry of the hour. Returns nothing.';
 
-CREATE OR REPLACE FUNCTION telemetry.settle_device(dataset text, device_id text, wait boolean)
+CREATE OR REPLACE FUNCTION telemetry.settle_device(dataset text, device_id text, wait boolean, has_claimed boolean)
 RETURNS integer
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -184,7 +184,7 @@ BEGIN
     v_folded := telemetry.fold(dataset, device_id, v_day, greatest(v_day, v_through));
     v_missing := ARRAY(SELECT e FROM telemetry.entries_missing(v_folded) AS e);
     v_hours := ARRAY(SELECT m.hour FROM unnest(v_missing) AS m);
-    IF telemetry.hours_without_chunk(dataset, v_hours, '-infinity', 'infinity') <> '{}' THEN
+    IF NOT has_claimed AND telemetry.hours_without_chunk(dataset, v_hours, '-infinity', 'infinity') <> '{}' THEN
         -- whoever makes a chunk waits for it before any state is locked
         RAISE EXCEPTION 'hours of % have no chunk yet', device_id
             USING ERRCODE = 'WL060', DETAIL = v_hours::text, HINT = 'Claim the chunks, and settle the device again.';
@@ -201,8 +201,8 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION telemetry.settle_device(text, text, boolean) IS
-'Takes meter_reading or vehicle_reading, a device, and whether to wait for who stores readings of it. Settles it from its earliest queued day on, until a day ends as it did before. Returns how many entries were posted; NULL where another one has the device. Raises WL060 where a chunk has to be made first.';
+COMMENT ON FUNCTION telemetry.settle_device(text, text, boolean, boolean) IS
+'Takes meter_reading or vehicle_reading, a device, whether to wait for who stores readings of it, and whether it is this transaction''s turn to make chunks. Settles it from its earliest queued day on, until a day ends as it did before. Returns how many entries were posted; NULL where another one has the device. Raises WL060 where a chunk has to be made first.';
 
 CREATE OR REPLACE FUNCTION telemetry.settle_claimed(dataset text, device_id text, wait boolean)
 RETURNS integer
@@ -212,7 +212,7 @@ AS $$
 DECLARE
     v_hours text;
 BEGIN
-    RETURN telemetry.settle_device(dataset, device_id, wait);
+    RETURN telemetry.settle_device(dataset, device_id, wait, FALSE);
 EXCEPTION WHEN SQLSTATE 'WL060' THEN
     -- undone up to here, the state's lock as well
     GET STACKED DIAGNOSTICS v_hours = PG_EXCEPTION_DETAIL;
@@ -220,7 +220,7 @@ EXCEPTION WHEN SQLSTATE 'WL060' THEN
         -- rollups have what was dropped there by other hands: nothing can be placed before it any more
         PERFORM telemetry.note_dropped();
     END IF;
-    RETURN telemetry.settle_device(dataset, device_id, wait);
+    RETURN telemetry.settle_device(dataset, device_id, wait, TRUE);
 END;
 $$;
 
@@ -231,6 +231,6 @@ REVOKE ALL ON FUNCTION
     telemetry.lock_state(text, text, boolean),
     telemetry.keep_folded(telemetry.folded),
     telemetry.post_entries(text, text, telemetry.due_entry[]),
-    telemetry.settle_device(text, text, boolean),
+    telemetry.settle_device(text, text, boolean, boolean),
     telemetry.settle_claimed(text, text, boolean)
 FROM PUBLIC;

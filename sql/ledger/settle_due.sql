@@ -41,7 +41,7 @@ BEGIN
             IF settled = 0 THEN
                 v_posted := telemetry.settle_claimed(v_next.dataset, v_next.device_id, wait);
             ELSE
-                v_posted := telemetry.settle_device(v_next.dataset, v_next.device_id, wait);
+                v_posted := telemetry.settle_device(v_next.dataset, v_next.device_id, wait, FALSE);
             END IF;
         EXCEPTION WHEN SQLSTATE 'WL060' THEN
             -- its turn to make a chunk comes before any state is locked: in a call of its own

@@ -55,7 +55,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION ops.record_exchange(text, timestamptz, numeric, numeric, text) IS
-'Says that a device''s register was replaced: what the old one still counted is added, and the next reading counts from the new one''s first level. Takes the device (meter: or vehicle: and its id), when, the last level of the old register and the first of the new one in kWh, and why. Returns the record''s id, for ops.cancel_record. Raises WL026 where no device is named or the record cannot be kept.';
+'Says that a device''s register was replaced: what the old one still counted is added, and the next reading counts from the new one''s first level. Takes the device (meter: or vehicle: and its id), when, the last level of the old register and the first of the new one in kWh, and why. Returns the record''s id, for ops.cancel_record. Raises WL026 where no device is named or the record cannot be kept, WL027 where nothing was ever stored of the device.';
 
 CREATE OR REPLACE FUNCTION ops.record_correction(
     device text,
@@ -79,7 +79,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION ops.record_correction(text, timestamptz, numeric, text) IS
-'Adds energy to the hour of a moment, or takes some. At the time of an open event it settles that. Takes the device (meter: or vehicle: and its id), when, energy in kWh (negative: to take), and why. Returns the record''s id, for ops.cancel_record. Raises WL026 where no device is named or the record cannot be kept.';
+'Adds energy to the hour of a moment, or takes some. At the time of an open event it settles that. Takes the device (meter: or vehicle: and its id), when, energy in kWh (negative: to take), and why. Returns the record''s id, for ops.cancel_record. Raises WL026 where no device is named or the record cannot be kept, WL027 where nothing was ever stored of the device.';
 
 CREATE OR REPLACE FUNCTION ops.dismiss_event(device text, happened_at timestamptz, why text)
 RETURNS bigint

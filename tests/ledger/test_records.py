@@ -61,10 +61,9 @@ def test_an_exchange_before_all_readings_makes_the_first_one_count(
     db: Connection, device: Device
 ) -> None:
     at = NOON - MINUTE
-    record(db, "record_exchange(%s, %s, 0, 0, 'new')", device.name, at)
     sent = minutely(0.4, 0.5)
     send(db, device, sent)
-    settle(db)
+    record(db, "record_exchange(%s, %s, 0, 0, 'new')", device.name, at)
     folded = check(db, device, sent, [Exchange(at, 0, 0)])
     assert sum(folded.hours.values()) == round(0.5 * KWH)
 
@@ -85,9 +84,14 @@ def test_a_correction_is_energy_of_its_hour_and_leaves_the_register(
     assert [tuple(map(float, row)) for row in bill] == [(0.3, -0.2, 500.5)]
 
 
-def test_a_correction_needs_no_reading(db: Connection, device: Device) -> None:
-    record(db, "record_correction(%s, %s, 4, 'no meter yet')", device.name, NOON)
-    check(db, device, [], [Correction(NOON, 4 * KWH)])
+def test_a_correction_may_be_of_a_time_before_all_readings(
+    db: Connection, device: Device
+) -> None:
+    sent = minutely(500, 500.5)
+    send(db, device, sent)
+    at = NOON - timedelta(days=2)
+    record(db, "record_correction(%s, %s, 4, 'the meter came late')", device.name, at)
+    check(db, device, sent, [Correction(at, 4 * KWH)])
 
 
 def test_a_jump_is_open_until_it_is_booked(db: Connection, device: Device) -> None:
@@ -161,6 +165,8 @@ def test_what_was_recorded_stays_in_the_list(db: Connection) -> None:
         ("record_correction('meter:M-1', %(noon)s, NULL, 'why')", "WL026"),
         ("record_correction('meter:M-1', %(tomorrow)s, 1, 'why')", "WL026"),
         ("record_correction('meter:M-1', %(gone)s, 1, 'why')", "WL026"),
+        ("record_exchange('meter:M-2', %(noon)s, 1, 1, 'misspelt')", "WL027"),
+        ("record_correction('vehicle:M-1', %(noon)s, 1, 'why')", "WL027"),
         ("dismiss_event('meter:M-1', %(noon)s, 'why')", "WL027"),
         ("cancel_record(0, 'why')", "WL027"),
         ("cancel_record(NULL, 'why')", "WL027"),
@@ -176,6 +182,7 @@ def test_what_cannot_be_kept_is_refused(db: Connection, call: str, code: str) ->
         "tomorrow": NOW + timedelta(days=1),
         "gone": NOW - timedelta(days=100),
     }
+    send(db, Device("meter", "M-1"), minutely(1))
     with pytest.raises(psycopg.Error) as raised:
         db.execute(f"SELECT ops.{call}", times)
     assert raised.value.sqlstate == code
@@ -183,7 +190,9 @@ def test_what_cannot_be_kept_is_refused(db: Connection, call: str, code: str) ->
 
 
 def test_a_record_is_cancelled_once_and_its_cancellation_never(db: Connection) -> None:
-    made = record(db, "record_correction('meter:M-1', %s, 4, 'why')", NOON)
+    meter = new_device()
+    send(db, meter, minutely(1))
+    made = record(db, "record_correction(%s, %s, 4, 'why')", meter.name, NOON)
     cancelled = record(db, "cancel_record(%s, 'why')", made)
     for record_id, code in ((made, "WL026"), (cancelled, "WL027")):
         with pytest.raises(psycopg.Error) as raised:

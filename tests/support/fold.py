@@ -231,7 +231,8 @@ class _Folding:
         before = self.register()
         booked = 0 if before is None else max(0, item.final - before)
         self.place(item.ts, self.state.read_at or item.ts, booked)
-        self.event(item.ts, "exchange", item.initial, booked)
+        explained = 0 if before is None else item.initial - before - booked
+        self.note(item.ts, "exchange", item.final, booked, explained)
         self.move(
             item.ts,
             read_at=item.ts,
@@ -247,9 +248,7 @@ class _Folding:
         start = self.start_of_difference(item.ts, item.mwh, item.start)
         self.place(item.ts, start, item.mwh)
         if not self.rules.plausible(item.mwh, item.ts - start):
-            self.found.events.append(
-                Event(item.ts, "too_short", None, item.mwh, item.mwh, 0, self.final)
-            )
+            self.note(item.ts, "too_short", item.mwh, item.mwh, 0)
         self.move(
             item.ts,
             read_at=item.ts,
@@ -302,7 +301,8 @@ class _Folding:
             if isinstance(item, Exchange) or not self.is_same_counter(item):
                 break
             if self.is_in_range(item):
-                self.event(run[0].ts, "glitch", run[0].mwh, 0, moved=False)
+                for gone in run:
+                    self.event(gone.ts, "glitch", gone.mwh, 0, moved=False)
                 return place + len(run)
             run.append(item)
             if self.is_decided(run):
@@ -408,7 +408,12 @@ class _Folding:
         """Note an event; where the level moved, energy explains some of that and it the rest."""
         before = self.register()
         explained = reported - before - booked if moved and before is not None else 0
-        self.found.events.append(Event(ts, event, before, reported, booked, explained, self.final))
+        self.note(ts, event, reported, booked, explained)
+
+    def note(self, ts: datetime, event: str, reported: int, booked: int, explained: int) -> None:
+        self.found.events.append(
+            Event(ts, event, self.state.level, reported, booked, explained, self.final)
+        )
 
     def place(self, ts: datetime, start: datetime, mwh: int) -> None:
         """Put energy into the hours of its interval, in proportion to time."""
