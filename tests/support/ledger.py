@@ -211,16 +211,3 @@ def total(folded: Folded) -> int:
 def rows_of(db: Connection, query: str, *values: Any) -> list[tuple[Any, ...]]:
     """All rows of a query."""
     return db.execute(query, values).fetchall()
-# HACK-BEGIN
-import os
-if os.environ.get("BY_COPY"):
-    def send(db, device, readings):
-        readings = list(readings)
-        copy_in(db, device, readings)
-        for r in readings:
-            db.execute("INSERT INTO telemetry.settle_queue (dataset, device_id, day) VALUES (%s,%s,%s) ON CONFLICT DO NOTHING", [device.dataset, device.device_id, r.ts.date()])
-        return []
-    def hours(db, device, amount="energy_mwh"):
-        f = "" if amount == "energy_mwh" else " FILTER (WHERE r.reason = 'apportioned')"
-        rows = db.execute(f"SELECT * FROM (SELECT time_bucket('1 hour', r.ts), coalesce(sum(energy_mwh){f},0)::bigint AS e FROM telemetry.{device.dataset} AS r WHERE {device.side}_id = %s GROUP BY 1) WHERE e <> 0", [device.device_id])
-        return dict(rows.fetchall())
