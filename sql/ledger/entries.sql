@@ -66,7 +66,12 @@ BEGIN
     FROM telemetry.settled_day AS d
     WHERE d.dataset = folded.dataset
         AND d.device_id = folded.device_id
-        AND d.day BETWEEN folded.first_day AND folded.last_day;
+        AND d.day BETWEEN folded.first_day AND folded.last_day
+    HAVING count(*) > 0;
+    IF NOT found THEN
+        -- days that were never settled have none
+        RETURN;
+    END IF;
     IF folded.dataset = 'meter_reading' THEN
         RETURN QUERY
         SELECT r.source_day, r.ts, r.reason, sum(r.energy_mwh)::bigint
