@@ -7,7 +7,7 @@ SELECT
     s.device_id AS meter_id,
     telemetry.kwh(b.register_mwh)::numeric(20, 6) AS register_start_kwh,
     CASE
-        WHEN s.session_no IS NULL THEN telemetry.kwh(s.level_mwh + s.differences_mwh + s.carried_mwh)
+        WHEN s.kind <> 'session_counter' THEN telemetry.kwh(s.level_mwh + s.differences_mwh + s.carried_mwh)
     END::numeric(20, 6) AS register_end_kwh,
     coalesce(b.carried_mwh <> 0, FALSE) AS start_interpolated,
     s.carried_mwh <> 0 AS end_interpolated,
@@ -22,7 +22,7 @@ FROM telemetry.settled_day AS s
 LEFT JOIN LATERAL (
     SELECT
         p.carried_mwh,
-        CASE WHEN p.session_no IS NULL THEN p.level_mwh + p.differences_mwh + p.carried_mwh END AS register_mwh
+        CASE WHEN p.kind <> 'session_counter' THEN p.level_mwh + p.differences_mwh + p.carried_mwh END AS register_mwh
     FROM telemetry.settled_day AS p
     WHERE p.dataset = s.dataset AND p.device_id = s.device_id AND p.day < s.day
     ORDER BY p.day DESC
@@ -53,7 +53,7 @@ SELECT
     s.device_id AS vehicle_id,
     telemetry.kwh(b.register_mwh)::numeric(20, 6) AS register_start_kwh,
     CASE
-        WHEN s.session_no IS NULL THEN telemetry.kwh(s.level_mwh + s.differences_mwh + s.carried_mwh)
+        WHEN s.kind <> 'session_counter' THEN telemetry.kwh(s.level_mwh + s.differences_mwh + s.carried_mwh)
     END::numeric(20, 6) AS register_end_kwh,
     coalesce(b.carried_mwh <> 0, FALSE) AS start_interpolated,
     s.carried_mwh <> 0 AS end_interpolated,
@@ -68,7 +68,7 @@ FROM telemetry.settled_day AS s
 LEFT JOIN LATERAL (
     SELECT
         p.carried_mwh,
-        CASE WHEN p.session_no IS NULL THEN p.level_mwh + p.differences_mwh + p.carried_mwh END AS register_mwh
+        CASE WHEN p.kind <> 'session_counter' THEN p.level_mwh + p.differences_mwh + p.carried_mwh END AS register_mwh
     FROM telemetry.settled_day AS p
     WHERE p.dataset = s.dataset AND p.device_id = s.device_id AND p.day < s.day
     ORDER BY p.day DESC

@@ -35,25 +35,7 @@ $$;
 COMMENT ON FUNCTION telemetry.settle_soon(text, text, date) IS
 'Has a device be settled from a UTC day on, as soon as possible. Takes its dataset, its id and the day. Returns nothing.';
 
-CREATE OR REPLACE FUNCTION telemetry.settle_whole_device(dataset text, device_id text)
-RETURNS void
-LANGUAGE plpgsql VOLATILE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    v_first timestamptz := telemetry.oldest_item(dataset, device_id, (telemetry.acceptance(dataset)).oldest);
-BEGIN
-    IF v_first IS NOT NULL THEN
-        PERFORM telemetry.settle_soon(dataset, device_id, telemetry.utc_day(v_first));
-    END IF;
-END;
-$$;
-
-COMMENT ON FUNCTION telemetry.settle_whole_device(text, text) IS
-'Has a device be settled from the first day of which raw history keeps anything of it. Takes its dataset and its id. Returns nothing.';
-
 REVOKE ALL ON FUNCTION
     telemetry.named_device(text),
-    telemetry.settle_soon(text, text, date),
-    telemetry.settle_whole_device(text, text)
+    telemetry.settle_soon(text, text, date)
 FROM PUBLIC;

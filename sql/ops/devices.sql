@@ -66,7 +66,7 @@ BEGIN
             tolerance_kwh = excluded.tolerance_kwh,
             width_kwh = excluded.width_kwh;
     END IF;
-    PERFORM telemetry.settle_whole_device(v_device.dataset, v_device.device_id);
+    PERFORM telemetry.queue_whole(v_device.dataset, ARRAY[v_device.device_id], INTERVAL '0');
 EXCEPTION WHEN check_violation THEN
     RAISE EXCEPTION 'these settings of % cannot be kept', device
         USING ERRCODE = 'WL020',
