@@ -62,7 +62,6 @@ BEGIN
         v_from := telemetry.floor_day(telemetry.oldest_item(dataset, device_id, v_folded.kept_since));
         v_row_end := v_from + c_day;
         v_state.differences_mwh := 0;
-        v_state.jitters := 0;
         IF v_from IS NULL THEN
             v_folded.first_day := day;
             v_folded.last_day := day;
@@ -75,6 +74,7 @@ BEGIN
     v_state.dataset := dataset;
     v_state.device_id := device_id;
     v_state.carried_mwh := 0;
+    v_state.jitters := 0;
     v_folded.first_day := telemetry.utc_day(v_row_end) - 1;
     v_newest := coalesce(greatest(v_newest, v_from), v_from);
 
