@@ -1,4 +1,4 @@
--- Devices as DBAs name them, and what of them is to be settled once a setting or a record has changed.
+-- Devices as DBAs name them, and from which day on one is to be settled once something was said about it.
 
 CREATE OR REPLACE FUNCTION telemetry.named_device(device text, OUT dataset text, OUT device_id text)
 LANGUAGE plpgsql IMMUTABLE
