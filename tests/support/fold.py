@@ -217,7 +217,7 @@ class _Folding:
             self.accept(item, 0, item.ts)
         elif not self.is_same_counter(item):
             self.another_counter(item)
-        elif self.state.last_kind == "difference":
+        elif self.state.differences:
             self.after_differences(item)
         elif self.is_in_range(item):
             self.count(item)
@@ -247,7 +247,9 @@ class _Folding:
     def difference(self, item: Reading) -> None:
         start = self.start_of_difference(item.ts, item.mwh, item.start)
         self.place(item.ts, start, item.mwh)
-        if not self.rules.plausible(item.mwh, item.ts - start):
+        # of a device's first one it is not known since when
+        is_known = item.start is not None or self.state.read_at is not None
+        if is_known and not self.rules.plausible(item.mwh, item.ts - start):
             self.note(item.ts, "too_short", item.mwh, item.mwh, 0)
         self.move(
             item.ts,
