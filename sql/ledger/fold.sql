@@ -115,7 +115,9 @@ BEGIN
                     AND v_item.energy_mwh <= telemetry.plausible_mwh(v_item.ts - v_state.read_at, v_rules)
                 THEN
                     v_state.read_at := v_item.ts;
-                    v_state.differences_mwh := v_state.differences_mwh + v_item.energy_mwh;
+                    IF v_state.level_mwh IS NOT NULL THEN
+                        v_state.differences_mwh := v_state.differences_mwh + v_item.energy_mwh;
+                    END IF;
                     v_last := v_item.ts;
                     CONTINUE;
                 END IF;

@@ -73,7 +73,9 @@ BEGIN
         step.since := telemetry.difference_since(
             item.ts, item.energy_mwh, item.interval_start, before.read_at, rules
         );
-        state.differences_mwh := before.differences_mwh + item.energy_mwh;
+        IF before.level_mwh IS NOT NULL THEN
+            state.differences_mwh := before.differences_mwh + item.energy_mwh;
+        END IF;
         IF before.read_at IS NOT NULL
             AND item.energy_mwh > telemetry.plausible_mwh(item.ts - step.since, rules)
         THEN
