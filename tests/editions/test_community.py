@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -16,7 +17,7 @@ from tests.editions.test_efficiency import fill
 from tests.editions.test_ops import fill_days, run_refresh_jobs
 from tests.service.test_writer import batch_of, submit_all
 from tests.support import community, rollups
-from tests.support.community import Engine, EngineMissing
+from tests.support.community import Engine, EngineMissing, engine_with
 from tests.support.http import meter
 from tests.support.readings import (
     NOW,
@@ -249,17 +250,25 @@ def test_late_readings_beyond_the_decompression_limit_of_a_group_are_stored_in_s
     assert row == (len(stored) + len(meters),)
 
 
+@pytest.fixture(scope="module")
+def apache_engine(shared_path: Path) -> Iterator[Engine]:
+    """An engine with a database that was made before the licence became what it is now."""
+
+    def begin(url: str) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(edition, "licensed", lambda _: "apache")
+            migrate(url, lambda _: None)
+
+    started = engine_with(shared_path / "apache.tar", begin)
+    yield started
+    started.stop()
+
+
 @pytest.fixture
-def began_on_apache(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    """A database that was made before its server's licence became what it is now."""
-    fresh = Engine()
-    with psycopg.connect(fresh.url, autocommit=True) as opened:
-        opened.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
-    with monkeypatch.context() as patch:
-        patch.setattr(edition, "licensed", lambda _: "apache")
-        migrate(fresh.url, lambda _: None)
-    yield fresh
-    fresh.stop()
+def began_on_apache(apache_engine: Engine) -> Engine:
+    """That database, as it was before the tests before."""
+    apache_engine.reset()
+    return apache_engine
 
 
 QUERIES = [

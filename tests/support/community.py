@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -21,12 +22,12 @@ class EngineMissing(Exception):
 
 
 class Engine:
-    """One running engine: one connection at a time, and a snapshot that it can go back to."""
+    """One running engine, empty or with what another one saved: one connection at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, saved: Path | None = None) -> None:
         _install()
         self._process = subprocess.Popen(
-            [_node(), _PLACE / "engine.mjs"],
+            [_node(), _PLACE / "engine.mjs", *([saved] if saved else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -37,12 +38,12 @@ class Engine:
             "?sslmode=disable&connect_timeout=30"
         )
 
-    def snapshot(self) -> None:
-        """Remember the database as it is."""
-        self._command("snapshot")
+    def save(self, file: Path) -> None:
+        """Write the database to a file; then the engine can only be stopped."""
+        self._command(f"save {file}")
 
     def reset(self) -> None:
-        """Go back to the snapshot; connections of before are cut off."""
+        """Go back to what was saved; connections of before are cut off."""
         self._command("reset")
 
     def stop(self) -> None:
@@ -67,14 +68,25 @@ class Engine:
         return line
 
 
-def migrated_engine() -> Engine:
-    """A new engine whose snapshot is a migrated database."""
-    engine = Engine()
-    with psycopg.connect(engine.url, autocommit=True) as connection:
-        connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
-    migrate(engine.url, lambda _: None)
-    engine.snapshot()
-    return engine
+def migrated_engine(saved: Path) -> Engine:
+    """A new engine with a migrated database; see `engine_with`."""
+    return engine_with(saved, lambda url: migrate(url, lambda _: None))
+
+
+def engine_with(saved: Path, fill: Callable[[str], None]) -> Engine:
+    """A new engine with what `fill` makes of a database, which the first worker saves for all."""
+    with FileLock(saved.with_suffix(".lock")):
+        if not saved.exists():
+            engine = Engine()
+            with psycopg.connect(engine.url, autocommit=True) as connection:
+                connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+            fill(engine.url)
+            # whole or not at all
+            part = saved.with_suffix(".part")
+            engine.save(part)
+            engine.stop()
+            part.rename(saved)
+    return Engine(saved)
 
 
 def _node() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 
@@ -43,7 +44,8 @@ def _write(url: str) -> None:
 def main() -> None:
     """Write the files of both editions, from new databases."""
     started = server.start()
-    engine = migrated_engine()
+    with TemporaryDirectory() as directory:
+        engine = migrated_engine(Path(directory) / "community.tar")
     try:
         with server.Server(os.environ[server.URL_VARIABLE]).clone() as url:
             _write(url)
