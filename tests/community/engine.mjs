@@ -139,6 +139,8 @@ const commands = {
   async save(file) {
     const data = await db.dumpDataDir('none')
     await writeFile(file, Buffer.from(await data.arrayBuffer()))
+    // one that leaves later has nothing to renew
+    serving = null
     await db.close()
   },
   async reset() {
