@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import psycopg
 
-# a whole minute that stays inside the retention and the past however long the tests run
-NOW = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=10)
+from tests.support import server
+
+# a whole minute that stays inside the retention and the past however long the tests run, for all
+# workers the same
+NOW = server.started_at().replace(second=0, microsecond=0) - timedelta(minutes=10)
 
 Connection = psycopg.Connection[Any]
 

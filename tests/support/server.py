@@ -6,8 +6,9 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ PASSWORDS = {
 _TEMPLATE_VARIABLE = "WATTLEDGER_TESTS_TEMPLATE"
 _EDITION_VARIABLE = "WATTLEDGER_TESTS_EDITION"
 _WORKERS_VARIABLE = "WATTLEDGER_TESTS_WORKERS"
+_STARTED_VARIABLE = "WATTLEDGER_TESTS_STARTED"
 
 # speed, for data that no test needs after a power cut; no background workers, which would hold
 # connections to the template and run jobs in the middle of a test
@@ -53,14 +55,18 @@ class StartedServer:
         self._template = template
 
     def stop(self) -> None:
-        """Remove the template, and the cluster if it is ours."""
+        """Remove the template, what is made of it for all, and the cluster if it is ours."""
         if self._cluster is None:
             with psycopg.connect(self._url, autocommit=True) as connection:
-                connection.execute(
-                    sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(
-                        sql.Identifier(self._template)
+                for (name,) in connection.execute(
+                    "SELECT d.datname FROM pg_database AS d WHERE starts_with(d.datname, %s)",
+                    [self._template],
+                ).fetchall():
+                    connection.execute(
+                        sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(
+                            sql.Identifier(name)
+                        )
                     )
-                )
             return
         directory = self._cluster.directory
         self._cluster.stop()
@@ -72,6 +78,7 @@ KEY: pytest.StashKey[StartedServer] = pytest.StashKey()
 
 def start() -> StartedServer:
     """Start the run's server, make its template, and tell the workers by the environment."""
+    started_at()
     cluster = None
     url = os.environ.get("TEST_DATABASE_URL")
     # the tests' own database, whatever the shell that they are run from works on
@@ -96,6 +103,13 @@ def start() -> StartedServer:
     os.environ[URL_VARIABLE] = url
     os.environ[_TEMPLATE_VARIABLE] = template
     return StartedServer(cluster, url, template)
+
+
+def started_at() -> datetime:
+    """When the run started, the same for all workers."""
+    return datetime.fromisoformat(
+        os.environ.setdefault(_STARTED_VARIABLE, datetime.now(UTC).isoformat())
+    )
 
 
 def _memory() -> Path | None:
@@ -159,6 +173,29 @@ class Server:
             if self.workers:
                 with psycopg.connect(url, autocommit=True) as connection:
                     stop_jobs(connection)
+            yield url
+
+    @contextmanager
+    def clone_filled(self, name: str, fill: Callable[[str], None]) -> Iterator[str]:
+        """A new database with what `fill` has put into another one, once for all workers."""
+        filled = f"{self._template}_{name}"
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            # held until the connection ends
+            connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [filled])
+            if not connection.execute(
+                "SELECT FROM pg_database AS d WHERE d.datname = %s", [filled]
+            ).fetchall():
+                with self.clone() as url:
+                    fill(url)
+                    made = conninfo.conninfo_to_dict(url)["dbname"]
+                    _close_to_all(self.url, made)
+                    # whole or not at all
+                    connection.execute(
+                        sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
+                            sql.Identifier(made), sql.Identifier(filled)
+                        )
+                    )
+        with self._database(filled) as url:
             yield url
 
     @contextmanager
