@@ -2,8 +2,9 @@
 //
 // Its argument is a file that was saved by another one; without it starts with an empty database.
 // Says `ready PORT` when it listens. Takes a command a line on standard input, and answers `done`:
-//   save FILE   write the database to a file, and take no more clients
-//   reset       go back to what was in the file; the clients of before are cut off
+//   save FILE    write the database to a file, and take no more clients
+//   mark NAME    remember the database as it is, under a name; its clients are cut off
+//   reset NAME   go back to that; without a name to what was in the file; the clients of before are cut off
 // Ends with its standard input, so that none outlives a killed test run.
 import { readFile, writeFile } from 'node:fs/promises'
 import net from 'node:net'
@@ -93,7 +94,7 @@ function fail(error) {
 
 // all that a database in WebAssembly is: its memory, and the files and open files of its file system in memory. Going
 // back to a copy of these takes a tenth of the time that starting it anew does
-let image
+const images = new Map()
 
 function takeImage() {
   const { FS, HEAPU8 } = db.Module
@@ -111,10 +112,10 @@ function takeImage() {
     const { fd, position, flags } = stream
     return { stream, fields: { fd, position, flags } }
   })
-  image = { memory: HEAPU8.slice(), nodes, streams }
+  return { memory: HEAPU8.slice(), nodes, streams }
 }
 
-function goBack() {
+function goBack(image) {
   const { FS } = db.Module
   // the memory may have grown, which replaces the array
   const memory = db.Module.HEAPU8
@@ -135,6 +136,12 @@ function goBack() {
   FS.streams = image.streams.map((saved) => saved && Object.assign(saved.stream, saved.fields))
 }
 
+function cutOff() {
+  for (const client of clients) client.socket.destroy()
+  clients.clear()
+  serving = null
+}
+
 const commands = {
   async save(file) {
     const data = await db.dumpDataDir('none')
@@ -143,11 +150,14 @@ const commands = {
     serving = null
     await db.close()
   },
-  async reset() {
-    for (const client of clients) client.socket.destroy()
-    clients.clear()
-    serving = null
-    goBack()
+  async mark(name) {
+    cutOff()
+    await renew()
+    images.set(name, takeImage())
+  },
+  async reset(name) {
+    cutOff()
+    goBack(images.get(name))
   },
 }
 
@@ -158,7 +168,7 @@ async function load(file) {
   const libraries = rows.flatMap(({ version }) => [`timescaledb-${version}`, `timescaledb-tsl-${version}`])
   for (const library of [...libraries, 'btree_gist', 'plpgsql']) await db.exec(`LOAD '${library}'`)
   await renew()
-  takeImage()
+  images.set('', takeImage())
 }
 
 const saved = process.argv[2]
@@ -168,7 +178,7 @@ server.listen(0, '127.0.0.1', () => console.log(`ready ${server.address().port}`
 
 const lines = readline.createInterface({ input: process.stdin })
 lines.on('line', (line) => {
-  const [name, ...file] = line.split(' ')
-  then(() => commands[name](file.join(' '))).then(() => console.log('done'))
+  const [name, ...argument] = line.split(' ')
+  then(() => commands[name](argument.join(' '))).then(() => console.log('done'))
 })
 lines.on('close', () => process.exit(0))

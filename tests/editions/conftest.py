@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -58,3 +59,23 @@ def db(url: str) -> Iterator[Connection]:
     with psycopg.connect(url, autocommit=True) as opened:
         opened.execute("SET timezone = 'UTC'")
         yield opened
+
+
+@pytest.fixture
+def url_filled_by(
+    where: str, request: pytest.FixtureRequest, database_server: Server
+) -> Iterator[Callable[[Callable[[Connection], None]], str]]:
+    """Gives a database like `url`, with what a function of a connection puts into it.
+
+    That is called once, and what it made is copied for each test.
+    """
+    with ExitStack() as opened:
+
+        def give(fill: Callable[[Connection], None]) -> str:
+            if where == "webassembly":
+                engine = request.getfixturevalue("engine")
+                engine.reset_filled(fill)
+                return engine.url
+            return opened.enter_context(database_server.clone_filled(fill))
+
+        yield give

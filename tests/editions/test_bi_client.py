@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from tests.editions.test_efficiency import DAY, fill
 from tests.support.readings import Connection, link
-from tests.support.server import as_role
+from tests.support.server import Server, as_role
 
 RELATIONS = [
     "charging_efficiency_daily",
@@ -33,12 +33,21 @@ FUNCTIONS = [
 ]
 
 
-@pytest.fixture
-def filled(db: Connection) -> Connection:
+def two_hours(db: Connection) -> None:
     link(db)
     fill(db, DAY, 120)
+
+
+def two_refreshed_hours(db: Connection) -> None:
+    two_hours(db)
     db.execute("CALL ops.refresh(%s, now())", [DAY])
-    return db
+
+
+@pytest.fixture
+def filled(url_filled_by: Callable[..., str]) -> Iterator[Connection]:
+    with psycopg.connect(url_filled_by(two_refreshed_hours), autocommit=True) as opened:
+        opened.execute("SET timezone = 'UTC'")
+        yield opened
 
 
 @pytest.fixture
@@ -49,10 +58,15 @@ def analyst(filled: Connection) -> Connection:
 
 
 @pytest.fixture
-def login_url(connection: Connection, database_url: str) -> str:
-    """The URL of a login as that role, on the native engine, with some data."""
-    link(connection)
-    fill(connection, DAY, 120)
+def database_url(database_server: Server) -> Iterator[str]:
+    """A database on the native engine, with some data."""
+    with database_server.clone_filled(two_hours) as url:
+        yield url
+
+
+@pytest.fixture
+def login_url(database_url: str) -> str:
+    """The URL of a login to it as that role."""
     return as_role(database_url, "wattledger_bi")
 
 

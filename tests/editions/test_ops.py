@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -45,6 +46,19 @@ def totals(db: Connection) -> list[tuple[Any, ...]]:
 
 def refresh(db: Connection, days: int = 89) -> None:
     db.execute("CALL ops.refresh(now() - %s, now())", [days * DAY])
+
+
+def fill_and_refresh(db: Connection) -> None:
+    fill_days(db)
+    refresh(db)
+
+
+@pytest.fixture
+def filled(url_filled_by: Callable[..., str]) -> Iterator[Connection]:
+    """A database with a reading per day and side, counted in hours and days."""
+    with psycopg.connect(url_filled_by(fill_and_refresh), autocommit=True) as opened:
+        opened.execute("SET timezone = 'UTC'")
+        yield opened
 
 
 def set_retention(db: Connection, dataset: str, keep: str | None, **options: bool) -> list[dict]:
@@ -91,22 +105,20 @@ def test_shortening_lists_the_chunks_first_and_changes_nothing(db: Connection) -
 
 
 def test_confirmed_shortening_drops_the_listed_chunks_and_leaves_the_rollups(
-    db: Connection,
+    filled: Connection,
 ) -> None:
-    fill_days(db)
-    refresh(db)
-    before = totals(db)
+    before = totals(filled)
     for dataset in RAW:
-        listed = set_retention(db, dataset, "30 days")
-        dropped = set_retention(db, dataset, "30 days", confirm=True)
+        listed = set_retention(filled, dataset, "30 days")
+        dropped = set_retention(filled, dataset, "30 days", confirm=True)
         assert [row["chunk"] for row in dropped] == [row["chunk"] for row in listed]
-        assert kept(db, dataset) == 30 * DAY
-    assert db.execute("SELECT count(*) FROM telemetry.meter_reading").fetchone() == (33,)
-    assert totals(db) == before
+        assert kept(filled, dataset) == 30 * DAY
+    assert filled.execute("SELECT count(*) FROM telemetry.meter_reading").fetchone() == (33,)
+    assert totals(filled) == before
     # neither a refresh nor the upkeep forgets what raw readings no longer tell
-    refresh(db, 29)
-    db.execute("CALL ops.maintain()")
-    assert totals(db) == before
+    refresh(filled, 29)
+    filled.execute("CALL ops.maintain()")
+    assert totals(filled) == before
 
 
 @pytest.mark.parametrize(
@@ -160,59 +172,51 @@ def test_a_silence_between_what_was_dropped_and_what_is_there_stays_open(db: Con
     assert energies == (8, 8, 7)
 
 
-def test_lengthening_again_keeps_out_only_what_was_dropped(db: Connection) -> None:
-    fill_days(db)
-    refresh(db)
+def test_lengthening_again_keeps_out_only_what_was_dropped(filled: Connection) -> None:
     for keep in ("30 days", "90 days"):
-        set_retention(db, "meter_reading", keep, confirm=True)
+        set_retention(filled, "meter_reading", keep, confirm=True)
     late = {age: MeterReading(ts=NOW - age * DAY + timedelta(minutes=1)) for age in (29, 30, 34)}
     outcomes = {
-        age: [answer.outcome for answer in ingest_meters(db, [reading])]
+        age: [answer.outcome for answer in ingest_meters(filled, [reading])]
         for age, reading in late.items()
     }
     assert outcomes == {29: [], 30: [], 34: ["too_old"]}
 
 
-def test_a_refresh_over_dropped_chunks_is_refused(db: Connection) -> None:
-    fill_days(db)
-    refresh(db)
-    before = totals(db)
+def test_a_refresh_over_dropped_chunks_is_refused(filled: Connection) -> None:
+    before = totals(filled)
     for dataset in RAW:
-        set_retention(db, dataset, "30 days", confirm=True)
+        set_retention(filled, dataset, "30 days", confirm=True)
     with pytest.raises(psycopg.Error, match="would empty rollups") as raised:
-        refresh(db, 40)
+        refresh(filled, 40)
     assert raised.value.sqlstate == "WL020"
     # nor after the retention was lengthened: the readings are not back
-    set_retention(db, "meter_reading", "90 days", confirm=True)
+    set_retention(filled, "meter_reading", "90 days", confirm=True)
     with pytest.raises(psycopg.Error, match="would empty rollups"):
-        refresh(db, 40)
-    assert totals(db) == before
+        refresh(filled, 40)
+    assert totals(filled) == before
 
 
 def test_a_late_reading_older_than_dropped_chunks_is_refused_after_lengthening(
-    db: Connection,
+    filled: Connection,
 ) -> None:
-    fill_days(db)
-    refresh(db)
-    before = totals(db)
+    before = totals(filled)
     for dataset in RAW:
-        set_retention(db, dataset, "30 days", confirm=True)
-        set_retention(db, dataset, "90 days", confirm=True)
-    (answer,) = ingest_meters(db, [MeterReading(ts=NOW - 40 * DAY + timedelta(minutes=1))])
+        set_retention(filled, dataset, "30 days", confirm=True)
+        set_retention(filled, dataset, "90 days", confirm=True)
+    (answer,) = ingest_meters(filled, [MeterReading(ts=NOW - 40 * DAY + timedelta(minutes=1))])
     assert answer.outcome == "too_old"
-    (answer,) = ingest_vehicles(db, [VehicleReading(ts=NOW - 40 * DAY + timedelta(minutes=1))])
+    (answer,) = ingest_vehicles(filled, [VehicleReading(ts=NOW - 40 * DAY + timedelta(minutes=1))])
     assert answer.outcome == "too_old"
-    assert totals(db) == before
+    assert totals(filled) == before
 
 
-def test_late_readings_up_to_the_retention_reach_the_rollups(db: Connection) -> None:
-    fill_days(db)
-    refresh(db)
+def test_late_readings_up_to_the_retention_reach_the_rollups(filled: Connection) -> None:
     late = [NOW - age for age in (89.9 * DAY, 45 * DAY, 3 * DAY, timedelta(hours=3))]
-    assert ingest_meters(db, [MeterReading("M-late", ts) for ts in late]) == []
-    assert ingest_vehicles(db, [VehicleReading("V-late", ts) for ts in late]) == []
-    run_refresh_jobs(db)
-    assert rollups.differences(db) == []
+    assert ingest_meters(filled, [MeterReading("M-late", ts) for ts in late]) == []
+    assert ingest_vehicles(filled, [VehicleReading("V-late", ts) for ts in late]) == []
+    run_refresh_jobs(filled)
+    assert rollups.differences(filled) == []
 
 
 def run_refresh_jobs(db: Connection) -> None:
@@ -271,22 +275,23 @@ def test_a_dataset_may_be_named_with_its_schema(db: Connection) -> None:
     assert kept(db, "meter_reading") == 80 * DAY
 
 
-def test_shortening_the_hours_leaves_the_days(db: Connection) -> None:
-    fill_days(db)
-    refresh(db)
+def test_shortening_the_hours_leaves_the_days(filled: Connection) -> None:
     for dataset in RAW:
-        set_retention(db, dataset, "20 days", confirm=True)
-    days_before = db.execute("SELECT * FROM bi.meter_energy_daily ORDER BY 1, 2").fetchall()
-    months_before = db.execute("SELECT * FROM bi.meter_energy_monthly ORDER BY 1, 2").fetchall()
-    dropped = set_retention(db, "meter_energy_hourly", "30 days", confirm=True)
+        set_retention(filled, dataset, "20 days", confirm=True)
+    days_before = filled.execute("SELECT * FROM bi.meter_energy_daily ORDER BY 1, 2").fetchall()
+    months_before = filled.execute("SELECT * FROM bi.meter_energy_monthly ORDER BY 1, 2").fetchall()
+    dropped = set_retention(filled, "meter_energy_hourly", "30 days", confirm=True)
     assert dropped
-    hours = db.execute("SELECT count(*) FROM bi.meter_energy_hourly").fetchone()
+    hours = filled.execute("SELECT count(*) FROM bi.meter_energy_hourly").fetchone()
     assert hours is not None
     assert 30 <= hours[0] < 41
-    run_refresh_jobs(db)
-    assert db.execute("SELECT * FROM bi.meter_energy_daily ORDER BY 1, 2").fetchall() == days_before
+    run_refresh_jobs(filled)
     assert (
-        db.execute("SELECT * FROM bi.meter_energy_monthly ORDER BY 1, 2").fetchall()
+        filled.execute("SELECT * FROM bi.meter_energy_daily ORDER BY 1, 2").fetchall()
+        == days_before
+    )
+    assert (
+        filled.execute("SELECT * FROM bi.meter_energy_monthly ORDER BY 1, 2").fetchall()
         == months_before
     )
 

@@ -18,57 +18,55 @@ DAYS = 40
 DEVICES = 40
 
 
-def fill(url: str) -> None:
+def fill(connection: Connection) -> None:
     """Some hundred thousand readings of forty days, a chunk a day, with statistics."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        for table, column, prefix in (
-            ("meter_reading", "meter_id", "M"),
-            ("vehicle_reading", "vehicle_id", "V"),
-        ):
-            connection.execute(
-                f"INSERT INTO telemetry.{table} ({column}, ts, energy_mwh)"
-                " SELECT %s || '-' || d, t, 1000"
-                " FROM generate_series(1, %s) AS d,"
-                " generate_series(%s::timestamptz, %s, '10 minutes') AS t",
-                [prefix, DEVICES, NOW - timedelta(days=DAYS), NOW],
-            )
-            # many more devices, of which only the state matters here
-            connection.execute(
-                f"INSERT INTO telemetry.{table} ({column}, ts, energy_mwh)"
-                " SELECT %s || '-' || d, %s, 1000 FROM generate_series(%s, 20000) AS d",
-                [prefix, NOW - timedelta(days=DAYS + 20), DEVICES + 1],
-            )
-        link(connection, "V-1", "M-1", NOW - timedelta(days=30), NOW - timedelta(hours=5))
-        link(connection, "V-1", "M-2", NOW - timedelta(hours=5))
-        # what the scheduler of the Community edition has done by then
-        connection.execute("CALL ops.refresh(%s, now())", [NOW - timedelta(days=DAYS + 20)])
-        connection.execute("ANALYZE")
-
-
-def fill_links(url: str) -> None:
-    """Thousands of links, with statistics."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        # chargers that twenty vehicles share in turn
+    for table, column, prefix in (
+        ("meter_reading", "meter_id", "M"),
+        ("vehicle_reading", "vehicle_id", "V"),
+    ):
         connection.execute(
-            "INSERT INTO telemetry.charging_link (vehicle_id, meter_id, during)"
-            " SELECT 'L-' || v, 'S-' || v / 20, tstzrange(t, t + INTERVAL '1 hour')"
-            " FROM generate_series(0, 399) AS v, generate_series(0, 19) AS n,"
-            " LATERAL (SELECT %s::timestamptz - (n * 20 + v %% 20) * INTERVAL '1 hour')"
-            " AS a (t)",
-            [NOW],
+            f"INSERT INTO telemetry.{table} ({column}, ts, energy_mwh)"
+            " SELECT %s || '-' || d, t, 1000"
+            " FROM generate_series(1, %s) AS d,"
+            " generate_series(%s::timestamptz, %s, '10 minutes') AS t",
+            [prefix, DEVICES, NOW - timedelta(days=DAYS), NOW],
         )
-        connection.execute("ANALYZE")
+        # many more devices, of which only the state matters here
+        connection.execute(
+            f"INSERT INTO telemetry.{table} ({column}, ts, energy_mwh)"
+            " SELECT %s || '-' || d, %s, 1000 FROM generate_series(%s, 20000) AS d",
+            [prefix, NOW - timedelta(days=DAYS + 20), DEVICES + 1],
+        )
+    link(connection, "V-1", "M-1", NOW - timedelta(days=30), NOW - timedelta(hours=5))
+    link(connection, "V-1", "M-2", NOW - timedelta(hours=5))
+    # what the scheduler of the Community edition has done by then
+    connection.execute("CALL ops.refresh(%s, now())", [NOW - timedelta(days=DAYS + 20)])
+    connection.execute("ANALYZE")
+
+
+def fill_links(connection: Connection) -> None:
+    """Thousands of links, with statistics."""
+    # chargers that twenty vehicles share in turn
+    connection.execute(
+        "INSERT INTO telemetry.charging_link (vehicle_id, meter_id, during)"
+        " SELECT 'L-' || v, 'S-' || v / 20, tstzrange(t, t + INTERVAL '1 hour')"
+        " FROM generate_series(0, 399) AS v, generate_series(0, 19) AS n,"
+        " LATERAL (SELECT %s::timestamptz - (n * 20 + v %% 20) * INTERVAL '1 hour')"
+        " AS a (t)",
+        [NOW],
+    )
+    connection.execute("ANALYZE")
 
 
 @pytest.fixture(scope="module")
 def filled_url(database_server: Server) -> Iterator[str]:
-    with database_server.clone_filled("readings", fill) as url:
+    with database_server.clone_filled(fill) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def linked_url(database_server: Server) -> Iterator[str]:
-    with database_server.clone_filled("links", fill_links) as url:
+    with database_server.clone_filled(fill_links) as url:
         yield url
 
 

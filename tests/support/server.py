@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -176,9 +177,10 @@ class Server:
             yield url
 
     @contextmanager
-    def clone_filled(self, name: str, fill: Callable[[str], None]) -> Iterator[str]:
+    def clone_filled(self, fill: Callable[[psycopg.Connection[Any]], None]) -> Iterator[str]:
         """A new database with what `fill` has put into another one, once for all workers."""
-        filled = f"{self._template}_{name}"
+        of = f"{fill.__module__}.{fill.__qualname__}"
+        filled = f"{self._template}_{hashlib.sha256(of.encode()).hexdigest()[:16]}"
         with psycopg.connect(self.url, autocommit=True) as connection:
             # held until the connection ends
             connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [filled])
@@ -186,7 +188,8 @@ class Server:
                 "SELECT FROM pg_database AS d WHERE d.datname = %s", [filled]
             ).fetchall():
                 with self.clone() as url:
-                    fill(url)
+                    with psycopg.connect(url, autocommit=True) as empty:
+                        fill(empty)
                     made = conninfo.conninfo_to_dict(url)["dbname"]
                     _close_to_all(self.url, made)
                     # whole or not at all
