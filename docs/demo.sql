@@ -46,7 +46,7 @@ CROSS JOIN LATERAL (
         array_agg(230 + m.place - CASE WHEN d.charging THEN (d.number % 7) * 0.5 ELSE 0 END::float8) AS voltages
     FROM demo_minute AS d
 ) AS r
-LEFT JOIN LATERAL api.ingest_meter_readings(r.ids, r.times, r.energies, r.voltages) AS a ON TRUE
+LEFT JOIN LATERAL api.ingest_meter_readings(r.ids, r.times, NULL, r.energies, NULL, NULL, r.voltages) AS a ON TRUE
 GROUP BY m.meter_id
 ORDER BY m.meter_id;
 
@@ -68,6 +68,8 @@ CROSS JOIN LATERAL (
     FROM demo_minute AS d
     WHERE d.number < v.hours * 60
 ) AS r
-LEFT JOIN LATERAL api.ingest_vehicle_readings(r.ids, r.times, r.energies, r.socs, r.temperatures) AS a ON TRUE
+LEFT JOIN LATERAL api.ingest_vehicle_readings(
+    r.ids, r.times, NULL, r.energies, NULL, NULL, r.socs, r.temperatures
+) AS a ON TRUE
 GROUP BY v.vehicle_id
 ORDER BY v.vehicle_id;

@@ -23,11 +23,11 @@ _GROUP = 500
 
 _METERS = (
     "SELECT * FROM api.ingest_meter_readings("
-    "%b::text[], %b::timestamptz[], %b::float8[], %b::float8[])"
+    "%b::text[], %b::timestamptz[], NULL, %b::float8[], NULL, NULL, %b::float8[])"
 )
 _VEHICLES = (
     "SELECT * FROM api.ingest_vehicle_readings("
-    "%b::text[], %b::timestamptz[], %b::float8[], %b::float8[], %b::float8[])"
+    "%b::text[], %b::timestamptz[], NULL, %b::float8[], NULL, NULL, %b::float8[], %b::float8[])"
 )
 _SIZES = """
 SELECT

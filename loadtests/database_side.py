@@ -30,7 +30,7 @@ _BEGAN = datetime.now(UTC) - timedelta(hours=2)
 
 _ARRAYS = (
     "SELECT * FROM api.ingest_meter_readings("
-    "%b::text[], %b::timestamptz[], %b::float8[], %b::float8[])"
+    "%b::text[], %b::timestamptz[], NULL, %b::float8[], NULL, NULL, %b::float8[])"
 )
 # what the function does to a group of new readings, from another source; triggers do the rest
 _WRITE = """

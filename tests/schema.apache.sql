@@ -5,6 +5,8 @@
 CREATE SCHEMA telemetry;
 GRANT USAGE ON SCHEMA telemetry TO wattledger_dba;
 
+CREATE TYPE telemetry.entry_reason AS ENUM ('step', 'taken', 'apportioned', 'reset', 'rollover', 'exchange', 'kind', 'session', 'glitch', 'jump', 'correction');
+
 CREATE TYPE telemetry.reading_kind AS ENUM ('difference', 'lifetime_register', 'session_counter');
 
 VIEW telemetry.accepted (
@@ -14,7 +16,9 @@ VIEW telemetry.accepted (
     energy telemetry.limits,
     voltage telemetry.limits,
     soc telemetry.limits,
-    battery_temp telemetry.limits
+    battery_temp telemetry.limits,
+    register telemetry.limits,
+    rules telemetry.register_rules
 );
 
 CREATE TABLE telemetry.api_key (
@@ -109,6 +113,24 @@ CREATE TABLE telemetry.device_session (
     CONSTRAINT device_session_session_no_check CHECK (session_no > 0)
 );
 
+CREATE TABLE telemetry.device_setting (
+    dataset text NOT NULL,
+    device_id text COLLATE "C" NOT NULL,
+    step interval,
+    usual_power_kw double precision,
+    max_power_kw double precision,
+    tolerance_kwh double precision,
+    width_kwh double precision,
+    CONSTRAINT device_setting_pkey PRIMARY KEY (dataset, device_id),
+    CONSTRAINT device_setting_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text])),
+    CONSTRAINT device_setting_device_id_check CHECK (length(device_id) >= 1 AND length(device_id) <= 128),
+    CONSTRAINT device_setting_max_power_kw_check CHECK (max_power_kw >= 0::double precision AND max_power_kw <= '1000000'::numeric::double precision),
+    CONSTRAINT device_setting_step_check CHECK (step > '00:00:00'::interval),
+    CONSTRAINT device_setting_tolerance_kwh_check CHECK (tolerance_kwh >= 0::double precision AND tolerance_kwh <= '1000000'::numeric::double precision),
+    CONSTRAINT device_setting_usual_power_kw_check CHECK (usual_power_kw >= 0::double precision AND usual_power_kw <= '1000000'::numeric::double precision),
+    CONSTRAINT device_setting_width_kwh_check CHECK (width_kwh > 0::double precision AND width_kwh <= '1000000000'::numeric::double precision)
+);
+
 CREATE TABLE telemetry.discarded_measurement (
     dataset text NOT NULL,
     field text NOT NULL,
@@ -133,6 +155,37 @@ VIEW telemetry.horizon (
     hourly_since timestamptz
 );
 
+CREATE TABLE telemetry.ledger_record (
+    record_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    recorded_at timestamptz NOT NULL DEFAULT now(),
+    login text NOT NULL DEFAULT SESSION_USER,
+    record text NOT NULL,
+    dataset text NOT NULL,
+    device_id text COLLATE "C" NOT NULL,
+    happened_at timestamptz NOT NULL,
+    final_mwh bigint,
+    initial_mwh bigint,
+    energy_mwh bigint,
+    cancels bigint,
+    why text NOT NULL,
+    CONSTRAINT ledger_record_pkey PRIMARY KEY (record_id),
+    CONSTRAINT ledger_record_cancels_key UNIQUE (cancels),
+    CONSTRAINT ledger_record_check CHECK ((record = 'exchange'::text) = (final_mwh IS NOT NULL AND initial_mwh IS NOT NULL)),
+    CONSTRAINT ledger_record_check1 CHECK ((record = 'exchange'::text) = (final_mwh IS NOT NULL OR initial_mwh IS NOT NULL)),
+    CONSTRAINT ledger_record_check2 CHECK ((record = 'correction'::text) = (energy_mwh IS NOT NULL)),
+    CONSTRAINT ledger_record_check3 CHECK ((record = 'cancellation'::text) = (cancels IS NOT NULL)),
+    CONSTRAINT ledger_record_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text])),
+    CONSTRAINT ledger_record_device_id_check CHECK (length(device_id) >= 1 AND length(device_id) <= 128),
+    CONSTRAINT ledger_record_final_mwh_check CHECK (final_mwh >= 0),
+    CONSTRAINT ledger_record_initial_mwh_check CHECK (initial_mwh >= 0),
+    CONSTRAINT ledger_record_record_check CHECK (record = ANY (ARRAY['exchange'::text, 'correction'::text, 'dismissal'::text, 'cancellation'::text])),
+    CONSTRAINT ledger_record_why_check CHECK (length(why) >= 1 AND length(why) <= 1000),
+    CONSTRAINT ledger_record_cancels_fkey FOREIGN KEY (cancels) REFERENCES telemetry.ledger_record(record_id)
+);
+CREATE INDEX ledger_record_device ON telemetry.ledger_record USING btree (dataset, device_id, happened_at);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON telemetry.ledger_record FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_change_of_records();
+-- the owner has no right to UPDATE, DELETE
+
 CREATE TABLE telemetry.limits (
     dataset text NOT NULL,
     field text NOT NULL,
@@ -140,8 +193,13 @@ CREATE TABLE telemetry.limits (
     maximum double precision NOT NULL,
     when_outside text NOT NULL DEFAULT 'refuse'::text,
     CONSTRAINT limits_pkey PRIMARY KEY (dataset, field),
-    CONSTRAINT limits_check CHECK (field <> 'energy_kwh'::text OR when_outside = 'refuse'::text),
-    CONSTRAINT limits_check1 CHECK (minimum >= '-2000000'::numeric::double precision AND minimum <= maximum AND maximum <= '2000000'::numeric::double precision),
+    CONSTRAINT limits_check CHECK ((field <> ALL (ARRAY['energy_kwh'::text, 'register_kwh'::text])) OR when_outside = 'refuse'::text),
+    CONSTRAINT limits_check1 CHECK (minimum <= maximum),
+    CONSTRAINT limits_check2 CHECK (
+CASE field
+    WHEN 'register_kwh'::text THEN minimum >= 0::double precision AND maximum <= '1000000000'::numeric::double precision
+    ELSE minimum >= '-2000000'::numeric::double precision AND maximum <= '2000000'::numeric::double precision
+END),
     CONSTRAINT limits_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text])),
     CONSTRAINT limits_when_outside_check CHECK (when_outside = ANY (ARRAY['refuse'::text, 'store_null'::text]))
 );
@@ -214,6 +272,7 @@ CREATE TABLE telemetry.meter_energy_daily (
     meter_id text COLLATE "C" NOT NULL,
     bucket timestamptz NOT NULL,
     energy_mwh bigint NOT NULL,
+    apportioned_mwh bigint NOT NULL DEFAULT 0,
     samples bigint NOT NULL,
     first_reading_at timestamptz,
     last_reading_at timestamptz,
@@ -231,6 +290,7 @@ CREATE TABLE telemetry.meter_energy_hourly (
     meter_id text COLLATE "C" NOT NULL,
     bucket timestamptz NOT NULL,
     energy_mwh bigint NOT NULL,
+    apportioned_mwh bigint NOT NULL DEFAULT 0,
     samples bigint NOT NULL,
     first_reading_at timestamptz,
     last_reading_at timestamptz,
@@ -253,9 +313,11 @@ CREATE TABLE telemetry.meter_reading (
     register_mwh bigint,
     interval_start timestamptz,
     session_no integer,
+    reason telemetry.entry_reason,
+    source_day date,
     voltage_mv integer,
     CONSTRAINT meter_reading_pkey PRIMARY KEY (meter_id, ts, entry),
-    CONSTRAINT meter_reading_correction CHECK (entry = 0 OR entry > 0 AND kind = 'difference'::telemetry.reading_kind AND interval_start IS NULL AND session_no IS NULL AND voltage_mv IS NULL),
+    CONSTRAINT meter_reading_correction CHECK (entry = 0 AND reason IS NULL AND source_day IS NULL OR entry > 0 AND (reason IS NULL) = (source_day IS NULL) AND kind = 'difference'::telemetry.reading_kind AND interval_start IS NULL AND session_no IS NULL AND voltage_mv IS NULL),
     CONSTRAINT meter_reading_kind CHECK ((kind = 'difference'::telemetry.reading_kind) = (register_mwh IS NULL) AND (kind = 'difference'::telemetry.reading_kind OR interval_start IS NULL) AND (kind <> 'session_counter'::telemetry.reading_kind OR session_no IS NOT NULL)),
     CONSTRAINT meter_reading_times CHECK (ts >= '0001-01-02 00:00:00+00'::timestamptz AND ts < '9999-12-31 00:00:00+00'::timestamptz AND received_at >= '0001-01-02 00:00:00+00'::timestamptz AND received_at < '9999-12-31 00:00:00+00'::timestamptz AND interval_start >= '0001-01-02 00:00:00+00'::timestamptz AND interval_start <= ts)
 );
@@ -271,8 +333,14 @@ CREATE TABLE telemetry.meter_state (
     energy_mwh bigint,
     voltage_mv integer,
     received_at timestamptz,
-    hour timestamptz NOT NULL,
+    kind telemetry.reading_kind,
+    register_mwh bigint,
+    session_no integer,
+    level_mwh bigint,
+    max_power_kw double precision,
+    hour timestamptz NOT NULL DEFAULT '-infinity'::timestamptz,
     hour_energy_mwh bigint NOT NULL DEFAULT 0,
+    hour_apportioned_mwh bigint NOT NULL DEFAULT 0,
     hour_samples bigint NOT NULL DEFAULT 0,
     hour_first_reading_at timestamptz,
     hour_last_reading_at timestamptz,
@@ -347,6 +415,46 @@ CREATE TABLE telemetry.quarantine_share (
 );
 CREATE INDEX quarantine_share_kept_bytes ON telemetry.quarantine_share USING btree (kept_bytes);
 
+CREATE TABLE telemetry.register_event (
+    dataset text NOT NULL,
+    device_id text COLLATE "C" NOT NULL,
+    happened_at timestamptz NOT NULL,
+    event text NOT NULL,
+    source_day date NOT NULL,
+    before_mwh bigint,
+    reported_mwh bigint,
+    booked_mwh bigint NOT NULL,
+    explained_mwh bigint NOT NULL,
+    is_final boolean NOT NULL,
+    CONSTRAINT register_event_pkey PRIMARY KEY (dataset, device_id, happened_at, event),
+    CONSTRAINT register_event_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text])),
+    CONSTRAINT register_event_event_check CHECK (event = ANY (ARRAY['glitch'::text, 'rollover'::text, 'reset'::text, 'jump'::text, 'exchange'::text, 'kind'::text, 'undecided'::text, 'too_short'::text]))
+);
+
+CREATE TABLE telemetry.register_rules (
+    dataset text NOT NULL,
+    step interval NOT NULL DEFAULT '00:01:00'::interval,
+    silence interval NOT NULL DEFAULT '01:30:00'::interval,
+    apportioned_above interval NOT NULL DEFAULT '00:02:30'::interval,
+    usual_power_kw double precision NOT NULL DEFAULT 50,
+    max_power_kw double precision NOT NULL DEFAULT 500,
+    tolerance_kwh double precision NOT NULL DEFAULT 1,
+    glitch_within interval NOT NULL DEFAULT '01:00:00'::interval,
+    glitch_readings integer NOT NULL DEFAULT 10,
+    widths_kwh double precision[] NOT NULL DEFAULT '{100000,1000000,10000000,2147483.648,4294967.296}'::double precision[],
+    CONSTRAINT register_rules_pkey PRIMARY KEY (dataset),
+    CONSTRAINT register_rules_apportioned_above_check CHECK (apportioned_above >= '00:00:00'::interval),
+    CONSTRAINT register_rules_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text])),
+    CONSTRAINT register_rules_glitch_readings_check CHECK (glitch_readings > 0),
+    CONSTRAINT register_rules_glitch_within_check CHECK (glitch_within >= '00:00:00'::interval),
+    CONSTRAINT register_rules_max_power_kw_check CHECK (max_power_kw >= 0::double precision AND max_power_kw <= '1000000'::numeric::double precision),
+    CONSTRAINT register_rules_silence_check CHECK (silence > '00:00:00'::interval),
+    CONSTRAINT register_rules_step_check CHECK (step > '00:00:00'::interval),
+    CONSTRAINT register_rules_tolerance_kwh_check CHECK (tolerance_kwh >= 0::double precision AND tolerance_kwh <= '1000000'::numeric::double precision),
+    CONSTRAINT register_rules_usual_power_kw_check CHECK (usual_power_kw >= 0::double precision AND usual_power_kw <= '1000000'::numeric::double precision)
+);
+CREATE TRIGGER always_there BEFORE DELETE OR TRUNCATE ON telemetry.register_rules FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_removal();
+
 CREATE TABLE telemetry.rules (
     only_row boolean NOT NULL DEFAULT true,
     clock_skew interval NOT NULL DEFAULT '00:05:00'::interval,
@@ -364,6 +472,36 @@ CREATE TABLE telemetry.rules (
 );
 CREATE TRIGGER always_there BEFORE DELETE OR TRUNCATE ON telemetry.rules FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_removal();
 
+CREATE TABLE telemetry.settle_queue (
+    dataset text NOT NULL,
+    device_id text COLLATE "C" NOT NULL,
+    day date NOT NULL,
+    due_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT settle_queue_pkey PRIMARY KEY (dataset, device_id, day),
+    CONSTRAINT settle_queue_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text]))
+) WITH (fillfactor=70);
+CREATE INDEX settle_queue_due ON telemetry.settle_queue USING btree (due_at);
+
+CREATE TABLE telemetry.settled_day (
+    dataset text NOT NULL,
+    device_id text COLLATE "C" NOT NULL,
+    day date NOT NULL,
+    read_at timestamptz,
+    kind telemetry.reading_kind,
+    level_mwh bigint,
+    level_at timestamptz,
+    session_no integer,
+    earlier_session_no integer,
+    earlier_level_mwh bigint,
+    differences_mwh bigint NOT NULL DEFAULT 0,
+    carried_mwh bigint NOT NULL DEFAULT 0,
+    jitters integer NOT NULL DEFAULT 0,
+    placed_since timestamptz NOT NULL,
+    is_final boolean NOT NULL,
+    CONSTRAINT settled_day_pkey PRIMARY KEY (dataset, device_id, day),
+    CONSTRAINT settled_day_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text]))
+) WITH (fillfactor=70);
+
 CREATE TABLE telemetry.turn (
     only_row boolean NOT NULL DEFAULT true,
     pid integer,
@@ -379,6 +517,7 @@ CREATE TABLE telemetry.vehicle_energy_daily (
     vehicle_id text COLLATE "C" NOT NULL,
     bucket timestamptz NOT NULL,
     energy_mwh bigint NOT NULL,
+    apportioned_mwh bigint NOT NULL DEFAULT 0,
     samples bigint NOT NULL,
     first_reading_at timestamptz,
     last_reading_at timestamptz,
@@ -400,6 +539,7 @@ CREATE TABLE telemetry.vehicle_energy_hourly (
     vehicle_id text COLLATE "C" NOT NULL,
     bucket timestamptz NOT NULL,
     energy_mwh bigint NOT NULL,
+    apportioned_mwh bigint NOT NULL DEFAULT 0,
     samples bigint NOT NULL,
     first_reading_at timestamptz,
     last_reading_at timestamptz,
@@ -426,10 +566,12 @@ CREATE TABLE telemetry.vehicle_reading (
     register_mwh bigint,
     interval_start timestamptz,
     session_no integer,
+    reason telemetry.entry_reason,
+    source_day date,
     soc_mpct integer,
     battery_temp_mc integer,
     CONSTRAINT vehicle_reading_pkey PRIMARY KEY (vehicle_id, ts, entry),
-    CONSTRAINT vehicle_reading_correction CHECK (entry = 0 OR entry > 0 AND kind = 'difference'::telemetry.reading_kind AND interval_start IS NULL AND session_no IS NULL AND soc_mpct IS NULL AND battery_temp_mc IS NULL),
+    CONSTRAINT vehicle_reading_correction CHECK (entry = 0 AND reason IS NULL AND source_day IS NULL OR entry > 0 AND (reason IS NULL) = (source_day IS NULL) AND kind = 'difference'::telemetry.reading_kind AND interval_start IS NULL AND session_no IS NULL AND soc_mpct IS NULL AND battery_temp_mc IS NULL),
     CONSTRAINT vehicle_reading_kind CHECK ((kind = 'difference'::telemetry.reading_kind) = (register_mwh IS NULL) AND (kind = 'difference'::telemetry.reading_kind OR interval_start IS NULL) AND (kind <> 'session_counter'::telemetry.reading_kind OR session_no IS NOT NULL)),
     CONSTRAINT vehicle_reading_times CHECK (ts >= '0001-01-02 00:00:00+00'::timestamptz AND ts < '9999-12-31 00:00:00+00'::timestamptz AND received_at >= '0001-01-02 00:00:00+00'::timestamptz AND received_at < '9999-12-31 00:00:00+00'::timestamptz AND interval_start >= '0001-01-02 00:00:00+00'::timestamptz AND interval_start <= ts)
 );
@@ -446,8 +588,14 @@ CREATE TABLE telemetry.vehicle_state (
     soc_mpct integer,
     battery_temp_mc integer,
     received_at timestamptz,
-    hour timestamptz NOT NULL,
+    kind telemetry.reading_kind,
+    register_mwh bigint,
+    session_no integer,
+    level_mwh bigint,
+    max_power_kw double precision,
+    hour timestamptz NOT NULL DEFAULT '-infinity'::timestamptz,
     hour_energy_mwh bigint NOT NULL DEFAULT 0,
+    hour_apportioned_mwh bigint NOT NULL DEFAULT 0,
     hour_samples bigint NOT NULL DEFAULT 0,
     hour_first_reading_at timestamptz,
     hour_last_reading_at timestamptz,
@@ -499,6 +647,10 @@ FUNCTION telemetry.await_writers(dataset text, patience interval)
 FUNCTION telemetry.bound_quarantine(key_id text, added integer, awaiting boolean)
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.bounds_of(kind text, energy telemetry.limits, register telemetry.limits)
+    RETURNS telemetry.limits
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
 FUNCTION telemetry.ceiling_day(moment timestamptz)
     RETURNS timestamptz
@@ -592,6 +744,10 @@ FUNCTION telemetry.count_removed_quarantine()
     RETURNS trigger
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.counts_on(kind telemetry.reading_kind, register_mwh bigint, session_no integer, read_at timestamptz, earlier_kind telemetry.reading_kind, level_mwh bigint, earlier_session_no integer, earlier_at timestamptz, max_power_kw double precision)
+    RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
 FUNCTION telemetry.coverage(samples bigint, window_length interval, reading_interval interval)
     RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -625,6 +781,10 @@ FUNCTION telemetry.drop_proven(dataset text, chunk regclass, chunk_start timesta
     RETURNS record
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.due_at(is_due boolean, read_at timestamptz, earlier_at timestamptz)
+    RETURNS timestamptz
+    LANGUAGE sql;
+
 FUNCTION telemetry.earliest()
     RETURNS timestamptz
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -648,6 +808,10 @@ FUNCTION telemetry.end_link_change()
 FUNCTION telemetry.end_turn()
     RETURNS void
     LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.fault_outcome(fault text)
+    RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
 FUNCTION telemetry.first_chunk_start(dataset text)
     RETURNS timestamptz
@@ -699,6 +863,14 @@ FUNCTION telemetry.hours_without_chunk(dataset text, read_at timestamptz[], olde
     RETURNS timestamptz[]
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.implausible_readings(dataset text, places integer[], device_ids text[], read_at timestamptz[], differences_mwh bigint[], states_at timestamptz[], max_powers_kw double precision[], tolerances_mwh double precision[], OUT refused integer[], OUT details text[])
+    RETURNS record
+    LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.is_apart(since timestamptz, until timestamptz, apportioned_above interval)
+    RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE;
+
 FUNCTION telemetry.is_at_work(pid integer)
     RETURNS boolean
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
@@ -734,6 +906,10 @@ FUNCTION telemetry.key_covers(patterns text[], fleet text, side text, device_id 
 FUNCTION telemetry.key_covers_link(key_id text, vehicle_id text, meter_id text)
     RETURNS boolean
     LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.kind_named(kind text)
+    RETURNS telemetry.reading_kind
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
 FUNCTION telemetry.known_dataset(name text)
     RETURNS text
@@ -797,6 +973,10 @@ FUNCTION telemetry.note_proven(dataset text, since timestamptz, until timestampt
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
+FUNCTION telemetry.number_sessions(dataset text, device_ids text[], session_ids text[])
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.pattern_of_ids(device_pattern text, side text)
     RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
@@ -804,6 +984,14 @@ FUNCTION telemetry.pattern_of_ids(device_pattern text, side text)
 FUNCTION telemetry.place(ordering text, sorted_by jsonb)
     RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.plausible_mwh(max_power_kw double precision, since timestamptz, until timestamptz)
+    RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+FUNCTION telemetry.queue_to_settle(dataset text, device_ids text[], days date[], due timestamptz[])
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.raise_problem(problem text)
     RETURNS void
@@ -813,7 +1001,7 @@ FUNCTION telemetry.range_fault(label text, value double precision, bounds teleme
     RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
-FUNCTION telemetry.reading_fault(device_id text, read_at timestamptz, energy_kwh double precision, oldest timestamptz, newest timestamptz, dropped_hours timestamptz[])
+FUNCTION telemetry.reading_fault(device_id text, read_at timestamptz, kind text, energy_kwh double precision, interval_start timestamptz, session_id text, oldest timestamptz, newest timestamptz, dropped_hours timestamptz[])
     RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
@@ -851,9 +1039,17 @@ FUNCTION telemetry.refuse_change_of_link_history()
     RETURNS trigger
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.refuse_change_of_records()
+    RETURNS trigger
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.refuse_removal()
     RETURNS trigger
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.register_rules_of(dataset text)
+    RETURNS telemetry.register_rules
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.remove_oldest(key_id text, excess_bytes bigint, most integer)
     RETURNS bigint
@@ -873,6 +1069,10 @@ FUNCTION telemetry.replay_piece(reason text, since timestamptz, until timestampt
 FUNCTION telemetry.replay_readings(quarantine_ids bigint[])
     RETURNS TABLE(quarantine_id bigint, outcome text, detail text)
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.reported_text(kind telemetry.reading_kind, reported_mwh bigint, interval_start timestamptz, session_id text)
+    RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE;
 
 FUNCTION telemetry.roll_up_meter_readings()
     RETURNS trigger
@@ -894,6 +1094,10 @@ FUNCTION telemetry.send_again(quarantine_ids bigint[])
     RETURNS TABLE(quarantine_id bigint, outcome text, detail text)
     LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.settle_written(dataset text, device_ids text[], days date[])
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.settled_after(dataset text)
     RETURNS interval
     LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
@@ -911,12 +1115,20 @@ FUNCTION telemetry.start_link_change(acting_key text)
     RETURNS void
     LANGUAGE plpgsql;
 
+FUNCTION telemetry.store_meter_readings(places integer[], meter_ids text[], read_at timestamptz[], kinds telemetry.reading_kind[], reported_mwh bigint[], interval_starts timestamptz[], session_ids text[], voltages_mv integer[], rules telemetry.register_rules, OUT stored_ids text[], OUT stored_at timestamptz[], OUT refused integer[], OUT details text[])
+    RETURNS record
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.store_vehicle_readings(places integer[], vehicle_ids text[], read_at timestamptz[], kinds telemetry.reading_kind[], reported_mwh bigint[], interval_starts timestamptz[], session_ids text[], socs_mpct integer[], battery_temps_mc integer[], rules telemetry.register_rules, OUT stored_ids text[], OUT stored_at timestamptz[], OUT refused integer[], OUT details text[])
+    RETURNS record
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.stored_meter_readings(meter_ids text[], read_at timestamptz[])
-    RETURNS TABLE(meter_id text, ts timestamptz, energy_mwh bigint, voltage_mv integer)
+    RETURNS TABLE(meter_id text, ts timestamptz, kind telemetry.reading_kind, reported_mwh bigint, interval_start timestamptz, session_id text, voltage_mv integer)
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
 FUNCTION telemetry.stored_vehicle_readings(vehicle_ids text[], read_at timestamptz[])
-    RETURNS TABLE(vehicle_id text, ts timestamptz, energy_mwh bigint, soc_mpct integer, battery_temp_mc integer)
+    RETURNS TABLE(vehicle_id text, ts timestamptz, kind telemetry.reading_kind, reported_mwh bigint, interval_start timestamptz, session_id text, soc_mpct integer, battery_temp_mc integer)
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
 FUNCTION telemetry.stray_reading(dataset text, since timestamptz, until timestamptz)
@@ -967,6 +1179,10 @@ FUNCTION telemetry.unproven_meter_hours(since timestamptz, until timestamptz)
 FUNCTION telemetry.unproven_vehicle_hours(since timestamptz, until timestamptz)
     RETURNS text
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+FUNCTION telemetry.utc_day(moment timestamptz)
+    RETURNS date
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
 FUNCTION telemetry.utc_minus(moment timestamptz, span interval)
     RETURNS timestamptz
@@ -1025,15 +1241,15 @@ FUNCTION api.fleet_vehicles(since timestamptz, until timestamptz, ordering text 
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET work_mem TO '64MB';
 GRANT EXECUTE ON FUNCTION api.fleet_vehicles(timestamptz,timestamptz,text,text,integer) TO wattledger_service;
 
-FUNCTION api.ingest_meter_readings(meter_ids text[], read_at timestamptz[], energies_kwh double precision[], voltages_v double precision[])
+FUNCTION api.ingest_meter_readings(meter_ids text[], read_at timestamptz[], kinds text[], energies_kwh double precision[], interval_starts timestamptz[], session_ids text[], voltages_v double precision[])
     RETURNS TABLE(reading_index integer, outcome text, detail text)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION api.ingest_meter_readings(text[],timestamptz[],double precision[],double precision[]) TO wattledger_service;
+GRANT EXECUTE ON FUNCTION api.ingest_meter_readings(text[],timestamptz[],text[],double precision[],timestamptz[],text[],double precision[]) TO wattledger_service;
 
-FUNCTION api.ingest_vehicle_readings(vehicle_ids text[], read_at timestamptz[], energies_kwh double precision[], socs_percent double precision[], battery_temps_c double precision[])
+FUNCTION api.ingest_vehicle_readings(vehicle_ids text[], read_at timestamptz[], kinds text[], energies_kwh double precision[], interval_starts timestamptz[], session_ids text[], socs_percent double precision[], battery_temps_c double precision[])
     RETURNS TABLE(reading_index integer, outcome text, detail text)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION api.ingest_vehicle_readings(text[],timestamptz[],double precision[],double precision[],double precision[]) TO wattledger_service;
+GRANT EXECUTE ON FUNCTION api.ingest_vehicle_readings(text[],timestamptz[],text[],double precision[],timestamptz[],text[],double precision[],double precision[]) TO wattledger_service;
 
 FUNCTION api.installed_version()
     RETURNS TABLE(last_migration text, definitions_sha256 text, earlier_definitions_sha256 text[], contract integer, oldest_contract integer, edition text)
@@ -1157,7 +1373,9 @@ VIEW bi.meter_energy_daily (
     day date,
     meter_id text COLLATE "C",
     energy_kwh numeric(20,6),
+    apportioned_kwh numeric(20,6),
     energy_mwh bigint,
+    apportioned_mwh bigint,
     samples bigint,
     first_reading_at timestamptz,
     last_reading_at timestamptz,
@@ -1174,7 +1392,9 @@ VIEW bi.meter_energy_hourly (
     bucket timestamptz,
     meter_id text COLLATE "C",
     energy_kwh numeric(20,6),
+    apportioned_kwh numeric(20,6),
     energy_mwh bigint,
+    apportioned_mwh bigint,
     samples bigint,
     first_reading_at timestamptz,
     last_reading_at timestamptz,
@@ -1192,7 +1412,9 @@ VIEW bi.meter_energy_monthly (
     month date,
     meter_id text COLLATE "C",
     energy_kwh numeric(20,6),
+    apportioned_kwh numeric(20,6),
     energy_mwh bigint,
+    apportioned_mwh bigint,
     samples bigint,
     first_reading_at timestamptz,
     last_reading_at timestamptz,
@@ -1210,7 +1432,9 @@ VIEW bi.vehicle_energy_daily (
     day date,
     vehicle_id text COLLATE "C",
     energy_kwh numeric(20,6),
+    apportioned_kwh numeric(20,6),
     energy_mwh bigint,
+    apportioned_mwh bigint,
     samples bigint,
     first_reading_at timestamptz,
     last_reading_at timestamptz,
@@ -1232,7 +1456,9 @@ VIEW bi.vehicle_energy_hourly (
     bucket timestamptz,
     vehicle_id text COLLATE "C",
     energy_kwh numeric(20,6),
+    apportioned_kwh numeric(20,6),
     energy_mwh bigint,
+    apportioned_mwh bigint,
     samples bigint,
     first_reading_at timestamptz,
     last_reading_at timestamptz,
@@ -1255,7 +1481,9 @@ VIEW bi.vehicle_energy_monthly (
     month date,
     vehicle_id text COLLATE "C",
     energy_kwh numeric(20,6),
+    apportioned_kwh numeric(20,6),
     energy_mwh bigint,
+    apportioned_mwh bigint,
     samples bigint,
     first_reading_at timestamptz,
     last_reading_at timestamptz,

@@ -10,11 +10,11 @@ import psycopg
 
 _METERS = (
     "SELECT count(*) FROM api.ingest_meter_readings("
-    "%b::text[], %b::timestamptz[], %b::float8[], %b::float8[])"
+    "%b::text[], %b::timestamptz[], NULL, %b::float8[], NULL, NULL, %b::float8[])"
 )
 _VEHICLES = (
     "SELECT count(*) FROM api.ingest_vehicle_readings("
-    "%b::text[], %b::timestamptz[], %b::float8[], %b::float8[], %b::float8[])"
+    "%b::text[], %b::timestamptz[], NULL, %b::float8[], NULL, NULL, %b::float8[], %b::float8[])"
 )
 
 

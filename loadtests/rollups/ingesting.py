@@ -16,11 +16,11 @@ SIZES = (50, 500, 5_000)
 _TABLES = ("meter_reading", "vehicle_reading")
 _METERS = (
     "SELECT * FROM api.ingest_meter_readings("
-    "%b::text[], %b::timestamptz[], %b::float8[], %b::float8[])"
+    "%b::text[], %b::timestamptz[], NULL, %b::float8[], NULL, NULL, %b::float8[])"
 )
 _VEHICLES = (
     "SELECT * FROM api.ingest_vehicle_readings("
-    "%b::text[], %b::timestamptz[], %b::float8[], %b::float8[], %b::float8[])"
+    "%b::text[], %b::timestamptz[], NULL, %b::float8[], NULL, NULL, %b::float8[], %b::float8[])"
 )
 _TRIGGERS = """
 SELECT format('DROP TRIGGER %%I ON %%s', t.tgname, t.tgrelid::regclass), pg_get_triggerdef(t.oid)

@@ -12,6 +12,7 @@ DELETE FROM telemetry.meter_state WHERE ts IS NULL;
 ALTER TABLE telemetry.meter_state
     DROP COLUMN hour,
     DROP COLUMN hour_energy_mwh,
+    DROP COLUMN hour_apportioned_mwh,
     DROP COLUMN hour_samples,
     DROP COLUMN hour_first_reading_at,
     DROP COLUMN hour_last_reading_at,
@@ -22,7 +23,8 @@ ALTER TABLE telemetry.meter_state
     DROP COLUMN hour_voltage_samples,
     ALTER COLUMN ts SET NOT NULL,
     ALTER COLUMN energy_mwh SET NOT NULL,
-    ALTER COLUMN received_at SET NOT NULL;
+    ALTER COLUMN received_at SET NOT NULL,
+    ALTER COLUMN kind SET NOT NULL;
 COMMENT ON TABLE telemetry.meter_state IS
 'Each meter''s latest reading: the newest reading time wins, whenever it arrives.';
 COMMENT ON COLUMN telemetry.meter_state.ts IS 'Time of the latest reading, by the meter''s clock.';
@@ -30,6 +32,7 @@ DELETE FROM telemetry.vehicle_state WHERE ts IS NULL;
 ALTER TABLE telemetry.vehicle_state
     DROP COLUMN hour,
     DROP COLUMN hour_energy_mwh,
+    DROP COLUMN hour_apportioned_mwh,
     DROP COLUMN hour_samples,
     DROP COLUMN hour_first_reading_at,
     DROP COLUMN hour_last_reading_at,
@@ -44,7 +47,8 @@ ALTER TABLE telemetry.vehicle_state
     DROP COLUMN hour_battery_temp_samples,
     ALTER COLUMN ts SET NOT NULL,
     ALTER COLUMN energy_mwh SET NOT NULL,
-    ALTER COLUMN received_at SET NOT NULL;
+    ALTER COLUMN received_at SET NOT NULL,
+    ALTER COLUMN kind SET NOT NULL;
 COMMENT ON TABLE telemetry.vehicle_state IS
 'Each vehicle''s latest reading: the newest reading time wins, whenever it arrives.';
 COMMENT ON COLUMN telemetry.vehicle_state.ts IS 'Time of the latest reading, by the vehicle''s clock.';

@@ -6,7 +6,9 @@ SELECT
     (date_trunc('month', r.bucket, 'UTC') AT TIME ZONE 'UTC')::date AS month,
     r.meter_id,
     telemetry.kwh(sum(r.energy_mwh))::numeric(20, 6) AS energy_kwh,
+    telemetry.kwh(sum(r.apportioned_mwh))::numeric(20, 6) AS apportioned_kwh,
     sum(r.energy_mwh)::bigint AS energy_mwh,
+    sum(r.apportioned_mwh)::bigint AS apportioned_mwh,
     sum(r.samples)::bigint AS samples,
     min(r.first_reading_at) AS first_reading_at,
     max(r.last_reading_at) AS last_reading_at,
@@ -25,7 +27,9 @@ SELECT
     (date_trunc('month', r.bucket, 'UTC') AT TIME ZONE 'UTC')::date AS month,
     r.vehicle_id,
     telemetry.kwh(sum(r.energy_mwh))::numeric(20, 6) AS energy_kwh,
+    telemetry.kwh(sum(r.apportioned_mwh))::numeric(20, 6) AS apportioned_kwh,
     sum(r.energy_mwh)::bigint AS energy_mwh,
+    sum(r.apportioned_mwh)::bigint AS apportioned_mwh,
     sum(r.samples)::bigint AS samples,
     min(r.first_reading_at) AS first_reading_at,
     max(r.last_reading_at) AS last_reading_at,
@@ -51,8 +55,12 @@ COMMENT ON COLUMN bi.meter_energy_hourly.meter_id IS
 'The smart meter''s id.';
 COMMENT ON COLUMN bi.meter_energy_hourly.energy_kwh IS
 'Energy in kWh, exact to the milliwatt-hour.';
+COMMENT ON COLUMN bi.meter_energy_hourly.apportioned_kwh IS
+'What of it was apportioned from intervals longer than a few minutes, in kWh.';
 COMMENT ON COLUMN bi.meter_energy_hourly.energy_mwh IS
 'The same as an integer, in milliwatt-hours.';
+COMMENT ON COLUMN bi.meter_energy_hourly.apportioned_mwh IS
+'What of it was apportioned, as an integer, in milliwatt-hours.';
 COMMENT ON COLUMN bi.meter_energy_hourly.samples IS
 'How many readings there are.';
 COMMENT ON COLUMN bi.meter_energy_hourly.first_reading_at IS
@@ -82,8 +90,12 @@ COMMENT ON COLUMN bi.meter_energy_daily.meter_id IS
 'The smart meter''s id.';
 COMMENT ON COLUMN bi.meter_energy_daily.energy_kwh IS
 'Energy in kWh, exact to the milliwatt-hour.';
+COMMENT ON COLUMN bi.meter_energy_daily.apportioned_kwh IS
+'What of it was apportioned from intervals longer than a few minutes, in kWh.';
 COMMENT ON COLUMN bi.meter_energy_daily.energy_mwh IS
 'The same as an integer, in milliwatt-hours.';
+COMMENT ON COLUMN bi.meter_energy_daily.apportioned_mwh IS
+'What of it was apportioned, as an integer, in milliwatt-hours.';
 COMMENT ON COLUMN bi.meter_energy_daily.samples IS
 'How many readings there are.';
 COMMENT ON COLUMN bi.meter_energy_daily.first_reading_at IS
@@ -113,8 +125,12 @@ COMMENT ON COLUMN bi.meter_energy_monthly.meter_id IS
 'The smart meter''s id.';
 COMMENT ON COLUMN bi.meter_energy_monthly.energy_kwh IS
 'Energy in kWh, exact to the milliwatt-hour.';
+COMMENT ON COLUMN bi.meter_energy_monthly.apportioned_kwh IS
+'What of it was apportioned from intervals longer than a few minutes, in kWh.';
 COMMENT ON COLUMN bi.meter_energy_monthly.energy_mwh IS
 'The same as an integer, in milliwatt-hours.';
+COMMENT ON COLUMN bi.meter_energy_monthly.apportioned_mwh IS
+'What of it was apportioned, as an integer, in milliwatt-hours.';
 COMMENT ON COLUMN bi.meter_energy_monthly.samples IS
 'How many readings there are.';
 COMMENT ON COLUMN bi.meter_energy_monthly.first_reading_at IS
@@ -142,8 +158,12 @@ COMMENT ON COLUMN bi.vehicle_energy_hourly.vehicle_id IS
 'The vehicle''s id.';
 COMMENT ON COLUMN bi.vehicle_energy_hourly.energy_kwh IS
 'Energy in kWh, exact to the milliwatt-hour.';
+COMMENT ON COLUMN bi.vehicle_energy_hourly.apportioned_kwh IS
+'What of it was apportioned from intervals longer than a few minutes, in kWh.';
 COMMENT ON COLUMN bi.vehicle_energy_hourly.energy_mwh IS
 'The same as an integer, in milliwatt-hours.';
+COMMENT ON COLUMN bi.vehicle_energy_hourly.apportioned_mwh IS
+'What of it was apportioned, as an integer, in milliwatt-hours.';
 COMMENT ON COLUMN bi.vehicle_energy_hourly.samples IS
 'How many readings there are.';
 COMMENT ON COLUMN bi.vehicle_energy_hourly.first_reading_at IS
@@ -183,8 +203,12 @@ COMMENT ON COLUMN bi.vehicle_energy_daily.vehicle_id IS
 'The vehicle''s id.';
 COMMENT ON COLUMN bi.vehicle_energy_daily.energy_kwh IS
 'Energy in kWh, exact to the milliwatt-hour.';
+COMMENT ON COLUMN bi.vehicle_energy_daily.apportioned_kwh IS
+'What of it was apportioned from intervals longer than a few minutes, in kWh.';
 COMMENT ON COLUMN bi.vehicle_energy_daily.energy_mwh IS
 'The same as an integer, in milliwatt-hours.';
+COMMENT ON COLUMN bi.vehicle_energy_daily.apportioned_mwh IS
+'What of it was apportioned, as an integer, in milliwatt-hours.';
 COMMENT ON COLUMN bi.vehicle_energy_daily.samples IS
 'How many readings there are.';
 COMMENT ON COLUMN bi.vehicle_energy_daily.first_reading_at IS
@@ -224,8 +248,12 @@ COMMENT ON COLUMN bi.vehicle_energy_monthly.vehicle_id IS
 'The vehicle''s id.';
 COMMENT ON COLUMN bi.vehicle_energy_monthly.energy_kwh IS
 'Energy in kWh, exact to the milliwatt-hour.';
+COMMENT ON COLUMN bi.vehicle_energy_monthly.apportioned_kwh IS
+'What of it was apportioned from intervals longer than a few minutes, in kWh.';
 COMMENT ON COLUMN bi.vehicle_energy_monthly.energy_mwh IS
 'The same as an integer, in milliwatt-hours.';
+COMMENT ON COLUMN bi.vehicle_energy_monthly.apportioned_mwh IS
+'What of it was apportioned, as an integer, in milliwatt-hours.';
 COMMENT ON COLUMN bi.vehicle_energy_monthly.samples IS
 'How many readings there are.';
 COMMENT ON COLUMN bi.vehicle_energy_monthly.first_reading_at IS

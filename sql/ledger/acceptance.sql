@@ -37,6 +37,28 @@ $$;
 COMMENT ON FUNCTION telemetry.limit_of(text, text) IS
 'Takes a dataset and a measured field. Returns its row of telemetry.limits. Raises WL050 where there is none.';
 
+CREATE OR REPLACE FUNCTION telemetry.register_rules_of(dataset text)
+RETURNS telemetry.register_rules
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_rules telemetry.register_rules;
+BEGIN
+    SELECT r.* INTO v_rules
+    FROM telemetry.register_rules AS r
+    WHERE r.dataset = register_rules_of.dataset;
+    IF NOT found THEN
+        RAISE EXCEPTION 'the rules of registers in % are missing', register_rules_of.dataset
+            USING ERRCODE = 'WL050', HINT = 'Put the row of telemetry.register_rules back.';
+    END IF;
+    RETURN v_rules;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.register_rules_of(text) IS
+'Takes a dataset. Returns its row of telemetry.register_rules. Raises WL050 where there is none.';
+
 CREATE OR REPLACE VIEW telemetry.accepted AS
 SELECT
     d.dataset,
@@ -51,7 +73,9 @@ SELECT
     telemetry.limit_of(d.dataset, 'energy_kwh') AS energy,
     CASE d.dataset WHEN 'meter_reading' THEN telemetry.limit_of(d.dataset, 'voltage_v') END AS voltage,
     CASE d.dataset WHEN 'vehicle_reading' THEN telemetry.limit_of(d.dataset, 'soc_percent') END AS soc,
-    CASE d.dataset WHEN 'vehicle_reading' THEN telemetry.limit_of(d.dataset, 'battery_temp_c') END AS battery_temp
+    CASE d.dataset WHEN 'vehicle_reading' THEN telemetry.limit_of(d.dataset, 'battery_temp_c') END AS battery_temp,
+    telemetry.limit_of(d.dataset, 'register_kwh') AS register,
+    telemetry.register_rules_of(d.dataset) AS rules
 FROM telemetry.dataset AS d
 CROSS JOIN telemetry.rules AS r
 WHERE d.dataset IN ('meter_reading', 'vehicle_reading');
@@ -60,10 +84,12 @@ COMMENT ON VIEW telemetry.accepted IS 'Which readings are accepted now, one row 
 COMMENT ON COLUMN telemetry.accepted.dataset IS 'meter_reading or vehicle_reading.';
 COMMENT ON COLUMN telemetry.accepted.oldest IS 'The oldest time at which a reading may have been taken, included.';
 COMMENT ON COLUMN telemetry.accepted.newest IS 'The newest time at which a reading may have been taken, included.';
-COMMENT ON COLUMN telemetry.accepted.energy IS 'The bounds of energy, a row of telemetry.limits.';
+COMMENT ON COLUMN telemetry.accepted.energy IS 'The bounds of a difference''s energy, a row of telemetry.limits.';
 COMMENT ON COLUMN telemetry.accepted.voltage IS 'The bounds of a meter''s voltage; NULL for vehicles.';
 COMMENT ON COLUMN telemetry.accepted.soc IS 'The bounds of a vehicle''s state of charge; NULL for meters.';
 COMMENT ON COLUMN telemetry.accepted.battery_temp IS 'The bounds of a vehicle''s battery temperature; NULL for meters.';
+COMMENT ON COLUMN telemetry.accepted.register IS 'The bounds of a register.';
+COMMENT ON COLUMN telemetry.accepted.rules IS 'How registers are judged, a row of telemetry.register_rules.';
 
 CREATE OR REPLACE FUNCTION telemetry.acceptance(dataset text)
 RETURNS telemetry.accepted
@@ -176,6 +202,7 @@ REVOKE ALL ON FUNCTION
     telemetry.acceptance(text),
     telemetry.check_complete(text, timestamptz),
     telemetry.limit_of(text, text),
+    telemetry.register_rules_of(text),
     telemetry.count_discarded(telemetry.limits, text[], timestamptz[], text[], timestamptz[], double precision[]),
     telemetry.check_accounted(integer, integer, integer)
 FROM PUBLIC;

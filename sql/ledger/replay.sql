@@ -30,12 +30,12 @@ AS $$
     answer AS MATERIALIZED (
         SELECT s.dataset, m.reading_index, m.outcome, m.detail
         FROM sent AS s
-        CROSS JOIN LATERAL api.ingest_meter_readings(s.ids, s.times, s.energies, s.voltages) AS m
+        CROSS JOIN LATERAL api.ingest_meter_readings(s.ids, s.times, NULL, s.energies, NULL, NULL, s.voltages) AS m
         WHERE s.dataset = 'meter_reading'
         UNION ALL
         SELECT s.dataset, v.reading_index, v.outcome, v.detail
         FROM sent AS s
-        CROSS JOIN LATERAL api.ingest_vehicle_readings(s.ids, s.times, s.energies, s.socs, s.temps) AS v
+        CROSS JOIN LATERAL api.ingest_vehicle_readings(s.ids, s.times, NULL, s.energies, NULL, NULL, s.socs, s.temps) AS v
         WHERE s.dataset = 'vehicle_reading'
     )
     SELECT c.quarantine_id, coalesce(a.outcome, 'accepted'), a.detail

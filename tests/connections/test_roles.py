@@ -141,8 +141,10 @@ def test_what_a_dba_did_not_choose_is_set_by_the_migration(connection: Connectio
 @pytest.mark.parametrize(
     "call",
     [
-        "SELECT * FROM api.ingest_meter_readings('{M}', ARRAY[now()], '{1}', '{230}')",
-        "SELECT * FROM api.ingest_vehicle_readings('{V}', ARRAY[now()], '{1}', '{50}', '{20}')",
+        "SELECT * FROM api.ingest_meter_readings("
+        "'{M}', ARRAY[now()], NULL, '{1}', NULL, NULL, '{230}')",
+        "SELECT * FROM api.ingest_vehicle_readings("
+        "'{V}', ARRAY[now()], NULL, '{1}', NULL, NULL, '{50}', '{20}')",
         "SELECT api.put_charging_link('V', 'M', NULL, NULL)",
         "SELECT * FROM api.end_charging_link('V', NULL)",
     ],

@@ -99,7 +99,7 @@ def test_times_that_no_clock_shows_are_refused_also_where_all_is_kept(db: Connec
     answers = db.execute(
         "SELECT outcome, detail FROM api.ingest_meter_readings(ARRAY['M-1', 'M-1', 'M-1'],"
         " ARRAY[timestamptz '-infinity', 'infinity', to_timestamp(1795000)],"
-        " ARRAY[1.0, 1.0, 1.0]::float8[], ARRAY[NULL, NULL, NULL]::float8[])"
+        " NULL, ARRAY[1.0, 1.0, 1.0]::float8[], NULL, NULL, ARRAY[NULL, NULL, NULL]::float8[])"
     ).fetchall()
     assert [outcome for outcome, _ in answers] == ["too_old", "future", "too_old"]
     assert "it looks like seconds" in answers[2][1]

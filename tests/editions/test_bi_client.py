@@ -312,7 +312,8 @@ def test_pandas_reads_typed_columns(alchemy: sa.Engine, relation: str) -> None:
 
 def test_a_reading_is_there_for_whoever_asks_next(login_url: str, connection: Connection) -> None:
     connection.execute(
-        "SELECT * FROM api.ingest_meter_readings('{M-now}', %s::timestamptz[], '{1}', '{230}')",
+        "SELECT * FROM api.ingest_meter_readings("
+        "'{M-now}', %s::timestamptz[], NULL, '{1}', NULL, NULL, '{230}')",
         [[datetime.now(UTC)]],
     )
     with psycopg.connect(login_url) as analyst:

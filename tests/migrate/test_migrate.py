@@ -57,7 +57,8 @@ def test_migrating_keeps_the_data(empty_url: str) -> None:
     migrate(empty_url, quietly)
     with psycopg.connect(empty_url, autocommit=True) as connection:
         connection.execute(
-            "SELECT * FROM api.ingest_meter_readings('{M-1}', ARRAY[now()], '{1}', '{230}')"
+            "SELECT * FROM api.ingest_meter_readings("
+            "'{M-1}', ARRAY[now()], NULL, '{1}', NULL, NULL, '{230}')"
         )
         migrate(empty_url, quietly)
         row = connection.execute("SELECT count(*) FROM telemetry.meter_reading").fetchone()

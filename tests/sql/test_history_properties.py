@@ -31,7 +31,8 @@ IDS = st.sampled_from(["1", "2", "ä", "x'); --"])
 # several days, so that batches make chunks and race for them
 TIMES = st.integers(0, 60 * 24 * 5).map(lambda minutes: NOW - timedelta(minutes=minutes))
 KEYS = st.tuples(IDS, TIMES)
-ENERGIES_KWH = st.integers(0, 10**9).map(lambda mwh: mwh / 10**6)
+# what can flow in a minute, the least that two may be apart
+ENERGIES_KWH = st.integers(0, 9 * 10**6).map(lambda mwh: mwh / 10**6)
 VOLTAGES_V = st.none() | st.integers(0, 10**6).map(lambda mv: mv / 10**3)
 SOCS_PERCENT = st.none() | st.integers(0, 10**5).map(lambda mpct: mpct / 10**3)
 TEMPS_C = st.none() | st.integers(-60_000, 150_000).map(lambda mc: mc / 10**3)

@@ -174,7 +174,8 @@ def test_an_empty_batch_stores_nothing(connection: Connection) -> None:
 def test_arrays_of_different_length_raise_wl001(connection: Connection) -> None:
     with pytest.raises(psycopg.Error) as raised:
         connection.execute(
-            "SELECT * FROM api.ingest_meter_readings(%s, %s::timestamptz[], '{1}', '{1}')",
+            "SELECT * FROM api.ingest_meter_readings("
+            "%s, %s::timestamptz[], NULL, '{1}', NULL, NULL, '{1}')",
             [["a", "b"], [NOW, NOW]],
         )
     assert raised.value.sqlstate == "WL001"

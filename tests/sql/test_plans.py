@@ -181,7 +181,8 @@ def test_a_duplicate_is_compared_by_index_in_its_chunk_alone(
     for _ in range(repetitions):
         nodes = executed_nodes(
             filled,
-            "SELECT * FROM api.ingest_meter_readings(%s, %s::timestamptz[], %s, %s::float8[])",
+            "SELECT * FROM api.ingest_meter_readings("
+            "%s, %s::timestamptz[], NULL, %s, NULL, NULL, %s::float8[])",
             # a day of which all readings are there, whatever the time is now
             [["M-1"], [NOW - timedelta(days=DAYS - 2)], [0.001], [None]],
         )

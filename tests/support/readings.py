@@ -22,6 +22,9 @@ class MeterReading(NamedTuple):
     ts: datetime | None = NOW
     energy_kwh: float | None = 0.42
     voltage_v: float | None = 230.0
+    kind: str | None = None
+    since: datetime | None = None
+    session: str | None = None
 
 
 class VehicleReading(NamedTuple):
@@ -30,6 +33,9 @@ class VehicleReading(NamedTuple):
     energy_kwh: float | None = 0.37
     soc_percent: float | None = 81.5
     battery_temp_c: float | None = 31.2
+    kind: str | None = None
+    since: datetime | None = None
+    session: str | None = None
 
 
 class NotStored(NamedTuple):
@@ -42,24 +48,38 @@ class NotStored(NamedTuple):
 
 def ingest_meters(connection: Connection, readings: Iterable[MeterReading]) -> list[NotStored]:
     """Call api.ingest_meter_readings; return the rows for what was not newly stored."""
-    columns = [list(column) for column in zip(*readings, strict=True)] or [[], [], [], []]
     rows = connection.execute(
         "SELECT * FROM api.ingest_meter_readings("
-        "%s::text[], %s::timestamptz[], %s::float8[], %s::float8[])",
-        columns,
+        "meter_ids => %s::text[], read_at => %s::timestamptz[], energies_kwh => %s::float8[],"
+        " voltages_v => %s::float8[], kinds => %s::text[], interval_starts => %s::timestamptz[],"
+        " session_ids => %s::text[])",
+        _columns(readings, len(MeterReading._fields)),
     )
     return [NotStored(*row) for row in rows]
 
 
 def ingest_vehicles(connection: Connection, readings: Iterable[VehicleReading]) -> list[NotStored]:
     """Call api.ingest_vehicle_readings; return the rows for what was not newly stored."""
-    columns = [list(column) for column in zip(*readings, strict=True)] or [[], [], [], [], []]
     rows = connection.execute(
         "SELECT * FROM api.ingest_vehicle_readings("
-        "%s::text[], %s::timestamptz[], %s::float8[], %s::float8[], %s::float8[])",
-        columns,
+        "vehicle_ids => %s::text[], read_at => %s::timestamptz[], energies_kwh => %s::float8[],"
+        " socs_percent => %s::float8[], battery_temps_c => %s::float8[], kinds => %s::text[],"
+        " interval_starts => %s::timestamptz[], session_ids => %s::text[])",
+        _columns(readings, len(VehicleReading._fields)),
     )
     return [NotStored(*row) for row in rows]
+
+
+def _columns(readings: Iterable[tuple[Any, ...]], count: int) -> list[list[Any] | None]:
+    """One array per field; kinds, starts and sessions as a whole None where no reading has any."""
+    columns = [list(column) for column in zip(*readings, strict=True)] or [[] for _ in range(count)]
+    return [
+        None
+        if place >= count - 3 and all(value is None for value in column)
+        # psycopg takes no list of integers and floats together
+        else [float(value) if isinstance(value, int) else value for value in column]
+        for place, column in enumerate(columns)
+    ]
 
 
 def link(

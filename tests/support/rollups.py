@@ -10,6 +10,7 @@ _MEASURES = {
     "meter": [("voltage", "v", "mv")],
     "vehicle": [("soc", "percent", "mpct"), ("battery_temp", "c", "mc")],
 }
+_APPORTIONED = "sum(CASE WHEN r.reason = 'apportioned' THEN r.energy_mwh ELSE 0 END)"
 
 
 def _recomputed(kind: str, unit: str) -> str:
@@ -19,7 +20,9 @@ def _recomputed(kind: str, unit: str) -> str:
         *([] if unit == "hour" else [f"({bucket} AT TIME ZONE 'UTC')::date AS {unit}"]),
         f"r.{kind}_id",
         "sum(r.energy_mwh) / 1000000 AS energy_kwh",
+        f"{_APPORTIONED} / 1000000.0 AS apportioned_kwh",
         "sum(r.energy_mwh) AS energy_mwh",
+        f"{_APPORTIONED} AS apportioned_mwh",
         "sum((r.entry = 0)::int) AS samples",
         "min(CASE WHEN r.entry = 0 THEN r.ts END) AS first_reading_at",
         "max(CASE WHEN r.entry = 0 THEN r.ts END) AS last_reading_at",

@@ -26,13 +26,15 @@ BEGIN
     ),
     hours AS (
         INSERT INTO telemetry.meter_energy_hourly (
-            meter_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at,
+            meter_id, bucket, energy_mwh, apportioned_mwh, samples,
+            first_reading_at, last_reading_at, last_received_at,
             voltage_mv_min, voltage_mv_max, voltage_mv_sum, voltage_samples
         )
         SELECT
             c.meter_id,
             c.hour,
             c.hour_energy_mwh,
+            c.hour_apportioned_mwh,
             c.hour_samples,
             c.hour_first_reading_at,
             c.hour_last_reading_at,
@@ -44,13 +46,15 @@ BEGIN
         FROM closed AS c
     )
     INSERT INTO telemetry.meter_energy_daily AS r (
-        meter_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at,
+        meter_id, bucket, energy_mwh, apportioned_mwh, samples,
+        first_reading_at, last_reading_at, last_received_at,
         voltage_mv_min, voltage_mv_max, voltage_mv_sum, voltage_samples
     )
     SELECT
         c.meter_id,
         public.time_bucket('1 day', c.hour),
         c.hour_energy_mwh,
+        c.hour_apportioned_mwh,
         c.hour_samples,
         c.hour_first_reading_at,
         c.hour_last_reading_at,
@@ -62,6 +66,7 @@ BEGIN
     FROM closed AS c
     ON CONFLICT ON CONSTRAINT meter_energy_daily_pkey DO UPDATE SET
         energy_mwh = r.energy_mwh + excluded.energy_mwh,
+        apportioned_mwh = r.apportioned_mwh + excluded.apportioned_mwh,
         samples = r.samples + excluded.samples,
         first_reading_at = least(r.first_reading_at, excluded.first_reading_at),
         last_reading_at = greatest(r.last_reading_at, excluded.last_reading_at),
@@ -72,14 +77,25 @@ BEGIN
         voltage_samples = r.voltage_samples + excluded.voltage_samples;
 
     -- a meter whose state lacks readings, since no trigger saw them, gets its newest
-    INSERT INTO telemetry.meter_state AS d (meter_id, hour, ts, energy_mwh, voltage_mv, received_at)
+    INSERT INTO telemetry.meter_state AS d (
+        meter_id, hour, ts, energy_mwh, voltage_mv, received_at,
+        kind, register_mwh, session_no, max_power_kw
+    )
     SELECT DISTINCT ON (a.meter_id)
         a.meter_id,
         public.time_bucket('1 hour', a.ts),
         a.ts,
         a.energy_mwh,
         a.voltage_mv,
-        a.received_at
+        a.received_at,
+        a.kind,
+        a.register_mwh,
+        a.session_no,
+        (
+            SELECT k.max_power_kw
+            FROM telemetry.device_setting AS k
+            WHERE k.dataset = 'meter_reading' AND k.device_id = a.meter_id
+        )
     FROM telemetry.meter_reading AS a
     WHERE a.entry = 0 AND a.ts >= recompute_meter_rollups.since AND a.ts < recompute_meter_rollups.until
     ORDER BY a.meter_id, a.ts DESC
@@ -88,7 +104,11 @@ BEGIN
         ts = excluded.ts,
         energy_mwh = excluded.energy_mwh,
         voltage_mv = excluded.voltage_mv,
-        received_at = excluded.received_at
+        received_at = excluded.received_at,
+        kind = excluded.kind,
+        register_mwh = excluded.register_mwh,
+        session_no = excluded.session_no,
+        level_mwh = NULL
     WHERE telemetry.is_newer(excluded.ts, d.ts);
 
     -- one that has corrections alone has no state, but an hour that they are counted in
@@ -104,6 +124,7 @@ BEGIN
     UPDATE telemetry.meter_state AS r
     SET
         hour_energy_mwh = coalesce(h.energy_mwh, 0),
+        hour_apportioned_mwh = coalesce(h.apportioned_mwh, 0),
         hour_samples = coalesce(h.samples, 0),
         hour_first_reading_at = h.first_reading_at,
         hour_last_reading_at = h.last_reading_at,
@@ -118,6 +139,7 @@ BEGIN
             a.meter_id,
             public.time_bucket('1 hour', a.ts) AS bucket,
             sum(a.energy_mwh)::bigint AS energy_mwh,
+            coalesce(sum(a.energy_mwh) FILTER (WHERE a.reason = 'apportioned'), 0)::bigint AS apportioned_mwh,
             count(*) FILTER (WHERE a.entry = 0) AS samples,
             min(a.ts) FILTER (WHERE a.entry = 0) AS first_reading_at,
             max(a.ts) FILTER (WHERE a.entry = 0) AS last_reading_at,
@@ -138,13 +160,15 @@ BEGIN
     DELETE FROM telemetry.meter_energy_hourly AS r
     WHERE r.bucket >= recompute_meter_rollups.since AND r.bucket < recompute_meter_rollups.until;
     INSERT INTO telemetry.meter_energy_hourly (
-        meter_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at,
+        meter_id, bucket, energy_mwh, apportioned_mwh, samples,
+        first_reading_at, last_reading_at, last_received_at,
         voltage_mv_min, voltage_mv_max, voltage_mv_sum, voltage_samples
     )
     SELECT
         a.meter_id,
         public.time_bucket('1 hour', a.ts),
         sum(a.energy_mwh)::bigint,
+        coalesce(sum(a.energy_mwh) FILTER (WHERE a.reason = 'apportioned'), 0)::bigint,
         count(*) FILTER (WHERE a.entry = 0),
         min(a.ts) FILTER (WHERE a.entry = 0),
         max(a.ts) FILTER (WHERE a.entry = 0),
@@ -162,13 +186,15 @@ BEGIN
     DELETE FROM telemetry.meter_energy_daily AS r
     WHERE r.bucket >= recompute_meter_rollups.since AND r.bucket < recompute_meter_rollups.until;
     INSERT INTO telemetry.meter_energy_daily (
-        meter_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at,
+        meter_id, bucket, energy_mwh, apportioned_mwh, samples,
+        first_reading_at, last_reading_at, last_received_at,
         voltage_mv_min, voltage_mv_max, voltage_mv_sum, voltage_samples
     )
     SELECT
         h.meter_id,
         public.time_bucket('1 day', h.bucket),
         sum(h.energy_mwh),
+        sum(h.apportioned_mwh),
         sum(h.samples),
         min(h.first_reading_at),
         max(h.last_reading_at),

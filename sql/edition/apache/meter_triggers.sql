@@ -20,6 +20,7 @@ BEGIN
             a.meter_id,
             public.time_bucket('1 hour', a.ts) AS bucket,
             sum(a.energy_mwh)::bigint AS energy_mwh,
+            coalesce(sum(a.energy_mwh) FILTER (WHERE a.reason = 'apportioned'), 0)::bigint AS apportioned_mwh,
             count(*) FILTER (WHERE a.entry = 0) AS samples,
             min(a.ts) FILTER (WHERE a.entry = 0) AS first_reading_at,
             max(a.ts) FILTER (WHERE a.entry = 0) AS last_reading_at,
@@ -27,40 +28,44 @@ BEGIN
             min(a.voltage_mv) AS voltage_mv_min,
             max(a.voltage_mv) AS voltage_mv_max,
             sum(a.voltage_mv) AS voltage_mv_sum,
-            count(a.voltage_mv) AS voltage_samples,
-            public.last(a.energy_mwh, a.ts) FILTER (WHERE a.entry = 0) AS latest_energy_mwh,
-            public.last(a.voltage_mv, a.ts) FILTER (WHERE a.entry = 0) AS latest_voltage_mv,
-            public.last(a.received_at, a.ts) FILTER (WHERE a.entry = 0) AS latest_received_at
+            count(a.voltage_mv) AS voltage_samples
         FROM added AS a
         GROUP BY 1, 2
     ),
+    latest AS MATERIALIZED (
+        SELECT DISTINCT ON (a.meter_id) a.*
+        FROM added AS a
+        WHERE a.entry = 0
+        ORDER BY a.meter_id, a.ts DESC
+    ),
     opened AS (
         INSERT INTO telemetry.meter_state AS r (
-            meter_id, hour, hour_energy_mwh, hour_samples,
+            meter_id, hour, hour_energy_mwh, hour_apportioned_mwh, hour_samples,
             hour_first_reading_at, hour_last_reading_at, hour_last_received_at,
             hour_voltage_mv_min, hour_voltage_mv_max, hour_voltage_mv_sum, hour_voltage_samples,
-            ts, energy_mwh, voltage_mv, received_at
+            ts, energy_mwh, voltage_mv, received_at,
+            kind, register_mwh, session_no, max_power_kw
         )
         SELECT DISTINCT ON (h.meter_id)
-            h.meter_id,
-            h.bucket,
-            h.energy_mwh,
-            h.samples,
-            h.first_reading_at,
-            h.last_reading_at,
-            h.last_received_at,
-            h.voltage_mv_min,
-            h.voltage_mv_max,
-            h.voltage_mv_sum,
-            h.voltage_samples,
-            h.last_reading_at,
-            h.latest_energy_mwh,
-            h.latest_voltage_mv,
-            h.latest_received_at
+            h.*,
+            l.ts,
+            l.energy_mwh,
+            l.voltage_mv,
+            l.received_at,
+            l.kind,
+            l.register_mwh,
+            l.session_no,
+            (
+                SELECT k.max_power_kw
+                FROM telemetry.device_setting AS k
+                WHERE k.dataset = 'meter_reading' AND k.device_id = h.meter_id
+            )
         FROM hour AS h
+        LEFT JOIN latest AS l ON l.meter_id = h.meter_id
         ORDER BY h.meter_id, h.bucket DESC
         ON CONFLICT ON CONSTRAINT meter_state_pkey DO UPDATE SET
             hour_energy_mwh = r.hour_energy_mwh + excluded.hour_energy_mwh,
+            hour_apportioned_mwh = r.hour_apportioned_mwh + excluded.hour_apportioned_mwh,
             hour_samples = r.hour_samples + excluded.hour_samples,
             hour_first_reading_at = least(r.hour_first_reading_at, excluded.hour_first_reading_at),
             hour_last_reading_at = greatest(r.hour_last_reading_at, excluded.hour_last_reading_at),
@@ -72,11 +77,19 @@ BEGIN
             ts = greatest(r.ts, excluded.ts),
             energy_mwh = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.energy_mwh ELSE r.energy_mwh END,
             voltage_mv = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.voltage_mv ELSE r.voltage_mv END,
-            received_at = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.received_at ELSE r.received_at END
+            received_at = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.received_at ELSE r.received_at END,
+            kind = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.kind ELSE r.kind END,
+            register_mwh = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.register_mwh ELSE r.register_mwh END,
+            session_no = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.session_no ELSE r.session_no END
         WHERE r.hour = excluded.hour
         RETURNING TRUE
     )
     SELECT (SELECT count(*) FROM hour), (SELECT count(*) FROM opened) INTO v_hours, v_open;
+    IF current_setting('wattledger.arrival', TRUE) IS DISTINCT FROM 'judged' THEN
+        PERFORM telemetry.settle_written('meter_reading', array_agg(w.meter_id), array_agg(w.day))
+        FROM (SELECT DISTINCT a.meter_id, telemetry.utc_day(a.ts) AS day FROM added AS a WHERE a.entry = 0) AS w
+        HAVING count(*) > 0;
+    END IF;
     IF v_hours = v_open THEN
         RETURN NULL;
     END IF;
@@ -88,6 +101,7 @@ BEGIN
             a.meter_id,
             public.time_bucket('1 hour', a.ts) AS bucket,
             sum(a.energy_mwh)::bigint AS energy_mwh,
+            coalesce(sum(a.energy_mwh) FILTER (WHERE a.reason = 'apportioned'), 0)::bigint AS apportioned_mwh,
             count(*) FILTER (WHERE a.entry = 0) AS samples,
             min(a.ts) FILTER (WHERE a.entry = 0) AS first_reading_at,
             max(a.ts) FILTER (WHERE a.entry = 0) AS last_reading_at,
@@ -95,10 +109,7 @@ BEGIN
             min(a.voltage_mv) AS voltage_mv_min,
             max(a.voltage_mv) AS voltage_mv_max,
             sum(a.voltage_mv) AS voltage_mv_sum,
-            count(a.voltage_mv) AS voltage_samples,
-            public.last(a.energy_mwh, a.ts) FILTER (WHERE a.entry = 0) AS latest_energy_mwh,
-            public.last(a.voltage_mv, a.ts) FILTER (WHERE a.entry = 0) AS latest_voltage_mv,
-            public.last(a.received_at, a.ts) FILTER (WHERE a.entry = 0) AS latest_received_at
+            count(a.voltage_mv) AS voltage_samples
         FROM added AS a
         GROUP BY 1, 2
     ),
@@ -109,16 +120,17 @@ BEGIN
     ),
     -- newest hours may have corrections alone
     latest AS MATERIALIZED (
-        SELECT DISTINCT ON (h.meter_id) h.*
-        FROM hour AS h
-        WHERE h.samples > 0
-        ORDER BY h.meter_id, h.bucket DESC
+        SELECT DISTINCT ON (a.meter_id) a.*
+        FROM added AS a
+        WHERE a.entry = 0
+        ORDER BY a.meter_id, a.ts DESC
     ),
     past AS MATERIALIZED (
         SELECT
             o.meter_id,
             o.hour AS bucket,
             o.hour_energy_mwh AS energy_mwh,
+            o.hour_apportioned_mwh AS apportioned_mwh,
             o.hour_samples AS samples,
             o.hour_first_reading_at AS first_reading_at,
             o.hour_last_reading_at AS last_reading_at,
@@ -131,18 +143,7 @@ BEGIN
         INNER JOIN newest AS n ON n.meter_id = o.meter_id AND n.bucket > o.hour
         WHERE o.hour_last_received_at IS NOT NULL
         UNION ALL
-        SELECT
-            h.meter_id,
-            h.bucket,
-            h.energy_mwh,
-            h.samples,
-            h.first_reading_at,
-            h.last_reading_at,
-            h.last_received_at,
-            h.voltage_mv_min,
-            h.voltage_mv_max,
-            h.voltage_mv_sum,
-            h.voltage_samples
+        SELECT h.*
         FROM hour AS h
         INNER JOIN newest AS n ON n.meter_id = h.meter_id
         INNER JOIN telemetry.meter_state AS o ON o.meter_id = h.meter_id
@@ -150,13 +151,15 @@ BEGIN
     ),
     hours AS (
         INSERT INTO telemetry.meter_energy_hourly AS r (
-            meter_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at,
+            meter_id, bucket, energy_mwh, apportioned_mwh, samples,
+            first_reading_at, last_reading_at, last_received_at,
             voltage_mv_min, voltage_mv_max, voltage_mv_sum, voltage_samples
         )
         SELECT
             p.meter_id,
             p.bucket,
             sum(p.energy_mwh),
+            sum(p.apportioned_mwh),
             sum(p.samples),
             min(p.first_reading_at),
             max(p.last_reading_at),
@@ -170,6 +173,7 @@ BEGIN
         ORDER BY 2, 1
         ON CONFLICT ON CONSTRAINT meter_energy_hourly_pkey DO UPDATE SET
             energy_mwh = r.energy_mwh + excluded.energy_mwh,
+            apportioned_mwh = r.apportioned_mwh + excluded.apportioned_mwh,
             samples = r.samples + excluded.samples,
             first_reading_at = least(r.first_reading_at, excluded.first_reading_at),
             last_reading_at = greatest(r.last_reading_at, excluded.last_reading_at),
@@ -181,13 +185,15 @@ BEGIN
     ),
     days AS (
         INSERT INTO telemetry.meter_energy_daily AS r (
-            meter_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at,
+            meter_id, bucket, energy_mwh, apportioned_mwh, samples,
+            first_reading_at, last_reading_at, last_received_at,
             voltage_mv_min, voltage_mv_max, voltage_mv_sum, voltage_samples
         )
         SELECT
             p.meter_id,
             public.time_bucket('1 day', p.bucket),
             sum(p.energy_mwh),
+            sum(p.apportioned_mwh),
             sum(p.samples),
             min(p.first_reading_at),
             max(p.last_reading_at),
@@ -201,6 +207,7 @@ BEGIN
         ORDER BY 2, 1
         ON CONFLICT ON CONSTRAINT meter_energy_daily_pkey DO UPDATE SET
             energy_mwh = r.energy_mwh + excluded.energy_mwh,
+            apportioned_mwh = r.apportioned_mwh + excluded.apportioned_mwh,
             samples = r.samples + excluded.samples,
             first_reading_at = least(r.first_reading_at, excluded.first_reading_at),
             last_reading_at = greatest(r.last_reading_at, excluded.last_reading_at),
@@ -214,6 +221,7 @@ BEGIN
     SET
         hour = greatest(r.hour, n.bucket),
         hour_energy_mwh = CASE WHEN n.bucket > r.hour THEN n.energy_mwh ELSE r.hour_energy_mwh END,
+        hour_apportioned_mwh = CASE WHEN n.bucket > r.hour THEN n.apportioned_mwh ELSE r.hour_apportioned_mwh END,
         hour_samples = CASE WHEN n.bucket > r.hour THEN n.samples ELSE r.hour_samples END,
         hour_first_reading_at = CASE WHEN n.bucket > r.hour THEN n.first_reading_at ELSE r.hour_first_reading_at END,
         hour_last_reading_at = CASE WHEN n.bucket > r.hour THEN n.last_reading_at ELSE r.hour_last_reading_at END,
@@ -222,13 +230,16 @@ BEGIN
         hour_voltage_mv_max = CASE WHEN n.bucket > r.hour THEN n.voltage_mv_max ELSE r.hour_voltage_mv_max END,
         hour_voltage_mv_sum = CASE WHEN n.bucket > r.hour THEN n.voltage_mv_sum ELSE r.hour_voltage_mv_sum END,
         hour_voltage_samples = CASE WHEN n.bucket > r.hour THEN n.voltage_samples ELSE r.hour_voltage_samples END,
-        ts = greatest(r.ts, l.last_reading_at),
-        energy_mwh = CASE WHEN telemetry.is_newer(l.last_reading_at, r.ts) THEN l.latest_energy_mwh ELSE r.energy_mwh END,
-        voltage_mv = CASE WHEN telemetry.is_newer(l.last_reading_at, r.ts) THEN l.latest_voltage_mv ELSE r.voltage_mv END,
-        received_at = CASE WHEN telemetry.is_newer(l.last_reading_at, r.ts) THEN l.latest_received_at ELSE r.received_at END
+        ts = greatest(r.ts, l.ts),
+        energy_mwh = CASE WHEN telemetry.is_newer(l.ts, r.ts) THEN l.energy_mwh ELSE r.energy_mwh END,
+        voltage_mv = CASE WHEN telemetry.is_newer(l.ts, r.ts) THEN l.voltage_mv ELSE r.voltage_mv END,
+        received_at = CASE WHEN telemetry.is_newer(l.ts, r.ts) THEN l.received_at ELSE r.received_at END,
+        kind = CASE WHEN telemetry.is_newer(l.ts, r.ts) THEN l.kind ELSE r.kind END,
+        register_mwh = CASE WHEN telemetry.is_newer(l.ts, r.ts) THEN l.register_mwh ELSE r.register_mwh END,
+        session_no = CASE WHEN telemetry.is_newer(l.ts, r.ts) THEN l.session_no ELSE r.session_no END
     FROM newest AS n
     LEFT JOIN latest AS l ON l.meter_id = n.meter_id
-    WHERE n.meter_id = r.meter_id AND (n.bucket > r.hour OR telemetry.is_newer(l.last_reading_at, r.ts));
+    WHERE n.meter_id = r.meter_id AND (n.bucket > r.hour OR telemetry.is_newer(l.ts, r.ts));
     RETURN NULL;
 END;
 $$;

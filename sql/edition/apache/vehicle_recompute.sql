@@ -26,7 +26,8 @@ BEGIN
     ),
     hours AS (
         INSERT INTO telemetry.vehicle_energy_hourly (
-            vehicle_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at,
+            vehicle_id, bucket, energy_mwh, apportioned_mwh, samples,
+            first_reading_at, last_reading_at, last_received_at,
             soc_mpct_min, soc_mpct_max, soc_mpct_sum, soc_samples,
             battery_temp_mc_min, battery_temp_mc_max, battery_temp_mc_sum, battery_temp_samples
         )
@@ -34,6 +35,7 @@ BEGIN
             c.vehicle_id,
             c.hour,
             c.hour_energy_mwh,
+            c.hour_apportioned_mwh,
             c.hour_samples,
             c.hour_first_reading_at,
             c.hour_last_reading_at,
@@ -49,7 +51,8 @@ BEGIN
         FROM closed AS c
     )
     INSERT INTO telemetry.vehicle_energy_daily AS r (
-        vehicle_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at,
+        vehicle_id, bucket, energy_mwh, apportioned_mwh, samples,
+        first_reading_at, last_reading_at, last_received_at,
         soc_mpct_min, soc_mpct_max, soc_mpct_sum, soc_samples,
         battery_temp_mc_min, battery_temp_mc_max, battery_temp_mc_sum, battery_temp_samples
     )
@@ -57,6 +60,7 @@ BEGIN
         c.vehicle_id,
         public.time_bucket('1 day', c.hour),
         c.hour_energy_mwh,
+        c.hour_apportioned_mwh,
         c.hour_samples,
         c.hour_first_reading_at,
         c.hour_last_reading_at,
@@ -72,6 +76,7 @@ BEGIN
     FROM closed AS c
     ON CONFLICT ON CONSTRAINT vehicle_energy_daily_pkey DO UPDATE SET
         energy_mwh = r.energy_mwh + excluded.energy_mwh,
+        apportioned_mwh = r.apportioned_mwh + excluded.apportioned_mwh,
         samples = r.samples + excluded.samples,
         first_reading_at = least(r.first_reading_at, excluded.first_reading_at),
         last_reading_at = greatest(r.last_reading_at, excluded.last_reading_at),
@@ -86,7 +91,10 @@ BEGIN
         battery_temp_samples = r.battery_temp_samples + excluded.battery_temp_samples;
 
     -- a vehicle whose state lacks readings, since no trigger saw them, gets its newest
-    INSERT INTO telemetry.vehicle_state AS d (vehicle_id, hour, ts, energy_mwh, soc_mpct, battery_temp_mc, received_at)
+    INSERT INTO telemetry.vehicle_state AS d (
+        vehicle_id, hour, ts, energy_mwh, soc_mpct, battery_temp_mc, received_at,
+        kind, register_mwh, session_no, max_power_kw
+    )
     SELECT DISTINCT ON (a.vehicle_id)
         a.vehicle_id,
         public.time_bucket('1 hour', a.ts),
@@ -94,7 +102,15 @@ BEGIN
         a.energy_mwh,
         a.soc_mpct,
         a.battery_temp_mc,
-        a.received_at
+        a.received_at,
+        a.kind,
+        a.register_mwh,
+        a.session_no,
+        (
+            SELECT k.max_power_kw
+            FROM telemetry.device_setting AS k
+            WHERE k.dataset = 'vehicle_reading' AND k.device_id = a.vehicle_id
+        )
     FROM telemetry.vehicle_reading AS a
     WHERE a.entry = 0 AND a.ts >= recompute_vehicle_rollups.since AND a.ts < recompute_vehicle_rollups.until
     ORDER BY a.vehicle_id, a.ts DESC
@@ -104,7 +120,11 @@ BEGIN
         energy_mwh = excluded.energy_mwh,
         soc_mpct = excluded.soc_mpct,
         battery_temp_mc = excluded.battery_temp_mc,
-        received_at = excluded.received_at
+        received_at = excluded.received_at,
+        kind = excluded.kind,
+        register_mwh = excluded.register_mwh,
+        session_no = excluded.session_no,
+        level_mwh = NULL
     WHERE telemetry.is_newer(excluded.ts, d.ts);
 
     -- one that has corrections alone has no state, but an hour that they are counted in
@@ -120,6 +140,7 @@ BEGIN
     UPDATE telemetry.vehicle_state AS r
     SET
         hour_energy_mwh = coalesce(h.energy_mwh, 0),
+        hour_apportioned_mwh = coalesce(h.apportioned_mwh, 0),
         hour_samples = coalesce(h.samples, 0),
         hour_first_reading_at = h.first_reading_at,
         hour_last_reading_at = h.last_reading_at,
@@ -138,6 +159,7 @@ BEGIN
             a.vehicle_id,
             public.time_bucket('1 hour', a.ts) AS bucket,
             sum(a.energy_mwh)::bigint AS energy_mwh,
+            coalesce(sum(a.energy_mwh) FILTER (WHERE a.reason = 'apportioned'), 0)::bigint AS apportioned_mwh,
             count(*) FILTER (WHERE a.entry = 0) AS samples,
             min(a.ts) FILTER (WHERE a.entry = 0) AS first_reading_at,
             max(a.ts) FILTER (WHERE a.entry = 0) AS last_reading_at,
@@ -162,7 +184,8 @@ BEGIN
     DELETE FROM telemetry.vehicle_energy_hourly AS r
     WHERE r.bucket >= recompute_vehicle_rollups.since AND r.bucket < recompute_vehicle_rollups.until;
     INSERT INTO telemetry.vehicle_energy_hourly (
-        vehicle_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at,
+        vehicle_id, bucket, energy_mwh, apportioned_mwh, samples,
+        first_reading_at, last_reading_at, last_received_at,
         soc_mpct_min, soc_mpct_max, soc_mpct_sum, soc_samples,
         battery_temp_mc_min, battery_temp_mc_max, battery_temp_mc_sum, battery_temp_samples
     )
@@ -170,6 +193,7 @@ BEGIN
         a.vehicle_id,
         public.time_bucket('1 hour', a.ts),
         sum(a.energy_mwh)::bigint,
+        coalesce(sum(a.energy_mwh) FILTER (WHERE a.reason = 'apportioned'), 0)::bigint,
         count(*) FILTER (WHERE a.entry = 0),
         min(a.ts) FILTER (WHERE a.entry = 0),
         max(a.ts) FILTER (WHERE a.entry = 0),
@@ -191,7 +215,8 @@ BEGIN
     DELETE FROM telemetry.vehicle_energy_daily AS r
     WHERE r.bucket >= recompute_vehicle_rollups.since AND r.bucket < recompute_vehicle_rollups.until;
     INSERT INTO telemetry.vehicle_energy_daily (
-        vehicle_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at,
+        vehicle_id, bucket, energy_mwh, apportioned_mwh, samples,
+        first_reading_at, last_reading_at, last_received_at,
         soc_mpct_min, soc_mpct_max, soc_mpct_sum, soc_samples,
         battery_temp_mc_min, battery_temp_mc_max, battery_temp_mc_sum, battery_temp_samples
     )
@@ -199,6 +224,7 @@ BEGIN
         h.vehicle_id,
         public.time_bucket('1 day', h.bucket),
         sum(h.energy_mwh),
+        sum(h.apportioned_mwh),
         sum(h.samples),
         min(h.first_reading_at),
         max(h.last_reading_at),

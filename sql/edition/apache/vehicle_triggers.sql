@@ -20,6 +20,7 @@ BEGIN
             a.vehicle_id,
             public.time_bucket('1 hour', a.ts) AS bucket,
             sum(a.energy_mwh)::bigint AS energy_mwh,
+            coalesce(sum(a.energy_mwh) FILTER (WHERE a.reason = 'apportioned'), 0)::bigint AS apportioned_mwh,
             count(*) FILTER (WHERE a.entry = 0) AS samples,
             min(a.ts) FILTER (WHERE a.entry = 0) AS first_reading_at,
             max(a.ts) FILTER (WHERE a.entry = 0) AS last_reading_at,
@@ -31,47 +32,46 @@ BEGIN
             min(a.battery_temp_mc) AS battery_temp_mc_min,
             max(a.battery_temp_mc) AS battery_temp_mc_max,
             sum(a.battery_temp_mc) AS battery_temp_mc_sum,
-            count(a.battery_temp_mc) AS battery_temp_samples,
-            public.last(a.energy_mwh, a.ts) FILTER (WHERE a.entry = 0) AS latest_energy_mwh,
-            public.last(a.soc_mpct, a.ts) FILTER (WHERE a.entry = 0) AS latest_soc_mpct,
-            public.last(a.battery_temp_mc, a.ts) FILTER (WHERE a.entry = 0) AS latest_battery_temp_mc,
-            public.last(a.received_at, a.ts) FILTER (WHERE a.entry = 0) AS latest_received_at
+            count(a.battery_temp_mc) AS battery_temp_samples
         FROM added AS a
         GROUP BY 1, 2
     ),
+    latest AS MATERIALIZED (
+        SELECT DISTINCT ON (a.vehicle_id) a.*
+        FROM added AS a
+        WHERE a.entry = 0
+        ORDER BY a.vehicle_id, a.ts DESC
+    ),
     opened AS (
         INSERT INTO telemetry.vehicle_state AS r (
-            vehicle_id, hour, hour_energy_mwh, hour_samples,
+            vehicle_id, hour, hour_energy_mwh, hour_apportioned_mwh, hour_samples,
             hour_first_reading_at, hour_last_reading_at, hour_last_received_at,
             hour_soc_mpct_min, hour_soc_mpct_max, hour_soc_mpct_sum, hour_soc_samples,
             hour_battery_temp_mc_min, hour_battery_temp_mc_max, hour_battery_temp_mc_sum, hour_battery_temp_samples,
-            ts, energy_mwh, soc_mpct, battery_temp_mc, received_at
+            ts, energy_mwh, soc_mpct, battery_temp_mc, received_at,
+            kind, register_mwh, session_no, max_power_kw
         )
         SELECT DISTINCT ON (h.vehicle_id)
-            h.vehicle_id,
-            h.bucket,
-            h.energy_mwh,
-            h.samples,
-            h.first_reading_at,
-            h.last_reading_at,
-            h.last_received_at,
-            h.soc_mpct_min,
-            h.soc_mpct_max,
-            h.soc_mpct_sum,
-            h.soc_samples,
-            h.battery_temp_mc_min,
-            h.battery_temp_mc_max,
-            h.battery_temp_mc_sum,
-            h.battery_temp_samples,
-            h.last_reading_at,
-            h.latest_energy_mwh,
-            h.latest_soc_mpct,
-            h.latest_battery_temp_mc,
-            h.latest_received_at
+            h.*,
+            l.ts,
+            l.energy_mwh,
+            l.soc_mpct,
+            l.battery_temp_mc,
+            l.received_at,
+            l.kind,
+            l.register_mwh,
+            l.session_no,
+            (
+                SELECT k.max_power_kw
+                FROM telemetry.device_setting AS k
+                WHERE k.dataset = 'vehicle_reading' AND k.device_id = h.vehicle_id
+            )
         FROM hour AS h
+        LEFT JOIN latest AS l ON l.vehicle_id = h.vehicle_id
         ORDER BY h.vehicle_id, h.bucket DESC
         ON CONFLICT ON CONSTRAINT vehicle_state_pkey DO UPDATE SET
             hour_energy_mwh = r.hour_energy_mwh + excluded.hour_energy_mwh,
+            hour_apportioned_mwh = r.hour_apportioned_mwh + excluded.hour_apportioned_mwh,
             hour_samples = r.hour_samples + excluded.hour_samples,
             hour_first_reading_at = least(r.hour_first_reading_at, excluded.hour_first_reading_at),
             hour_last_reading_at = greatest(r.hour_last_reading_at, excluded.hour_last_reading_at),
@@ -88,11 +88,19 @@ BEGIN
             energy_mwh = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.energy_mwh ELSE r.energy_mwh END,
             soc_mpct = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.soc_mpct ELSE r.soc_mpct END,
             battery_temp_mc = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.battery_temp_mc ELSE r.battery_temp_mc END,
-            received_at = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.received_at ELSE r.received_at END
+            received_at = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.received_at ELSE r.received_at END,
+            kind = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.kind ELSE r.kind END,
+            register_mwh = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.register_mwh ELSE r.register_mwh END,
+            session_no = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.session_no ELSE r.session_no END
         WHERE r.hour = excluded.hour
         RETURNING TRUE
     )
     SELECT (SELECT count(*) FROM hour), (SELECT count(*) FROM opened) INTO v_hours, v_open;
+    IF current_setting('wattledger.arrival', TRUE) IS DISTINCT FROM 'judged' THEN
+        PERFORM telemetry.settle_written('vehicle_reading', array_agg(w.vehicle_id), array_agg(w.day))
+        FROM (SELECT DISTINCT a.vehicle_id, telemetry.utc_day(a.ts) AS day FROM added AS a WHERE a.entry = 0) AS w
+        HAVING count(*) > 0;
+    END IF;
     IF v_hours = v_open THEN
         RETURN NULL;
     END IF;
@@ -104,6 +112,7 @@ BEGIN
             a.vehicle_id,
             public.time_bucket('1 hour', a.ts) AS bucket,
             sum(a.energy_mwh)::bigint AS energy_mwh,
+            coalesce(sum(a.energy_mwh) FILTER (WHERE a.reason = 'apportioned'), 0)::bigint AS apportioned_mwh,
             count(*) FILTER (WHERE a.entry = 0) AS samples,
             min(a.ts) FILTER (WHERE a.entry = 0) AS first_reading_at,
             max(a.ts) FILTER (WHERE a.entry = 0) AS last_reading_at,
@@ -115,11 +124,7 @@ BEGIN
             min(a.battery_temp_mc) AS battery_temp_mc_min,
             max(a.battery_temp_mc) AS battery_temp_mc_max,
             sum(a.battery_temp_mc) AS battery_temp_mc_sum,
-            count(a.battery_temp_mc) AS battery_temp_samples,
-            public.last(a.energy_mwh, a.ts) FILTER (WHERE a.entry = 0) AS latest_energy_mwh,
-            public.last(a.soc_mpct, a.ts) FILTER (WHERE a.entry = 0) AS latest_soc_mpct,
-            public.last(a.battery_temp_mc, a.ts) FILTER (WHERE a.entry = 0) AS latest_battery_temp_mc,
-            public.last(a.received_at, a.ts) FILTER (WHERE a.entry = 0) AS latest_received_at
+            count(a.battery_temp_mc) AS battery_temp_samples
         FROM added AS a
         GROUP BY 1, 2
     ),
@@ -130,16 +135,17 @@ BEGIN
     ),
     -- newest hours may have corrections alone
     latest AS MATERIALIZED (
-        SELECT DISTINCT ON (h.vehicle_id) h.*
-        FROM hour AS h
-        WHERE h.samples > 0
-        ORDER BY h.vehicle_id, h.bucket DESC
+        SELECT DISTINCT ON (a.vehicle_id) a.*
+        FROM added AS a
+        WHERE a.entry = 0
+        ORDER BY a.vehicle_id, a.ts DESC
     ),
     past AS MATERIALIZED (
         SELECT
             o.vehicle_id,
             o.hour AS bucket,
             o.hour_energy_mwh AS energy_mwh,
+            o.hour_apportioned_mwh AS apportioned_mwh,
             o.hour_samples AS samples,
             o.hour_first_reading_at AS first_reading_at,
             o.hour_last_reading_at AS last_reading_at,
@@ -156,22 +162,7 @@ BEGIN
         INNER JOIN newest AS n ON n.vehicle_id = o.vehicle_id AND n.bucket > o.hour
         WHERE o.hour_last_received_at IS NOT NULL
         UNION ALL
-        SELECT
-            h.vehicle_id,
-            h.bucket,
-            h.energy_mwh,
-            h.samples,
-            h.first_reading_at,
-            h.last_reading_at,
-            h.last_received_at,
-            h.soc_mpct_min,
-            h.soc_mpct_max,
-            h.soc_mpct_sum,
-            h.soc_samples,
-            h.battery_temp_mc_min,
-            h.battery_temp_mc_max,
-            h.battery_temp_mc_sum,
-            h.battery_temp_samples
+        SELECT h.*
         FROM hour AS h
         INNER JOIN newest AS n ON n.vehicle_id = h.vehicle_id
         INNER JOIN telemetry.vehicle_state AS o ON o.vehicle_id = h.vehicle_id
@@ -179,7 +170,8 @@ BEGIN
     ),
     hours AS (
         INSERT INTO telemetry.vehicle_energy_hourly AS r (
-            vehicle_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at,
+            vehicle_id, bucket, energy_mwh, apportioned_mwh, samples,
+            first_reading_at, last_reading_at, last_received_at,
             soc_mpct_min, soc_mpct_max, soc_mpct_sum, soc_samples,
             battery_temp_mc_min, battery_temp_mc_max, battery_temp_mc_sum, battery_temp_samples
         )
@@ -187,6 +179,7 @@ BEGIN
             p.vehicle_id,
             p.bucket,
             sum(p.energy_mwh),
+            sum(p.apportioned_mwh),
             sum(p.samples),
             min(p.first_reading_at),
             max(p.last_reading_at),
@@ -204,6 +197,7 @@ BEGIN
         ORDER BY 2, 1
         ON CONFLICT ON CONSTRAINT vehicle_energy_hourly_pkey DO UPDATE SET
             energy_mwh = r.energy_mwh + excluded.energy_mwh,
+            apportioned_mwh = r.apportioned_mwh + excluded.apportioned_mwh,
             samples = r.samples + excluded.samples,
             first_reading_at = least(r.first_reading_at, excluded.first_reading_at),
             last_reading_at = greatest(r.last_reading_at, excluded.last_reading_at),
@@ -219,7 +213,8 @@ BEGIN
     ),
     days AS (
         INSERT INTO telemetry.vehicle_energy_daily AS r (
-            vehicle_id, bucket, energy_mwh, samples, first_reading_at, last_reading_at, last_received_at,
+            vehicle_id, bucket, energy_mwh, apportioned_mwh, samples,
+            first_reading_at, last_reading_at, last_received_at,
             soc_mpct_min, soc_mpct_max, soc_mpct_sum, soc_samples,
             battery_temp_mc_min, battery_temp_mc_max, battery_temp_mc_sum, battery_temp_samples
         )
@@ -227,6 +222,7 @@ BEGIN
             p.vehicle_id,
             public.time_bucket('1 day', p.bucket),
             sum(p.energy_mwh),
+            sum(p.apportioned_mwh),
             sum(p.samples),
             min(p.first_reading_at),
             max(p.last_reading_at),
@@ -244,6 +240,7 @@ BEGIN
         ORDER BY 2, 1
         ON CONFLICT ON CONSTRAINT vehicle_energy_daily_pkey DO UPDATE SET
             energy_mwh = r.energy_mwh + excluded.energy_mwh,
+            apportioned_mwh = r.apportioned_mwh + excluded.apportioned_mwh,
             samples = r.samples + excluded.samples,
             first_reading_at = least(r.first_reading_at, excluded.first_reading_at),
             last_reading_at = greatest(r.last_reading_at, excluded.last_reading_at),
@@ -261,6 +258,7 @@ BEGIN
     SET
         hour = greatest(r.hour, n.bucket),
         hour_energy_mwh = CASE WHEN n.bucket > r.hour THEN n.energy_mwh ELSE r.hour_energy_mwh END,
+        hour_apportioned_mwh = CASE WHEN n.bucket > r.hour THEN n.apportioned_mwh ELSE r.hour_apportioned_mwh END,
         hour_samples = CASE WHEN n.bucket > r.hour THEN n.samples ELSE r.hour_samples END,
         hour_first_reading_at = CASE WHEN n.bucket > r.hour THEN n.first_reading_at ELSE r.hour_first_reading_at END,
         hour_last_reading_at = CASE WHEN n.bucket > r.hour THEN n.last_reading_at ELSE r.hour_last_reading_at END,
@@ -273,14 +271,17 @@ BEGIN
         hour_battery_temp_mc_max = CASE WHEN n.bucket > r.hour THEN n.battery_temp_mc_max ELSE r.hour_battery_temp_mc_max END,
         hour_battery_temp_mc_sum = CASE WHEN n.bucket > r.hour THEN n.battery_temp_mc_sum ELSE r.hour_battery_temp_mc_sum END,
         hour_battery_temp_samples = CASE WHEN n.bucket > r.hour THEN n.battery_temp_samples ELSE r.hour_battery_temp_samples END,
-        ts = greatest(r.ts, l.last_reading_at),
-        energy_mwh = CASE WHEN telemetry.is_newer(l.last_reading_at, r.ts) THEN l.latest_energy_mwh ELSE r.energy_mwh END,
-        soc_mpct = CASE WHEN telemetry.is_newer(l.last_reading_at, r.ts) THEN l.latest_soc_mpct ELSE r.soc_mpct END,
-        battery_temp_mc = CASE WHEN telemetry.is_newer(l.last_reading_at, r.ts) THEN l.latest_battery_temp_mc ELSE r.battery_temp_mc END,
-        received_at = CASE WHEN telemetry.is_newer(l.last_reading_at, r.ts) THEN l.latest_received_at ELSE r.received_at END
+        ts = greatest(r.ts, l.ts),
+        energy_mwh = CASE WHEN telemetry.is_newer(l.ts, r.ts) THEN l.energy_mwh ELSE r.energy_mwh END,
+        soc_mpct = CASE WHEN telemetry.is_newer(l.ts, r.ts) THEN l.soc_mpct ELSE r.soc_mpct END,
+        battery_temp_mc = CASE WHEN telemetry.is_newer(l.ts, r.ts) THEN l.battery_temp_mc ELSE r.battery_temp_mc END,
+        received_at = CASE WHEN telemetry.is_newer(l.ts, r.ts) THEN l.received_at ELSE r.received_at END,
+        kind = CASE WHEN telemetry.is_newer(l.ts, r.ts) THEN l.kind ELSE r.kind END,
+        register_mwh = CASE WHEN telemetry.is_newer(l.ts, r.ts) THEN l.register_mwh ELSE r.register_mwh END,
+        session_no = CASE WHEN telemetry.is_newer(l.ts, r.ts) THEN l.session_no ELSE r.session_no END
     FROM newest AS n
     LEFT JOIN latest AS l ON l.vehicle_id = n.vehicle_id
-    WHERE n.vehicle_id = r.vehicle_id AND (n.bucket > r.hour OR telemetry.is_newer(l.last_reading_at, r.ts));
+    WHERE n.vehicle_id = r.vehicle_id AND (n.bucket > r.hour OR telemetry.is_newer(l.ts, r.ts));
     RETURN NULL;
 END;
 $$;

@@ -8,8 +8,23 @@ AS $$
 BEGIN
     PERFORM telemetry.check_isolation();
     PERFORM telemetry.check_complete('meter_reading', (SELECT min(a.ts) FROM added AS a));
-    INSERT INTO telemetry.meter_state AS d (meter_id, ts, energy_mwh, voltage_mv, received_at)
-    SELECT DISTINCT ON (a.meter_id) a.meter_id, a.ts, a.energy_mwh, a.voltage_mv, a.received_at
+    INSERT INTO telemetry.meter_state AS d (
+        meter_id, ts, energy_mwh, voltage_mv, received_at, kind, register_mwh, session_no, max_power_kw
+    )
+    SELECT DISTINCT ON (a.meter_id)
+        a.meter_id,
+        a.ts,
+        a.energy_mwh,
+        a.voltage_mv,
+        a.received_at,
+        a.kind,
+        a.register_mwh,
+        a.session_no,
+        (
+            SELECT k.max_power_kw
+            FROM telemetry.device_setting AS k
+            WHERE k.dataset = 'meter_reading' AND k.device_id = a.meter_id
+        )
     FROM added AS a
     WHERE a.entry = 0
     -- in one order for all writers: no deadlock
@@ -18,8 +33,16 @@ BEGIN
         ts = excluded.ts,
         energy_mwh = excluded.energy_mwh,
         voltage_mv = excluded.voltage_mv,
-        received_at = excluded.received_at
+        received_at = excluded.received_at,
+        kind = excluded.kind,
+        register_mwh = excluded.register_mwh,
+        session_no = excluded.session_no
     WHERE telemetry.is_newer(excluded.ts, d.ts);
+    IF current_setting('wattledger.arrival', TRUE) IS DISTINCT FROM 'judged' THEN
+        PERFORM telemetry.settle_written('meter_reading', array_agg(w.meter_id), array_agg(w.day))
+        FROM (SELECT DISTINCT a.meter_id, telemetry.utc_day(a.ts) AS day FROM added AS a WHERE a.entry = 0) AS w
+        HAVING count(*) > 0;
+    END IF;
     RETURN NULL;
 END;
 $$;
@@ -36,8 +59,24 @@ AS $$
 BEGIN
     PERFORM telemetry.check_isolation();
     PERFORM telemetry.check_complete('vehicle_reading', (SELECT min(a.ts) FROM added AS a));
-    INSERT INTO telemetry.vehicle_state AS d (vehicle_id, ts, energy_mwh, soc_mpct, battery_temp_mc, received_at)
-    SELECT DISTINCT ON (a.vehicle_id) a.vehicle_id, a.ts, a.energy_mwh, a.soc_mpct, a.battery_temp_mc, a.received_at
+    INSERT INTO telemetry.vehicle_state AS d (
+        vehicle_id, ts, energy_mwh, soc_mpct, battery_temp_mc, received_at, kind, register_mwh, session_no, max_power_kw
+    )
+    SELECT DISTINCT ON (a.vehicle_id)
+        a.vehicle_id,
+        a.ts,
+        a.energy_mwh,
+        a.soc_mpct,
+        a.battery_temp_mc,
+        a.received_at,
+        a.kind,
+        a.register_mwh,
+        a.session_no,
+        (
+            SELECT k.max_power_kw
+            FROM telemetry.device_setting AS k
+            WHERE k.dataset = 'vehicle_reading' AND k.device_id = a.vehicle_id
+        )
     FROM added AS a
     WHERE a.entry = 0
     -- in one order for all writers: no deadlock
@@ -47,8 +86,16 @@ BEGIN
         energy_mwh = excluded.energy_mwh,
         soc_mpct = excluded.soc_mpct,
         battery_temp_mc = excluded.battery_temp_mc,
-        received_at = excluded.received_at
+        received_at = excluded.received_at,
+        kind = excluded.kind,
+        register_mwh = excluded.register_mwh,
+        session_no = excluded.session_no
     WHERE telemetry.is_newer(excluded.ts, d.ts);
+    IF current_setting('wattledger.arrival', TRUE) IS DISTINCT FROM 'judged' THEN
+        PERFORM telemetry.settle_written('vehicle_reading', array_agg(w.vehicle_id), array_agg(w.day))
+        FROM (SELECT DISTINCT a.vehicle_id, telemetry.utc_day(a.ts) AS day FROM added AS a WHERE a.entry = 0) AS w
+        HAVING count(*) > 0;
+    END IF;
     RETURN NULL;
 END;
 $$;

@@ -1,0 +1,237 @@
+-- Storing of meter readings that need a closer look: of new meters, late, twice, or beside such ones.
+
+CREATE OR REPLACE FUNCTION telemetry.store_meter_readings(
+    places integer[],
+    meter_ids text[],
+    read_at timestamptz[],
+    kinds telemetry.reading_kind[],
+    reported_mwh bigint[],
+    interval_starts timestamptz[],
+    session_ids text[],
+    voltages_mv integer[],
+    rules telemetry.register_rules,
+    OUT stored_ids text[],
+    OUT stored_at timestamptz[],
+    OUT refused integer[],
+    OUT details text[]
+)
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_any_implausible boolean;
+    v_places integer[];
+    v_ids text[];
+    v_times timestamptz[];
+    v_kinds telemetry.reading_kind[];
+    v_energies bigint[];
+    v_registers bigint[];
+    v_starts timestamptz[];
+    v_sessions integer[];
+    v_voltages integer[];
+    v_differences bigint[];
+    v_states timestamptz[];
+    v_max_powers double precision[];
+    v_tolerances double precision[];
+    v_levels bigint[];
+    v_due timestamptz[];
+BEGIN
+    refused := ARRAY[]::integer[];
+    details := ARRAY[]::text[];
+    -- all states are locked before any row, in one order for all writers; a new meter's is made for that
+    INSERT INTO telemetry.meter_state AS d (meter_id, ts, energy_mwh, received_at, kind, max_power_kw)
+    SELECT
+        s.meter_id,
+        '-infinity',
+        0,
+        now(),
+        'difference',
+        (
+            SELECT k.max_power_kw
+            FROM telemetry.device_setting AS k
+            WHERE k.dataset = 'meter_reading' AND k.device_id = s.meter_id
+        )
+    FROM unnest(meter_ids) AS s (meter_id)
+    GROUP BY s.meter_id
+    ORDER BY s.meter_id COLLATE "C"
+    ON CONFLICT ON CONSTRAINT meter_state_pkey DO UPDATE SET ts = excluded.ts WHERE FALSE;
+    IF num_nonnulls(VARIADIC session_ids) > 0 THEN
+        PERFORM telemetry.number_sessions('meter_reading', meter_ids, session_ids);
+    END IF;
+
+    LOOP
+        WITH sent AS (
+            -- of several of one meter and time the first one counts
+            SELECT DISTINCT ON (s.meter_id, s.ts)
+                s.*,
+                n.session_no,
+                d.ts AS state_ts,
+                d.kind AS state_kind,
+                d.level_mwh,
+                d.session_no AS state_session_no,
+                coalesce(d.max_power_kw, rules.max_power_kw) AS max_power_kw,
+                coalesce(o.tolerance_kwh, rules.tolerance_kwh) * 1e6 AS tolerance_mwh,
+                s.ts > coalesce(d.ts, '-infinity') AS is_newer,
+                CASE WHEN s.kind <> 'difference' THEN s.reported_mwh END AS register_mwh
+            FROM unnest(
+                places, meter_ids, read_at, kinds, reported_mwh, interval_starts, session_ids, voltages_mv
+            ) AS s (place, meter_id, ts, kind, reported_mwh, interval_start, session_id, voltage_mv)
+            CROSS JOIN LATERAL (
+                SELECT nullif(d.ts, '-infinity') AS ts, d.kind, d.level_mwh, d.session_no, d.max_power_kw
+                FROM telemetry.meter_state AS d
+                WHERE d.meter_id = s.meter_id
+                LIMIT 1  -- there is one at most, but this makes it a look by key for each
+            ) AS d
+            LEFT JOIN LATERAL (
+                SELECT k.session_no
+                FROM telemetry.device_session AS k
+                WHERE k.dataset = 'meter_reading' AND k.device_id = s.meter_id AND k.session_id = s.session_id
+                LIMIT 1
+            ) AS n ON TRUE
+            LEFT JOIN LATERAL (
+                SELECT k.tolerance_kwh
+                FROM telemetry.device_setting AS k
+                WHERE k.dataset = 'meter_reading' AND k.device_id = s.meter_id
+                LIMIT 1
+            ) AS o ON TRUE
+            WHERE s.place <> ALL (refused)
+            ORDER BY s.meter_id, s.ts, s.place
+        ),
+        -- what is newer than the state is judged by what comes before it, in the state or in the group
+        followed AS (
+            SELECT
+                s.*,
+                lag(s.ts, 1, s.state_ts) OVER w AS earlier_ts,
+                lag(s.register_mwh, 1, s.level_mwh) OVER w AS earlier_mwh,
+                CASE
+                    WHEN NOT s.is_newer THEN FALSE
+                    WHEN lag(s.ts, 1, s.state_ts) OVER w IS NULL THEN s.kind <> 'difference'
+                    ELSE telemetry.counts_on(
+                        s.kind, s.register_mwh, s.session_no, s.ts,
+                        lag(s.kind, 1, s.state_kind) OVER w,
+                        lag(s.register_mwh, 1, s.level_mwh) OVER w,
+                        lag(s.session_no, 1, s.state_session_no) OVER w,
+                        lag(s.ts, 1, s.state_ts) OVER w,
+                        s.max_power_kw
+                    )
+                END AS counts_on
+            FROM sent AS s
+            WINDOW w AS (PARTITION BY s.meter_id, s.is_newer ORDER BY s.ts)
+        ),
+        judged AS (
+            SELECT
+                f.*,
+                bool_and(f.counts_on) OVER (PARTITION BY f.meter_id, f.is_newer ORDER BY f.ts) AS is_counted
+            FROM followed AS f
+        )
+        SELECT
+            bool_or(
+                j.is_newer AND j.kind = 'difference' AND j.reported_mwh
+                > j.tolerance_mwh + telemetry.plausible_mwh(j.max_power_kw, j.earlier_ts, j.ts)
+            ),
+            array_agg(j.place),
+            array_agg(j.meter_id),
+            array_agg(j.ts),
+            array_agg(j.kind),
+            array_agg(CASE
+                WHEN j.kind = 'difference' THEN j.reported_mwh
+                WHEN j.is_counted THEN coalesce(j.register_mwh - j.earlier_mwh, 0)
+                ELSE 0
+            END),
+            array_agg(j.register_mwh),
+            array_agg(j.interval_start),
+            array_agg(j.session_no),
+            array_agg(j.voltage_mv),
+            array_agg(CASE WHEN j.is_counted THEN j.register_mwh END),
+            array_agg(telemetry.due_at(
+                NOT j.is_newer
+                OR (j.kind <> 'difference' AND NOT j.is_counted)
+                OR telemetry.is_apart(greatest(j.interval_start, j.earlier_ts), j.ts, rules.apportioned_above),
+                j.ts,
+                j.earlier_ts
+            ))
+        INTO
+            v_any_implausible, v_places, v_ids, v_times, v_kinds, v_energies, v_registers, v_starts, v_sessions,
+            v_voltages,
+            v_levels, v_due
+        FROM judged AS j;
+        EXIT WHEN v_any_implausible IS NOT TRUE;
+
+        SELECT
+            array_agg(s.place ORDER BY s.meter_id, s.ts, s.place),
+            array_agg(s.meter_id ORDER BY s.meter_id, s.ts, s.place),
+            array_agg(s.ts ORDER BY s.meter_id, s.ts, s.place),
+            array_agg(CASE WHEN s.kind = 'difference' THEN s.reported_mwh END ORDER BY s.meter_id, s.ts, s.place),
+            array_agg(nullif(d.ts, '-infinity') ORDER BY s.meter_id, s.ts, s.place),
+            array_agg(coalesce(d.max_power_kw, rules.max_power_kw) ORDER BY s.meter_id, s.ts, s.place),
+            array_agg(
+                coalesce(o.tolerance_kwh, rules.tolerance_kwh) * 1e6 ORDER BY s.meter_id, s.ts, s.place
+            )
+        INTO v_places, v_ids, v_times, v_differences, v_states, v_max_powers, v_tolerances
+        FROM unnest(places, meter_ids, read_at, kinds, reported_mwh) AS s (place, meter_id, ts, kind, reported_mwh)
+        INNER JOIN telemetry.meter_state AS d ON d.meter_id = s.meter_id AND telemetry.is_newer(s.ts, d.ts)
+        LEFT JOIN telemetry.device_setting AS o ON o.dataset = 'meter_reading' AND o.device_id = s.meter_id;
+        SELECT i.refused, i.details INTO refused, details
+        FROM telemetry.implausible_readings(
+            'meter_reading', v_places, v_ids, v_times, v_differences, v_states, v_max_powers, v_tolerances
+        ) AS i;
+    END LOOP;
+
+    -- the trigger keeps states and hours, and leaves levels and the queue to this function. Not for longer than this
+    -- statement: who writes next in the transaction may be somebody else
+    PERFORM set_config('wattledger.arrival', 'judged', TRUE);
+    WITH stored AS (
+        INSERT INTO telemetry.meter_reading AS r (
+            meter_id, ts, energy_mwh, kind, register_mwh, interval_start, session_no, voltage_mv
+        )
+        SELECT
+            s.meter_id,
+            s.ts,
+            s.energy_mwh,
+            s.kind,
+            s.register_mwh,
+            s.interval_start,
+            s.session_no,
+            s.voltage_mv
+        FROM unnest(
+            v_ids, v_times, v_energies, v_kinds, v_registers, v_starts, v_sessions, v_voltages
+        ) AS s (meter_id, ts, energy_mwh, kind, register_mwh, interval_start, session_no, voltage_mv)
+        -- one lock order for all batches: no deadlock
+        ORDER BY s.ts, s.meter_id COLLATE "C"
+        ON CONFLICT ON CONSTRAINT meter_reading_pkey DO NOTHING
+        RETURNING r.meter_id, r.ts
+    )
+    SELECT array_agg(s.meter_id), array_agg(s.ts) INTO stored_ids, stored_at FROM stored AS s;
+    PERFORM set_config('wattledger.arrival', '', TRUE);
+
+    UPDATE telemetry.meter_state AS d
+    SET level_mwh = l.level_mwh
+    FROM unnest(v_ids, v_times, v_levels) AS l (meter_id, ts, level_mwh)
+    WHERE d.meter_id = l.meter_id AND d.ts = l.ts AND d.level_mwh IS DISTINCT FROM l.level_mwh
+        -- what was there already changes nothing
+        AND (l.meter_id, l.ts) IN (SELECT n.meter_id, n.ts FROM unnest(stored_ids, stored_at) AS n (meter_id, ts));
+    -- a new meter none of whose readings was stored
+    DELETE FROM telemetry.meter_state AS d
+    WHERE d.meter_id = ANY (meter_ids) AND d.ts = '-infinity';
+
+    PERFORM telemetry.queue_to_settle(
+        'meter_reading', array_agg(s.meter_id), array_agg(telemetry.utc_day(s.ts)), array_agg(s.due_at)
+    )
+    FROM unnest(v_ids, v_times, v_due) AS s (meter_id, ts, due_at)
+    INNER JOIN unnest(stored_ids, stored_at) AS n (meter_id, ts) USING (meter_id, ts)
+    WHERE s.due_at IS NOT NULL
+    HAVING count(*) > 0;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.store_meter_readings(
+    integer[], text[], timestamptz[], telemetry.reading_kind[], bigint[], timestamptz[], text[],
+    integer[],
+    telemetry.register_rules
+) IS
+'Takes readings within all bounds as arrays: place in what was sent, meter, time, kind, energy or register in milliwatt-hours, start of the interval, session, voltage in millivolts; and the row of telemetry.register_rules. Locks the meters'' states, judges each reading by the one before it, stores those that are not there yet, and queues what has to be settled. Returns meters and times of what was stored, the places of differences that cannot have flowed since the reading before, and what to fix of each.';
+REVOKE ALL ON FUNCTION telemetry.store_meter_readings(
+    integer[], text[], timestamptz[], telemetry.reading_kind[], bigint[], timestamptz[], text[],
+    integer[],
+    telemetry.register_rules
+) FROM PUBLIC;
