@@ -11,24 +11,24 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_folded telemetry.folded := telemetry.fold(
+    v_folded telemetry.folded;
+    v_due_at timestamptz;
+BEGIN
+    SELECT min(q.due_at) INTO v_due_at
+    FROM telemetry.settle_queue AS q
+    WHERE q.dataset = verify_device.dataset
+        AND q.device_id = verify_device.device_id
+        AND q.day <= telemetry.utc_day(verify_device.until);
+    IF v_due_at > now() - INTERVAL '10 minutes' THEN
+        -- what has just come is not wrong
+        RETURN;
+    END IF;
+    v_folded := telemetry.fold(
         dataset,
         device_id,
         telemetry.utc_day(since),
         telemetry.utc_day(least(until, telemetry.newest_item(dataset, device_id)))
     );
-    -- what waits is not wrong yet
-    v_verdict text := CASE
-        WHEN EXISTS (
-            SELECT
-            FROM telemetry.settle_queue AS q
-            WHERE q.dataset = verify_device.dataset
-                AND q.device_id = verify_device.device_id
-                AND q.day <= v_folded.last_day
-        ) THEN 'unsettled'
-        ELSE 'differs'
-    END;
-BEGIN
     RETURN QUERY
     SELECT
         coalesce(d.hour, p.hour),
@@ -42,7 +42,7 @@ BEGIN
                 CASE WHEN s.is_cut THEN telemetry.floor_hour(s.since) ELSE telemetry.floor_hour(s.ts) END
                 AND s.ts
         )),
-        v_verdict
+        CASE WHEN v_due_at IS NULL THEN 'differs' ELSE 'unsettled' END
     FROM (
         SELECT e.hour, e.source_day, e.reason, (e.energy_mwh, e.reason, e.source_day) AS entry
         FROM telemetry.entries_due(v_folded) AS e
@@ -58,7 +58,7 @@ BEGIN
         telemetry.day_start(n.day),
         CASE WHEN s.day IS NOT NULL THEN (s.level_mwh, s.differences_mwh, s.jitters, s.read_at)::text END,
         (n.level_mwh, n.differences_mwh, n.jitters, n.read_at)::text,
-        v_verdict
+        CASE WHEN v_due_at IS NULL THEN 'differs' ELSE 'unsettled' END
     FROM unnest(v_folded.days) AS n
     LEFT JOIN telemetry.settled_day AS s
         ON s.dataset = n.dataset AND s.device_id = n.device_id AND s.day = n.day
@@ -68,7 +68,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.verify_device(text, text, timestamptz, timestamptz) IS
-'Takes meter_reading or vehicle_reading, a device and a window. Folds the device''s readings of these UTC days and returns a row for each hour and reason whose entries are not what the fold comes to, and for each day that ended otherwise: the hour or day, what is stored and what it should be (of an entry its milliwatt-hours, reason, source day and the first reading that it may be of; of a day the level and differences in milliwatt-hours, how often the register fell within its tolerance, and the last reading), and differs, or unsettled where the device is queued.';
+'Takes meter_reading or vehicle_reading, a device and a window. Folds the device''s readings of these UTC days and returns a row for each hour and reason whose entries are not what the fold comes to, and for each day that ended otherwise: the hour or day, what is stored and what it should be (of an entry its milliwatt-hours, reason, source day and the first reading that it may be of; of a day the level and differences in milliwatt-hours, how often the register fell within its tolerance, and the last reading), and differs, or unsettled where the device is queued; nothing where it was due within the last ten minutes.';
 
 CREATE OR REPLACE FUNCTION telemetry.verify_ledger(since timestamptz, until timestamptz)
 RETURNS TABLE (dataset text, device_id text, bucket timestamptz, stored text, computed text, verdict text)
