@@ -237,6 +237,15 @@ CREATE TYPE telemetry.fold_step AS (
 COMMENT ON TYPE telemetry.fold_step IS
 'What the fold found for a reading or record: its energy as known at arrival and as judged, in milliwatt-hours, since when it flowed (null: not told), whether it is cut at the hours, and how it was judged.';
 
+CREATE TYPE telemetry.judgement AS (
+    step telemetry.fold_step,
+    state telemetry.settled_day,
+    event telemetry.register_event
+);
+
+COMMENT ON TYPE telemetry.judgement IS
+'What a reading or record is in the fold: its step, the state after it, and its event (all null: none).';
+
 CREATE TYPE telemetry.due_entry AS (
     source_day date,
     hour timestamptz,

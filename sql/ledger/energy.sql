@@ -24,7 +24,7 @@ DECLARE
     v_end_hour timestamptz := telemetry.floor_hour(until);
     v_last_begin timestamptz := greatest(v_end_hour, telemetry.ceiling_hour(since));
     v_settled_until timestamptz := telemetry.settled_until('meter_reading', meter_id);
-    v_provisional_mwh numeric := 0;
+    v_provisional_mwh numeric := 0::numeric;
 BEGIN
     IF v_settled_until < until THEN
         v_provisional_mwh := telemetry.provisional_mwh('meter_reading', meter_id, since, until);
@@ -92,7 +92,7 @@ DECLARE
     v_end_hour timestamptz := telemetry.floor_hour(until);
     v_last_begin timestamptz := greatest(v_end_hour, telemetry.ceiling_hour(since));
     v_settled_until timestamptz := telemetry.settled_until('vehicle_reading', vehicle_id);
-    v_provisional_mwh numeric := 0;
+    v_provisional_mwh numeric := 0::numeric;
 BEGIN
     IF v_settled_until < until THEN
         v_provisional_mwh := telemetry.provisional_mwh('vehicle_reading', vehicle_id, since, until);

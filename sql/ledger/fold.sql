@@ -12,7 +12,7 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    c_day CONSTANT interval := '24 hours';
+    c_day CONSTANT interval := INTERVAL '24 hours';
     v_rules telemetry.register_rules := telemetry.rules_of(dataset, device_id);
     v_folded telemetry.folded;
     v_bounds telemetry.dataset;
@@ -22,22 +22,22 @@ DECLARE
     v_from timestamptz;  -- the day that is read
     v_row_end timestamptz;  -- the end of the first day that has no row yet
     v_item telemetry.fold_item;
-    v_run telemetry.fold_item [] := '{}';  -- went elsewhere, and wait for what comes
+    v_run telemetry.fold_item[] := ARRAY[]::telemetry.fold_item[];  -- went elsewhere, and wait for what comes
     v_todo telemetry.fold_item [];
     v_place integer;
-    v_judged record;
-    v_steps telemetry.fold_step [] := '{}';
+    v_judged telemetry.judgement;
+    v_steps telemetry.fold_step[] := ARRAY[]::telemetry.fold_step[];
     v_sum telemetry.fold_step;  -- of steps of one hour that count where they are
-    v_days telemetry.settled_day [] := '{}';
-    v_events telemetry.register_event [] := '{}';
-    v_placed_since timestamptz := 'infinity';
+    v_days telemetry.settled_day[] := ARRAY[]::telemetry.settled_day[];
+    v_events telemetry.register_event[] := ARRAY[]::telemetry.register_event[];
+    v_placed_since timestamptz := timestamptz 'infinity';
     v_step telemetry.fold_step;
     v_event telemetry.register_event;
     v_change bigint;
     v_gap interval;
-    v_last timestamptz := '-infinity';
-    v_unsure_since timestamptz := 'infinity';  -- days that end in this span were decided by what came after them
-    v_unsure_until timestamptz := '-infinity';
+    v_last timestamptz := timestamptz '-infinity';
+    v_unsure_since timestamptz := timestamptz 'infinity';  -- days that end in this span were decided by what came after them
+    v_unsure_until timestamptz := timestamptz '-infinity';
     v_for_now boolean := FALSE;  -- decided since nothing else is stored
 BEGIN
     SELECT d.* INTO STRICT v_bounds FROM telemetry.dataset AS d WHERE d.dataset = fold.dataset;
@@ -100,7 +100,7 @@ BEGIN
                                 v_sum.ts := NULL;
                             END IF;
                             IF v_sum.ts IS NULL THEN
-                                v_sum := ROW(telemetry.floor_hour(v_item.ts), 0, 0, NULL, FALSE, 'step');
+                                v_sum := ROW(telemetry.floor_hour(v_item.ts), 0, 0, NULL, FALSE, 'step')::telemetry.fold_step;
                             END IF;
                             v_sum.known_mwh := v_sum.known_mwh + v_item.energy_mwh;
                             v_sum.energy_mwh := v_sum.energy_mwh + v_change;
@@ -158,7 +158,7 @@ BEGIN
                             NULL
                         ) || v_todo[v_place:];
                     END IF;
-                    v_run := '{}';
+                    v_run := ARRAY[]::telemetry.fold_item[];
                     v_place := 1;
                     CONTINUE;
                 END IF;
@@ -176,7 +176,7 @@ BEGIN
                     v_state.is_final := v_row_end <= v_bounds.accepted_since
                         OR NOT (v_for_now OR (v_row_end > v_unsure_since AND v_row_end <= v_unsure_until));
                     v_state.placed_since := least(v_placed_since, telemetry.day_start(v_state.day));
-                    v_placed_since := 'infinity';
+                    v_placed_since := timestamptz 'infinity';
                     v_days := v_days || v_state;
                     IF v_state.day >= coalesce(through, day) AND v_state.is_final THEN
                         SELECT d.* INTO v_stored

@@ -36,18 +36,18 @@ CREATE OR REPLACE FUNCTION telemetry.judge(
     change_mwh bigint,
     gap interval,
     is_final boolean,
-    rules telemetry.register_rules,
-    OUT step telemetry.fold_step,
-    OUT state telemetry.settled_day,
-    OUT event telemetry.register_event
+    rules telemetry.register_rules
 )
+RETURNS telemetry.judgement
 LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    step telemetry.fold_step;
+    state telemetry.settled_day := before;
+    event telemetry.register_event;
     v_rolled_over bigint;
 BEGIN
-    state := before;
     step.ts := item.ts;
     step.known_mwh := item.energy_mwh;
     step.energy_mwh := 0;
@@ -99,10 +99,10 @@ BEGIN
             gap,
             rules
         );
-        step.verdict := CASE WHEN v_rolled_over IS NULL THEN 'reset' ELSE 'rollover' END;
+        step.verdict := (CASE WHEN v_rolled_over IS NULL THEN 'reset' ELSE 'rollover' END)::telemetry.entry_reason;
         step.energy_mwh := coalesce(v_rolled_over, telemetry.reset_mwh(item.register_mwh, rules));
         state.level_mwh := item.register_mwh;
-        event.event := step.verdict;
+        event.event := step.verdict::text;
 
     ELSIF before.level_mwh IS NULL THEN
         -- when what it counted flowed, nobody knows
@@ -180,6 +180,7 @@ BEGIN
         );
         event.is_final := is_final AND event.event <> 'undecided';
     END IF;
+    RETURN ROW(step, state, event)::telemetry.judgement;
 END;
 $$;
 

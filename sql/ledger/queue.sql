@@ -81,7 +81,7 @@ BEGIN
     FROM telemetry.settle_queue AS q
     WHERE q.dataset = provisional_mwh.dataset AND q.device_id = provisional_mwh.device_id AND q.due_at <= now();
     IF v_first IS NULL THEN
-        RETURN 0;
+        RETURN 0::numeric;
     END IF;
     RETURN (
         SELECT coalesce(sum(e.energy_mwh), 0)

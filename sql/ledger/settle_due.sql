@@ -66,7 +66,7 @@ LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_entries bigint := 0;
+    v_entries bigint := 0::bigint;
     v_done record;
 BEGIN
     LOOP
@@ -85,7 +85,7 @@ CREATE OR REPLACE PROCEDURE telemetry.settle_all_due(only_dataset text)
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    v_settled bigint := 0;
+    v_settled bigint := 0::bigint;
     v_done record;
 BEGIN
     -- what the caller did is done, and its lock_timeout is its own
