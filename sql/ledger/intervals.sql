@@ -50,7 +50,7 @@ RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
     SELECT energy_mwh
-        <= (rules).usual_power_kw / 3600 * extract(EPOCH FROM (rules).step)::double precision * 1e6
+        <= telemetry.mwh((rules).usual_power_kw / 3600 * extract(EPOCH FROM (rules).step)::double precision)
 $$;
 
 COMMENT ON FUNCTION telemetry.fits_one_step(bigint, telemetry.register_rules) IS

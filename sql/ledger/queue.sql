@@ -47,8 +47,17 @@ $$;
 COMMENT ON FUNCTION telemetry.requeue_side() IS
 'Trigger: queues all devices of a side whose rules of registers changed.';
 
-CREATE OR REPLACE TRIGGER rules_changed AFTER UPDATE ON telemetry.register_rules
-FOR EACH ROW WHEN (old.* IS DISTINCT FROM new.*) EXECUTE FUNCTION telemetry.requeue_side();
+DO $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_trigger AS t
+        WHERE t.tgrelid = 'telemetry.register_rules'::regclass AND t.tgname = 'rules_changed'
+    ) THEN
+        CREATE TRIGGER rules_changed AFTER UPDATE ON telemetry.register_rules
+        FOR EACH ROW WHEN (old.* IS DISTINCT FROM new.*) EXECUTE FUNCTION telemetry.requeue_side();
+    END IF;
+END;
+$$;
 
 CREATE OR REPLACE FUNCTION telemetry.settled_until(dataset text, device_id text)
 RETURNS timestamptz

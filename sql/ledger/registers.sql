@@ -36,12 +36,12 @@ COMMENT ON FUNCTION telemetry.rules_of(text, text) IS
 -- these are unpinned and run with the caller's rights, so that the planner can inline them
 
 CREATE OR REPLACE FUNCTION telemetry.plausible_mwh(gap interval, rules telemetry.register_rules)
-RETURNS double precision
+RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
     -- clocks round to the minute
-    SELECT (rules).max_power_kw / 3600 * greatest(extract(EPOCH FROM gap)::double precision, 60) * 1e6
-        + (rules).tolerance_kwh * 1e6
+    SELECT telemetry.mwh((rules).max_power_kw / 3600 * greatest(extract(EPOCH FROM gap)::double precision, 60))
+        + telemetry.mwh((rules).tolerance_kwh)
 $$;
 
 COMMENT ON FUNCTION telemetry.plausible_mwh(interval, telemetry.register_rules) IS
@@ -51,7 +51,7 @@ CREATE OR REPLACE FUNCTION telemetry.is_jitter(step_mwh bigint, rules telemetry.
 RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
-    SELECT step_mwh < 0 AND step_mwh >= (rules).tolerance_kwh * -1e6
+    SELECT step_mwh < 0 AND step_mwh >= -telemetry.mwh((rules).tolerance_kwh)
 $$;
 
 COMMENT ON FUNCTION telemetry.is_jitter(bigint, telemetry.register_rules) IS
@@ -80,7 +80,7 @@ AS $$
         AND (
             cardinality(run) = 1
             OR (
-                (run[cardinality(run)]).register_mwh - (run[1]).register_mwh < (rules).tolerance_kwh * 1e6
+                (run[cardinality(run)]).register_mwh - (run[1]).register_mwh < telemetry.mwh((rules).tolerance_kwh)
                 AND (
                     cardinality(run) <= (rules).glitch_readings
                     OR (run[cardinality(run)]).ts - (run[1]).ts <= (rules).glitch_within
@@ -98,7 +98,7 @@ CREATE OR REPLACE FUNCTION telemetry.is_decided(run telemetry.fold_item[], rules
 RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
-    SELECT (run[cardinality(run)]).register_mwh - (run[1]).register_mwh >= (rules).tolerance_kwh * 1e6
+    SELECT (run[cardinality(run)]).register_mwh - (run[1]).register_mwh >= telemetry.mwh((rules).tolerance_kwh)
         OR (
             cardinality(run) > (rules).glitch_readings
             AND (run[cardinality(run)]).ts - (run[1]).ts > (rules).glitch_within
@@ -120,7 +120,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
     SELECT min(w.mwh - level_mwh + register_mwh)
     FROM unnest((rules).widths_kwh) AS k (kwh)
-    CROSS JOIN LATERAL (SELECT (k.kwh * 1e6)::bigint AS mwh) AS w
+    CROSS JOIN LATERAL (SELECT telemetry.mwh(k.kwh) AS mwh) AS w
     WHERE level_mwh <= w.mwh
         AND w.mwh - level_mwh + register_mwh <= telemetry.plausible_mwh(gap, rules)
         AND (next_mwh IS NULL OR next_mwh >= register_mwh)
@@ -133,7 +133,7 @@ CREATE OR REPLACE FUNCTION telemetry.reset_mwh(register_mwh bigint, rules teleme
 RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
-    SELECT CASE WHEN register_mwh <= (rules).tolerance_kwh * 1e6 THEN register_mwh ELSE 0 END
+    SELECT CASE WHEN register_mwh <= telemetry.mwh((rules).tolerance_kwh) THEN register_mwh ELSE 0 END
 $$;
 
 COMMENT ON FUNCTION telemetry.reset_mwh(bigint, telemetry.register_rules) IS

@@ -66,7 +66,7 @@ def energy(db: Connection) -> list[Any]:
 
 
 def raw(db: Connection) -> int:
-    row = db.execute("SELECT count(*) FROM telemetry.meter_reading").fetchone()
+    row = db.execute("SELECT count(*) FROM telemetry.meter_reading WHERE entry = 0").fetchone()
     assert row is not None
     return row[0]
 

@@ -40,6 +40,9 @@ REVIEWED = {
     ("turns.sql", "clock_timestamp() - v_since"),
     # minutes
     ("acceptance.sql", "now() + r.clock_skew"),
+    ("arrival.sql", "now() + random("),
+    ("queue.sql", "now() + random("),
+    ("settle_due.sql", "clock_timestamp() + INTERVAL"),
 }
 
 
