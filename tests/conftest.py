@@ -75,6 +75,13 @@ def shared_database_url(database_server: Server) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def shared_connection(shared_database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    """A connection to it, in autocommit mode: a new one would compile every function anew."""
+    with psycopg.connect(shared_database_url, autocommit=True) as opened:
+        yield opened
+
+
 @pytest.fixture
 def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
     """A superuser's connection to the test's own database, in autocommit mode."""

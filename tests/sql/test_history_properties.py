@@ -115,14 +115,12 @@ def check(connection: Connection, expected: Reference) -> None:
 @settings(max_examples=60, deadline=None)
 @given(meters=METERS, vehicles=VEHICLES, random=st.randoms(use_true_random=False))
 def test_readings_in_any_order_batches_and_repetition_give_one_history(
-    shared_database_url: str, meters: dict, vehicles: dict, random: Random
+    shared_connection: Connection, meters: dict, vehicles: dict, random: Random
 ) -> None:
     meter_readings = [MeterReading(*key, *value) for key, value in meters.items()]
     vehicle_readings = [VehicleReading(*key, *value) for key, value in vehicles.items()]
-    with (
-        psycopg.connect(shared_database_url, autocommit=True) as connection,
-        connection.transaction(force_rollback=True),
-    ):
+    connection = shared_connection
+    with connection.transaction(force_rollback=True):
         stored = 0
         for batch in batches(random, meter_readings):
             answers = ingest_meters(connection, batch)

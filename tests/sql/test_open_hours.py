@@ -60,12 +60,10 @@ def stored(connection: Connection, table: str) -> list[tuple[datetime, int]]:
     random=st.randoms(use_true_random=False),
 )
 def test_hours_about_midnight_are_exact_after_every_batch(
-    shared_database_url: str, meters: dict, vehicles: dict, random: Random
+    shared_connection: Connection, meters: dict, vehicles: dict, random: Random
 ) -> None:
-    with (
-        psycopg.connect(shared_database_url, autocommit=True) as connection,
-        connection.transaction(force_rollback=True),
-    ):
+    connection = shared_connection
+    with connection.transaction(force_rollback=True):
         readings = [MeterReading(*key, 0.1, volts) for key, volts in meters.items()]
         for batch in batches(random, readings):
             ingest_meters(connection, batch)

@@ -178,7 +178,7 @@ MINUTES = st.integers(0, 200)
     window=st.tuples(MINUTES, MINUTES).filter(lambda w: w[0] != w[1]),
 )
 def test_energy_of_any_readings_links_and_window_equals_a_plain_sum(
-    shared_database_url: str,
+    shared_connection: Connection,
     meters: dict[tuple[str, int], int],
     vehicle: dict[int, int],
     links: list[tuple[str, tuple[int, int]]],
@@ -186,10 +186,8 @@ def test_energy_of_any_readings_links_and_window_equals_a_plain_sum(
 ) -> None:
     begin = NOW - timedelta(minutes=300)
     since, until = sorted(window)
-    with (
-        psycopg.connect(shared_database_url, autocommit=True) as connection,
-        connection.transaction(force_rollback=True),
-    ):
+    connection = shared_connection
+    with connection.transaction(force_rollback=True):
         put: list[tuple[str, int, int]] = []
         for meter, ends in links:
             first, last = sorted(ends)
