@@ -84,9 +84,7 @@ def test_a_correction_is_energy_of_its_hour_and_leaves_the_register(
     assert [tuple(map(float, row)) for row in bill] == [(0.3, -0.2, 500.5)]
 
 
-def test_a_correction_may_be_of_a_time_before_all_readings(
-    db: Connection, device: Device
-) -> None:
+def test_a_correction_may_be_of_a_time_before_all_readings(db: Connection, device: Device) -> None:
     sent = minutely(500, 500.5)
     send(db, device, sent)
     at = NOON - timedelta(days=2)

@@ -96,7 +96,6 @@ class State:
     """How it stands after a reading or record."""
 
     read_at: datetime | None = None
-    last_kind: Kind | None = None
     level: int | None = None
     level_at: datetime = NEVER
     # of a counter per session: which one, and the one before with its last level
@@ -217,12 +216,12 @@ class _Folding:
             self.accept(item, 0, item.ts)
         elif not self.is_same_counter(item):
             self.another_counter(item)
+        elif not self.is_in_range(item):
+            return self.elsewhere(place)
         elif self.state.differences:
             self.after_differences(item)
-        elif self.is_in_range(item):
-            self.count(item)
         else:
-            return self.elsewhere(place)
+            self.count(item)
         return place + 1
 
     # what becomes of an item
@@ -236,7 +235,6 @@ class _Folding:
         self.move(
             item.ts,
             read_at=item.ts,
-            last_kind="lifetime_register",
             level=item.initial,
             level_at=item.ts,
             session=None,
@@ -254,7 +252,6 @@ class _Folding:
         self.move(
             item.ts,
             read_at=item.ts,
-            last_kind="difference",
             differences=self.state.differences + item.mwh,
         )
 
@@ -292,7 +289,7 @@ class _Folding:
         if item.mwh < self.state.level:
             # jitter: counts again above the highest level only
             self.found.jitters.append(item.ts)
-            self.move(item.ts, read_at=item.ts, last_kind=item.kind)
+            self.move(item.ts, read_at=item.ts)
         else:
             self.accept(item, item.mwh - self.state.level)
 
@@ -328,9 +325,9 @@ class _Folding:
 
     def leave(self, run: list[Reading]) -> None:
         """Go on from the first reading of a run, which counts from there."""
-        first = run[0]
-        assert self.state.level is not None
-        if first.mwh > self.state.level:
+        first, before = run[0], self.register()
+        assert before is not None
+        if first.mwh > before:
             self.event(first.ts, "jump", first.mwh, 0)
             self.accept(first, 0)
         elif (energy := self.over_the_top(run)) is not None:
@@ -343,7 +340,7 @@ class _Folding:
 
     def over_the_top(self, run: list[Reading]) -> int | None:
         """Energy of a register that went on from zero at its width; None where it did not."""
-        level, span = self.state.level, run[0].ts - self.state.level_at
+        level, span = self.register(), run[0].ts - self.state.level_at
         assert level is not None
         if len(run) > 1 and run[1].mwh < run[0].mwh:
             return None
@@ -364,10 +361,12 @@ class _Folding:
         return item.kind == "session_counter" and self.state.session == item.session
 
     def is_in_range(self, item: Reading) -> bool:
-        state = self.state
-        assert state.level is not None
-        return item.mwh >= state.level - self.rules.tolerance and self.rules.plausible(
-            item.mwh - state.level, item.ts - state.level_at
+        level, before = self.state.level, self.register()
+        assert level is not None
+        assert before is not None
+        # it may have counted the differences since, or not
+        return item.mwh >= level - self.rules.tolerance and self.rules.plausible(
+            item.mwh - before, item.ts - self.state.level_at
         )
 
     def start_of_difference(
@@ -392,7 +391,6 @@ class _Folding:
         self.move(
             item.ts,
             read_at=item.ts,
-            last_kind=item.kind,
             level=item.mwh,
             level_at=item.ts,
             session=item.session if item.kind == "session_counter" else None,
