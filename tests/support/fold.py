@@ -252,7 +252,7 @@ class _Folding:
         self.move(
             item.ts,
             read_at=item.ts,
-            differences=self.state.differences + item.mwh,
+            differences=0 if self.state.level is None else self.state.differences + item.mwh,
         )
 
     def another_counter(self, item: Reading) -> None:
