@@ -34,7 +34,7 @@ BEGIN
         -- and is counted already as far as it was placed there
         SELECT s.source_day, folded.kept_since, 'apportioned', -folded.kept_carried_mwh
         FROM step AS s
-        WHERE s.is_cut AND s.since < folded.kept_since AND s.ts > folded.kept_since
+        WHERE s.is_cut AND s.since < folded.kept_since AND s.ts >= folded.kept_since
         UNION ALL
         SELECT telemetry.utc_day(r.happened_at), telemetry.floor_hour(r.happened_at), 'correction', r.energy_mwh
         FROM telemetry.standing_record AS r

@@ -170,7 +170,9 @@ BEGIN
                 END IF;
 
                 -- days that end before it
-                WHILE v_row_end <= v_item.ts AND (v_item.verdict IS DISTINCT FROM 'end' OR v_row_end <= v_bounds.accepted_since)
+                WHILE v_row_end <= v_item.ts AND (
+                    v_item.verdict IS DISTINCT FROM 'end' OR v_row_end <= greatest(v_newest, v_bounds.accepted_since)
+                )
                 LOOP
                     v_state.day := telemetry.utc_day(v_row_end) - 1;
                     v_state.is_final := v_row_end <= v_bounds.accepted_since
