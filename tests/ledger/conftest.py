@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.editions.conftest import community_url, db, engine, url, where
+from tests.editions.conftest import community_url, db, engine, shared_path, url, where
 from tests.support.ledger import Device, new_device
 
-__all__ = ["community_url", "db", "engine", "url", "where"]
+__all__ = ["community_url", "db", "engine", "shared_path", "url", "where"]
 
 
 @pytest.fixture(params=["meter", "vehicle"])
