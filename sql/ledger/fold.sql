@@ -142,7 +142,9 @@ BEGIN
                     IF v_item.verdict IS NULL AND v_item.kind = v_state.kind
                         AND (v_item.kind = 'lifetime_register' OR v_item.session_no = v_state.session_no)
                     THEN
-                        IF telemetry.is_glitch_over(v_run, v_change, v_gap, v_rules) THEN
+                        IF NOT telemetry.goes_elsewhere(v_item, v_state, v_change, v_gap, v_rules)
+                            AND telemetry.is_glitch_over(v_run, v_rules)
+                        THEN
                             v_todo := telemetry.with_verdict(v_run, 'glitch', 'glitch') || v_todo[v_place:];
                         ELSE
                             v_run := v_run || v_item;

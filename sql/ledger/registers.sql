@@ -67,32 +67,22 @@ $$;
 COMMENT ON FUNCTION telemetry.is_step(bigint, interval, telemetry.register_rules) IS
 'Takes a register''s step from its accepted level in milliwatt-hours, the time since that was reported, and the device''s rules. Returns whether it is taken as it is: it did not fall, and the power is believed.';
 
-CREATE OR REPLACE FUNCTION telemetry.is_glitch_over(
-    run telemetry.fold_item[],
-    step_mwh bigint,
-    gap interval,
-    rules telemetry.register_rules
-)
+CREATE OR REPLACE FUNCTION telemetry.is_glitch_over(run telemetry.fold_item[], rules telemetry.register_rules)
 RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
-    SELECT (telemetry.is_step(step_mwh, gap, rules) OR telemetry.is_jitter(step_mwh, rules))
-        AND (
-            cardinality(run) = 1
-            OR (
-                (run[cardinality(run)]).register_mwh - (run[1]).register_mwh < telemetry.mwh((rules).tolerance_kwh)
-                AND (
-                    cardinality(run) <= (rules).glitch_readings
-                    OR (run[cardinality(run)]).ts - (run[1]).ts <= (rules).glitch_within
-                )
+    SELECT cardinality(run) = 1
+        OR (
+            (run[cardinality(run)]).register_mwh - (run[1]).register_mwh < telemetry.mwh((rules).tolerance_kwh)
+            AND (
+                cardinality(run) <= (rules).glitch_readings
+                OR (run[cardinality(run)]).ts - (run[1]).ts <= (rules).glitch_within
             )
         )
 $$;
 
-COMMENT ON FUNCTION telemetry.is_glitch_over(
-    telemetry.fold_item[], bigint, interval, telemetry.register_rules
-) IS
-'Takes the readings of a register that went elsewhere, the step of the next one from the level accepted before them in milliwatt-hours, the time since that level, and the device''s rules. Returns whether it is back, so that the readings between were a glitch.';
+COMMENT ON FUNCTION telemetry.is_glitch_over(telemetry.fold_item[], telemetry.register_rules) IS
+'Takes the readings of a register that went elsewhere, of which the next one is back, and the device''s rules. Returns whether they were a glitch.';
 
 CREATE OR REPLACE FUNCTION telemetry.is_decided(run telemetry.fold_item[], rules telemetry.register_rules)
 RETURNS boolean
@@ -144,7 +134,7 @@ REVOKE ALL ON FUNCTION
     telemetry.plausible_mwh(interval, telemetry.register_rules),
     telemetry.is_jitter(bigint, telemetry.register_rules),
     telemetry.is_step(bigint, interval, telemetry.register_rules),
-    telemetry.is_glitch_over(telemetry.fold_item[], bigint, interval, telemetry.register_rules),
+    telemetry.is_glitch_over(telemetry.fold_item[], telemetry.register_rules),
     telemetry.is_decided(telemetry.fold_item[], telemetry.register_rules),
     telemetry.rollover_mwh(bigint, bigint, bigint, interval, telemetry.register_rules),
     telemetry.reset_mwh(bigint, telemetry.register_rules)
