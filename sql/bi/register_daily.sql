@@ -6,9 +6,11 @@ SELECT
     s.day,
     s.device_id AS meter_id,
     telemetry.kwh(b.register_mwh)::numeric(20, 6) AS register_start_kwh,
-    CASE
-        WHEN s.kind <> 'session_counter' THEN telemetry.kwh(s.level_mwh + s.differences_mwh + s.carried_mwh)
-    END::numeric(20, 6) AS register_end_kwh,
+    -- a day that goes on is settled when the next one starts: until then as the newest reading has it
+    telemetry.kwh(CASE
+        WHEN o.ts IS NOT NULL THEN o.level_mwh
+        WHEN s.kind <> 'session_counter' THEN s.level_mwh + s.differences_mwh + s.carried_mwh
+    END)::numeric(20, 6) AS register_end_kwh,
     coalesce(b.carried_mwh <> 0, FALSE) AS start_interpolated,
     s.carried_mwh <> 0 AS end_interpolated,
     telemetry.kwh(coalesce(d.energy_mwh, 0))::numeric(20, 6) AS energy_kwh,
@@ -28,6 +30,9 @@ LEFT JOIN LATERAL (
     ORDER BY p.day DESC
     LIMIT 1
 ) AS b ON TRUE
+LEFT JOIN telemetry.meter_state AS o
+    ON o.meter_id = s.device_id AND telemetry.utc_day(o.ts) = s.day AND NOT s.is_final
+        AND o.kind <> 'session_counter'
 LEFT JOIN bi.meter_energy_daily AS d
     ON d.meter_id = s.device_id AND d.bucket = telemetry.day_start(s.day)
 CROSS JOIN LATERAL (
@@ -52,9 +57,11 @@ SELECT
     s.day,
     s.device_id AS vehicle_id,
     telemetry.kwh(b.register_mwh)::numeric(20, 6) AS register_start_kwh,
-    CASE
-        WHEN s.kind <> 'session_counter' THEN telemetry.kwh(s.level_mwh + s.differences_mwh + s.carried_mwh)
-    END::numeric(20, 6) AS register_end_kwh,
+    -- a day that goes on is settled when the next one starts: until then as the newest reading has it
+    telemetry.kwh(CASE
+        WHEN o.ts IS NOT NULL THEN o.level_mwh
+        WHEN s.kind <> 'session_counter' THEN s.level_mwh + s.differences_mwh + s.carried_mwh
+    END)::numeric(20, 6) AS register_end_kwh,
     coalesce(b.carried_mwh <> 0, FALSE) AS start_interpolated,
     s.carried_mwh <> 0 AS end_interpolated,
     telemetry.kwh(coalesce(d.energy_mwh, 0))::numeric(20, 6) AS energy_kwh,
@@ -74,6 +81,9 @@ LEFT JOIN LATERAL (
     ORDER BY p.day DESC
     LIMIT 1
 ) AS b ON TRUE
+LEFT JOIN telemetry.vehicle_state AS o
+    ON o.vehicle_id = s.device_id AND telemetry.utc_day(o.ts) = s.day AND NOT s.is_final
+        AND o.kind <> 'session_counter'
 LEFT JOIN bi.vehicle_energy_daily AS d
     ON d.vehicle_id = s.device_id AND d.bucket = telemetry.day_start(s.day)
 CROSS JOIN LATERAL (
@@ -100,7 +110,7 @@ COMMENT ON COLUMN bi.meter_register_daily.meter_id IS 'The smart meter''s id.';
 COMMENT ON COLUMN bi.meter_register_daily.register_start_kwh IS
 'Where the register stood at 00:00, in kWh; NULL where none was reported, or one per session.';
 COMMENT ON COLUMN bi.meter_register_daily.register_end_kwh IS
-'Where it stood at 24:00, in kWh; NULL where none was reported, or one per session.';
+'Where it stood at 24:00, or stands by the newest reading, in kWh; NULL where none was reported, or one per session, or what comes next has to tell.';
 COMMENT ON COLUMN bi.meter_register_daily.start_interpolated IS
 'Whether the start lies within an interval, and was divided there in proportion to time.';
 COMMENT ON COLUMN bi.meter_register_daily.end_interpolated IS
@@ -124,7 +134,7 @@ COMMENT ON COLUMN bi.vehicle_register_daily.vehicle_id IS 'The vehicle''s id.';
 COMMENT ON COLUMN bi.vehicle_register_daily.register_start_kwh IS
 'Where the register stood at 00:00, in kWh; NULL where none was reported, or one per session.';
 COMMENT ON COLUMN bi.vehicle_register_daily.register_end_kwh IS
-'Where it stood at 24:00, in kWh; NULL where none was reported, or one per session.';
+'Where it stood at 24:00, or stands by the newest reading, in kWh; NULL where none was reported, or one per session, or what comes next has to tell.';
 COMMENT ON COLUMN bi.vehicle_register_daily.start_interpolated IS
 'Whether the start lies within an interval, and was divided there in proportion to time.';
 COMMENT ON COLUMN bi.vehicle_register_daily.end_interpolated IS

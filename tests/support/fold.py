@@ -277,12 +277,17 @@ class _Folding:
         self.move(item.ts)
 
     def after_differences(self, item: Reading) -> None:
-        """A register that goes on after differences which it has counted too."""
-        before = self.register()
+        """A register that goes on after differences which it has counted too, or not."""
+        level, before = self.state.level, self.register()
+        assert level is not None
         assert before is not None
+        # below the level it is jitter: counts again above that only
+        reached = max(level, item.mwh)
         energy = max(0, item.mwh - before)
-        self.event(item.ts, "kind", item.mwh, energy)
+        self.note(item.ts, "kind", item.mwh, energy, reached - before - energy)
         self.accept(item, energy)
+        self.state = replace(self.state, level=reached)
+        self.move(item.ts)
 
     def count(self, item: Reading) -> None:
         assert self.state.level is not None
