@@ -143,7 +143,9 @@ class _Device:
                 self.level += random.randint(0, 500 * KWH)
             case _:
                 pass
-        said = max(0, self.level if said is None else said)
+        # as much as the door takes of a register
+        self.level = min(self.level, 10**13)
+        said = min(max(0, self.level if said is None else said), 10**13)
         if self.in_session:
             return Reading(ts, said, "session_counter", session=self.sessions[-1][0])
         return Reading(ts, said, session="T" if deed == "named" else None)
