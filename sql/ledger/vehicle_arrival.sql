@@ -104,6 +104,7 @@ BEGIN
             SELECT
                 s.*,
                 lag(s.ts, 1, s.state_ts) OVER w AS earlier_ts,
+                lag(s.kind, 1, s.state_kind) OVER w AS earlier_kind,
                 lag(s.register_mwh, 1, s.level_mwh) OVER w AS earlier_mwh,
                 CASE
                     WHEN NOT s.is_newer THEN FALSE
@@ -149,6 +150,8 @@ BEGIN
             array_agg(telemetry.due_at(
                 NOT j.is_newer
                 OR (j.kind <> 'difference' AND NOT j.is_counted)
+                -- a register that waits for what comes
+                OR (j.earlier_kind <> 'difference' AND j.earlier_mwh IS NULL)
                 OR telemetry.is_apart(greatest(j.interval_start, j.earlier_ts), j.ts, rules.apportioned_above),
                 j.ts,
                 j.earlier_ts

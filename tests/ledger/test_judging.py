@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.support.fold import Kind, Reading, Rules, fold
-from tests.support.ledger import START, Device, check, send, settle
+from tests.support.ledger import START, Device, check, send, settle, settle_due
 from tests.support.readings import Connection
 
 MINUTE = timedelta(minutes=1)
@@ -207,3 +207,13 @@ def test_a_low_run_that_climbs_is_no_glitch(db: Connection, device: Device) -> N
     folded = check(db, device, sent)
     assert [event.event for event in folded.events] == ["reset", "undecided"]
     assert folded.hours == {NOON: kwh(1)}
+
+
+def test_a_difference_decides_what_a_register_was(db: Connection, device: Device) -> None:
+    sent = [*minutely(100, 1010), Reading(NOON + 2 * MINUTE, kwh(0.1), "difference")]
+    for count, reading in enumerate(sent, 1):
+        assert send(db, device, [reading]) == []
+        settle_due(db)
+        if count > 1:
+            event = check(db, device, sent[:count]).events[0].event
+            assert event == ("undecided" if count == 2 else "jump")
