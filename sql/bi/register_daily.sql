@@ -30,9 +30,13 @@ LEFT JOIN LATERAL (
     ORDER BY p.day DESC
     LIMIT 1
 ) AS b ON TRUE
+CROSS JOIN LATERAL (
+    SELECT max(n.day) AS day
+    FROM telemetry.settled_day AS n
+    WHERE n.dataset = s.dataset AND n.device_id = s.device_id
+) AS l
 LEFT JOIN telemetry.meter_state AS o
-    ON o.meter_id = s.device_id AND telemetry.utc_day(o.ts) = s.day AND NOT s.is_final
-        AND o.kind <> 'session_counter'
+    ON o.meter_id = s.device_id AND telemetry.utc_day(o.ts) = s.day AND s.day = l.day AND o.kind <> 'session_counter'
 LEFT JOIN bi.meter_energy_daily AS d
     ON d.meter_id = s.device_id AND d.bucket = telemetry.day_start(s.day)
 CROSS JOIN LATERAL (
@@ -81,9 +85,13 @@ LEFT JOIN LATERAL (
     ORDER BY p.day DESC
     LIMIT 1
 ) AS b ON TRUE
+CROSS JOIN LATERAL (
+    SELECT max(n.day) AS day
+    FROM telemetry.settled_day AS n
+    WHERE n.dataset = s.dataset AND n.device_id = s.device_id
+) AS l
 LEFT JOIN telemetry.vehicle_state AS o
-    ON o.vehicle_id = s.device_id AND telemetry.utc_day(o.ts) = s.day AND NOT s.is_final
-        AND o.kind <> 'session_counter'
+    ON o.vehicle_id = s.device_id AND telemetry.utc_day(o.ts) = s.day AND s.day = l.day AND o.kind <> 'session_counter'
 LEFT JOIN bi.vehicle_energy_daily AS d
     ON d.vehicle_id = s.device_id AND d.bucket = telemetry.day_start(s.day)
 CROSS JOIN LATERAL (
