@@ -147,8 +147,8 @@ def test_lengthening_again_what_lost_nothing_loses_nothing(db: Connection) -> No
 
 def test_a_silence_between_what_was_dropped_and_what_is_there_stays_open(db: Connection) -> None:
     days_ago = {age: NOW - age * DAY for age in (50, 5)}
-    ingest_meters(db, [MeterReading(ts=ts, energy_kwh=1.0) for ts in days_ago.values()])
-    ingest_vehicles(db, [VehicleReading(ts=days_ago[50], energy_kwh=1.0)])
+    ingest_meters(db, [MeterReading(ts=ts, energy_kwh=0.5) for ts in days_ago.values()])
+    ingest_vehicles(db, [VehicleReading(ts=days_ago[50], energy_kwh=0.5)])
     refresh(db)
     for keep in ("31 days", "90 days"):
         for dataset in RAW:
@@ -169,7 +169,7 @@ def test_a_silence_between_what_was_dropped_and_what_is_there_stays_open(db: Con
         " (SELECT sum(d.energy_kwh) FROM bi.meter_energy_daily AS d),"
         " (SELECT sum(d.energy_kwh) FROM bi.vehicle_energy_daily AS d)"
     ).fetchone()
-    assert energies == (8, 8, 7)
+    assert energies == (7, 7, 6.5)
 
 
 def test_lengthening_again_keeps_out_only_what_was_dropped(filled: Connection) -> None:
