@@ -3,8 +3,9 @@
 // Its argument is a file that was saved by another one; without it starts with an empty database.
 // Says `ready PORT` when it listens. Takes a command a line on standard input, and answers `done`:
 //   save FILE    write the database to a file, and take no more clients
-//   mark NAME    remember the database as it is, under a name; its clients are cut off
-//   reset NAME   go back to that; without a name to what was in the file; the clients of before are cut off
+//   mark         remember the database as it is, instead of what was marked before; its clients are cut off
+//   reset        go back to what was in the file; the clients of before are cut off
+//   reset mark   go back to what was marked
 // Ends with its standard input, so that none outlives a killed test run.
 import { readFile, writeFile } from 'node:fs/promises'
 import net from 'node:net'
@@ -94,7 +95,7 @@ function fail(error) {
 
 // all that a database in WebAssembly is: its memory, and the files and open files of its file system in memory. Going
 // back to a copy of these takes a tenth of the time that starting it anew does
-const images = new Map()
+const images = {}
 
 function takeImage() {
   const { FS, HEAPU8 } = db.Module
@@ -150,14 +151,14 @@ const commands = {
     serving = null
     await db.close()
   },
-  async mark(name) {
+  async mark() {
     cutOff()
     await renew()
-    images.set(name, takeImage())
+    images.mark = takeImage()
   },
-  async reset(name) {
+  async reset(to) {
     cutOff()
-    goBack(images.get(name))
+    goBack(images[to || 'file'])
   },
 }
 
@@ -168,7 +169,7 @@ async function load(file) {
   const libraries = rows.flatMap(({ version }) => [`timescaledb-${version}`, `timescaledb-tsl-${version}`])
   for (const library of [...libraries, 'btree_gist', 'plpgsql']) await db.exec(`LOAD '${library}'`)
   await renew()
-  images.set('', takeImage())
+  images.file = takeImage()
 }
 
 const saved = process.argv[2]

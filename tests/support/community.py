@@ -27,7 +27,7 @@ class Engine:
 
     def __init__(self, saved: Path | None = None) -> None:
         _install()
-        self._marks: set[str] = set()
+        self._mark: str | None = None
         self._process = subprocess.Popen(
             [_node(), _PLACE / "engine.mjs", *([saved] if saved else [])],
             stdin=subprocess.PIPE,
@@ -46,18 +46,18 @@ class Engine:
 
     def reset(self) -> None:
         """Go back to what was saved; connections of before are cut off."""
-        self._command("reset ")
+        self._command("reset")
 
     def reset_filled(self, fill: Callable[[Connection], None]) -> None:
-        """Go back to that with what `fill` has put into it, once for this engine."""
+        """Go back to that with what `fill` has put into it; again only after another one did."""
         name = f"{fill.__module__}.{fill.__qualname__}"
-        if name not in self._marks:
+        if name != self._mark:
             self.reset()
             with psycopg.connect(self.url, autocommit=True) as connection:
                 fill(connection)
-            self._command(f"mark {name}")
-            self._marks.add(name)
-        self._command(f"reset {name}")
+            self._command("mark")
+            self._mark = name
+        self._command("reset mark")
 
     def stop(self) -> None:
         """End it; the data was in memory."""
