@@ -63,11 +63,11 @@ class Rules(NamedTuple):
     def plausible(self, step: int, span: timedelta) -> bool:
         """Whether a register may have counted so much in a span of time."""
         seconds = max(span.total_seconds(), 60)
-        return step <= self.max_power_kw / 3600 * seconds * 1e6 + self.tolerance
+        return step <= round(self.max_power_kw / 3600 * seconds * 1e6) + self.tolerance
 
     def fits_one_step(self, mwh: int) -> bool:
         """Whether it flows in one step of the device at its usual power."""
-        return mwh <= self.usual_power_kw / 3600 * self.step.total_seconds() * 1e6
+        return mwh <= round(self.usual_power_kw / 3600 * self.step.total_seconds() * 1e6)
 
 
 class Event(NamedTuple):
