@@ -14,7 +14,10 @@ CREATE TABLE telemetry.quarantine (
     dataset text CHECK (dataset IN ('meter_reading', 'vehicle_reading')),
     device_id text COLLATE "C",
     read_at timestamptz,
+    kind text,
     energy_kwh double precision,
+    interval_start timestamptz,
+    session_id text,
     voltage_v double precision,
     soc_percent double precision,
     battery_temp_c double precision,
@@ -45,7 +48,14 @@ COMMENT ON COLUMN telemetry.quarantine.dataset IS
 'meter_reading or vehicle_reading: what it would have become; null where it could not be decoded.';
 COMMENT ON COLUMN telemetry.quarantine.device_id IS 'The meter''s or vehicle''s id, decoded.';
 COMMENT ON COLUMN telemetry.quarantine.read_at IS 'The reading''s time, decoded.';
-COMMENT ON COLUMN telemetry.quarantine.energy_kwh IS 'The reading''s energy in kWh, decoded.';
+COMMENT ON COLUMN telemetry.quarantine.kind IS
+'What the energy is, decoded: lifetime_register or session_counter where it is a level; null for a difference.';
+COMMENT ON COLUMN telemetry.quarantine.energy_kwh IS
+'The reading''s energy, or the level of its counter, in kWh, decoded.';
+COMMENT ON COLUMN telemetry.quarantine.interval_start IS
+'Since when the energy of a difference flowed, decoded; null where not reported.';
+COMMENT ON COLUMN telemetry.quarantine.session_id IS
+'The charging session that the reading belongs to, decoded; null where none was reported.';
 COMMENT ON COLUMN telemetry.quarantine.voltage_v IS 'A meter''s voltage in V, decoded.';
 COMMENT ON COLUMN telemetry.quarantine.soc_percent IS 'A vehicle''s state of charge in percent, decoded.';
 COMMENT ON COLUMN telemetry.quarantine.battery_temp_c IS 'A vehicle''s battery temperature in °C, decoded.';

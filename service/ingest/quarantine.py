@@ -11,13 +11,16 @@ import msgspec
 from service.ingest.arrays import times
 
 
-class Decoded(msgspec.Struct, gc=False, kw_only=True):
+class Decoded(msgspec.Struct, gc=False):
     """A refused reading that could be decoded, so that it can be sent again within SQL."""
 
     dataset: str
     device_id: str
     read_at: datetime
+    kind: str | None
     energy_kwh: float
+    interval_start: datetime | None
+    session_id: str | None
     voltage_v: float | None = None
     soc_percent: float | None = None
     battery_temp_c: float | None = None
@@ -34,6 +37,7 @@ class Quarantined(msgspec.Struct, gc=False):
     decoded: Decoded | None = None
 
 
+_TIMES = ("read_at", "interval_start")
 _DECODED = [field.name for field in msgspec.structs.fields(Decoded)]
 
 STATEMENT = """
@@ -47,7 +51,10 @@ FROM api.quarantine_readings(
     datasets => %s::text[],
     device_ids => %s::text[],
     read_at => %s::timestamptz[],
+    kinds => %s::text[],
     energies_kwh => %s::float8[],
+    interval_starts => %s::timestamptz[],
+    session_ids => %s::text[],
     voltages_v => %s::float8[],
     socs_percent => %s::float8[],
     battery_temps_c => %s::float8[],
@@ -71,29 +78,18 @@ def parameters(refused: Sequence[Quarantined], key_id: str | None) -> list[Any]:
 
 def _column(refused: Sequence[Quarantined], name: str) -> Any:
     values = [getattr(entry.decoded, name, None) for entry in refused]
-    return times(values) if name == "read_at" else values
+    return times(values) if name in _TIMES else values
 
 
 def decoded_meter(row: Sequence[Any]) -> Decoded:
     """A row of a batch's meter columns."""
-    device_id, read_at, energy_kwh, voltage_v = row
-    return Decoded(
-        dataset="meter_reading",
-        device_id=device_id,
-        read_at=read_at,
-        energy_kwh=energy_kwh,
-        voltage_v=voltage_v,
-    )
+    *reading, voltage_v = row
+    return Decoded("meter_reading", *reading, voltage_v=voltage_v)
 
 
 def decoded_vehicle(row: Sequence[Any]) -> Decoded:
     """A row of a batch's vehicle columns."""
-    device_id, read_at, energy_kwh, soc_percent, battery_temp_c = row
+    *reading, soc_percent, battery_temp_c = row
     return Decoded(
-        dataset="vehicle_reading",
-        device_id=device_id,
-        read_at=read_at,
-        energy_kwh=energy_kwh,
-        soc_percent=soc_percent,
-        battery_temp_c=battery_temp_c,
+        "vehicle_reading", *reading, soc_percent=soc_percent, battery_temp_c=battery_temp_c
     )

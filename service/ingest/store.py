@@ -33,7 +33,10 @@ SELECT false AS is_vehicle, m.reading_index, m.outcome, m.detail
 FROM api.ingest_meter_readings(
     meter_ids => %b::text[],
     read_at => %b::timestamptz[],
+    kinds => %b::text[],
     energies_kwh => %b::float8[],
+    interval_starts => %b::timestamptz[],
+    session_ids => %b::text[],
     voltages_v => %b::float8[]
 ) AS m
 UNION ALL
@@ -41,7 +44,10 @@ SELECT true, v.reading_index, v.outcome, v.detail
 FROM api.ingest_vehicle_readings(
     vehicle_ids => %b::text[],
     read_at => %b::timestamptz[],
+    kinds => %b::text[],
     energies_kwh => %b::float8[],
+    interval_starts => %b::timestamptz[],
+    session_ids => %b::text[],
     socs_percent => %b::float8[],
     battery_temps_c => %b::float8[]
 ) AS v

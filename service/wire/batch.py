@@ -46,11 +46,7 @@ class Refusal(msgspec.Struct, gc=False):
 
 
 class Rows(msgspec.Struct, gc=False):
-    """Readings of one kind of device, and their places in the body.
-
-    A meter's row: id, time, kWh AC, V or None. A vehicle's: id, time, kWh DC, % or None, °C or
-    None.
-    """
+    """Readings of one kind of device, as `normalise` makes rows of them, and their places."""
 
     indexes: list[int]
     rows: list[Row]
@@ -136,7 +132,7 @@ def _decode_json_body(body: bytes, media_type: str, max_readings: int) -> Batch 
         return None
     if isinstance(decoded, WireReading):
         one = normalise(decoded)
-        if one is None or body.count(b'"') != _quotes(one[2], one[3]):
+        if one is None or body.count(b'"') != 2 * (one[2] + one[3]):  # see _quotes
             return None
         return _one(one)
     if len(decoded) > max_readings:

@@ -14,18 +14,12 @@ import msgspec
 
 from service.wire import signatures
 from service.wire.bodies import printable
-from service.wire.readings import LAST_MILLISECOND, LONGEST_ID, WireReading, is_id
+from service.wire.forms import FORMS, OTHER_TYPE
+from service.wire.readings import LAST_MILLISECOND, LONGEST_ID, WireReading, is_text
 
 _FIELDS = {field.encode_name: field.name for field in msgspec.structs.fields(WireReading)}
-_IDS = ("meterId", "vehicleId", "id")
-_OPTIONAL = frozenset({"type", "voltage", "soc", "batteryTemp", "value2"})
-# by the id field: what must be there beside it, and what may
-FORMS = {
-    "meterId": (("kwhConsumedAc", "timestamp"), ("type", "voltage")),
-    "vehicleId": (("kwhDeliveredDc", "timestamp"), ("type", "soc", "batteryTemp")),
-    "id": (("type", "value1", "timestamp"), ("value2",)),
-}
-OTHER_TYPE = {"meterId": "vehicle", "vehicleId": "meter"}
+_IDS = tuple(dict.fromkeys(form.id_field for form in FORMS.values()))
+_OPTIONAL = frozenset({"type", "from", "session", "voltage", "soc", "batteryTemp", "value2"})
 
 _TIME = (
     "an RFC 3339 time with an offset, such as 2026-01-31T12:00:00Z, or integer epoch milliseconds"
@@ -116,35 +110,51 @@ def _form_fault(values: dict[str, Any]) -> str | None:
     id_field = next((name for name in _IDS if name in values), None)
     if id_field is None:
         return 'one of "meterId", "vehicleId" or "id" is required'
-    required, optional = FORMS[id_field]
+    forms = {energy: form for energy, form in FORMS.items() if form.id_field == id_field}
     for name in values:
-        if name != id_field and name not in required and name not in optional:
+        if name != id_field and not any(form.takes(name) for form in forms.values()):
             return f'"{name}" does not go with "{id_field}"'
     kind = values.get("type")
     if kind is not None and kind == OTHER_TYPE.get(id_field):
         return f'"{id_field}" does not go with the type "{kind}"'
-    for name in required:
+    sent = [energy for energy in forms if energy in values]
+    if len(sent) != 1 and len(forms) > 1:
+        rather = f", not {' and '.join(sent)}" if sent else ""
+        return f"send one of {', '.join(forms)}{rather}"
+    [energy] = sent or forms
+    form = forms[energy]
+    if "session" in form.required and values.get("session") is None:
+        return f"{energy} needs session, the transaction's id: it counts from zero in each"
+    if values.get("from") is not None and "from" not in form.optional:
+        return "from belongs to a difference: a register's energy starts at the previous reading"
+    for name in (*form.required, energy):
         if values.get(name) is None:
             return f'"{name}" is required with "{id_field}"'
     return None
 
 
-def _id_fault(value: Any) -> str | None:
+def _text_fault(value: Any) -> str | None:
+    """What is wrong with what should be a text of a right length that can stand in messages."""
     if not isinstance(value, str):
         return f"be a string, not {_kind(value)}"
     if not value:
         return "not be empty"
     if len(value) > LONGEST_ID:
         return f"have at most {LONGEST_ID} characters, not {len(value)}"
-    if is_id(value):
+    if is_text(value):
         return None
-    if "/" in value:
-        return 'not contain "/", since it stands in URLs'
-    if value in (".", ".."):
-        return f'not be "{value}", since it stands in URLs'
     if any("\ud800" <= character <= "\udfff" for character in value):
         return "not contain half of a surrogate pair"
     return "not contain control characters"
+
+
+def _id_fault(value: Any) -> str | None:
+    if isinstance(value, str) and 0 < len(value) <= LONGEST_ID:
+        if "/" in value:
+            return 'not contain "/", since it stands in URLs'
+        if value in (".", ".."):
+            return f'not be "{value}", since it stands in URLs'
+    return _text_fault(value)
 
 
 def _number_fault(value: Any) -> str | None:
@@ -193,6 +203,8 @@ def _unit_hint(value: float) -> str:
 _CHECKS: dict[str, Callable[[Any], str | None]] = {
     "type": _type_fault,
     "timestamp": _timestamp_fault,
+    "from": _timestamp_fault,
+    "session": _text_fault,
     **dict.fromkeys(_IDS, _id_fault),
 }
 

@@ -20,7 +20,10 @@ AS $$
             c.dataset,
             array_agg(c.device_id ORDER BY c.place) AS ids,
             array_agg(c.read_at ORDER BY c.place) AS times,
+            array_agg(c.kind ORDER BY c.place) AS kinds,
             array_agg(c.energy_kwh ORDER BY c.place) AS energies,
+            array_agg(c.interval_start ORDER BY c.place) AS starts,
+            array_agg(c.session_id ORDER BY c.place) AS sessions,
             array_agg(c.voltage_v ORDER BY c.place) AS voltages,
             array_agg(c.soc_percent ORDER BY c.place) AS socs,
             array_agg(c.battery_temp_c ORDER BY c.place) AS temps
@@ -30,12 +33,16 @@ AS $$
     answer AS MATERIALIZED (
         SELECT s.dataset, m.reading_index, m.outcome, m.detail
         FROM sent AS s
-        CROSS JOIN LATERAL api.ingest_meter_readings(s.ids, s.times, NULL, s.energies, NULL, NULL, s.voltages) AS m
+        CROSS JOIN LATERAL api.ingest_meter_readings(
+            s.ids, s.times, s.kinds, s.energies, s.starts, s.sessions, s.voltages
+        ) AS m
         WHERE s.dataset = 'meter_reading'
         UNION ALL
         SELECT s.dataset, v.reading_index, v.outcome, v.detail
         FROM sent AS s
-        CROSS JOIN LATERAL api.ingest_vehicle_readings(s.ids, s.times, NULL, s.energies, NULL, NULL, s.socs, s.temps) AS v
+        CROSS JOIN LATERAL api.ingest_vehicle_readings(
+            s.ids, s.times, s.kinds, s.energies, s.starts, s.sessions, s.socs, s.temps
+        ) AS v
         WHERE s.dataset = 'vehicle_reading'
     )
     SELECT c.quarantine_id, coalesce(a.outcome, 'accepted'), a.detail

@@ -28,7 +28,12 @@ SELECT
     CASE
         WHEN q.read_at >= '0001-01-02 00:00+00' AND q.read_at < '9999-12-31 00:00+00' THEN q.read_at
     END AS read_at,
+    q.kind,
     q.energy_kwh,
+    CASE
+        WHEN q.interval_start >= '0001-01-02 00:00+00' AND q.interval_start < '9999-12-31 00:00+00' THEN q.interval_start
+    END AS interval_start,
+    q.session_id,
     q.voltage_v,
     q.soc_percent,
     q.battery_temp_c,
@@ -53,7 +58,14 @@ COMMENT ON COLUMN ops.quarantine.dataset IS
 COMMENT ON COLUMN ops.quarantine.device_id IS 'The meter''s or vehicle''s id, decoded.';
 COMMENT ON COLUMN ops.quarantine.read_at IS
 'The reading''s time, decoded; NULL where it is not of the years 1 to 9999.';
-COMMENT ON COLUMN ops.quarantine.energy_kwh IS 'The reading''s energy in kWh, decoded.';
+COMMENT ON COLUMN ops.quarantine.kind IS
+'What the energy is, decoded: lifetime_register or session_counter where it is a level; NULL for a difference.';
+COMMENT ON COLUMN ops.quarantine.energy_kwh IS
+'The reading''s energy, or the level of its counter, in kWh, decoded.';
+COMMENT ON COLUMN ops.quarantine.interval_start IS
+'Since when the energy of a difference flowed, decoded; NULL where not reported, or not of the years 1 to 9999.';
+COMMENT ON COLUMN ops.quarantine.session_id IS
+'The charging session that the reading belongs to, decoded; NULL where none was reported.';
 COMMENT ON COLUMN ops.quarantine.voltage_v IS 'A meter''s voltage in V, decoded.';
 COMMENT ON COLUMN ops.quarantine.soc_percent IS 'A vehicle''s state of charge in percent, decoded.';
 COMMENT ON COLUMN ops.quarantine.battery_temp_c IS 'A vehicle''s battery temperature in °C, decoded.';

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from service.ingest.arrays import METER, VEHICLE, columns
 from service.wire import MEDIA_TYPES, Batch, Decoder, WireError, decode, raw_readings
-from service.wire.readings import ID_PATTERN, LONGEST_ID, Row
+from service.wire.readings import ID_PATTERN, LIFETIME, LONGEST_ID, SESSION, SESSION_PATTERN, Row
 
 _MEDIA_TYPES = sorted(MEDIA_TYPES)
 _ENCODINGS = ("identity", "gzip", "zstd")
@@ -94,13 +94,17 @@ def _check_batch(batch: Batch, raws: list[bytes], media_type: str) -> None:
 
 
 def _check_row(row: Row) -> None:
-    device_id, read_at, energy, *measurements = row
+    device_id, read_at, kind, energy, since, session, *measurements = row
     assert 1 <= len(device_id) <= LONGEST_ID
     # by the rule that the OpenAPI document shows, which the decoder does not use
     assert re.search(ID_PATTERN, device_id), ascii(device_id)
     assert read_at.utcoffset() is not None
     assert all(one is None or math.isfinite(one) for one in (energy, *measurements))
     assert energy is not None
+    assert kind in (None, LIFETIME, SESSION)
+    assert since is None or (kind is None and since.utcoffset() is not None)
+    assert session is None or re.search(SESSION_PATTERN, session), ascii(session)
+    assert session is not None or kind != SESSION
 
 
 def _check_sentence(text: str) -> None:

@@ -23,6 +23,7 @@ _COMPRESS: dict[str, Callable[[bytes], bytes]] = {
 _MOST_BYTES = 1 << 16
 _NAMES = (
     *("type", "meterId", "vehicleId", "id", "kwhConsumedAc", "kwhDeliveredDc"),
+    *("kwhTotalAc", "kwhSessionAc", "kwhTotalDc", "kwhSessionDc", "session", "from"),
     *("voltage", "soc", "batteryTemp", "value1", "value2", "timestamp", "other", ""),
 )
 _VALUES: tuple[Any, ...] = (

@@ -6,6 +6,7 @@ import gzip
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -18,7 +19,7 @@ from tests.http.running import Running, dumped, request, running
 from tests.support.http import meter, vehicle
 from tests.support.in_process import Peer
 from tests.support.keys import make_key
-from tests.support.readings import NOW
+from tests.support.readings import NOW, Connection
 
 
 @pytest.fixture(name="running")
@@ -28,6 +29,23 @@ def _running(service_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runn
 
 
 GOOD = dumped(meter("M-LANE"))
+
+
+def counted(device: str, energy: str, level: float, **fields: Any) -> dict[str, Any]:
+    """A reading that says a level."""
+    side = "vehicleId" if energy.endswith("Dc") else "meterId"
+    return {side: device, energy: level, "timestamp": NOW.isoformat(), **fields}
+
+
+REGISTERS = [
+    counted("R-LANE", "kwhTotalAc", 163.53),
+    counted("S-LANE", "kwhTotalAc", 163.53, session="S-1", voltage=230),
+    counted("T-LANE", "kwhSessionAc", 1.5, session="S-1"),
+    counted("R-LANE", "kwhTotalDc", 163.53, soc=50),
+    counted("S-LANE", "kwhSessionDc", 1.5, session="S-1"),
+]
+SINCE = {"from": (NOW - timedelta(minutes=1)).isoformat()}
+INTERVALS = [meter("I-LANE", **SINCE), vehicle("I-LANE", session="S-1", **SINCE)]
 # readings' ids hold LANE, so that the other way gets ids of its own
 BODIES: dict[str, tuple[bytes, str, bool]] = {
     "a reading": (GOOD, "application/json", True),
@@ -45,6 +63,31 @@ BODIES: dict[str, tuple[bytes, str, bool]] = {
         "application/json",
         True,
     ),
+    "registers": (dumped(*REGISTERS), "application/json", True),
+    "registers again": (msgspec.msgpack.encode(REGISTERS), "application/msgpack", True),
+    "another level": (
+        dumped(counted("R-LANE", "kwhTotalAc", 163.54), counted("R-LANE", "kwhTotalDc", 1)),
+        "application/json",
+        True,
+    ),
+    "a level of another session": (
+        dumped(counted("T-LANE", "kwhSessionAc", 1.5, session="S-2")),
+        "application/json",
+        True,
+    ),
+    "intervals": (b"\n".join(map(dumped, INTERVALS)), "application/x-ndjson", True),
+    "another interval": (dumped(meter("I-LANE")), "application/json", True),
+    "an interval of a register": (
+        dumped(counted("R-LANE", "kwhTotalAc", 163.53, **SINCE)),
+        "application/json",
+        False,
+    ),
+    "a counter of no session": (
+        dumped(counted("T-LANE", "kwhSessionAc", 1.5)),
+        "application/json",
+        False,
+    ),
+    "two energies": (dumped(meter("M-LANE", kwhTotalAc=7)), "application/json", False),
     "one bad of two": (dumped(meter("O-LANE"), {"x": 1}), "application/json", False),
     "no json": (b"{", "application/json", False),
     "an empty array": (b"[]", "application/json", False),
@@ -53,7 +96,25 @@ BODIES: dict[str, tuple[bytes, str, bool]] = {
 }
 
 
-def test_the_lane_answers_as_the_application_does(running: Running) -> None:
+HISTORY = """
+SELECT replace(r.{side}_id, %s, ''), r.ts, r.kind::text, r.energy_mwh, r.register_mwh,
+    r.interval_start, n.session_id
+FROM telemetry.{side}_reading AS r
+LEFT JOIN telemetry.device_session AS n
+    ON n.dataset = '{side}_reading' AND n.device_id = r.{side}_id AND n.session_no = r.session_no
+WHERE r.entry = 0 AND r.{side}_id LIKE '%%' || %s
+ORDER BY 1, 2
+"""
+QUARANTINE = """
+SELECT replace(q.device_id, %s, ''), q.reason, replace(q.raw, %s, ''), q.dataset, q.kind,
+    q.energy_kwh, q.interval_start, q.session_id
+FROM ops.quarantine AS q
+WHERE q.raw LIKE '%%' || %s || '%%'
+ORDER BY q.quarantine_id
+"""
+
+
+def test_the_lane_answers_as_the_application_does(running: Running, connection: Connection) -> None:
     with Peer(running.port) as peer:
         for name, (body, content_type, usual) in BODIES.items():
             before = len(running.asked)
@@ -75,6 +136,16 @@ def test_the_lane_answers_as_the_application_does(running: Running) -> None:
                 "x-request-id": "",
                 "date": by_lane[1]["date"],
             }, name
+
+    def kept(query: str, way: str) -> list[Any]:
+        return connection.execute(query, [way] * query.count("%s")).fetchall()
+
+    for side, stored in (("meter", 8), ("vehicle", 5)):
+        history = HISTORY.format(side=side)
+        assert kept(history, "LANE") == kept(history, "ASGI")
+        assert len(kept(history, "LANE")) == stored
+    assert kept(QUARANTINE, "LANE") == kept(QUARANTINE, "ASGI")
+    assert len(kept(QUARANTINE, "LANE")) == 9
 
 
 @pytest.mark.parametrize(

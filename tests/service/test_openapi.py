@@ -16,6 +16,16 @@ from service.http.problem import Fault
 from service.ingest.answers import AllRefused, PartialReceipt, Receipt
 from service.wire import Refusal
 
+FORMS = {
+    "MeterReading": "kwhConsumedAc",
+    "MeterRegister": "kwhTotalAc",
+    "MeterSessionCounter": "kwhSessionAc",
+    "VehicleReading": "kwhDeliveredDc",
+    "VehicleRegister": "kwhTotalDc",
+    "VehicleSessionCounter": "kwhSessionDc",
+    "GenericReading": "value1",
+}
+
 
 @pytest.fixture
 def document(client: Any) -> dict[str, Any]:
@@ -62,14 +72,18 @@ def test_a_parameter_or_field_of_a_request_refers_to_the_shape_that_it_has(
     shapes = {
         "Moment": {"from", "to", "at", "afterFrom"},
         "DeviceId": {"meter_id", "vehicle_id", "meterId", "vehicleId", "id"},
+        "SessionId": {"session"},
     }
     found: dict[str, list[Any]] = {}
     for item in document["paths"].values():
         for operation in item.values():
             for parameter in operation.get("parameters", []):
                 found.setdefault(parameter["name"], []).append(parameter["schema"])
-    for form in ("NewLink", "MeterReading", "VehicleReading", "GenericReading"):
+    for form in ("NewLink", *FORMS):
         for name, schema in document["components"]["schemas"][form]["properties"].items():
+            # of a reading it is what `timestamp` is
+            if (form, name) != ("NewLink", "from") and name == "from":
+                continue
             found.setdefault(name, []).append(schema.get("anyOf", [schema])[0])
     for shape, names in shapes.items():
         schemas = [schema for name in names for schema in found[name]]
@@ -79,7 +93,7 @@ def test_a_parameter_or_field_of_a_request_refers_to_the_shape_that_it_has(
 
 def test_a_measurement_has_its_bounds_in_the_database_alone(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
-    for form in ("MeterReading", "VehicleReading", "GenericReading"):
+    for form in FORMS:
         numbers = {
             name: schema
             for name, schema in schemas[form]["properties"].items()
@@ -89,6 +103,27 @@ def test_a_measurement_has_its_bounds_in_the_database_alone(document: dict[str, 
         for name, schema in numbers.items():
             assert not {"minimum", "maximum"} & set(schema), name
             assert name == "value2" or "ops.limits" in schema["description"], name
+
+
+def test_a_reading_of_the_document_has_exactly_one_form(document: dict[str, Any]) -> None:
+    schema = {"$ref": "#/components/schemas/Reading", "components": document["components"]}
+    found = document["components"]["schemas"]
+    assert [one["$ref"].rpartition("/")[2] for one in found["Reading"]["oneOf"]] == list(FORMS)
+    for form, energy in FORMS.items():
+        [example] = found[form]["examples"]
+        jsonschema.validate(example, schema)
+        other = "kwhTotalDc" if "Dc" in energy else "kwhTotalAc"
+        for spoilt in (
+            {name: value for name, value in example.items() if name != energy},
+            {**example, ("kwhSessionDc" if energy == other else other): 1.0},
+            {**example, "session": 17},
+            {**example, "session": "a\0"},
+        ):
+            with pytest.raises(jsonschema.ValidationError):
+                jsonschema.validate(spoilt, schema)
+        differs = energy in ("kwhConsumedAc", "kwhDeliveredDc", "value1")
+        assert ("from" in found[form]["properties"]) is differs
+        assert ("session" in found[form]["required"]) is ("Session" in energy)
 
 
 def test_an_answer_of_the_structs_is_one_of_the_document(document: dict[str, Any]) -> None:

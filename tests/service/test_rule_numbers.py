@@ -19,8 +19,10 @@ from tests.support.readings import NOW, Connection
 MINUTE = timedelta(minutes=1)
 NAMES = {
     ("meter_reading", "energy_kwh"): "kwhConsumedAc",
+    ("meter_reading", "register_kwh"): "kwhTotalAc",
     ("meter_reading", "voltage_v"): "voltage",
     ("vehicle_reading", "energy_kwh"): "kwhDeliveredDc",
+    ("vehicle_reading", "register_kwh"): "kwhTotalDc",
     ("vehicle_reading", "soc_percent"): "soc",
     ("vehicle_reading", "battery_temp_c"): "batteryTemp",
 }
@@ -47,17 +49,32 @@ def test_a_measurement_is_bounded_by_what_the_database_says(
     client: Any, post: Any, limits: dict[tuple[str, str], tuple[float, float]], field: Any
 ) -> None:
     dataset, name = field[0], NAMES[field]
-    make, kind, device = (
-        (meter, "meters", "M-1") if dataset == "meter_reading" else (vehicle, "vehicles", "V-1")
+    make, kind, difference, register = (
+        (meter, "meters", "kwhConsumedAc", "kwhTotalAc")
+        if dataset == "meter_reading"
+        else (vehicle, "vehicles", "kwhDeliveredDc", "kwhTotalDc")
     )
     within = {NAMES[key]: limits[key][0] for key in NAMES if key[0] == dataset}
+    del within[difference if name == register else register]
     lowest, highest = limits[field]
-    for minutes, value in enumerate((lowest, highest)):
-        assert post(make(ts=NOW + minutes * MINUTE, **{**within, name: value})).status_code == 201
-        assert client.get(f"/v1/{kind}/{device}").json()[name] == value
+
+    def a_reading(device: str, value: float) -> dict[str, Any]:
+        reading = make(device, **{**within, name: value})
+        return {
+            key: given
+            for key, given in reading.items()
+            if key in within or key not in NAMES.values()
+        }
+
+    # the first of each device, for which no power is implausible
+    for device, value in (("lowest", lowest), ("highest", highest)):
+        assert post(a_reading(device, value)).status_code == 201
+        state = client.get(f"/v1/{kind}/{device}").json()
+        assert state["registerKwh" if name == register else name] == value
     for value in (lowest - 1, highest + 1):
-        answer = post(make(ts=NOW + 5 * MINUTE, **{**within, name: value}))
+        answer = post(a_reading("beyond", value))
         assert answer.json()["rejected"][0]["reason"] == "out_of_range"
+        assert "allowed is" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(

@@ -31,11 +31,14 @@ class Refused(NamedTuple):
     voltage_v: float | None = 230.0
     soc_percent: float | None = None
     battery_temp_c: float | None = None
+    kind: str | None = None
+    interval_start: datetime | None = None
+    session_id: str | None = None
 
 
 def malformed(raw: bytes, index: int | None = None) -> Refused:
     """What could not be decoded."""
-    return Refused(index, "malformed", "d", "text/plain", raw, *[None] * 7)
+    return Refused(index, "malformed", "d", "text/plain", raw, *[None] * 10)
 
 
 def keep(
@@ -44,7 +47,9 @@ def keep(
     """Call api.quarantine_readings; return what else to tell, by place."""
     columns: list[Any] = [list(column) for column in zip(*refused, strict=True)]
     return connection.execute(
-        f"SELECT * FROM api.quarantine_readings({_ARRAYS}, %s::text)", [*columns, key_id]
+        f"SELECT * FROM api.quarantine_readings({_ARRAYS}, %s::text,"
+        " %s::text[], %s::timestamptz[], %s::text[])",
+        [*columns[:12], key_id, *columns[12:]],
     ).fetchall()
 
 

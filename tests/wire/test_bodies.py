@@ -43,7 +43,7 @@ def test_readings_of_both_kinds_become_rows_with_their_places(media_type: str) -
     assert batch.size == 4
     assert batch.meters.indexes == [1, 3]
     assert batch.vehicles.indexes == [0, 2]
-    assert [(row[0], row[3]) for row in batch.vehicles.rows] == [("V-1", 1.0), ("vehicle_17", None)]
+    assert [(row[0], row[6]) for row in batch.vehicles.rows] == [("V-1", 1.0), ("vehicle_17", None)]
 
 
 @pytest.mark.parametrize("media_type", MEDIA_TYPES)

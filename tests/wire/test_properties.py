@@ -14,6 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service.wire import MEDIA_TYPES, Batch, WireError, decode, raw_readings
+from service.wire.forms import FORMS
 from service.wire.readings import WireReading
 from tests.wire.bodies import (
     COMPRESSORS,
@@ -44,17 +45,25 @@ def readings(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStr
     )
 
 
-METERS = readings(
-    {"meterId": IDS, "kwhConsumedAc": NUMBERS}, {"voltage": NUMBERS, "type": st.just("meter")}
+SESSIONS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=128)
+METER = {"voltage": NUMBERS, "type": st.just("meter")}
+VEHICLE = {"soc": NUMBERS, "batteryTemp": NUMBERS, "type": st.just("vehicle")}
+OF_DIFFERENCES = {"from": TIMES, "session": SESSIONS}
+METERS = (
+    readings({"meterId": IDS, "kwhConsumedAc": NUMBERS}, METER | OF_DIFFERENCES)
+    | readings({"meterId": IDS, "kwhTotalAc": NUMBERS}, METER | {"session": SESSIONS})
+    | readings({"meterId": IDS, "kwhSessionAc": NUMBERS, "session": SESSIONS}, METER)
 )
-VEHICLES = readings(
-    {"vehicleId": IDS, "kwhDeliveredDc": NUMBERS},
-    {"soc": NUMBERS, "batteryTemp": NUMBERS, "type": st.just("vehicle")},
+VEHICLES = (
+    readings({"vehicleId": IDS, "kwhDeliveredDc": NUMBERS}, VEHICLE | OF_DIFFERENCES)
+    | readings({"vehicleId": IDS, "kwhTotalDc": NUMBERS}, VEHICLE | {"session": SESSIONS})
+    | readings({"vehicleId": IDS, "kwhSessionDc": NUMBERS, "session": SESSIONS}, VEHICLE)
 )
 GENERICS = readings(
     {"type": st.sampled_from(["meter", "vehicle"]), "id": IDS, "value1": NUMBERS},
-    {"value2": NUMBERS},
+    {"value2": NUMBERS} | OF_DIFFERENCES,
 )
+ENERGIES = tuple(FORMS)
 READINGS = METERS | VEHICLES | GENERICS
 
 NAMES = st.sampled_from(
@@ -79,28 +88,41 @@ NEARLY_READINGS = st.dictionaries(NAMES, ANYTHING) | st.builds(
 )
 
 
+def decoded_time(sent: int | str | None) -> datetime | None:
+    if isinstance(sent, int):
+        seconds, milliseconds = divmod(sent, 1000)
+        return datetime.fromtimestamp(seconds, UTC).replace(microsecond=milliseconds * 1000)
+    return None if sent is None else datetime.fromisoformat(sent)
+
+
+def expected_row(reading: Reading) -> tuple[bool, tuple[Any, ...]]:
+    """Whether it is a vehicle's, and its row."""
+    get = reading.get
+    kinds = {"kwhTotal": "lifetime_register", "kwhSession": "session_counter"}
+    [(kind, energy)] = [
+        (kinds.get(name[:-2]), value)
+        for name, value in reading.items()
+        if name.startswith("kwh") or name == "value1"
+    ]
+    device_id = get("meterId") or get("vehicleId") or get("id")
+    time, since = decoded_time(get("timestamp")), decoded_time(get("from"))
+    row = (device_id, time, kind, energy, since, get("session"))
+    if "meterId" in reading:
+        return False, (*row, get("voltage"))
+    if "vehicleId" in reading:
+        return True, (*row, get("soc"), get("batteryTemp"))
+    if reading["type"] == "meter":
+        return False, (*row, get("value2"))
+    return True, (*row, None, get("value2"))
+
+
 def expected_rows(sent: list[Reading]) -> tuple[list[Any], list[Any]]:
     """The rows of meters and of vehicles, each with its index in front."""
-    meters: list[Any] = []
-    vehicles: list[Any] = []
+    found: tuple[list[Any], list[Any]] = ([], [])
     for index, reading in enumerate(sent):
-        time = reading["timestamp"]
-        if isinstance(time, int):
-            seconds, milliseconds = divmod(time, 1000)
-            time = datetime.fromtimestamp(seconds, UTC).replace(microsecond=milliseconds * 1000)
-        else:
-            time = datetime.fromisoformat(time)
-        get = reading.get
-        if "meterId" in reading:
-            meters.append((index, get("meterId"), time, get("kwhConsumedAc"), get("voltage")))
-        elif "vehicleId" in reading:
-            row = (get("vehicleId"), time, get("kwhDeliveredDc"), get("soc"), get("batteryTemp"))
-            vehicles.append((index, *row))
-        elif reading["type"] == "meter":
-            meters.append((index, get("id"), time, get("value1"), get("value2")))
-        else:
-            vehicles.append((index, get("id"), time, get("value1"), None, get("value2")))
-    return meters, vehicles
+        is_vehicle, row = expected_row(reading)
+        found[is_vehicle].append((index, *row))
+    return found
 
 
 def rows(batch: Batch) -> tuple[list[Any], list[Any]]:
@@ -123,8 +145,9 @@ def test_any_readings_in_any_type_and_encoding_become_the_same_columns(
     batch = decode(decompress(compressed, encoding, step=step), media_type)
     assert (batch.size, batch.refused) == (len(sent), [])
     assert rows(batch) == expected_rows(sent)
-    for row in (*batch.meters.rows, *batch.vehicles.rows):
-        assert all(value is None or type(value) is float for value in row[2:])
+    for _, _, _, energy, _, _, *measured in (*batch.meters.rows, *batch.vehicles.rows):
+        assert type(energy) is float
+        assert all(value is None or type(value) is float for value in measured)
 
 
 def check_any(sent: bytes, media_type: str) -> None:
@@ -140,8 +163,9 @@ def check_any(sent: bytes, media_type: str) -> None:
         assert refused.detail.encode()
         assert "\0" not in refused.detail
         assert len(refused.detail) < 300
-    for row in (*batch.meters.rows, *batch.vehicles.rows):
-        assert all(value is None or math.isfinite(value) for value in row[2:])
+    for _, _, _, energy, _, _, *measured in (*batch.meters.rows, *batch.vehicles.rows):
+        assert math.isfinite(energy)
+        assert all(value is None or math.isfinite(value) for value in measured)
 
 
 @given(sent=st.binary(), media_type=MEDIA_TYPE)
@@ -209,6 +233,34 @@ def test_a_corrupt_reading_is_refused_at_its_index_and_the_others_as_if_alone(
         [(index - (index > place), *row) for index, *row in found] for found in (meters, vehicles)
     ]
     assert tuple(without_place) == alone
+
+
+@given(
+    reading=READINGS,
+    added=st.sets(st.sampled_from([*ENERGIES, "session", "from"]), max_size=3),
+    taken=st.sampled_from([None, *ENERGIES, "session", "from"]),
+    media_type=MEDIA_TYPE,
+)
+def test_a_reading_is_taken_just_where_its_fields_are_those_of_one_form(
+    reading: Reading, added: set[str], taken: str | None, media_type: str
+) -> None:
+    beside = dict.fromkeys(ENERGIES, 1.5) | {"session": "S-1", "from": 1}
+    reading = reading | {name: beside[name] for name in added - set(reading)}
+    reading.pop(taken, None)
+    there = {name for name, value in reading.items() if value is not None}
+    nulls = set(reading) - there
+    fits = [
+        form
+        for form in FORMS.values()
+        if {form.id_field, form.energy, *form.required} <= there
+        and all(form.takes(name) or name == form.id_field for name in there)
+        # null where another form of the device has the field
+        and nulls <= {"type", "session", "from", "voltage", "soc", "batteryTemp", "value2"}
+    ]
+    batch = decode(body([reading], media_type), media_type)
+    assert len(fits) == 1 - len(batch.refused), (reading, batch.refused)
+    if fits:
+        assert rows(batch) == expected_rows([reading])
 
 
 @pytest.mark.parametrize("media_type", [JSON, MSGPACK])

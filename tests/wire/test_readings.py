@@ -25,17 +25,19 @@ from tests.wire.bodies import (
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MEDIA_TYPES = [JSON, NDJSON, MSGPACK]
+AC = "kwhConsumedAc, kwhTotalAc, kwhSessionAc"
+DC = "kwhDeliveredDc, kwhTotalDc, kwhSessionDc"
 
 
 @pytest.mark.parametrize("media_type", MEDIA_TYPES)
 @pytest.mark.parametrize(
     ("sent", "row"),
     [
-        (meter(), ["M-1", NOON, 0.42, None]),
-        (meter(type="meter", voltage=231.2), ["M-1", NOON, 0.42, 231.2]),
-        (meter(type=None, voltage=None), ["M-1", NOON, 0.42, None]),
-        (generic(type="meter", value2=230), ["vehicle_17", NOON, 12.3, 230.0]),
-        (generic(type="meter", value2=None), ["vehicle_17", NOON, 12.3, None]),
+        (meter(), ["M-1", NOON, None, 0.42, None, None, None]),
+        (meter(type="meter", voltage=231.2), ["M-1", NOON, None, 0.42, None, None, 231.2]),
+        (meter(type=None, voltage=None), ["M-1", NOON, None, 0.42, None, None, None]),
+        (generic(type="meter", value2=230), ["vehicle_17", NOON, None, 12.3, None, None, 230.0]),
+        (generic(type="meter", value2=None), ["vehicle_17", NOON, None, 12.3, None, None, None]),
     ],
 )
 def test_each_form_of_a_meter_reading_becomes_its_row(
@@ -51,14 +53,14 @@ def test_each_form_of_a_meter_reading_becomes_its_row(
 @pytest.mark.parametrize(
     ("sent", "row"),
     [
-        (vehicle(), ["V-1", NOON, 0.37, None, None]),
+        (vehicle(), ["V-1", NOON, None, 0.37, None, None, None, None]),
         (
             vehicle(type="vehicle", soc=81.5, batteryTemp=-3),
-            ["V-1", NOON, 0.37, 81.5, -3.0],
+            ["V-1", NOON, None, 0.37, None, None, 81.5, -3.0],
         ),
-        (vehicle(soc=None, batteryTemp=None), ["V-1", NOON, 0.37, None, None]),
-        (generic(), ["vehicle_17", NOON, 12.3, None, None]),
-        (generic(value2=31.4), ["vehicle_17", NOON, 12.3, None, 31.4]),
+        (vehicle(soc=None, batteryTemp=None), ["V-1", NOON, None, 0.37, None, None, None, None]),
+        (generic(), ["vehicle_17", NOON, None, 12.3, None, None, None, None]),
+        (generic(value2=31.4), ["vehicle_17", NOON, None, 12.3, None, None, None, 31.4]),
     ],
 )
 def test_each_form_of_a_vehicle_reading_becomes_its_row(
@@ -68,6 +70,171 @@ def test_each_form_of_a_vehicle_reading_becomes_its_row(
     assert (batch.size, batch.refused) == (1, [])
     assert (batch.vehicles.indexes, batch.vehicles.rows) == ([0], [tuple(row)])
     assert (batch.meters.indexes, batch.meters.rows) == ([], [])
+
+
+LIFETIME, OF_SESSION = "lifetime_register", "session_counter"
+
+
+@pytest.mark.parametrize("media_type", MEDIA_TYPES)
+@pytest.mark.parametrize(
+    ("sent", "row"),
+    [
+        (meter(kwhTotalAc=7), ["M-1", NOON, LIFETIME, 7.0, None, None, None]),
+        (meter(kwhTotalAc=0, session=None), ["M-1", NOON, LIFETIME, 0.0, None, None, None]),
+        (
+            meter(kwhTotalAc=7.5, session="S", voltage=230, type="meter"),
+            ["M-1", NOON, LIFETIME, 7.5, None, "S", 230.0],
+        ),
+        # null is as if left out
+        (meter(kwhTotalAc=7, **{"from": None}), ["M-1", NOON, LIFETIME, 7.0, None, None, None]),
+        (meter(kwhSessionAc=3, session="S"), ["M-1", NOON, OF_SESSION, 3.0, None, "S", None]),
+        (
+            meter(kwhSessionAc=3, session="S", voltage=230, type=None),
+            ["M-1", NOON, OF_SESSION, 3.0, None, "S", 230.0],
+        ),
+        (meter(session="S"), ["M-1", NOON, None, 0.42, None, "S", None]),
+        (
+            meter(**{"from": "2026-01-31T10:00:00+01:00"}),
+            ["M-1", NOON, None, 0.42, NOON - timedelta(hours=3), None, None],
+        ),
+        (
+            meter(session="S", **{"from": 1769850000000}),
+            ["M-1", NOON, None, 0.42, NOON - timedelta(hours=3), "S", None],
+        ),
+        (
+            generic(type="meter", session="S", **{"from": 1769850000000}),
+            ["vehicle_17", NOON, None, 12.3, NOON - timedelta(hours=3), "S", None],
+        ),
+    ],
+)
+def test_what_a_meter_counts_becomes_its_row_with_kind_start_and_session(
+    sent: dict[str, Any], row: list[Any], media_type: str
+) -> None:
+    if "kwhTotalAc" in sent or "kwhSessionAc" in sent:
+        sent = without(sent, "kwhConsumedAc")
+    batch = decode_readings(sent, media_type=media_type)
+    assert (batch.refused, batch.vehicles.rows) == ([], [])
+    assert batch.meters.rows == [tuple(row)]
+
+
+@pytest.mark.parametrize("media_type", MEDIA_TYPES)
+@pytest.mark.parametrize(
+    ("sent", "row"),
+    [
+        (vehicle(kwhTotalDc=7), ["V-1", NOON, LIFETIME, 7.0, None, None, None, None]),
+        (
+            vehicle(kwhTotalDc=7, session="S", soc=50, batteryTemp=20),
+            ["V-1", NOON, LIFETIME, 7.0, None, "S", 50.0, 20.0],
+        ),
+        (
+            vehicle(kwhSessionDc=3, session="S", type="vehicle"),
+            ["V-1", NOON, OF_SESSION, 3.0, None, "S", None, None],
+        ),
+        (
+            vehicle(session="S", **{"from": 1769850000000}),
+            ["V-1", NOON, None, 0.37, NOON - timedelta(hours=3), "S", None, None],
+        ),
+        (
+            generic(session="S", **{"from": "2026-01-31T09:00:00Z"}),
+            ["vehicle_17", NOON, None, 12.3, NOON - timedelta(hours=3), "S", None, None],
+        ),
+    ],
+)
+def test_what_a_vehicle_counts_becomes_its_row_with_kind_start_and_session(
+    sent: dict[str, Any], row: list[Any], media_type: str
+) -> None:
+    if "kwhTotalDc" in sent or "kwhSessionDc" in sent:
+        sent = without(sent, "kwhDeliveredDc")
+    batch = decode_readings(sent, media_type=media_type)
+    assert (batch.refused, batch.meters.rows) == ([], [])
+    assert batch.vehicles.rows == [tuple(row)]
+
+
+def register(**fields: Any) -> dict[str, Any]:
+    return without(meter(**{"kwhTotalAc": 7} | fields), "kwhConsumedAc")
+
+
+def vehicle_counter(energy: str, **fields: Any) -> dict[str, Any]:
+    return without(vehicle(**{energy: 7}, **fields), "kwhDeliveredDc")
+
+
+@pytest.mark.parametrize(
+    ("sent", "detail"),
+    [
+        (meter(kwhTotalAc=7), f"send one of {AC}, not kwhConsumedAc and kwhTotalAc"),
+        (
+            register(kwhSessionAc=7, session="S"),
+            f"send one of {AC}, not kwhTotalAc and kwhSessionAc",
+        ),
+        (
+            meter(kwhTotalAc=7, kwhSessionAc=7),
+            f"send one of {AC}, not kwhConsumedAc and kwhTotalAc and kwhSessionAc",
+        ),
+        (vehicle(kwhSessionDc=7), f"send one of {DC}, not kwhDeliveredDc and kwhSessionDc"),
+        (without(register(), "kwhTotalAc"), f"send one of {AC}"),
+        (without(vehicle(), "kwhDeliveredDc"), f"send one of {DC}"),
+        (
+            without(meter(kwhSessionAc=7), "kwhConsumedAc"),
+            "kwhSessionAc needs session, the transaction's id: it counts from zero in each",
+        ),
+        (
+            vehicle_counter("kwhSessionDc", session=None),
+            "kwhSessionDc needs session, the transaction's id: it counts from zero in each",
+        ),
+        (
+            register(**{"from": 1769850000000}),
+            "from belongs to a difference: a register's energy starts at the previous reading",
+        ),
+        (
+            vehicle_counter("kwhSessionDc", session="S", **{"from": 1769850000000}),
+            "from belongs to a difference: a register's energy starts at the previous reading",
+        ),
+        (without(register(), "timestamp"), '"timestamp" is required with "meterId"'),
+        (register(kwhTotalDc=7), '"kwhTotalDc" does not go with "meterId"'),
+        (meter(kwhSessionDc=7), '"kwhSessionDc" does not go with "meterId"'),
+        (vehicle(kwhTotalAc=7), '"kwhTotalAc" does not go with "vehicleId"'),
+        (generic(kwhTotalDc=7), '"kwhTotalDc" does not go with "id"'),
+        (
+            without(generic(kwhTotalDc=7), "value1"),
+            '"kwhTotalDc" does not go with "id"',
+        ),
+        (register(type="vehicle"), '"meterId" does not go with the type "vehicle"'),
+        (register(kwhTotalAc=None), '"kwhTotalAc" must be a number, not null'),
+        (register(kwhTotalAc="7"), '"kwhTotalAc" must be a number, not a string'),
+        (register(session=17), '"session" must be a string, not a number'),
+        (register(session=""), '"session" must not be empty'),
+        (register(session="s" * 129), '"session" must have at most 128 characters, not 129'),
+        (register(session="a\x00"), '"session" must not contain control characters'),
+        (meter(session=["S"]), '"session" must be a string, not an array'),
+        (
+            meter(**{"from": "2026-01-31T12:00:00"}),
+            '"from" must have an offset, such as Z or +01:00',
+        ),
+        (meter(**{"from": -1}), '"from" must be 0 to 253402300799999 as epoch milliseconds'),
+    ],
+)
+@pytest.mark.parametrize("media_type", MEDIA_TYPES)
+def test_what_does_not_go_together_is_refused_with_what_to_send(
+    sent: dict[str, Any], detail: str, media_type: str
+) -> None:
+    assert refusal(sent, media_type) == detail
+
+
+@pytest.mark.parametrize("session", ["a/b", "..", 'say "S"', "\u05d0\u202e", "s" * 128, "1042"])
+@pytest.mark.parametrize("media_type", MEDIA_TYPES)
+def test_a_session_may_be_any_text_that_can_be_shown(session: str, media_type: str) -> None:
+    batch = decode_readings(register(session=session), media_type=media_type)
+    assert [row[5] for row in batch.meters.rows] == [session]
+
+
+@pytest.mark.parametrize("field", ["kwhTotalAc", "session", "from"])
+def test_a_new_field_given_twice_is_refused_by_name(field: str) -> None:
+    reading = meter(**{"from": 1}) if field == "from" else register(session="S")
+    raw = json.dumps(reading).encode()[:-1] + b',"%s":%s}' % (
+        field.encode(),
+        json.dumps(reading[field]).encode(),
+    )
+    assert refusal(raw) == f'field "{field}" is given twice'
 
 
 @pytest.mark.parametrize(
@@ -263,7 +430,7 @@ def test_a_short_nan_of_messagepack_is_refused() -> None:
 @pytest.mark.parametrize("energy", [-1, -0.5, 0, 2**63, 2**64, 1e308])
 def test_an_energy_out_of_bounds_is_left_to_the_database(energy: float) -> None:
     [row] = decode_readings(meter(kwhConsumedAc=energy)).meters.rows
-    assert row[2] == float(energy)
+    assert row[3] == float(energy)
 
 
 @pytest.mark.parametrize(
@@ -271,10 +438,11 @@ def test_an_energy_out_of_bounds_is_left_to_the_database(energy: float) -> None:
     [
         ({}, 'one of "meterId", "vehicleId" or "id" is required'),
         (without(meter(), "meterId"), 'one of "meterId", "vehicleId" or "id" is required'),
-        (without(meter(), "kwhConsumedAc"), '"kwhConsumedAc" is required with "meterId"'),
+        (without(meter(), "kwhConsumedAc"), f"send one of {AC}"),
+        (without(meter(voltage=1), "kwhConsumedAc"), f"send one of {AC}"),
         (meter(kwhConsumedAc=None), '"kwhConsumedAc" must be a number, not null'),
         (without(meter(), "timestamp"), '"timestamp" is required with "meterId"'),
-        (without(vehicle(), "kwhDeliveredDc"), '"kwhDeliveredDc" is required with "vehicleId"'),
+        (without(vehicle(), "kwhDeliveredDc"), f"send one of {DC}"),
         (without(generic(), "type"), '"type" is required with "id"'),
         (generic(type=None), '"type" is required with "id"'),
         (without(generic(), "value1"), '"value1" is required with "id"'),
