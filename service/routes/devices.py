@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from litestar import get
@@ -22,6 +22,15 @@ _AFTER = ("after", "`next` of the page before.")
 AfterMeter = Annotated[str | None, meter_parameter(*_AFTER)]
 AfterVehicle = Annotated[str | None, vehicle_parameter(*_AFTER)]
 
+OpenEvents = Annotated[
+    int,
+    msgspec.Meta(
+        ge=0,
+        description="Resets and jumps of its register whose energy no DBA has spoken of yet.",
+    ),
+]
+Kind = Literal["difference", "lifetime_register", "session_counter"]
+
 
 class MeterState(
     msgspec.Struct,
@@ -29,17 +38,27 @@ class MeterState(
         "meter_id": "meterId",
         "read_at": "timestamp",
         "energy_kwh": "kwhConsumedAc",
+        "register_kwh": "registerKwh",
+        "session_id": "session",
         "voltage_v": "voltage",
         "received_at": "receivedAt",
+        "open_events": "openEvents",
     },
 ):
-    """A meter's latest reading: AC energy in kWh since the one before, voltage in V."""
+    """A meter's latest reading: AC energy in kWh since the one before, voltage in V.
+
+    Of a register its level in kWh, and its energy as far as that was known when it came.
+    """
 
     meter_id: str
     read_at: datetime
+    kind: Kind
     energy_kwh: Decimal
+    register_kwh: Decimal | None
+    session_id: str | None
     voltage_v: Decimal | None
     received_at: datetime
+    open_events: OpenEvents
 
 
 class VehicleState(
@@ -48,19 +67,29 @@ class VehicleState(
         "vehicle_id": "vehicleId",
         "read_at": "timestamp",
         "energy_kwh": "kwhDeliveredDc",
+        "register_kwh": "registerKwh",
+        "session_id": "session",
         "soc_percent": "soc",
         "battery_temp_c": "batteryTemp",
         "received_at": "receivedAt",
+        "open_events": "openEvents",
     },
 ):
-    """A vehicle's latest reading: DC energy in kWh since the one before, SoC in percent, °C."""
+    """A vehicle's latest reading: DC energy in kWh since the one before, SoC in percent, °C.
+
+    Of a register its level in kWh, and its energy as far as that was known when it came.
+    """
 
     vehicle_id: str
     read_at: datetime
+    kind: Kind
     energy_kwh: Decimal
+    register_kwh: Decimal | None
+    session_id: str | None
     soc_percent: Decimal | None
     battery_temp_c: Decimal | None
     received_at: datetime
+    open_events: OpenEvents
 
 
 class MeterPage(msgspec.Struct):

@@ -28,11 +28,12 @@ CREATE FUNCTION telemetry.broken() RETURNS boolean LANGUAGE plpgsql
 AS $$ BEGIN RAISE EXCEPTION 'broken'; END $$;
 CREATE OR REPLACE FUNCTION api.meter_state(meter_id text)
 RETURNS TABLE (
-    meter_id text, read_at timestamptz, energy_kwh numeric, voltage_v numeric,
-    received_at timestamptz
+    meter_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric,
+    session_id text, voltage_v numeric, received_at timestamptz,
+    open_events integer
 )
 LANGUAGE sql SECURITY DEFINER
-AS $$ SELECT '', now(), 1.0, 1.0, now() WHERE telemetry.broken() $$;
+AS $$ SELECT '', now(), '', 1.0, 1.0, '', 1.0, now(), 0 WHERE telemetry.broken() $$;
 """
 EVERYWHERE = {"400", "405", "408", "414", "431", "500", "503"}
 # of all that needs a key

@@ -217,8 +217,9 @@ def test_an_incomplete_configuration_is_503_for_who_reads_too(
     connection.execute("""
         CREATE OR REPLACE FUNCTION api.meter_states(after text, page_size integer)
         RETURNS TABLE (
-            meter_id text, read_at timestamptz, energy_kwh numeric, voltage_v numeric,
-            received_at timestamptz
+            meter_id text, read_at timestamptz, kind text, energy_kwh numeric,
+            register_kwh numeric, session_id text, voltage_v numeric, received_at timestamptz,
+            open_events integer
         )
         LANGUAGE plpgsql STABLE SECURITY DEFINER
         AS $$ BEGIN RAISE EXCEPTION 'no row of telemetry.rules' USING ERRCODE = 'WL050'; END $$

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.http import meter, milliseconds, vehicle
-from tests.support.readings import NOW
+from tests.support.readings import NOW, Connection
 
 HOUR = timedelta(hours=1)
 
@@ -24,8 +24,12 @@ def test_a_meters_state_is_its_latest_reading(client: Any, post: Any) -> None:
     assert found == {
         "meterId": "M-1",
         "timestamp": text(NOW),
+        "kind": "difference",
         "kwhConsumedAc": 1.5,
+        "registerKwh": None,
+        "session": None,
         "voltage": 231.2,
+        "openEvents": 0,
     }
 
 
@@ -33,6 +37,48 @@ def test_a_vehicles_state_shows_null_for_what_it_did_not_send(client: Any, post:
     post({"vehicleId": "V-1", "kwhDeliveredDc": 0.1, "timestamp": milliseconds(NOW)})
     found = client.get("/v1/vehicles/V-1").json()
     assert (found["soc"], found["batteryTemp"], found["kwhDeliveredDc"]) == (None, None, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "make", "side"), [("meters", meter, "Ac"), ("vehicles", vehicle, "Dc")]
+)
+def test_a_state_shows_the_level_of_a_register_and_the_session(
+    client: Any, post: Any, kind: str, make: Any, side: str
+) -> None:
+    difference = "kwhConsumedAc" if side == "Ac" else "kwhDeliveredDc"
+    plain = make("D-0", session="S-0")
+    readings = [{name: plain[name] for name in plain if name != difference} for _ in range(2)]
+    register = {**readings[0], f"{kind[:-1]}Id": "D-1", f"kwhTotal{side}": 163.53}
+    del register["session"]
+    counter = {**readings[1], f"{kind[:-1]}Id": "D-2", f"kwhSession{side}": 1.25}
+    assert post([plain, register, counter]).json()["accepted"] == 3
+    names = ("kind", difference, "registerKwh", "session")
+    expected = [
+        ("difference", plain[difference], None, "S-0"),
+        ("lifetime_register", 0, 163.53, None),
+        ("session_counter", 0, 1.25, "S-0"),
+    ]
+    found = client.get(f"/v1/{kind}").json()[kind]
+    assert [tuple(state[name] for name in names) for state in found] == expected
+    alone = [client.get(f"/v1/{kind}/D-{number}").json() for number in range(3)]
+    assert alone == found
+
+
+@pytest.mark.parametrize(("kind", "energy"), [("meters", "kwhTotalAc"), ("vehicles", "kwhTotalDc")])
+def test_a_state_tells_of_resets_that_nobody_has_spoken_of(
+    client: Any, post: Any, connection: Connection, kind: str, energy: str
+) -> None:
+    levels = [532.0, 264.9, 265.2, 265.4, 268.0]
+    for place, level in enumerate(levels):
+        time = milliseconds(NOW - timedelta(minutes=len(levels) - place))
+        for device in ("D-1", "D-2"):
+            # the second one is never reset
+            sent = level if device == "D-1" else 532 + place / 5
+            post({f"{kind[:-1]}Id": device, energy: sent, "timestamp": time})
+    connection.execute("SELECT telemetry.settle_all()")
+    found = client.get(f"/v1/{kind}").json()[kind]
+    assert [state["openEvents"] for state in found] == [1, 0]
+    assert client.get(f"/v1/{kind}/D-1").json()["openEvents"] == 1
 
 
 @pytest.mark.parametrize("kind", ["meters", "vehicles"])
@@ -140,7 +186,11 @@ def test_performance_of_a_window_is_exact(client: Any, post: Any) -> None:
         "/v1/analytics/performance/V-1", params={"from": text(NOW - HOUR), "to": text(NOW)}
     )
     assert answer.status_code == 200
-    assert answer.json() == {
+    found = answer.json()
+    # the service settles meanwhile
+    assert "settledUntil" in found
+    del found["settledUntil"]
+    assert found == {
         "vehicleId": "V-1",
         "from": text(NOW - HOUR),
         "to": text(NOW),
@@ -155,6 +205,8 @@ def test_performance_of_a_window_is_exact(client: Any, post: Any) -> None:
         "meterCoverage": 1,
         "vehicleCoverage": 1,
         "status": "degraded",
+        "provisionalKwhAc": 0,
+        "provisionalKwhDc": 0,
         "roundedTo": None,
     }
 
@@ -167,7 +219,9 @@ def test_performance_covers_the_last_24_hours_unless_told(client: Any) -> None:
     assert (found["status"], found["efficiency"]) == ("unlinked", None)
 
 
-def test_energy_keeps_all_its_digits(client: Any, post: Any) -> None:
+def test_energy_keeps_all_its_digits(client: Any, post: Any, connection: Connection) -> None:
+    # so that so much may have flowed in a second
+    connection.execute("UPDATE telemetry.register_rules SET max_power_kw = 1e6")
     client.put("/v1/links/V-1", json={"meterId": "M-1"})
     post([meter(ts=NOW - timedelta(seconds=n), kwhConsumedAc=999.999999) for n in range(1, 1001)])
     answer = client.get("/v1/analytics/performance/V-1", params={"to": text(NOW)})
