@@ -1,10 +1,11 @@
-"""Upkeep on timers: what is kept no longer goes, and readings whose time has come are stored."""
+"""Upkeep on timers: what is due is settled, what is old goes, what came early is stored."""
 
 import asyncio
 import logging
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from time import monotonic
 from typing import Any, LiteralString
 
 import psycopg
@@ -19,14 +20,21 @@ _log = logging.getLogger(__name__)
 _FIRST_SECONDS = 60.0
 # how often the readings that were ahead of the clock are looked through for those that are due
 REPLAY_SECONDS = 30.0
+# how often to look whether something is to be settled
+_SETTLE_SECONDS = 1.0
+# after a call, so many times what it took: a backlog takes a quarter of a core
+_REST = 3.0
+# after one that failed
+_RECOVER_SECONDS = 5.0
 # more than any other call may take, and not for the whole session, which a pooler may share
 _PATIENCE = "SET LOCAL statement_timeout = '10min'"
 
 
 class Upkeep:
-    """Calls api.maintain and api.replay_due every so often; of several services one does it.
+    """Calls api.settle, api.maintain and api.replay_due every so often.
 
-    Each has a connection of its own while it runs, so that neither waits for the other.
+    Several services share the first; of the other two each is done by one at a time. Each has a
+    connection of its own while it runs, so that none waits for another.
     """
 
     def __init__(
@@ -42,6 +50,7 @@ class Upkeep:
         self._tasks = [
             asyncio.create_task(self._repeat(self._maintain, self._every_seconds)),
             asyncio.create_task(self._repeat(self._replay, self._replay_seconds)),
+            asyncio.create_task(self._settle_for_ever()),
         ]
 
     async def stop(self) -> None:
@@ -84,6 +93,25 @@ class Upkeep:
                 if not new + duplicates + refused:
                     return total
                 total = (total[0] + new, total[1] + duplicates, total[2] + refused)
+
+    async def _settle_for_ever(self) -> None:
+        failed = False
+        while True:
+            try:
+                async with self._connection() as connection:
+                    while True:
+                        wait_seconds = await _settle(connection)
+                        failed = False
+                        await asyncio.sleep(wait_seconds)
+            except (DatabaseError, psycopg.Error) as error:
+                # once for an outage, however long
+                if not failed:
+                    _log.warning("settling failed, and is tried again: %s", reason(error))
+            except Exception:
+                if not failed:
+                    _log.exception("settling failed, and is tried again")
+            failed = True
+            await asyncio.sleep(_RECOVER_SECONDS * random.uniform(0.5, 1))  # noqa: S311  no secret
 
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator[psycopg.AsyncConnection[Any]]:
@@ -132,6 +160,19 @@ async def _call(connection: psycopg.AsyncConnection[Any], query: LiteralString) 
         row = await (await connection.execute(query)).fetchone()
     assert row is not None  # noqa: S101  each of these functions has a row
     return row
+
+
+async def _settle(connection: psycopg.AsyncConnection[Any]) -> float:
+    """Settle some of what is due; return how many seconds to wait before the next call."""
+    began = monotonic()
+    settled, _, _ = await _call(
+        connection, "SELECT s.settled, s.entries, s.waiting FROM api.settle() AS s"
+    )
+    rest = _REST * (monotonic() - began)
+    if settled:
+        return rest
+    # not all workers at the same moment
+    return max(rest, _SETTLE_SECONDS * random.uniform(0.8, 1))  # noqa: S311  no secret
 
 
 def _log_warning(notice: psycopg.errors.Diagnostic) -> None:

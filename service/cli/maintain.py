@@ -9,7 +9,7 @@ from service.database.conninfo import reason
 
 @click.command()
 def maintain() -> None:
-    """Drop expired chunks, or run the jobs of TimescaleDB that are overdue or failed.
+    """Settle what is due; drop expired chunks, or run jobs that are overdue or failed.
 
     Works on DATABASE_URL or the embedded database, as a superuser or wattledger_dba. The service
     and TimescaleDB do this by themselves; this is for cron, and for looking at what happens.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,9 +14,10 @@ from psycopg import conninfo, sql
 
 from service import upkeep
 from service.app import create_app
+from service.database.session import connect
 from service.settings import Settings
 from service.upkeep import Upkeep
-from tests.support.http import meter, wait_until_ready
+from tests.support.http import meter, wait_for, wait_until_ready
 from tests.support.keys import bearer
 from tests.support.quarantine import Refused, keep
 from tests.support.readings import NOW, Connection, MeterReading, ingest_meters
@@ -57,13 +57,6 @@ def one(connection: Connection, query: str) -> Any:
 
 def maintain(service_url: str) -> int:
     return asyncio.run(Upkeep(service_url, every_seconds=60).maintain())
-
-
-def wait_for(happened: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def test_upkeep_drops_what_is_kept_no_longer_and_leaves_the_rollups(
@@ -138,6 +131,34 @@ def test_a_reading_ahead_of_the_clock_is_refused_for_good_and_stored_when_its_ti
         assert (again.status_code, again.json()["duplicates"]) == (201, 2)
 
 
+@pytest.mark.usefixtures("often")
+def test_a_reading_ahead_of_the_clock_is_stored_with_its_register_session_and_start(
+    service_url: str, connection: Connection
+) -> None:
+    ahead = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+    since = ahead - timedelta(minutes=10)
+    sent: list[dict[str, Any]] = [
+        {"meterId": "A", "kwhTotalAc": 16358.21},
+        {"meterId": "B", "kwhSessionAc": 1.5, "session": "S-1"},
+        {"meterId": "C", "kwhConsumedAc": 0.5, "from": since.isoformat(), "session": "S-2"},
+        {"vehicleId": "A", "kwhTotalDc": 9120.4, "session": "S-1", "soc": 50},
+        {"vehicleId": "B", "kwhSessionDc": 1.5, "session": "S-1"},
+        {"vehicleId": "C", "kwhDeliveredDc": 0.5, "from": since.isoformat()},
+    ]
+    sent = [reading | {"timestamp": ahead.isoformat()} for reading in sent]
+    with TestClient(create_app(service_url, Settings())) as client:
+        client.headers.update(bearer())
+        wait_until_ready(lambda: client.get("/health/ready").status_code)
+        assert client.post("/v1/ingest", json=sent).status_code == 400
+        # as if its time had come
+        connection.execute("UPDATE telemetry.rules SET clock_skew = '2 hours'")
+        unsent = "SELECT count(*) FROM telemetry.quarantine WHERE replayed_at IS NULL"
+        wait_for(lambda: one(connection, unsent) == 0)
+        # all that is compared is as it was sent
+        again = client.post("/v1/ingest", json=sent)
+        assert (again.status_code, again.json()) == (201, {"accepted": 0, "duplicates": 6})
+
+
 def test_many_readings_are_stored_in_pieces(service_url: str, connection: Connection) -> None:
     ahead = datetime.now(UTC) + timedelta(hours=1)
     keep(
@@ -180,3 +201,122 @@ def test_a_database_that_is_away_is_logged_and_tried_again(
 
 async def wait_in_loop(happened: Callable[[], bool]) -> None:
     await asyncio.to_thread(wait_for, happened)
+
+
+SETTLE = """
+CREATE OR REPLACE FUNCTION api.settle(most integer DEFAULT 200)
+RETURNS TABLE (settled integer, entries integer, waiting integer)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+AS $$ BEGIN {} END $$
+"""
+
+
+def registers(connection: Connection) -> None:
+    """Two levels of a meter on both sides of a full hour, not yet settled."""
+    hour = NOW.replace(minute=0) - timedelta(hours=3)
+    for minutes, level in ((-10, 100.0), (10, 102.0)):
+        ts = hour + timedelta(minutes=minutes)
+        ingest_meters(connection, [MeterReading("M-1", ts, level, kind="lifetime_register")])
+
+
+def hours(connection: Connection) -> list[float]:
+    """The energy of each hour, in kWh."""
+    rows = connection.execute("SELECT energy_kwh FROM bi.meter_energy_hourly ORDER BY bucket")
+    return [float(row[0]) for row in rows]
+
+
+def settling(
+    service_url: str, meanwhile: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Let the upkeep run while `meanwhile` waits for what it does; it tries again at once."""
+    monkeypatch.setattr(upkeep, "_RECOVER_SECONDS", 0.05)
+
+    async def run() -> None:
+        running = Upkeep(service_url, every_seconds=60)
+        running.start()
+        try:
+            await asyncio.to_thread(meanwhile)
+        finally:
+            await running.stop()
+
+    asyncio.run(run())
+
+
+def test_what_is_due_is_settled_by_itself(
+    connection: Connection, service_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registers(connection)
+    assert hours(connection) == [0, 2]
+    settling(service_url, lambda: wait_for(lambda: hours(connection) == [1, 1]), monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("RAISE EXCEPTION 'no turn' USING ERRCODE = 'WL024';", "no turn"),
+        ("RAISE EXCEPTION 'a defect';", "a defect"),
+        # no row, which the service does not expect
+        ("RETURN;", "AssertionError"),
+    ],
+)
+def test_settling_that_fails_is_logged_once_and_goes_on(
+    connection: Connection,
+    service_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    fault: str,
+    told: str,
+) -> None:
+    registers(connection)
+    row = connection.execute("SELECT pg_get_functiondef('api.settle'::regproc)").fetchone()
+    assert row is not None
+    connection.execute("CREATE SEQUENCE telemetry.calls")
+    connection.execute("ALTER SEQUENCE telemetry.calls OWNER TO wattledger_owner")
+    connection.execute(SETTLE.format(f"PERFORM nextval('telemetry.calls'); {fault}"))
+
+    def meanwhile() -> None:
+        wait_for(lambda: one(connection, "SELECT last_value FROM telemetry.calls") >= 3)
+        connection.execute(row[0])
+        wait_for(lambda: hours(connection) == [1, 1])
+
+    with caplog.at_level(logging.WARNING, logger="service.upkeep"):
+        settling(service_url, meanwhile, monkeypatch)
+    assert caplog.text.count("settling failed, and is tried again") == 1
+    assert told in caplog.text
+
+
+def test_a_call_that_waits_ends_with_the_service(
+    connection: Connection, service_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registers(connection)
+    connection.execute(SETTLE.format("PERFORM pg_sleep(3600); RETURN QUERY SELECT 0, 0, 0;"))
+    calls = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE query LIKE '%api.settle()%' AND pid <> pg_backend_pid()"
+    )
+    settling(service_url, lambda: wait_for(lambda: one(connection, calls) == 1), monkeypatch)
+    wait_for(lambda: one(connection, calls) == 0)
+
+
+@pytest.mark.parametrize(
+    ("settled", "took", "shortest", "longest"),
+    [(200, 0.5, 1.5, 1.5), (1, 0.0, 0.0, 0.0), (0, 0.0, 0.8, 1.0), (0, 0.5, 1.5, 1.5)],
+)
+def test_settling_rests_three_times_as_long_as_it_took_and_a_second_where_nothing_is_due(
+    connection: Connection,
+    service_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    settled: int,
+    took: float,
+    shortest: float,
+    longest: float,
+) -> None:
+    connection.execute(SETTLE.format(f"RETURN QUERY SELECT {settled}, 0, 0;"))
+    clock = iter([7.0, 7.0 + took])
+    monkeypatch.setattr(upkeep, "monotonic", lambda: next(clock))
+
+    async def rest() -> float:
+        async with await connect(service_url, "test") as opened:
+            return await upkeep._settle(opened)
+
+    assert shortest <= asyncio.run(rest()) <= longest

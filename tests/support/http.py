@@ -46,3 +46,11 @@ def wait_until_ready(status: Callable[[], int], seconds: float = 15.0) -> None:
     while status() != 200:
         assert time.monotonic() < deadline, "the service did not become ready"
         time.sleep(0.02)
+
+
+def wait_for(happened: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Look again and again until it has happened."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
