@@ -85,7 +85,11 @@ CREATE OR REPLACE PROCEDURE telemetry.settle_all_due(only_dataset text)
 LANGUAGE plpgsql
 AS $$
 DECLARE
+    -- what comes due meanwhile is for the next call: else this might never end
+    v_before timestamptz := now();
+    v_told timestamptz := clock_timestamp();
     v_settled bigint := 0::bigint;
+    v_untold bigint := 0::bigint;
     v_done record;
 BEGIN
     -- what the caller did is done, and its lock_timeout is its own
@@ -94,19 +98,22 @@ BEGIN
         -- transactions of its own, so that it cannot pin its path: see ops.maintain
         SET LOCAL ROLE wattledger_owner;
         SET LOCAL search_path = pg_catalog, pg_temp;
-        SELECT s.settled INTO v_done FROM telemetry.settle_due(only_dataset, 200, pg_catalog.now(), FALSE) AS s;
-        EXIT WHEN v_done.settled = 0;
+        SELECT s.settled INTO v_done FROM telemetry.settle_due(only_dataset, 200, v_before, FALSE) AS s;
         v_settled := v_settled + v_done.settled;
+        v_untold := v_untold + v_done.settled;
+        IF v_untold > 0 AND (v_done.settled = 0 OR clock_timestamp() - v_told > INTERVAL '5 seconds') THEN
+            RAISE NOTICE 'settled % device(s)', v_settled;
+            v_untold := 0;
+            v_told := clock_timestamp();
+        END IF;
+        EXIT WHEN v_done.settled = 0;
         COMMIT;
     END LOOP;
-    IF v_settled > 0 THEN
-        RAISE NOTICE 'settled % device(s)', v_settled;
-    END IF;
 END;
 $$;
 
 COMMENT ON PROCEDURE telemetry.settle_all_due (text) IS
-'Settles all that is due. Takes meter_reading or vehicle_reading (NULL: both); tells by a notice what it did. It commits as it goes.';
+'Settles all that is due. Takes meter_reading or vehicle_reading (NULL: both); tells by notices every few seconds how far it is. It commits as it goes.';
 
 CREATE OR REPLACE FUNCTION telemetry.queue_unsettled(
     dataset text,
