@@ -64,6 +64,8 @@ CREATE TABLE telemetry.settle_queue (
     day date NOT NULL,
     due_at timestamptz NOT NULL DEFAULT now(),
     through date NOT NULL DEFAULT '-infinity',
+    retry_at timestamptz NOT NULL DEFAULT '-infinity',
+    last_error text,
     PRIMARY KEY (dataset, device_id, day)
 ) WITH (fillfactor = 70);
 
@@ -76,6 +78,8 @@ COMMENT ON COLUMN telemetry.settle_queue.device_id IS 'The meter''s or vehicle''
 COMMENT ON COLUMN telemetry.settle_queue.day IS 'The UTC day from which on it has to be settled.';
 COMMENT ON COLUMN telemetry.settle_queue.through IS
 'The day through which it has to be settled at least, where later days may differ though the first does not.';
+COMMENT ON COLUMN telemetry.settle_queue.retry_at IS 'After a failure: when it is tried again.';
+COMMENT ON COLUMN telemetry.settle_queue.last_error IS 'After a failure: what PostgreSQL said.';
 COMMENT ON COLUMN telemetry.settle_queue.due_at IS
 'When to settle: in time where only the day''s end has to be noted, at once where energy may be in another hour.';
 

@@ -14,7 +14,12 @@ BEGIN
         s.entries,
         (
             SELECT count(*)::integer
-            FROM (SELECT FROM telemetry.settle_queue AS q WHERE q.due_at <= now() LIMIT 10000) AS q
+            FROM (
+                SELECT
+                FROM telemetry.settle_queue AS q
+                WHERE q.due_at <= now() AND q.retry_at <= now()
+                LIMIT 10000
+            ) AS q
         )
     FROM telemetry.settle_due(NULL, settle.most, now(), FALSE) AS s;
 END;

@@ -22,7 +22,9 @@ BEGIN
     -- what waits longest, or what is newest: a backlog of old days holds up neither itself nor today
     SELECT q.* INTO v_first
     FROM telemetry.settle_queue AS q
-    WHERE q.due_at <= before AND (only_dataset IS NULL OR q.dataset = only_dataset)
+    WHERE q.due_at <= before
+        AND q.retry_at <= now()
+        AND (only_dataset IS NULL OR q.dataset = only_dataset)
     ORDER BY CASE WHEN random() < 0.5 THEN q.due_at END, q.day DESC, q.due_at
     LIMIT 1;
     IF NOT found THEN
@@ -33,7 +35,10 @@ BEGIN
     FOR v_next IN
         SELECT q.*
         FROM telemetry.settle_queue AS q
-        WHERE q.dataset = v_first.dataset AND q.day = v_first.day AND q.due_at <= before
+        WHERE q.dataset = v_first.dataset
+            AND q.day = v_first.day
+            AND q.due_at <= before
+            AND q.retry_at <= now()
         ORDER BY (q.device_id = v_first.device_id) DESC, q.due_at
         LIMIT most
     LOOP
@@ -43,9 +48,17 @@ BEGIN
             ELSE
                 v_posted := telemetry.settle_device(v_next.dataset, v_next.device_id, wait, FALSE);
             END IF;
-        EXCEPTION WHEN SQLSTATE 'WL060' THEN
-            -- its turn to make a chunk comes before any state is locked: in a call of its own
-            EXIT;
+        EXCEPTION
+            WHEN SQLSTATE 'WL060' THEN
+                -- its turn to make a chunk comes before any state is locked: in a call of its own
+                EXIT;
+            WHEN OTHERS THEN
+                -- one device holds up none of the others
+                RAISE WARNING 'settling of % (%) failed: %', v_next.device_id, v_next.dataset, SQLERRM;
+                UPDATE telemetry.settle_queue AS q
+                SET retry_at = now() + INTERVAL '1 minute', last_error = SQLERRM
+                WHERE q.dataset = v_next.dataset AND q.device_id = v_next.device_id;
+                v_posted := NULL;
         END;
         IF v_posted IS NOT NULL THEN
             settled := settled + 1;
@@ -58,7 +71,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.settle_due(text, integer, timestamptz, boolean) IS
-'Takes meter_reading or vehicle_reading (NULL: both), how many devices to settle at most, the moment until which they were due, and whether to wait for who stores readings of them. Settles devices of one UTC day. Returns how many were settled, and how many entries were posted.';
+'Takes meter_reading or vehicle_reading (NULL: both), how many devices to settle at most, the moment until which they were due, and whether to wait for who stores readings of them. Settles devices of one UTC day; one whose settling fails is told by a warning, and tried again after a minute. Returns how many were settled, and how many entries were posted.';
 
 CREATE OR REPLACE FUNCTION telemetry.settle_all()
 RETURNS bigint
