@@ -72,6 +72,11 @@ BEGIN
                     AND f.day = folded.first_day - 1
             )), folded.first_day)
             AND b.day < folded.last_day + CASE WHEN folded.reaches_end THEN 1 ELSE 0 END
+            -- an interval that ends after all that was folded crosses as before
+            AND (
+                folded.reaches_end
+                OR telemetry.day_start(b.day + 1) <= (folded.days[cardinality(folded.days)]).read_at
+            )
             AND telemetry.day_start(b.day + 1) > folded.kept_since
         GROUP BY b.day
     ) AS c
