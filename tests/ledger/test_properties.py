@@ -98,10 +98,13 @@ def play(
     if early:
         tell(db, device, told)
     for batch in batches(random, readings):
+        note(f"send {[readings.index(reading) for reading in batch]}")
         assert {answer.outcome for answer in send(db, device, batch)} <= {"duplicate"}
         if random.random() < 0.4:
+            note("settle what is due")
             settle_due(db)
         elif random.random() < 0.2:
+            note("settle")
             settle(db)
     if not early:
         tell(db, device, told)
@@ -109,8 +112,10 @@ def play(
         settle(db)
     if readings:
         for one in made:
+            note(f"record {one}")
             record(db, device, one)
             if random.random() < 0.5:
+                note("settle")
                 settle(db)
     settle(db)
     check(db, device, readings, made if readings else [], told.rules())
