@@ -89,7 +89,7 @@ BEGIN
 
     ELSIF item.verdict = 'decided' THEN
         v_rolled_over := telemetry.rollover_mwh(
-            before.level_mwh,
+            before.level_mwh + before.differences_mwh,
             item.register_mwh,
             CASE
                 WHEN following.verdict IS NULL AND following.kind = item.kind
