@@ -248,7 +248,7 @@ class _Folding:
         # of a device's first one it is not known since when
         is_known = item.start is not None or self.state.read_at is not None
         if is_known and not self.rules.plausible(item.mwh, item.ts - start):
-            self.note(item.ts, "too_short", item.mwh, item.mwh, 0)
+            self.note(item.ts, "too_short", None, item.mwh, 0)
         self.move(
             item.ts,
             read_at=item.ts,
@@ -415,7 +415,9 @@ class _Folding:
         explained = reported - before - booked if moved and before is not None else 0
         self.note(ts, event, reported, booked, explained)
 
-    def note(self, ts: datetime, event: str, reported: int, booked: int, explained: int) -> None:
+    def note(
+        self, ts: datetime, event: str, reported: int | None, booked: int, explained: int
+    ) -> None:
         self.found.events.append(
             Event(ts, event, self.state.level, reported, booked, explained, self.final)
         )
