@@ -178,7 +178,9 @@ def records(draw: st.DrawFn) -> list[Record]:
     for _ in range(draw(st.integers(0, 2))):
         ts = START + draw(st.integers(0, 7 * 24 * 60 - 1)) * MINUTE
         if draw(st.booleans()):
-            made.append(Correction(ts, draw(st.integers(-10 * KWH, 10 * KWH))))
+            made.append(
+                Correction(ts, draw(st.integers(1, 10 * KWH)) * draw(st.sampled_from([1, -1])))
+            )
         elif not any(isinstance(record, Exchange) and record.ts == ts for record in made):
             final, initial = draw(st.tuples(st.integers(0, 10**10), st.integers(0, 10**9)))
             made.append(Exchange(ts, final, initial))
