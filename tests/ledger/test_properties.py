@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from tests.ledger.histories import SETTINGS, Settings, histories, records
 from tests.support.fold import Exchange, Reading, Record
-from tests.support.ledger import Device, check, new_device, send, settle, settle_due
+from tests.support.ledger import (
+    Device,
+    check,
+    check_explained,
+    new_device,
+    send,
+    settle,
+    settle_due,
+)
 from tests.support.readings import Connection
 from tests.support.server import Server
 
@@ -118,7 +126,9 @@ def play(
                 note("settle")
                 settle(db)
     settle(db)
-    check(db, device, readings, made if readings else [], told.rules())
+    folded = check(db, device, readings, made if readings else [], told.rules())
+    for hour in random.sample(sorted(folded.hours), k=min(2, len(folded.hours))):
+        check_explained(db, device, folded, hour)
     # and nothing is left to do
     db.execute(
         "INSERT INTO telemetry.settle_queue (dataset, device_id, day) VALUES (%s, %s, %s)",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
+
+import psycopg
 
 from tests.support.fold import DAY, Event, Folded, Reading, Record, Rules, fold
 from tests.support.readings import NOW, Connection, NotStored
@@ -209,11 +212,25 @@ def check_bill(db: Connection, device: Device) -> None:
         assert counted == told, day
 
 
-def total(folded: Folded) -> int:
-    """All energy."""
-    return sum(folded.hours.values())
+def explain(db: Connection, device: Device, hour: datetime) -> list[dict[str, Any]]:
+    """What ops.explain_hour says."""
+    cursor = db.cursor(row_factory=psycopg.rows.dict_row)
+    return cursor.execute("SELECT * FROM ops.explain_hour(%s, %s)", [device.name, hour]).fetchall()
 
 
-def rows_of(db: Connection, query: str, *values: Any) -> list[tuple[Any, ...]]:
-    """All rows of a query."""
-    return db.execute(query, values).fetchall()
+def check_explained(db: Connection, device: Device, expected: Folded, hour: datetime) -> None:
+    """The readings and records of an hour, and its entries, come to its energy, one by one."""
+    told = explain(db, device, hour)
+    pieces = defaultdict[datetime, int](int)
+    for piece in expected.pieces:
+        if piece.hour == hour:
+            pieces[piece.ts] += piece.mwh
+    found = defaultdict[datetime, int](int)
+    for row in told:
+        if row["part"] != "entry":
+            found[row["happened_at"]] += round(row["energy_kwh"] * 10**6)
+    assert {ts: mwh for ts, mwh in found.items() if mwh} == {
+        ts: mwh for ts, mwh in pieces.items() if mwh
+    }
+    entries = [row["energy_kwh"] * 10**6 for row in told if row["part"] == "entry"]
+    assert sum(entries) == sum(pieces.values())

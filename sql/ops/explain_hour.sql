@@ -1,0 +1,136 @@
+-- Why an hour has the energy that it has: the readings that put it there, and the entries that hold it.
+
+CREATE OR REPLACE FUNCTION ops.explain_hour(device text, hour timestamptz)
+RETURNS TABLE (
+    part text,
+    happened_at timestamptz,
+    kind text,
+    reported_kwh numeric,
+    interval_start timestamptz,
+    verdict text,
+    energy_kwh numeric,
+    entry integer,
+    source_day date
+)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan
+AS $$
+DECLARE
+    v_device record;
+    v_since timestamptz := telemetry.floor_hour(hour);
+    v_until timestamptz := v_since + INTERVAL '1 hour';
+    v_folded telemetry.folded;
+BEGIN
+    SELECT d.dataset, d.device_id INTO v_device FROM telemetry.named_device(device) AS d;
+    IF (v_since >= (telemetry.acceptance(v_device.dataset)).oldest) IS NOT TRUE THEN
+        RAISE EXCEPTION 'raw readings of % are gone', coalesce(v_since::text, 'no hour')
+            USING ERRCODE = 'WL026', HINT = 'An hour is explained by them, as long as they are kept.';
+    END IF;
+    v_folded := telemetry.fold(
+        v_device.dataset,
+        v_device.device_id,
+        telemetry.utc_day(v_since),
+        -- up to the reading whose interval ends the hour
+        coalesce(
+            (
+                SELECT min(s.day)
+                FROM telemetry.settled_day AS s
+                WHERE s.dataset = v_device.dataset AND s.device_id = v_device.device_id AND s.read_at >= v_until
+            ),
+            'infinity'
+        ),
+        TRUE
+    );
+
+    RETURN QUERY
+    WITH step AS MATERIALIZED (
+        SELECT s.*
+        FROM unnest(v_folded.steps) AS s
+        WHERE telemetry.floor_hour(s.ts) = v_since OR (s.is_cut AND s.since < v_until AND s.ts > v_since)
+    ),
+    stored AS (
+        SELECT r.ts, r.entry, r.kind, r.register_mwh, r.energy_mwh, r.reason, r.source_day
+        FROM telemetry.meter_reading AS r
+        WHERE v_device.dataset = 'meter_reading'
+            AND r.meter_id = v_device.device_id
+            AND r.ts >= v_since
+            AND r.ts <= greatest(v_until, (SELECT max(s.ts) FROM step AS s))
+        UNION ALL
+        SELECT r.ts, r.entry, r.kind, r.register_mwh, r.energy_mwh, r.reason, r.source_day
+        FROM telemetry.vehicle_reading AS r
+        WHERE v_device.dataset = 'vehicle_reading'
+            AND r.vehicle_id = v_device.device_id
+            AND r.ts >= v_since
+            AND r.ts <= greatest(v_until, (SELECT max(s.ts) FROM step AS s))
+    ),
+    explained AS (
+        SELECT
+            CASE WHEN s.verdict = 'exchange' THEN 'record' ELSE 'reading' END AS part,
+            s.ts,
+            coalesce(r.kind::text, s.verdict::text) AS kind,
+            CASE
+                WHEN s.verdict = 'exchange' THEN x.final_mwh
+                WHEN r.kind = 'difference' THEN r.energy_mwh
+                ELSE r.register_mwh
+            END AS reported_mwh,
+            s.since,
+            s.verdict::text AS verdict,
+            CASE
+                WHEN s.is_cut THEN
+                    telemetry.part_before(v_until, s.energy_mwh, s.since, s.ts)
+                    - telemetry.part_before(v_since, s.energy_mwh, s.since, s.ts)
+                ELSE s.energy_mwh
+            END AS energy_mwh,
+            NULL::integer AS entry,
+            NULL::date AS source_day
+        FROM step AS s
+        LEFT JOIN stored AS r ON r.ts = s.ts AND r.entry = 0 AND s.verdict <> 'exchange'
+        LEFT JOIN telemetry.standing_record AS x
+            ON x.dataset = v_device.dataset
+            AND x.device_id = v_device.device_id
+            AND x.happened_at = s.ts
+            AND x.record = 'exchange'
+            AND s.verdict = 'exchange'
+        UNION ALL
+        SELECT
+            'record', x.happened_at, 'correction', x.energy_mwh, NULL, 'correction', x.energy_mwh, NULL, NULL
+        FROM telemetry.standing_record AS x
+        WHERE x.dataset = v_device.dataset
+            AND x.device_id = v_device.device_id
+            AND x.record = 'correction'
+            AND x.happened_at >= v_since
+            AND x.happened_at < v_until
+        UNION ALL
+        SELECT
+            'entry',
+            r.ts,
+            CASE WHEN r.entry = 0 THEN r.kind::text END,
+            CASE WHEN r.entry > 0 THEN NULL WHEN r.kind = 'difference' THEN r.energy_mwh ELSE r.register_mwh END,
+            NULL,
+            coalesce(r.reason::text, 'reported'),
+            r.energy_mwh,
+            r.entry,
+            r.source_day
+        FROM stored AS r
+        WHERE r.ts < v_until
+    )
+    SELECT
+        e.part,
+        e.ts,
+        e.kind,
+        telemetry.kwh(e.reported_mwh),
+        e.since,
+        e.verdict,
+        telemetry.kwh(e.energy_mwh),
+        e.entry,
+        e.source_day
+    FROM explained AS e
+    ORDER BY e.part = 'entry', e.ts, e.part DESC, e.entry;
+END;
+$$;
+
+COMMENT ON FUNCTION ops.explain_hour(text, timestamptz) IS
+'Tells why an hour has its energy. Takes the device (meter: or vehicle: and its id) and any moment of the hour. Returns first what the energy follows from, one row per reading or record whose interval touches the hour (part is reading or record): its time, what it is, what was reported in kWh, since when its energy flowed, how it was judged, and the energy in kWh that it has in this hour; then the entries of the hour (part is entry), which hold that energy: reported (entry 0, as judged at arrival), or why the ledger posted it, and the UTC day that it follows from. The energy of either kind comes to the hour''s, once all of it is settled. Raises WL026 where no device is named or raw readings of the hour are gone.';
+REVOKE ALL ON FUNCTION ops.explain_hour(text, timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ops.explain_hour(text, timestamptz) TO wattledger_dba;
