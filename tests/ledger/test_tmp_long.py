@@ -1,0 +1,161 @@
+"""Whatever the order, batches, repetition, concurrency and moments of settling: one ledger."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import strategies as st
+
+from tests.ledger.histories import SETTINGS, Settings, histories, records
+from tests.support.fold import Exchange, Reading, Record
+from tests.support.ledger import (
+    Device,
+    check,
+    check_explained,
+    new_device,
+    send,
+    settle,
+    settle_due,
+)
+from tests.support.readings import Connection
+from tests.support.server import Server
+
+
+@pytest.fixture(scope="module")
+def server_db(database_server: Server) -> Any:
+    """A database for all examples, each of which has a device of its own."""
+    with (
+        database_server.clone() as url,
+        psycopg.connect(url, autocommit=True) as connection,
+    ):
+        connection.execute("SET timezone = 'UTC'")
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def wasm_db(engine: Any) -> Any:
+    """The same on the Community edition as WebAssembly."""
+    engine.reset()
+    with psycopg.connect(engine.url, autocommit=True) as connection:
+        connection.execute("SET timezone = 'UTC'")
+        yield connection
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[Settings, list[Reading], list[Record], Random]:
+    """A device's settings, its readings, what DBAs say of it, and a source of disorder."""
+    told = draw(SETTINGS)
+    return (
+        told,
+        draw(histories(told, 30)),
+        draw(records()),
+        draw(st.randoms(use_true_random=False)),
+    )
+
+
+def batches(random: Random, readings: list[Reading]) -> list[list[Reading]]:
+    """The readings, each once or more often, mostly in disorder, cut into batches."""
+    sent = list(readings)
+    if random.random() < 0.7:
+        sent += random.choices(readings, k=len(readings) // 2) if readings else []
+        random.shuffle(sent)
+    cut = []
+    while sent:
+        size = random.randint(1, len(sent))
+        cut.append(sent[:size])
+        sent = sent[size:]
+    return cut
+
+
+def tell(db: Connection, device: Device, told: Settings) -> None:
+    """Have a DBA say what is known of the device."""
+    db.execute("SELECT ops.set_device(%s, %s, %s, %s, %s, %s)", [device.name, *told])
+
+
+def record(db: Connection, device: Device, made: Record) -> None:
+    """Have a DBA say what happened to it."""
+    if isinstance(made, Exchange):
+        db.execute(
+            "SELECT ops.record_exchange(%s, %s, %s, %s, 'why')",
+            [device.name, made.ts, Decimal(made.final) / 10**6, Decimal(made.initial) / 10**6],
+        )
+    else:
+        db.execute(
+            "SELECT ops.record_correction(%s, %s, %s, 'why')",
+            [device.name, made.ts, Decimal(made.mwh) / 10**6],
+        )
+
+
+def play(
+    db: Connection,
+    told: Settings,
+    readings: list[Reading],
+    made: list[Record],
+    random: Random,
+) -> None:
+    """Send all of it in disorder, settle now and then, and compare with the plain fold."""
+    device = new_device(random.choice(["meter", "vehicle"]))
+    for shown in (told, *readings, *made):
+        note(str(shown).replace("datetime.datetime", "").replace("datetime.timezone.utc", "UTC"))
+    early = random.random() < 0.5
+    if early:
+        tell(db, device, told)
+    for batch in batches(random, readings):
+        note(f"send {[readings.index(reading) for reading in batch]}")
+        assert {answer.outcome for answer in send(db, device, batch)} <= {"duplicate"}
+        if random.random() < 0.4:
+            note("settle what is due")
+            settle_due(db)
+        elif random.random() < 0.2:
+            note("settle")
+            settle(db)
+    if not early:
+        tell(db, device, told)
+        # since its greatest power was another one when they came
+        settle(db)
+    if readings:
+        for one in made:
+            note(f"record {one}")
+            record(db, device, one)
+            if random.random() < 0.5:
+                note("settle")
+                settle(db)
+    settle(db)
+    folded = check(db, device, readings, made if readings else [], told.rules())
+    for hour in random.sample(sorted(folded.hours), k=min(2, len(folded.hours))):
+        check_explained(db, device, folded, hour)
+    # and nothing is left to do
+    db.execute(
+        "INSERT INTO telemetry.settle_queue (dataset, device_id, day) VALUES (%s, %s, %s)",
+        [device.dataset, device.device_id, "2000-01-01"],
+    )
+    assert settle(db) == 0
+
+
+@settings(
+    max_examples=3000,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)
+@given(case=cases())
+def test_any_history_in_any_order_comes_to_what_the_plain_fold_says(
+    server_db: Connection, case: Any
+) -> None:
+    play(server_db, *case)
+
+
+@settings(
+    max_examples=10,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)
+@given(case=cases())
+def test_so_it_does_on_the_community_edition(wasm_db: Connection, case: Any) -> None:
+    play(wasm_db, *case)
