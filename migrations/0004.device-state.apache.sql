@@ -7,6 +7,7 @@ SET LOCAL ROLE wattledger_owner;
 CREATE TABLE telemetry.meter_state (
     meter_id text COLLATE "C" PRIMARY KEY,
     ts timestamptz,
+    earlier_ts timestamptz,
     energy_mwh bigint,
     voltage_mv integer,
     received_at timestamptz,
@@ -33,6 +34,8 @@ COMMENT ON TABLE telemetry.meter_state IS
 COMMENT ON COLUMN telemetry.meter_state.meter_id IS 'The smart meter''s id.';
 COMMENT ON COLUMN telemetry.meter_state.ts IS
 'Time of the latest reading, by the meter''s clock; null where there are corrections alone.';
+COMMENT ON COLUMN telemetry.meter_state.earlier_ts IS
+'Time of the latest reading that was known when this one came; null for the first.';
 COMMENT ON COLUMN telemetry.meter_state.energy_mwh IS 'AC energy of the latest reading, in milliwatt-hours.';
 COMMENT ON COLUMN telemetry.meter_state.voltage_mv IS
 'Voltage of the latest reading in millivolts; null if it had none.';
@@ -68,6 +71,7 @@ COMMENT ON COLUMN telemetry.meter_state.hour_voltage_samples IS 'How many readin
 CREATE TABLE telemetry.vehicle_state (
     vehicle_id text COLLATE "C" PRIMARY KEY,
     ts timestamptz,
+    earlier_ts timestamptz,
     energy_mwh bigint,
     soc_mpct integer,
     battery_temp_mc integer,
@@ -99,6 +103,8 @@ COMMENT ON TABLE telemetry.vehicle_state IS
 COMMENT ON COLUMN telemetry.vehicle_state.vehicle_id IS 'The vehicle''s id.';
 COMMENT ON COLUMN telemetry.vehicle_state.ts IS
 'Time of the latest reading, by the vehicle''s clock; null where there are corrections alone.';
+COMMENT ON COLUMN telemetry.vehicle_state.earlier_ts IS
+'Time of the latest reading that was known when this one came; null for the first.';
 COMMENT ON COLUMN telemetry.vehicle_state.energy_mwh IS 'DC energy of the latest reading, in milliwatt-hours.';
 COMMENT ON COLUMN telemetry.vehicle_state.soc_mpct IS
 'State of charge of the latest reading in thousandths of a percent; null if it had none.';

@@ -324,12 +324,13 @@ CREATE TABLE telemetry.meter_reading (
 -- a hypertable by ts, one chunk per 1 day
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON telemetry.meter_reading FOR EACH ROW EXECUTE FUNCTION telemetry.refuse_change();
 CREATE TRIGGER never_truncated BEFORE TRUNCATE ON telemetry.meter_reading FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_change();
-CREATE TRIGGER roll_up AFTER INSERT ON telemetry.meter_reading REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION telemetry.roll_up_meter_readings();
+CREATE TRIGGER roll_up AFTER INSERT ON telemetry.meter_reading REFERENCING NEW TABLE AS added FOR EACH STATEMENT WHEN ((current_setting('wattledger.arrival'::text, true) IS DISTINCT FROM 'in order'::text)) EXECUTE FUNCTION telemetry.roll_up_meter_readings();
 -- the owner has no right to UPDATE, DELETE
 
 CREATE TABLE telemetry.meter_state (
     meter_id text COLLATE "C" NOT NULL,
     ts timestamptz,
+    earlier_ts timestamptz,
     energy_mwh bigint,
     voltage_mv integer,
     received_at timestamptz,
@@ -578,12 +579,13 @@ CREATE TABLE telemetry.vehicle_reading (
 -- a hypertable by ts, one chunk per 1 day
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON telemetry.vehicle_reading FOR EACH ROW EXECUTE FUNCTION telemetry.refuse_change();
 CREATE TRIGGER never_truncated BEFORE TRUNCATE ON telemetry.vehicle_reading FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_change();
-CREATE TRIGGER roll_up AFTER INSERT ON telemetry.vehicle_reading REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION telemetry.roll_up_vehicle_readings();
+CREATE TRIGGER roll_up AFTER INSERT ON telemetry.vehicle_reading REFERENCING NEW TABLE AS added FOR EACH STATEMENT WHEN ((current_setting('wattledger.arrival'::text, true) IS DISTINCT FROM 'in order'::text)) EXECUTE FUNCTION telemetry.roll_up_vehicle_readings();
 -- the owner has no right to UPDATE, DELETE
 
 CREATE TABLE telemetry.vehicle_state (
     vehicle_id text COLLATE "C" NOT NULL,
     ts timestamptz,
+    earlier_ts timestamptz,
     energy_mwh bigint,
     soc_mpct integer,
     battery_temp_mc integer,
@@ -915,14 +917,14 @@ FUNCTION telemetry.known_dataset(name text)
     RETURNS text
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.known_sessions(dataset text, device_ids text[], session_ids text[])
+    RETURNS integer[]
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.kwh(mwh numeric)
     RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION telemetry.kwh(numeric) TO wattledger_bi;
-
-FUNCTION telemetry.limit_of(dataset text, field text)
-    RETURNS telemetry.limits
-    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.local_day(zone text, first_day date, last_day date)
     RETURNS TABLE(day date, since timestamptz, until timestamptz, first_hour timestamptz, end_hour timestamptz)
@@ -1047,10 +1049,6 @@ FUNCTION telemetry.refuse_removal()
     RETURNS trigger
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
-FUNCTION telemetry.register_rules_of(dataset text)
-    RETURNS telemetry.register_rules
-    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
-
 FUNCTION telemetry.remove_oldest(key_id text, excess_bytes bigint, most integer)
     RETURNS bigint
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
@@ -1119,9 +1117,17 @@ FUNCTION telemetry.store_meter_readings(places integer[], meter_ids text[], read
     RETURNS record
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.store_meter_readings_in_order(meter_ids text[], read_at timestamptz[], kinds text[], energies_kwh double precision[], interval_starts timestamptz[], session_ids text[], voltages_v double precision[], accepted telemetry.accepted, newest timestamptz)
+    RETURNS boolean
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_generic_plan' SET enable_seqscan TO 'off' SET enable_bitmapscan TO 'off' SET enable_hashjoin TO 'off' SET enable_mergejoin TO 'off';
+
 FUNCTION telemetry.store_vehicle_readings(places integer[], vehicle_ids text[], read_at timestamptz[], kinds telemetry.reading_kind[], reported_mwh bigint[], interval_starts timestamptz[], session_ids text[], socs_mpct integer[], battery_temps_mc integer[], rules telemetry.register_rules, OUT stored_ids text[], OUT stored_at timestamptz[], OUT refused integer[], OUT details text[])
     RETURNS record
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.store_vehicle_readings_in_order(vehicle_ids text[], read_at timestamptz[], kinds text[], energies_kwh double precision[], interval_starts timestamptz[], session_ids text[], socs_percent double precision[], battery_temps_c double precision[], accepted telemetry.accepted, newest timestamptz)
+    RETURNS boolean
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_generic_plan' SET enable_seqscan TO 'off' SET enable_bitmapscan TO 'off' SET enable_hashjoin TO 'off' SET enable_mergejoin TO 'off';
 
 FUNCTION telemetry.stored_meter_readings(meter_ids text[], read_at timestamptz[])
     RETURNS TABLE(meter_id text, ts timestamptz, kind telemetry.reading_kind, reported_mwh bigint, interval_start timestamptz, session_id text, voltage_mv integer)

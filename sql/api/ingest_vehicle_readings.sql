@@ -17,9 +17,9 @@ AS $$
 DECLARE
     v_sent integer := cardinality(vehicle_ids);
     v_accepted telemetry.accepted;
-    v_discards boolean;
     v_first timestamptz;
     v_last timestamptz;
+    v_is_usual boolean;
     v_dropped_hours timestamptz[] := ARRAY[]::timestamptz[];
     v_stored_ids text[];
     v_stored_ts timestamptz[];
@@ -52,18 +52,26 @@ BEGIN
 
     v_accepted := telemetry.acceptance('vehicle_reading');
 
-    SELECT
-        bool_or(
-            telemetry.is_in_range(s.soc_percent, v_accepted.soc) IS FALSE
-            OR telemetry.is_in_range(s.battery_temp_c, v_accepted.battery_temp) IS FALSE
-        ),
-        min(s.ts) FILTER (WHERE s.ts BETWEEN v_accepted.oldest AND v_accepted.newest),
-        max(s.ts) FILTER (WHERE s.ts BETWEEN v_accepted.oldest AND v_accepted.newest)
-    INTO v_discards, v_first, v_last
-    FROM unnest(read_at, socs_percent, battery_temps_c) AS s (ts, soc_percent, battery_temp_c);
-
-    IF v_first IS NOT NULL AND NOT telemetry.is_in_one_chunk('vehicle_reading', v_first, v_last) THEN
+    SELECT min(s.ts), max(s.ts) INTO v_first, v_last FROM unnest(read_at) AS s (ts);
+    v_is_usual := v_first >= v_accepted.oldest AND v_last <= v_accepted.newest;
+    IF (v_is_usual AND telemetry.is_in_one_chunk('vehicle_reading', v_first, v_last)) IS NOT TRUE THEN
         v_dropped_hours := telemetry.claim_chunks('vehicle_reading', read_at, v_accepted.oldest, v_accepted.newest);
+    END IF;
+
+    -- the usual group: every reading is good, and newer than its vehicle's state, so that none can be stored already
+    IF v_is_usual AND v_dropped_hours = '{}' THEN
+        BEGIN
+            IF telemetry.store_vehicle_readings_in_order(
+                vehicle_ids, read_at, kinds, energies_kwh, interval_starts, session_ids,
+                socs_percent,
+                battery_temps_c,
+                v_accepted, v_last
+            ) THEN
+                RETURN;
+            END IF;
+        EXCEPTION WHEN SQLSTATE 'WL054' OR unique_violation OR check_violation OR invalid_text_representation THEN
+            NULL;  -- a vehicle is new or twice in it, a reading late or malformed: a closer look is needed
+        END;
     END IF;
 
     SELECT a.stored_ids, a.stored_at, a.refused, a.details
@@ -101,12 +109,15 @@ BEGIN
     WHERE g.places IS NOT NULL;
     v_stored := coalesce(cardinality(v_stored_ids), 0);
 
-    IF v_discards AND v_stored > 0 THEN
+    IF v_stored > 0 THEN
         PERFORM telemetry.count_discarded(d.bounds, v_stored_ids, v_stored_ts, vehicle_ids, read_at, d.measured)
         FROM (VALUES
             (v_accepted.soc, socs_percent),
             (v_accepted.battery_temp, battery_temps_c)
-        ) AS d (bounds, measured);
+        ) AS d (bounds, measured)
+        WHERE EXISTS (
+            SELECT FROM unnest(d.measured) AS m (value) WHERE telemetry.is_in_range(m.value, d.bounds) IS FALSE
+        );
     END IF;
 
     IF v_stored < v_sent THEN
@@ -123,7 +134,7 @@ BEGIN
                     nullif(concat_ws(
                         '; ',
                         telemetry.range_fault(
-                            CASE telemetry.kind_named(s.kind) WHEN 'difference' THEN 'energy in kWh' ELSE 'register in kWh' END,
+                            CASE WHEN s.kind <> 'difference' THEN 'register in kWh' ELSE 'energy in kWh' END,
                             s.energy_kwh,
                             telemetry.bounds_of(s.kind, v_accepted.energy, v_accepted.register)
                         ),

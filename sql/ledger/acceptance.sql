@@ -11,54 +11,6 @@ $$;
 COMMENT ON FUNCTION telemetry.earliest() IS
 'Takes nothing. Returns the moment before which no reading is accepted, however long history is kept.';
 
--- in PL/pgSQL, whose plans are kept: they run once per group of readings
-
-CREATE OR REPLACE FUNCTION telemetry.limit_of(dataset text, field text)
-RETURNS telemetry.limits
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    v_limit telemetry.limits;
-BEGIN
-    SELECT l.* INTO v_limit
-    FROM telemetry.limits AS l
-    WHERE l.dataset = limit_of.dataset AND l.field = limit_of.field;
-    IF NOT found THEN
-        -- a missing bound would let everything in, or nothing, without a word
-        RAISE EXCEPTION 'the bounds of % in % are missing', limit_of.field, limit_of.dataset
-            USING ERRCODE = 'WL050',
-                HINT = 'Put the row of telemetry.limits back; to allow more, widen its bounds.';
-    END IF;
-    RETURN v_limit;
-END;
-$$;
-
-COMMENT ON FUNCTION telemetry.limit_of(text, text) IS
-'Takes a dataset and a measured field. Returns its row of telemetry.limits. Raises WL050 where there is none.';
-
-CREATE OR REPLACE FUNCTION telemetry.register_rules_of(dataset text)
-RETURNS telemetry.register_rules
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    v_rules telemetry.register_rules;
-BEGIN
-    SELECT r.* INTO v_rules
-    FROM telemetry.register_rules AS r
-    WHERE r.dataset = register_rules_of.dataset;
-    IF NOT found THEN
-        RAISE EXCEPTION 'the rules of registers in % are missing', register_rules_of.dataset
-            USING ERRCODE = 'WL050', HINT = 'Put the row of telemetry.register_rules back.';
-    END IF;
-    RETURN v_rules;
-END;
-$$;
-
-COMMENT ON FUNCTION telemetry.register_rules_of(text) IS
-'Takes a dataset. Returns its row of telemetry.register_rules. Raises WL050 where there is none.';
-
 CREATE OR REPLACE VIEW telemetry.accepted AS
 SELECT
     d.dataset,
@@ -70,12 +22,12 @@ SELECT
         telemetry.earliest()
     ) AS oldest,
     now() + r.clock_skew AS newest,
-    telemetry.limit_of(d.dataset, 'energy_kwh') AS energy,
-    CASE d.dataset WHEN 'meter_reading' THEN telemetry.limit_of(d.dataset, 'voltage_v') END AS voltage,
-    CASE d.dataset WHEN 'vehicle_reading' THEN telemetry.limit_of(d.dataset, 'soc_percent') END AS soc,
-    CASE d.dataset WHEN 'vehicle_reading' THEN telemetry.limit_of(d.dataset, 'battery_temp_c') END AS battery_temp,
-    telemetry.limit_of(d.dataset, 'register_kwh') AS register,
-    telemetry.register_rules_of(d.dataset) AS rules
+    (SELECT l FROM telemetry.limits AS l WHERE l.dataset = d.dataset AND l.field = 'energy_kwh') AS energy,
+    (SELECT l FROM telemetry.limits AS l WHERE l.dataset = d.dataset AND l.field = 'voltage_v') AS voltage,
+    (SELECT l FROM telemetry.limits AS l WHERE l.dataset = d.dataset AND l.field = 'soc_percent') AS soc,
+    (SELECT l FROM telemetry.limits AS l WHERE l.dataset = d.dataset AND l.field = 'battery_temp_c') AS battery_temp,
+    (SELECT l FROM telemetry.limits AS l WHERE l.dataset = d.dataset AND l.field = 'register_kwh') AS register,
+    (SELECT g FROM telemetry.register_rules AS g WHERE g.dataset = d.dataset) AS rules
 FROM telemetry.dataset AS d
 CROSS JOIN telemetry.rules AS r
 WHERE d.dataset IN ('meter_reading', 'vehicle_reading');
@@ -91,6 +43,8 @@ COMMENT ON COLUMN telemetry.accepted.battery_temp IS 'The bounds of a vehicle''s
 COMMENT ON COLUMN telemetry.accepted.register IS 'The bounds of a register.';
 COMMENT ON COLUMN telemetry.accepted.rules IS 'How registers are judged, a row of telemetry.register_rules.';
 
+-- in PL/pgSQL, whose plans are kept: it runs once per group of readings
+
 CREATE OR REPLACE FUNCTION telemetry.acceptance(dataset text)
 RETURNS telemetry.accepted
 LANGUAGE plpgsql STABLE
@@ -104,6 +58,24 @@ BEGIN
         RAISE EXCEPTION 'it is not said which times of % are accepted', acceptance.dataset
             USING ERRCODE = 'WL050',
                 HINT = 'Put back the row of telemetry.rules, and that of telemetry.dataset.';
+    END IF;
+    -- a missing bound would let everything in, or nothing, without a word
+    IF v_accepted.energy IS NULL OR v_accepted.register IS NULL OR v_accepted.rules IS NULL
+        OR (v_accepted.voltage IS NULL AND acceptance.dataset = 'meter_reading')
+        OR (num_nulls(v_accepted.soc, v_accepted.battery_temp) > 0 AND acceptance.dataset = 'vehicle_reading')
+    THEN
+        RAISE EXCEPTION 'the bounds of % in % are missing',
+            concat_ws(
+                ', ',
+                CASE WHEN v_accepted.energy IS NULL THEN 'energy_kwh' END,
+                CASE WHEN v_accepted.register IS NULL THEN 'register_kwh' END,
+                CASE WHEN v_accepted.rules IS NULL THEN 'registers, in telemetry.register_rules,' END,
+                CASE WHEN v_accepted.voltage IS NULL THEN 'voltage_v' END,
+                CASE WHEN v_accepted.soc IS NULL THEN 'soc_percent' END,
+                CASE WHEN v_accepted.battery_temp IS NULL THEN 'battery_temp_c' END
+            ),
+            acceptance.dataset
+            USING ERRCODE = 'WL050', HINT = 'Put the row of telemetry.limits back; to allow more, widen its bounds.';
     END IF;
     RETURN v_accepted;
 END;
@@ -201,8 +173,6 @@ REVOKE ALL ON FUNCTION
     telemetry.earliest(),
     telemetry.acceptance(text),
     telemetry.check_complete(text, timestamptz),
-    telemetry.limit_of(text, text),
-    telemetry.register_rules_of(text),
     telemetry.count_discarded(telemetry.limits, text[], timestamptz[], text[], timestamptz[], double precision[]),
     telemetry.check_accounted(integer, integer, integer)
 FROM PUBLIC;

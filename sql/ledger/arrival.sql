@@ -180,6 +180,30 @@ $$;
 COMMENT ON FUNCTION telemetry.number_sessions(text, text[], text[]) IS
 'Takes meter_reading or vehicle_reading, devices whose states this transaction has locked, and their sessions (NULL: none). Numbers those that telemetry.device_session does not have yet. Returns nothing.';
 
+CREATE OR REPLACE FUNCTION telemetry.known_sessions(dataset text, device_ids text[], session_ids text[])
+RETURNS integer[]
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN ARRAY(
+        SELECT (
+            SELECT k.session_no
+            FROM telemetry.device_session AS k
+            WHERE k.dataset = known_sessions.dataset
+                AND k.device_id = s.device_id
+                AND k.session_id = s.session_id
+        )
+        FROM unnest(known_sessions.device_ids, known_sessions.session_ids)
+            WITH ORDINALITY AS s (device_id, session_id, place)
+        ORDER BY s.place
+    );
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.known_sessions(text, text[], text[]) IS
+'Takes meter_reading or vehicle_reading, devices, and their sessions (NULL: none). Returns the number of each session, in this order; NULL for none, and for one that telemetry.device_session does not have yet.';
+
 CREATE OR REPLACE FUNCTION telemetry.queue_to_settle(
     dataset text,
     device_ids text[],
@@ -253,6 +277,7 @@ REVOKE ALL ON FUNCTION
         text, integer[], text[], timestamptz[], bigint[], timestamptz[], double precision[], double precision[]
     ),
     telemetry.number_sessions(text, text[], text[]),
+    telemetry.known_sessions(text, text[], text[]),
     telemetry.queue_to_settle(text, text[], date[], timestamptz[]),
     telemetry.settle_written(text, text[], date[])
 FROM PUBLIC;

@@ -102,6 +102,7 @@ BEGIN
     ON CONFLICT ON CONSTRAINT meter_state_pkey DO UPDATE SET
         hour = greatest(d.hour, excluded.hour),
         ts = excluded.ts,
+        earlier_ts = d.ts,
         energy_mwh = excluded.energy_mwh,
         voltage_mv = excluded.voltage_mv,
         received_at = excluded.received_at,

@@ -9,7 +9,8 @@ BEGIN
     ) THEN
         PERFORM telemetry.recompute_meter_rollups('-infinity', 'infinity');
         CREATE TRIGGER roll_up AFTER INSERT ON telemetry.meter_reading REFERENCING NEW TABLE AS added
-        FOR EACH STATEMENT EXECUTE FUNCTION telemetry.roll_up_meter_readings();
+        FOR EACH STATEMENT WHEN (current_setting('wattledger.arrival', TRUE) IS DISTINCT FROM 'in order')
+        EXECUTE FUNCTION telemetry.roll_up_meter_readings();
     END IF;
     IF NOT EXISTS (
         SELECT FROM pg_catalog.pg_trigger AS t
@@ -17,7 +18,8 @@ BEGIN
     ) THEN
         PERFORM telemetry.recompute_vehicle_rollups('-infinity', 'infinity');
         CREATE TRIGGER roll_up AFTER INSERT ON telemetry.vehicle_reading REFERENCING NEW TABLE AS added
-        FOR EACH STATEMENT EXECUTE FUNCTION telemetry.roll_up_vehicle_readings();
+        FOR EACH STATEMENT WHEN (current_setting('wattledger.arrival', TRUE) IS DISTINCT FROM 'in order')
+        EXECUTE FUNCTION telemetry.roll_up_vehicle_readings();
     END IF;
 END;
 $$;

@@ -117,6 +117,7 @@ BEGIN
     ON CONFLICT ON CONSTRAINT vehicle_state_pkey DO UPDATE SET
         hour = greatest(d.hour, excluded.hour),
         ts = excluded.ts,
+        earlier_ts = d.ts,
         energy_mwh = excluded.energy_mwh,
         soc_mpct = excluded.soc_mpct,
         battery_temp_mc = excluded.battery_temp_mc,

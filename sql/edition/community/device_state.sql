@@ -31,6 +31,7 @@ BEGIN
     ORDER BY a.meter_id, a.ts DESC
     ON CONFLICT ON CONSTRAINT meter_state_pkey DO UPDATE SET
         ts = excluded.ts,
+        earlier_ts = nullif(d.ts, '-infinity'),
         energy_mwh = excluded.energy_mwh,
         voltage_mv = excluded.voltage_mv,
         received_at = excluded.received_at,
@@ -83,6 +84,7 @@ BEGIN
     ORDER BY a.vehicle_id, a.ts DESC
     ON CONFLICT ON CONSTRAINT vehicle_state_pkey DO UPDATE SET
         ts = excluded.ts,
+        earlier_ts = nullif(d.ts, '-infinity'),
         energy_mwh = excluded.energy_mwh,
         soc_mpct = excluded.soc_mpct,
         battery_temp_mc = excluded.battery_temp_mc,
@@ -111,9 +113,11 @@ BEGIN
         WHERE t.tgrelid = 'telemetry.meter_reading'::regclass AND t.tgname = 'keep_state'
     ) THEN
         CREATE TRIGGER keep_state AFTER INSERT ON telemetry.meter_reading REFERENCING NEW TABLE AS added
-        FOR EACH STATEMENT EXECUTE FUNCTION telemetry.keep_meter_state();
+        FOR EACH STATEMENT WHEN (current_setting('wattledger.arrival', TRUE) IS DISTINCT FROM 'in order')
+        EXECUTE FUNCTION telemetry.keep_meter_state();
         CREATE TRIGGER keep_state AFTER INSERT ON telemetry.vehicle_reading REFERENCING NEW TABLE AS added
-        FOR EACH STATEMENT EXECUTE FUNCTION telemetry.keep_vehicle_state();
+        FOR EACH STATEMENT WHEN (current_setting('wattledger.arrival', TRUE) IS DISTINCT FROM 'in order')
+        EXECUTE FUNCTION telemetry.keep_vehicle_state();
     END IF;
 END;
 $$;
