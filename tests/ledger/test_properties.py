@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -12,6 +14,7 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from tests.ledger.histories import SETTINGS, Settings, histories, records
+from tests.support.community import Engine
 from tests.support.fold import Exchange, Reading, Record
 from tests.support.ledger import (
     Device,
@@ -27,18 +30,22 @@ from tests.support.server import Server
 
 
 @pytest.fixture(scope="module")
-def server_db(database_server: Server) -> Any:
+def server_url(database_server: Server) -> Iterator[str]:
     """A database for all examples, each of which has a device of its own."""
-    with (
-        database_server.clone() as url,
-        psycopg.connect(url, autocommit=True) as connection,
-    ):
+    with database_server.clone() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def server_db(server_url: str) -> Iterator[Connection]:
+    """A session of it."""
+    with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute("SET timezone = 'UTC'")
         yield connection
 
 
 @pytest.fixture(scope="module")
-def wasm_db(engine: Any) -> Any:
+def wasm_db(engine: Engine) -> Iterator[Connection]:
     """The same on the Community edition as WebAssembly."""
     engine.reset()
     with psycopg.connect(engine.url, autocommit=True) as connection:
@@ -159,3 +166,70 @@ def test_any_history_in_any_order_comes_to_what_the_plain_fold_says(
 @given(case=cases())
 def test_so_it_does_on_the_community_edition(wasm_db: Connection, case: Any) -> None:
     play(wasm_db, *case)
+
+
+def at_once(url: str, works: list[Callable[[Connection], None]]) -> None:
+    """Do each in a session of its own, all at the same time; none may fail."""
+    failures: list[BaseException] = []
+
+    def do(work: Callable[[Connection], None]) -> None:
+        try:
+            with psycopg.connect(url, autocommit=True) as connection:
+                work(connection)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=do, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+def settle_once_more(db: Connection) -> None:
+    """Settle what is due, as one of several services."""
+    settle_due(db)
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    # a race need not be lost again
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)
+@given(case=cases())
+def test_writers_and_settlers_at_once_come_to_it_too(
+    server_url: str, server_db: Connection, case: Any
+) -> None:
+    told, readings, made, random = case
+    device = new_device(random.choice(["meter", "vehicle"]))
+    tell(server_db, device, told)
+    plans = [batches(random, readings) for _ in range(3)]
+    stored: list[int] = []
+    ended: list[int] = []
+
+    def write(plan: list[list[Reading]]) -> Callable[[Connection], None]:
+        def work(db: Connection) -> None:
+            try:
+                for batch in plan:
+                    answers = send(db, device, batch)
+                    assert {answer.outcome for answer in answers} <= {"duplicate"}
+                    stored.append(len(batch) - len(answers))
+            finally:
+                ended.append(len(plan))
+
+        return work
+
+    def settle_meanwhile(db: Connection) -> None:
+        while len(ended) < len(plans):
+            settle_due(db, 1)
+
+    at_once(server_url, [*map(write, plans), settle_meanwhile, settle_meanwhile])
+    assert sum(stored) == len(readings)
+    for one in made if readings else []:
+        record(server_db, device, one)
+    at_once(server_url, [settle_once_more] * 2)
+    settle(server_db)
+    check(server_db, device, readings, made if readings else [], told.rules())

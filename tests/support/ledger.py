@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
-import psycopg
+from psycopg.rows import dict_row
 
 from tests.support.fold import DAY, Event, Folded, Reading, Record, Rules, fold
 from tests.support.readings import NOW, Connection, NotStored
@@ -214,7 +214,7 @@ def check_bill(db: Connection, device: Device) -> None:
 
 def explain(db: Connection, device: Device, hour: datetime) -> list[dict[str, Any]]:
     """What ops.explain_hour says."""
-    cursor = db.cursor(row_factory=psycopg.rows.dict_row)
+    cursor = db.cursor(row_factory=dict_row)
     return cursor.execute("SELECT * FROM ops.explain_hour(%s, %s)", [device.name, hour]).fetchall()
 
 
