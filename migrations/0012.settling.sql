@@ -254,11 +254,12 @@ CREATE TYPE telemetry.due_entry AS (
     source_day date,
     hour timestamptz,
     reason telemetry.entry_reason,
-    energy_mwh bigint
+    energy_mwh bigint,
+    ts timestamptz
 );
 
 COMMENT ON TYPE telemetry.due_entry IS
-'Energy that a day''s readings and records put into an hour beyond what was taken for them at arrival, for a reason.';
+'Energy that a day''s readings and records put into an hour beyond what was taken for them at arrival, for a reason; ts: where in the hour it is put.';
 
 CREATE TYPE telemetry.folded AS (
     dataset text,

@@ -11,12 +11,13 @@ BEGIN
         SELECT telemetry.utc_day(s.ts) AS source_day, telemetry.floor_hour(s.ts) AS hour, s.*
         FROM unnest(folded.steps) AS s
     )
-    SELECT p.source_day, p.hour, p.reason, sum(p.energy_mwh)::bigint
+    SELECT p.source_day, p.hour, p.reason, sum(p.energy_mwh)::bigint, max(p.ts)
     FROM (
-        SELECT s.source_day, s.hour, s.verdict AS reason, s.energy_mwh - s.known_mwh AS energy_mwh
+        -- with its reading, so that a part of the hour has both or neither
+        SELECT s.source_day, s.hour, s.verdict AS reason, s.energy_mwh - s.known_mwh AS energy_mwh, s.ts
         FROM step AS s
         UNION ALL
-        SELECT s.source_day, s.hour, 'taken', -s.energy_mwh
+        SELECT s.source_day, s.hour, 'taken', -s.energy_mwh, s.ts
         FROM step AS s
         WHERE s.is_cut
         UNION ALL
@@ -26,17 +27,23 @@ BEGIN
             greatest(h.hour, folded.kept_since),
             'apportioned',
             telemetry.part_before(least(h.hour + INTERVAL '1 hour', s.ts), s.energy_mwh, s.since, s.ts)
-            - telemetry.part_before(greatest(h.hour, s.since), s.energy_mwh, s.since, s.ts)
+            - telemetry.part_before(greatest(h.hour, s.since), s.energy_mwh, s.since, s.ts),
+            greatest(h.hour, folded.kept_since)
         FROM step AS s
         CROSS JOIN LATERAL generate_series(telemetry.floor_hour(s.since), s.hour, INTERVAL '1 hour') AS h (hour)
         WHERE s.is_cut AND h.hour < s.ts
         UNION ALL
         -- and is counted already as far as it was placed there
-        SELECT s.source_day, folded.kept_since, 'apportioned', -folded.kept_carried_mwh
+        SELECT s.source_day, folded.kept_since, 'apportioned', -folded.kept_carried_mwh, folded.kept_since
         FROM step AS s
         WHERE s.is_cut AND s.since < folded.kept_since AND s.ts >= folded.kept_since
         UNION ALL
-        SELECT telemetry.utc_day(r.happened_at), telemetry.floor_hour(r.happened_at), 'correction', r.energy_mwh
+        SELECT
+            telemetry.utc_day(r.happened_at),
+            telemetry.floor_hour(r.happened_at),
+            'correction',
+            r.energy_mwh,
+            r.happened_at
         FROM telemetry.standing_record AS r
         WHERE r.dataset = folded.dataset
             AND r.device_id = folded.device_id
@@ -50,7 +57,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.entries_due(telemetry.folded) IS
-'Takes what the fold of a device found. Returns what its entries above 0 must come to: the UTC day that they follow from, the start of the hour that they are of, the reason and the energy in milliwatt-hours.';
+'Takes what the fold of a device found. Returns what its entries above 0 must come to: the UTC day that they follow from, the start of the hour that they are of, the reason, the energy in milliwatt-hours, and where in the hour it is put.';
 
 CREATE OR REPLACE FUNCTION telemetry.entries_posted(folded telemetry.folded)
 RETURNS SETOF telemetry.due_entry
@@ -74,7 +81,7 @@ BEGIN
     END IF;
     IF folded.dataset = 'meter_reading' THEN
         RETURN QUERY
-        SELECT r.source_day, r.ts, r.reason, sum(r.energy_mwh)::bigint
+        SELECT r.source_day, telemetry.floor_hour(r.ts), r.reason, sum(r.energy_mwh)::bigint, max(r.ts)
         FROM telemetry.meter_reading AS r
         WHERE r.meter_id = folded.device_id
             AND r.entry > 0
@@ -83,7 +90,7 @@ BEGIN
         GROUP BY 1, 2, 3;
     ELSE
         RETURN QUERY
-        SELECT r.source_day, r.ts, r.reason, sum(r.energy_mwh)::bigint
+        SELECT r.source_day, telemetry.floor_hour(r.ts), r.reason, sum(r.energy_mwh)::bigint, max(r.ts)
         FROM telemetry.vehicle_reading AS r
         WHERE r.vehicle_id = folded.device_id
             AND r.entry > 0
@@ -102,12 +109,12 @@ RETURNS SETOF telemetry.due_entry
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT e.source_day, e.hour, e.reason, sum(e.energy_mwh)::bigint
+    SELECT e.source_day, e.hour, e.reason, sum(e.energy_mwh)::bigint, coalesce(max(e.due_at), max(e.ts))
     FROM (
-        SELECT d.source_day, d.hour, d.reason, d.energy_mwh
+        SELECT d.source_day, d.hour, d.reason, d.energy_mwh, d.ts AS due_at, d.ts
         FROM telemetry.entries_due(folded) AS d
         UNION ALL
-        SELECT p.source_day, p.hour, p.reason, -p.energy_mwh
+        SELECT p.source_day, p.hour, p.reason, -p.energy_mwh, NULL, p.ts
         FROM telemetry.entries_posted(folded) AS p
     ) AS e
     GROUP BY 1, 2, 3

@@ -95,13 +95,14 @@ BEGIN
                     THEN
                         IF v_change <> v_item.energy_mwh THEN
                             -- one for the hour, since nothing of it is cut
-                            IF v_item.ts >= v_sum.ts + INTERVAL '1 hour' THEN
+                            IF telemetry.floor_hour(v_item.ts) > v_sum.ts THEN
                                 v_steps := v_steps || v_sum;
                                 v_sum.ts := NULL;
                             END IF;
                             IF v_sum.ts IS NULL THEN
-                                v_sum := ROW(telemetry.floor_hour(v_item.ts), 0, 0, NULL, FALSE, 'step')::telemetry.fold_step;
+                                v_sum := ROW(v_item.ts, 0, 0, NULL, FALSE, 'step')::telemetry.fold_step;
                             END IF;
+                            v_sum.ts := v_item.ts;
                             v_sum.known_mwh := v_sum.known_mwh + v_item.energy_mwh;
                             v_sum.energy_mwh := v_sum.energy_mwh + v_change;
                         END IF;

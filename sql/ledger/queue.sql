@@ -95,13 +95,13 @@ BEGIN
     RETURN (
         SELECT coalesce(sum(e.energy_mwh), 0)
         FROM telemetry.entries_missing(telemetry.fold(dataset, device_id, v_first, v_through)) AS e
-        WHERE e.hour >= provisional_mwh.since AND e.hour < provisional_mwh.until
+        WHERE e.ts >= provisional_mwh.since AND e.ts < provisional_mwh.until
     );
 END;
 $$;
 
 COMMENT ON FUNCTION telemetry.provisional_mwh(text, text, timestamptz, timestamptz) IS
-'Takes meter_reading or vehicle_reading, a device and a window (since included, until not). Returns the energy in milliwatt-hours by which settling will change that of the hours that start in the window, as far as it is due.';
+'Takes meter_reading or vehicle_reading, a device and a window (since included, until not). Returns the energy in milliwatt-hours by which settling will change that of the window, as far as it is due.';
 
 REVOKE ALL ON FUNCTION
     telemetry.queue_whole(text, text[], interval),

@@ -125,38 +125,38 @@ BEGIN
         INSERT INTO telemetry.meter_reading (meter_id, ts, entry, energy_mwh, reason, source_day)
         SELECT
             post_entries.device_id,
-            m.hour,
+            m.ts,
             (
                 SELECT coalesce(max(r.entry), 0)
                 FROM telemetry.meter_reading AS r
-                WHERE r.meter_id = post_entries.device_id AND r.ts = m.hour
-            ) + row_number() OVER (PARTITION BY m.hour ORDER BY m.source_day, m.reason),
+                WHERE r.meter_id = post_entries.device_id AND r.ts = m.ts
+            ) + row_number() OVER (PARTITION BY m.ts ORDER BY m.source_day, m.reason),
             m.energy_mwh,
             m.reason,
             m.source_day
         FROM unnest(post_entries.missing) AS m
-        ORDER BY m.hour;
+        ORDER BY m.ts;
     ELSE
         INSERT INTO telemetry.vehicle_reading (vehicle_id, ts, entry, energy_mwh, reason, source_day)
         SELECT
             post_entries.device_id,
-            m.hour,
+            m.ts,
             (
                 SELECT coalesce(max(r.entry), 0)
                 FROM telemetry.vehicle_reading AS r
-                WHERE r.vehicle_id = post_entries.device_id AND r.ts = m.hour
-            ) + row_number() OVER (PARTITION BY m.hour ORDER BY m.source_day, m.reason),
+                WHERE r.vehicle_id = post_entries.device_id AND r.ts = m.ts
+            ) + row_number() OVER (PARTITION BY m.ts ORDER BY m.source_day, m.reason),
             m.energy_mwh,
             m.reason,
             m.source_day
         FROM unnest(post_entries.missing) AS m
-        ORDER BY m.hour;
+        ORDER BY m.ts;
     END IF;
 END;
 $$;
 
 COMMENT ON FUNCTION telemetry.post_entries(text, text, telemetry.due_entry[]) IS
-'Takes meter_reading or vehicle_reading, a device whose state is locked, and what its entries lack. Posts each as another entry of the hour. Returns nothing.';
+'Takes meter_reading or vehicle_reading, a device whose state is locked, and what its entries lack. Posts each as another entry at its time. Returns nothing.';
 
 CREATE OR REPLACE FUNCTION telemetry.settle_device(dataset text, device_id text, wait boolean, has_claimed boolean)
 RETURNS integer
