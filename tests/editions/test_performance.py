@@ -16,6 +16,7 @@ from tests.support.readings import (
     Connection,
     MeterReading,
     VehicleReading,
+    count_where_read,
     ingest_meters,
     ingest_vehicles,
     link,
@@ -88,6 +89,7 @@ def test_any_window_is_answered_like_from_raw_readings_to_the_last_digit(
 ) -> None:
     since, until = sorted(window)
     with db.transaction(force_rollback=True):
+        count_where_read(db)
         for _, meter, first, last in links:
             link(db, "V", meter, at(first), at(last))
         ingest_meters(db, [MeterReading(m, at(t), e / 10**6) for (m, t), e in meters.items()])

@@ -16,6 +16,7 @@ from tests.support.readings import (
     Connection,
     MeterReading,
     VehicleReading,
+    count_where_read,
     ingest_meters,
     ingest_vehicles,
     link,
@@ -121,6 +122,7 @@ def test_readings_in_any_order_batches_and_repetition_give_one_history(
     vehicle_readings = [VehicleReading(*key, *value) for key, value in vehicles.items()]
     connection = shared_connection
     with connection.transaction(force_rollback=True):
+        count_where_read(connection)
         stored = 0
         for batch in batches(random, meter_readings):
             answers = ingest_meters(connection, batch)
@@ -152,6 +154,8 @@ def test_readings_from_four_connections_at_once_give_one_history_without_deadloc
     failures: list[BaseException] = []
     stored: list[int] = []
     with database_server.clone() as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            count_where_read(connection)
 
         def send(plan: tuple[list[list], list[list]]) -> None:
             try:

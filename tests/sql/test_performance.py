@@ -15,6 +15,7 @@ from tests.support.readings import (
     Connection,
     MeterReading,
     VehicleReading,
+    count_where_read,
     ingest_meters,
     ingest_vehicles,
     link,
@@ -188,6 +189,7 @@ def test_energy_of_any_readings_links_and_window_equals_a_plain_sum(
     since, until = sorted(window)
     connection = shared_connection
     with connection.transaction(force_rollback=True):
+        count_where_read(connection)
         put: list[tuple[str, int, int]] = []
         for meter, ends in links:
             first, last = sorted(ends)
