@@ -179,8 +179,7 @@ CREATE TABLE telemetry.ledger_record (
     CONSTRAINT ledger_record_final_mwh_check CHECK (final_mwh >= 0),
     CONSTRAINT ledger_record_initial_mwh_check CHECK (initial_mwh >= 0),
     CONSTRAINT ledger_record_record_check CHECK (record = ANY (ARRAY['exchange'::text, 'correction'::text, 'dismissal'::text, 'cancellation'::text])),
-    CONSTRAINT ledger_record_why_check CHECK (length(why) >= 1 AND length(why) <= 1000),
-    CONSTRAINT ledger_record_cancels_fkey FOREIGN KEY (cancels) REFERENCES telemetry.ledger_record(record_id)
+    CONSTRAINT ledger_record_why_check CHECK (length(why) >= 1 AND length(why) <= 1000)
 );
 CREATE INDEX ledger_record_device ON telemetry.ledger_record USING btree (dataset, device_id, happened_at);
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON telemetry.ledger_record FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_change_of_records();
@@ -339,7 +338,10 @@ CREATE TABLE telemetry.quarantine (
     dataset text,
     device_id text COLLATE "C",
     read_at timestamptz,
+    kind text,
     energy_kwh double precision,
+    interval_start timestamptz,
+    session_id text,
     voltage_v double precision,
     soc_percent double precision,
     battery_temp_c double precision,
@@ -417,6 +419,7 @@ CREATE TABLE telemetry.register_rules (
     CONSTRAINT register_rules_usual_power_kw_check CHECK (usual_power_kw >= 0::double precision AND usual_power_kw <= '1000000'::numeric::double precision)
 );
 CREATE TRIGGER always_there BEFORE DELETE OR TRUNCATE ON telemetry.register_rules FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_removal();
+CREATE TRIGGER rules_changed AFTER UPDATE ON telemetry.register_rules FOR EACH ROW WHEN ((old.* IS DISTINCT FROM new.*)) EXECUTE FUNCTION telemetry.requeue_side();
 
 CREATE TABLE telemetry.rules (
     only_row boolean NOT NULL DEFAULT true,
@@ -440,6 +443,9 @@ CREATE TABLE telemetry.settle_queue (
     device_id text COLLATE "C" NOT NULL,
     day date NOT NULL,
     due_at timestamptz NOT NULL DEFAULT now(),
+    through date NOT NULL DEFAULT '-infinity'::date,
+    retry_at timestamptz NOT NULL DEFAULT '-infinity'::timestamptz,
+    last_error text,
     CONSTRAINT settle_queue_pkey PRIMARY KEY (dataset, device_id, day),
     CONSTRAINT settle_queue_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text]))
 ) WITH (fillfactor=70);
@@ -464,6 +470,18 @@ CREATE TABLE telemetry.settled_day (
     CONSTRAINT settled_day_pkey PRIMARY KEY (dataset, device_id, day),
     CONSTRAINT settled_day_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text]))
 ) WITH (fillfactor=70);
+
+VIEW telemetry.standing_record (
+    record_id bigint,
+    record text,
+    dataset text,
+    device_id text COLLATE "C",
+    happened_at timestamptz,
+    final_mwh bigint,
+    initial_mwh bigint,
+    energy_mwh bigint,
+    why text
+);
 
 CREATE TABLE telemetry.turn (
     only_row boolean NOT NULL DEFAULT true,
@@ -531,7 +549,7 @@ CREATE TABLE telemetry.work_done (
     last_finished_at timestamptz,
     last_complete_at timestamptz,
     CONSTRAINT work_done_pkey PRIMARY KEY (dataset, work),
-    CONSTRAINT work_done_work_check CHECK (work = ANY (ARRAY['refresh'::text, 'compress'::text, 'retain'::text])),
+    CONSTRAINT work_done_work_check CHECK (work = ANY (ARRAY['refresh'::text, 'compress'::text, 'retain'::text, 'settle'::text])),
     CONSTRAINT work_done_dataset_fkey FOREIGN KEY (dataset) REFERENCES telemetry.dataset(dataset)
 );
 
@@ -682,6 +700,16 @@ FUNCTION telemetry.dataset_hypertable()
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION telemetry.dataset_hypertable() TO wattledger_dba;
 
+FUNCTION telemetry.day_start(day date)
+    RETURNS timestamptz
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION telemetry.day_start(date) TO wattledger_bi;
+GRANT EXECUTE ON FUNCTION telemetry.day_start(date) TO wattledger_dba;
+
+FUNCTION telemetry.difference_since(read_at timestamptz, energy_mwh bigint, reported_since timestamptz, previous_at timestamptz, rules telemetry.register_rules)
+    RETURNS timestamptz
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
+
 PROCEDURE telemetry.do_work(IN dataset text, IN work text, IN since timestamptz, INOUT problem text)
     LANGUAGE plpgsql;
 
@@ -729,6 +757,18 @@ FUNCTION telemetry.end_turn()
     RETURNS void
     LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.entries_due(folded telemetry.folded)
+    RETURNS SETOF telemetry.due_entry
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.entries_missing(folded telemetry.folded)
+    RETURNS SETOF telemetry.due_entry
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.entries_posted(folded telemetry.folded)
+    RETURNS SETOF telemetry.due_entry
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
 FUNCTION telemetry.fault_outcome(fault text)
     RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -736,6 +776,10 @@ FUNCTION telemetry.fault_outcome(fault text)
 FUNCTION telemetry.first_chunk_start(dataset text)
     RETURNS timestamptz
     LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.fits_one_step(energy_mwh bigint, rules telemetry.register_rules)
+    RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
 FUNCTION telemetry.fleet_energy(since timestamptz, until timestamptz)
     RETURNS TABLE(vehicle_id text, ac_mwh numeric, dc_mwh numeric, meter_samples bigint, vehicle_samples bigint, linked interval)
@@ -753,10 +797,22 @@ FUNCTION telemetry.floor_hour(moment timestamptz)
 GRANT EXECUTE ON FUNCTION telemetry.floor_hour(timestamptz) TO wattledger_bi;
 GRANT EXECUTE ON FUNCTION telemetry.floor_hour(timestamptz) TO wattledger_dba;
 
+FUNCTION telemetry.fold(dataset text, device_id text, day date, through date DEFAULT NULL::date, all_steps boolean DEFAULT false)
+    RETURNS telemetry.folded
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.fold_items(dataset text, device_id text, since timestamptz, until timestamptz, is_last boolean)
+    RETURNS SETOF telemetry.fold_item
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
 FUNCTION telemetry.from_us(us bigint)
     RETURNS timestamptz
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION telemetry.from_us(bigint) TO wattledger_dba;
+
+FUNCTION telemetry.goes_elsewhere(item telemetry.fold_item, state telemetry.settled_day, change_mwh bigint, gap interval, rules telemetry.register_rules)
+    RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.has_chunk(dataset text, since timestamptz, until timestamptz)
     RETURNS boolean
@@ -791,15 +847,31 @@ FUNCTION telemetry.is_apart(since timestamptz, until timestamptz, apportioned_ab
     RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE;
 
+FUNCTION telemetry.is_apportioned(energy_mwh bigint, since timestamptz, until timestamptz, rules telemetry.register_rules)
+    RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
 FUNCTION telemetry.is_at_work(pid integer)
     RETURNS boolean
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.is_decided(run telemetry.fold_item[], rules telemetry.register_rules)
+    RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+FUNCTION telemetry.is_glitch_over(run telemetry.fold_item[], rules telemetry.register_rules)
+    RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
 FUNCTION telemetry.is_in_one_chunk(dataset text, first timestamptz, last timestamptz)
     RETURNS boolean
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.is_in_range(value double precision, bounds telemetry.limits)
+    RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+FUNCTION telemetry.is_jitter(step_mwh bigint, rules telemetry.register_rules)
     RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
@@ -819,13 +891,29 @@ FUNCTION telemetry.is_refreshed(dataset text, since timestamptz, until timestamp
     RETURNS boolean
     LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.is_step(step_mwh bigint, gap interval, rules telemetry.register_rules)
+    RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
 FUNCTION telemetry.is_storable(value double precision, bounds telemetry.limits)
     RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
+FUNCTION telemetry.judge(item telemetry.fold_item, following telemetry.fold_item, before telemetry.settled_day, change_mwh bigint, gap interval, is_final boolean, rules telemetry.register_rules)
+    RETURNS telemetry.judgement
+    LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.keep_folded(folded telemetry.folded)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.keep_meter_state()
     RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.keep_record(record text, dataset text, device_id text, happened_at timestamptz, why text, final_mwh numeric DEFAULT NULL::numeric, initial_mwh numeric DEFAULT NULL::numeric, energy_mwh numeric DEFAULT NULL::numeric, cancels bigint DEFAULT NULL::bigint)
+    RETURNS bigint
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.keep_rollup()
     RETURNS trigger
@@ -859,6 +947,7 @@ FUNCTION telemetry.kwh(mwh numeric)
     RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION telemetry.kwh(numeric) TO wattledger_bi;
+GRANT EXECUTE ON FUNCTION telemetry.kwh(numeric) TO wattledger_dba;
 
 FUNCTION telemetry.local_day(zone text, first_day date, last_day date)
     RETURNS TABLE(day date, since timestamptz, until timestamptz, first_hour timestamptz, end_hour timestamptz)
@@ -872,6 +961,10 @@ FUNCTION telemetry.lock_rollups(dataset text)
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.lock_state(dataset text, device_id text, wait boolean)
+    RETURNS boolean
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
 PROCEDURE telemetry.maintain_by_hand(INOUT problem text)
     LANGUAGE plpgsql;
 
@@ -880,7 +973,7 @@ FUNCTION telemetry.matches_pattern(device_id text, pattern text)
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.meter_energy(meter_id text, since timestamptz, until timestamptz, hourly_since timestamptz)
-    RETURNS TABLE(energy_mwh numeric, samples bigint)
+    RETURNS TABLE(energy_mwh numeric, samples bigint, provisional_mwh numeric, settled_until timestamptz)
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
 FUNCTION telemetry.meter_energy_of_parts(meter_ids text[], sinces timestamptz[], untils timestamptz[])
@@ -895,6 +988,14 @@ FUNCTION telemetry.mwh(kwh numeric)
     RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION telemetry.mwh(numeric) TO wattledger_bi;
+
+FUNCTION telemetry.named_device(device text, OUT dataset text, OUT device_id text)
+    RETURNS record
+    LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.newest_item(dataset text, device_id text)
+    RETURNS timestamptz
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.note_dropped()
     RETURNS void
@@ -911,6 +1012,14 @@ FUNCTION telemetry.note_proven(dataset text, since timestamptz, until timestampt
 FUNCTION telemetry.number_sessions(dataset text, device_ids text[], session_ids text[])
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.oldest_item(dataset text, device_id text, since timestamptz)
+    RETURNS timestamptz
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+FUNCTION telemetry.part_before(moment timestamptz, energy_mwh bigint, since timestamptz, until timestamptz)
+    RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
 FUNCTION telemetry.pattern_of_ids(device_pattern text, side text)
     RETURNS text
@@ -929,7 +1038,27 @@ FUNCTION telemetry.plausible_mwh(max_power_kw double precision, since timestampt
     RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
+FUNCTION telemetry.plausible_mwh(gap interval, rules telemetry.register_rules)
+    RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+FUNCTION telemetry.post_entries(dataset text, device_id text, missing telemetry.due_entry[])
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+FUNCTION telemetry.provisional_mwh(dataset text, device_id text, since timestamptz, until timestamptz)
+    RETURNS numeric
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.queue_to_settle(dataset text, device_ids text[], days date[], due timestamptz[])
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.queue_unsettled(dataset text, since timestamptz, chunk_end timestamptz, until timestamptz)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+FUNCTION telemetry.queue_whole(dataset text, device_ids text[], within interval)
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
@@ -1013,8 +1142,24 @@ FUNCTION telemetry.reported_text(kind telemetry.reading_kind, reported_mwh bigin
     RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE;
 
+FUNCTION telemetry.requeue_side()
+    RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.reset_mwh(register_mwh bigint, rules telemetry.register_rules)
+    RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+FUNCTION telemetry.rollover_mwh(level_mwh bigint, register_mwh bigint, next_mwh bigint, gap interval, rules telemetry.register_rules)
+    RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
 FUNCTION telemetry.rollups_until(dataset text, before timestamptz)
     RETURNS timestamptz
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.rules_of(dataset text, device_id text)
+    RETURNS telemetry.register_rules
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 PROCEDURE telemetry.run_policy(IN job_id integer, IN config jsonb)
@@ -1028,12 +1173,43 @@ FUNCTION telemetry.send_again(quarantine_ids bigint[])
     RETURNS TABLE(quarantine_id bigint, outcome text, detail text)
     LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.settle_all()
+    RETURNS bigint
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+PROCEDURE telemetry.settle_all_due(IN only_dataset text)
+    LANGUAGE plpgsql;
+
+FUNCTION telemetry.settle_before(dataset text, since timestamptz, chunk_end timestamptz, until timestamptz)
+    RETURNS boolean
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.settle_claimed(dataset text, device_id text, wait boolean)
+    RETURNS integer
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.settle_device(dataset text, device_id text, wait boolean, has_claimed boolean)
+    RETURNS integer
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.settle_due(only_dataset text, most integer, before timestamptz, wait boolean)
+    RETURNS TABLE(settled integer, entries integer)
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.settle_soon(dataset text, device_id text, day date)
+    RETURNS void
+    LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.settle_written(dataset text, device_ids text[], days date[])
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.settled_after(dataset text)
     RETURNS interval
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.settled_until(dataset text, device_id text)
+    RETURNS timestamptz
     LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.sorted_by(place text, ordering text, types text[])
@@ -1044,6 +1220,10 @@ FUNCTION telemetry.source_of(dataset text)
     RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION telemetry.source_of(text) TO wattledger_dba;
+
+FUNCTION telemetry.stands_alike(a telemetry.settled_day, b telemetry.settled_day)
+    RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
 FUNCTION telemetry.start_link_change(acting_key text)
     RETURNS void
@@ -1125,6 +1305,8 @@ FUNCTION telemetry.unproven_vehicle_hours(since timestamptz, until timestamptz)
 FUNCTION telemetry.utc_day(moment timestamptz)
     RETURNS date
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION telemetry.utc_day(timestamptz) TO wattledger_bi;
+GRANT EXECUTE ON FUNCTION telemetry.utc_day(timestamptz) TO wattledger_dba;
 
 FUNCTION telemetry.utc_minus(moment timestamptz, span interval)
     RETURNS timestamptz
@@ -1137,16 +1319,24 @@ FUNCTION telemetry.utc_text(moment timestamptz)
     LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.vehicle_energy(vehicle_id text, since timestamptz, until timestamptz, hourly_since timestamptz)
-    RETURNS TABLE(energy_mwh numeric, samples bigint, battery_temp_mc_sum numeric, battery_temp_samples bigint)
+    RETURNS TABLE(energy_mwh numeric, samples bigint, battery_temp_mc_sum numeric, battery_temp_samples bigint, provisional_mwh numeric, settled_until timestamptz)
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
 FUNCTION telemetry.vehicle_energy_of_parts(vehicle_ids text[], sinces timestamptz[], untils timestamptz[])
     RETURNS TABLE(part bigint, energy_mwh numeric, samples bigint)
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
+FUNCTION telemetry.verify_device(dataset text, device_id text, since timestamptz, until timestamptz)
+    RETURNS TABLE(bucket timestamptz, stored text, computed text, verdict text)
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.verify_kept(since timestamptz, until timestamptz)
     RETURNS TABLE(dataset text, bucket timestamptz, stored text, computed text, verdict text)
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan' SET "TimeZone" TO 'UTC' SET "DateStyle" TO 'ISO';
+
+FUNCTION telemetry.verify_ledger(since timestamptz, until timestamptz)
+    RETURNS TABLE(dataset text, device_id text, bucket timestamptz, stored text, computed text, verdict text)
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
 FUNCTION telemetry.watermark()
     RETURNS TABLE(dataset text, watermark timestamptz)
@@ -1156,6 +1346,10 @@ GRANT EXECUTE ON FUNCTION telemetry.watermark() TO wattledger_dba;
 FUNCTION telemetry.window_status(is_linked boolean, has_readings boolean, ac_mwh numeric, dc_mwh numeric, meter_coverage numeric, vehicle_coverage numeric, rules telemetry.rules)
     RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+FUNCTION telemetry.with_verdict(items telemetry.fold_item[], first_verdict text, other_verdict text)
+    RETURNS telemetry.fold_item[]
+    LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 PROCEDURE telemetry.yield_turn()
     LANGUAGE plpgsql;
@@ -1209,17 +1403,17 @@ FUNCTION api.maintain()
 GRANT EXECUTE ON FUNCTION api.maintain() TO wattledger_service;
 
 FUNCTION api.meter_state(meter_id text)
-    RETURNS TABLE(meter_id text, read_at timestamptz, energy_kwh numeric, voltage_v numeric, received_at timestamptz)
+    RETURNS TABLE(meter_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, voltage_v numeric, received_at timestamptz, open_events integer)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.meter_state(text) TO wattledger_service;
 
 FUNCTION api.meter_states(after text, page_size integer)
-    RETURNS TABLE(meter_id text, read_at timestamptz, energy_kwh numeric, voltage_v numeric, received_at timestamptz)
+    RETURNS TABLE(meter_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, voltage_v numeric, received_at timestamptz, open_events integer)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.meter_states(text,integer) TO wattledger_service;
 
 FUNCTION api.performance(vehicle_id text, since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz)
-    RETURNS TABLE(window_start timestamptz, window_end timestamptz, ac_kwh numeric, dc_kwh numeric, dc_unlinked_kwh numeric, loss_kwh numeric, efficiency numeric, avg_battery_temp_c numeric, meter_samples bigint, vehicle_samples bigint, meter_coverage numeric, vehicle_coverage numeric, status text, rounded_to text)
+    RETURNS TABLE(window_start timestamptz, window_end timestamptz, ac_kwh numeric, dc_kwh numeric, dc_unlinked_kwh numeric, loss_kwh numeric, efficiency numeric, avg_battery_temp_c numeric, meter_samples bigint, vehicle_samples bigint, meter_coverage numeric, vehicle_coverage numeric, status text, rounded_to text, provisional_kwh_ac numeric, provisional_kwh_dc numeric, settled_until timestamptz)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_generic_plan';
 GRANT EXECUTE ON FUNCTION api.performance(text,timestamptz,timestamptz) TO wattledger_service;
 
@@ -1238,23 +1432,28 @@ FUNCTION api.put_charging_link(vehicle_id text, meter_id text, since timestamptz
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.put_charging_link(text,text,timestamptz,timestamptz,boolean,text) TO wattledger_service;
 
-FUNCTION api.quarantine_readings(reading_indexes integer[], reasons text[], details text[], content_types text[], raws bytea[], datasets text[], device_ids text[], read_at timestamptz[], energies_kwh double precision[], voltages_v double precision[], socs_percent double precision[], battery_temps_c double precision[], key_id text DEFAULT NULL::text)
+FUNCTION api.quarantine_readings(reading_indexes integer[], reasons text[], details text[], content_types text[], raws bytea[], datasets text[], device_ids text[], read_at timestamptz[], energies_kwh double precision[], voltages_v double precision[], socs_percent double precision[], battery_temps_c double precision[], key_id text DEFAULT NULL::text, kinds text[] DEFAULT NULL::text[], interval_starts timestamptz[] DEFAULT NULL::timestamptz[], session_ids text[] DEFAULT NULL::text[])
     RETURNS TABLE(place integer, detail text)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION api.quarantine_readings(integer[],text[],text[],text[],bytea[],text[],text[],timestamptz[],double precision[],double precision[],double precision[],double precision[],text) TO wattledger_service;
+GRANT EXECUTE ON FUNCTION api.quarantine_readings(integer[],text[],text[],text[],bytea[],text[],text[],timestamptz[],double precision[],double precision[],double precision[],double precision[],text,text[],timestamptz[],text[]) TO wattledger_service;
 
 FUNCTION api.replay_due(most integer DEFAULT 1000)
     RETURNS TABLE(accepted integer, duplicates integer, refused integer)
     LANGUAGE sql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.replay_due(integer) TO wattledger_service;
 
+FUNCTION api.settle(most integer DEFAULT 200)
+    RETURNS TABLE(settled integer, entries integer, waiting integer)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.settle(integer) TO wattledger_service;
+
 FUNCTION api.vehicle_state(vehicle_id text)
-    RETURNS TABLE(vehicle_id text, read_at timestamptz, energy_kwh numeric, soc_percent numeric, battery_temp_c numeric, received_at timestamptz)
+    RETURNS TABLE(vehicle_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, soc_percent numeric, battery_temp_c numeric, received_at timestamptz, open_events integer)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.vehicle_state(text) TO wattledger_service;
 
 FUNCTION api.vehicle_states(after text, page_size integer)
-    RETURNS TABLE(vehicle_id text, read_at timestamptz, energy_kwh numeric, soc_percent numeric, battery_temp_c numeric, received_at timestamptz)
+    RETURNS TABLE(vehicle_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, soc_percent numeric, battery_temp_c numeric, received_at timestamptz, open_events integer)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.vehicle_states(text,integer) TO wattledger_service;
 
@@ -1380,6 +1579,36 @@ VIEW bi.meter_energy_monthly (
 );
 GRANT SELECT ON bi.meter_energy_monthly TO wattledger_bi;
 
+VIEW bi.meter_register_daily (
+    bucket timestamptz,
+    day date,
+    meter_id text COLLATE "C",
+    register_start_kwh numeric(20,6),
+    register_end_kwh numeric(20,6),
+    start_interpolated boolean,
+    end_interpolated boolean,
+    energy_kwh numeric(20,6),
+    explained_kwh numeric(20,6),
+    corrected_kwh numeric(20,6),
+    energy_mwh bigint,
+    jitters integer,
+    state text
+);
+GRANT SELECT ON bi.meter_register_daily TO wattledger_bi;
+
+VIEW bi.register_event (
+    side text,
+    device_id text COLLATE "C",
+    happened_at timestamptz,
+    event text,
+    before_kwh numeric(20,6),
+    reported_kwh numeric(20,6),
+    booked_kwh numeric(20,6),
+    explained_kwh numeric(20,6),
+    state text
+);
+GRANT SELECT ON bi.register_event TO wattledger_bi;
+
 VIEW bi.vehicle_energy_daily (
     bucket timestamptz,
     day date,
@@ -1460,6 +1689,23 @@ VIEW bi.vehicle_energy_monthly (
 );
 GRANT SELECT ON bi.vehicle_energy_monthly TO wattledger_bi;
 
+VIEW bi.vehicle_register_daily (
+    bucket timestamptz,
+    day date,
+    vehicle_id text COLLATE "C",
+    register_start_kwh numeric(20,6),
+    register_end_kwh numeric(20,6),
+    start_interpolated boolean,
+    end_interpolated boolean,
+    energy_kwh numeric(20,6),
+    explained_kwh numeric(20,6),
+    corrected_kwh numeric(20,6),
+    energy_mwh bigint,
+    jitters integer,
+    state text
+);
+GRANT SELECT ON bi.vehicle_register_daily TO wattledger_bi;
+
 FUNCTION bi.charging_efficiency_local_daily(zone text, first_day date, last_day date)
     RETURNS TABLE(day date, vehicle_id text, ac_kwh numeric, dc_kwh numeric, loss_kwh numeric, efficiency numeric, meter_coverage numeric, vehicle_coverage numeric, verdict text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
@@ -1477,6 +1723,16 @@ GRANT EXECUTE ON FUNCTION bi.vehicle_energy_local_daily(text,date,date) TO wattl
 
 CREATE SCHEMA ops;
 GRANT USAGE ON SCHEMA ops TO wattledger_dba;
+
+VIEW ops.device_settings (
+    device text COLLATE "C",
+    step interval,
+    usual_power_kw double precision,
+    max_power_kw double precision,
+    tolerance_kwh double precision,
+    width_kwh double precision
+);
+GRANT SELECT ON ops.device_settings TO wattledger_dba;
 
 VIEW ops.discarded_measurements (
     dataset text,
@@ -1537,6 +1793,22 @@ VIEW ops.keys (
 );
 GRANT SELECT ON ops.keys TO wattledger_dba;
 
+VIEW ops.ledger_records (
+    record_id bigint,
+    recorded_at timestamptz,
+    login text,
+    record text,
+    device text COLLATE "C",
+    happened_at timestamptz,
+    final_kwh numeric(20,6),
+    initial_kwh numeric(20,6),
+    energy_kwh numeric(20,6),
+    why text,
+    cancels bigint,
+    cancelled_by bigint
+);
+GRANT SELECT ON ops.ledger_records TO wattledger_dba;
+
 VIEW ops.limits (
     dataset text,
     field text,
@@ -1583,7 +1855,10 @@ VIEW ops.quarantine (
     dataset text,
     device_id text COLLATE "C",
     read_at timestamptz,
+    kind text,
     energy_kwh double precision,
+    interval_start timestamptz,
+    session_id text,
     voltage_v double precision,
     soc_percent double precision,
     battery_temp_c double precision,
@@ -1594,6 +1869,16 @@ VIEW ops.quarantine (
     replayed_at timestamptz
 );
 GRANT SELECT ON ops.quarantine TO wattledger_dba;
+
+VIEW ops.settling (
+    dataset text,
+    due bigint,
+    due_later bigint,
+    oldest_due_at timestamptz,
+    failing bigint,
+    last_error text
+);
+GRANT SELECT ON ops.settling TO wattledger_dba;
 
 VIEW ops.storage (
     dataset text,
@@ -1611,6 +1896,11 @@ VIEW ops.storage (
 );
 GRANT SELECT ON ops.storage TO wattledger_dba;
 
+FUNCTION ops.cancel_record(record_id bigint, why text)
+    RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.cancel_record(bigint,text) TO wattledger_dba;
+
 FUNCTION ops.create_key(scopes text[], devices text[] DEFAULT NULL::text[], fleet text DEFAULT NULL::text, expires_at timestamptz DEFAULT NULL::timestamptz, readings_per_second double precision DEFAULT NULL::double precision, burst_readings double precision DEFAULT NULL::double precision, note text DEFAULT ''::text, OUT key_id text, OUT key text)
     RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
@@ -1621,6 +1911,16 @@ FUNCTION ops.dataset_storage()
     LANGUAGE sql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION ops.dataset_storage() TO wattledger_dba;
 
+FUNCTION ops.dismiss_event(device text, happened_at timestamptz, why text)
+    RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.dismiss_event(text,timestamptz,text) TO wattledger_dba;
+
+FUNCTION ops.explain_hour(device text, hour timestamptz)
+    RETURNS TABLE(part text, happened_at timestamptz, kind text, reported_kwh numeric, interval_start timestamptz, verdict text, energy_kwh numeric, entry integer, source_day date)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+GRANT EXECUTE ON FUNCTION ops.explain_hour(text,timestamptz) TO wattledger_dba;
+
 PROCEDURE ops.maintain()
     LANGUAGE plpgsql;
 GRANT EXECUTE ON PROCEDURE ops.maintain() TO wattledger_dba;
@@ -1629,6 +1929,16 @@ FUNCTION ops.readable(raw bytea)
     RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION ops.readable(bytea) TO wattledger_dba;
+
+FUNCTION ops.record_correction(device text, happened_at timestamptz, energy_kwh numeric, why text)
+    RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.record_correction(text,timestamptz,numeric,text) TO wattledger_dba;
+
+FUNCTION ops.record_exchange(device text, happened_at timestamptz, final_kwh numeric, initial_kwh numeric, why text)
+    RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.record_exchange(text,timestamptz,numeric,numeric,text) TO wattledger_dba;
 
 PROCEDURE ops.refresh(IN since timestamptz, IN until timestamptz, IN force boolean DEFAULT false)
     LANGUAGE plpgsql;
@@ -1662,6 +1972,11 @@ FUNCTION ops.set_compression(dataset text, after interval)
     RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION ops.set_compression(text,interval) TO wattledger_dba;
+
+FUNCTION ops.set_device(device text, step interval DEFAULT NULL::interval, usual_power_kw double precision DEFAULT NULL::double precision, max_power_kw double precision DEFAULT NULL::double precision, tolerance_kwh double precision DEFAULT NULL::double precision, width_kwh double precision DEFAULT NULL::double precision)
+    RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.set_device(text,interval,double precision,double precision,double precision,double precision) TO wattledger_dba;
 
 FUNCTION ops.set_fleet(fleet text, devices text[])
     RETURNS void

@@ -82,7 +82,9 @@ BEGIN
         WHERE d.meter_id = s.meter_id
             AND s.ts > d.ts
             AND CASE
-                WHEN s.register_mwh IS NULL THEN s.reported_mwh
+                -- a register that waits for what comes has to be settled
+                WHEN s.register_mwh IS NULL THEN (d.kind = 'difference' OR d.level_mwh IS NOT NULL)
+                    AND s.reported_mwh
                     <= telemetry.plausible_mwh(coalesce(d.max_power_kw, v_max_power_kw), d.ts, s.ts)
                 ELSE telemetry.counts_on(
                     s.kind, s.register_mwh, s.session_no, s.ts,
