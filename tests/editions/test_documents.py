@@ -50,6 +50,7 @@ def test_every_block_is_run_by_a_test_below() -> None:
         "bi.md",
         "dba.md",
         "keys.md",
+        "ledger.md",
         "operations.md",
         "scale.md",
     }
@@ -102,6 +103,20 @@ def test_the_guide_for_dbas_works_from_top_to_bottom(db: Connection) -> None:
     run_as_dba(db, of("dba.md"))
     dropped = db.execute("SELECT keep::text FROM ops.policies WHERE dataset = 'meter_reading'")
     assert dropped.fetchone() == ("30 days",)
+
+
+def test_the_guide_to_the_ledger_shows_what_is_told(db: Connection) -> None:
+    for block in of("ledger.md"):
+        if "load" not in block.words:
+            role = "wattledger_bi" if "bi" in block.words else "wattledger_dba"
+            db.execute(f"SET ROLE {role}")
+        cursor = run(db, block)
+        assert cursor is not None
+        if "load" not in block.words:
+            assert table(cursor) == block.result, f"docs/ledger.md:{block.line}"
+        db.execute("RESET ROLE")
+        # as the service does meanwhile
+        db.execute("SELECT telemetry.settle_all()")
 
 
 def test_the_guide_to_scale_works_and_leaves_backlog_to_the_moment_of_asking(
