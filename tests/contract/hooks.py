@@ -10,8 +10,9 @@ import msgspec
 import schemathesis
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-# of several parameters together
+# of several parameters together, or fields
 _RULES = (
+    "from is when the interval starts that ends at the reading's time, and not after it",
     "the window must begin before it ends",
     "a charging link must begin before it ends",
     "a charging link is of the years 2000 to 2099",
@@ -23,7 +24,11 @@ _KEPT_MILLISECONDS = 60 * 24 * 3600 * 1000
 
 
 def _rejected(body: Any) -> set[str]:
-    return {refused["reason"] for refused in body.get("rejected", [])}
+    """The reasons, but for what is malformed by a rule that no schema can say."""
+    return {
+        "a rule" if refused["detail"] in _RULES else refused["reason"]
+        for refused in body.get("rejected", [])
+    }
 
 
 @schemathesis.check
@@ -90,6 +95,13 @@ def map_body(context: Any, body: Any) -> Any:
         if type(given) is int and given >= 0 and given % 4:
             document["timestamp"] = int(time.time()) * 1000 - given % _KEPT_MILLISECONDS
             for name, value in document.items():
-                if name != "timestamp" and type(value) in (int, float) and math.isfinite(value):
+                if (
+                    name not in ("timestamp", "from")
+                    and type(value) in (int, float)
+                    and math.isfinite(value)
+                ):
                     document[name] = abs(value) % 100
+        # an interval starts before it ends, which no schema can say
+        if "from" in document and type(document["from"]) is type(document.get("timestamp", ())):
+            document["from"] = document["timestamp"]
     return body
