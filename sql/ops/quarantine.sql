@@ -31,7 +31,8 @@ SELECT
     q.kind,
     q.energy_kwh,
     CASE
-        WHEN q.interval_start >= '0001-01-02 00:00+00' AND q.interval_start < '9999-12-31 00:00+00' THEN q.interval_start
+        WHEN q.interval_start >= '0001-01-02 00:00+00' AND q.interval_start < '9999-12-31 00:00+00'
+            THEN q.interval_start
     END AS interval_start,
     q.session_id,
     q.voltage_v,
