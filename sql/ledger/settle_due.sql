@@ -100,7 +100,7 @@ AS $$
 DECLARE
     -- what comes due meanwhile is for the next call: else this might never end
     v_before timestamptz := now();
-    v_told timestamptz := clock_timestamp();
+    v_tell_at timestamptz := clock_timestamp() + INTERVAL '5 seconds';
     v_settled bigint := 0::bigint;
     v_untold bigint := 0::bigint;
     v_done record;
@@ -114,10 +114,10 @@ BEGIN
         SELECT s.settled INTO v_done FROM telemetry.settle_due(only_dataset, 200, v_before, FALSE) AS s;
         v_settled := v_settled + v_done.settled;
         v_untold := v_untold + v_done.settled;
-        IF v_untold > 0 AND (v_done.settled = 0 OR clock_timestamp() - v_told > INTERVAL '5 seconds') THEN
+        IF v_untold > 0 AND (v_done.settled = 0 OR clock_timestamp() > v_tell_at) THEN
             RAISE NOTICE 'settled % device(s)', v_settled;
             v_untold := 0;
-            v_told := clock_timestamp();
+            v_tell_at := clock_timestamp() + INTERVAL '5 seconds';
         END IF;
         EXIT WHEN v_done.settled = 0;
         COMMIT;

@@ -22,7 +22,7 @@ from service.migrate import runner
 from tests.support.http import wait_until_ready
 from tests.support.keys import bearer
 from tests.support.process import COMMAND, Service, free_port, serving
-from tests.support.readings import MeterReading, ingest_meters
+from tests.support.readings import NOW, MeterReading, ingest_meters
 from tests.support.server import Server
 
 README = Path(__file__).parents[2] / "README.md"
@@ -134,6 +134,22 @@ def test_maintain_says_what_it_dropped(database_url: str) -> None:
     assert again.returncode == 0
     assert "dropped" not in again.stdout
     assert again.stdout.endswith("history is in shape\n")
+
+
+def test_maintain_settles_what_is_due_and_says_so(database_url: str) -> None:
+    hour = NOW.replace(minute=0) - timedelta(hours=3)
+    levels = [(hour - timedelta(minutes=10), 100.0), (hour + timedelta(minutes=10), 102.0)]
+    hours = "SELECT energy_kwh FROM bi.meter_energy_hourly ORDER BY bucket"
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        for ts, level in levels:
+            ingest_meters(connection, [MeterReading("M-1", ts, level, kind="lifetime_register")])
+        assert [row[0] for row in connection.execute(hours)] == [0, 2]
+        answer = run("maintain", DATABASE_URL=database_url)
+        assert answer.returncode == 0
+        assert "settled 1 device(s)\n" in answer.stdout
+        assert [row[0] for row in connection.execute(hours)] == [1, 1]
+        due = "SELECT count(*) FROM telemetry.settle_queue WHERE due_at <= now()"
+        assert connection.execute(due).fetchone() == (0,)
 
 
 def test_verify_says_what_differs_and_exits_with_1_only_then(database_url: str) -> None:

@@ -250,6 +250,27 @@ def test_what_is_due_is_settled_by_itself(
     settling(service_url, lambda: wait_for(lambda: hours(connection) == [1, 1]), monkeypatch)
 
 
+def test_a_maintenance_settles_what_was_due_and_leaves_what_comes_meanwhile(
+    connection: Connection,
+) -> None:
+    registers(connection)
+    # as if a reading of the device came whenever it was settled
+    connection.execute("""
+        CREATE FUNCTION telemetry.come_again() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            INSERT INTO telemetry.settle_queue
+            VALUES (old.dataset, old.device_id, old.day, clock_timestamp());
+            RETURN NULL;
+        END $$;
+        CREATE TRIGGER come_again AFTER DELETE ON telemetry.settle_queue
+        FOR EACH ROW EXECUTE FUNCTION telemetry.come_again();
+    """)
+    connection.execute("SET statement_timeout = '10s'")
+    connection.execute("CALL ops.maintain()")
+    assert hours(connection) == [1, 1]
+    assert one(connection, "SELECT count(*) FROM telemetry.settle_queue WHERE due_at <= now()") > 0
+
+
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
