@@ -70,7 +70,7 @@ def test_each_dataset_has_its_jobs_which_run_as_the_owner(db: Connection) -> Non
     assert {job["owner"] for job in found.values()} == {"wattledger_owner"}
     for side in ("meter", "vehicle"):
         works = {work for work, dataset in found if dataset == f"{side}_reading"}
-        assert works == {"compress", "retain"}
+        assert works == {"compress", "retain", "settle"}
         assert found["refresh", f"{side}_energy_hourly"]["every"] == "00:15:00"
         assert found["refresh", f"{side}_energy_daily"]["every"] == "01:00:00"
 
