@@ -22,12 +22,36 @@ SELECT
         telemetry.earliest()
     ) AS oldest,
     now() + r.clock_skew AS newest,
-    (SELECT l FROM telemetry.limits AS l WHERE l.dataset = d.dataset AND l.field = 'energy_kwh') AS energy,
-    (SELECT l FROM telemetry.limits AS l WHERE l.dataset = d.dataset AND l.field = 'voltage_v') AS voltage,
-    (SELECT l FROM telemetry.limits AS l WHERE l.dataset = d.dataset AND l.field = 'soc_percent') AS soc,
-    (SELECT l FROM telemetry.limits AS l WHERE l.dataset = d.dataset AND l.field = 'battery_temp_c') AS battery_temp,
-    (SELECT l FROM telemetry.limits AS l WHERE l.dataset = d.dataset AND l.field = 'register_kwh') AS register,
-    (SELECT g FROM telemetry.register_rules AS g WHERE g.dataset = d.dataset) AS rules
+    (
+        SELECT l
+        FROM telemetry.limits AS l
+        WHERE l.dataset = d.dataset AND l.field = 'energy_kwh'
+    ) AS energy,
+    (
+        SELECT l
+        FROM telemetry.limits AS l
+        WHERE l.dataset = d.dataset AND l.field = 'voltage_v'
+    ) AS voltage,
+    (
+        SELECT l
+        FROM telemetry.limits AS l
+        WHERE l.dataset = d.dataset AND l.field = 'soc_percent'
+    ) AS soc,
+    (
+        SELECT l
+        FROM telemetry.limits AS l
+        WHERE l.dataset = d.dataset AND l.field = 'battery_temp_c'
+    ) AS battery_temp,
+    (
+        SELECT l
+        FROM telemetry.limits AS l
+        WHERE l.dataset = d.dataset AND l.field = 'register_kwh'
+    ) AS register,
+    (
+        SELECT g
+        FROM telemetry.register_rules AS g
+        WHERE g.dataset = d.dataset
+    ) AS rules
 FROM telemetry.dataset AS d
 CROSS JOIN telemetry.rules AS r
 WHERE d.dataset IN ('meter_reading', 'vehicle_reading');

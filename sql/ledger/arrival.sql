@@ -47,26 +47,6 @@ COMMENT ON FUNCTION telemetry.counts_on(
 ) IS
 'Takes kind, register in milliwatt-hours, session and time of a reading; kind, level, session and time of its device before; and the device''s greatest power in kW. Returns whether the register goes on from that level, so that its step is energy beyond doubt; false for a difference.';
 
-CREATE OR REPLACE FUNCTION telemetry.is_apart(since timestamptz, until timestamptz, apportioned_above interval)
-RETURNS boolean
-LANGUAGE sql STABLE PARALLEL SAFE
-AS $$
-    SELECT until - since > apportioned_above AND telemetry.floor_hour(since) <> telemetry.floor_hour(until)
-$$;
-
-COMMENT ON FUNCTION telemetry.is_apart(timestamptz, timestamptz, interval) IS
-'Takes start and end of an interval, and how long one may be that counts where it ends. Returns whether settling puts energy of it into other hours than that of its end; NULL for NULL.';
-
-CREATE OR REPLACE FUNCTION telemetry.utc_day(moment timestamptz)
-RETURNS date
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
-    SELECT (moment AT TIME ZONE 'UTC')::date
-$$;
-
-COMMENT ON FUNCTION telemetry.utc_day(timestamptz) IS
-'Takes a moment. Returns the UTC day that it is in; NULL for NULL.';
-
 CREATE OR REPLACE FUNCTION telemetry.due_at(is_due boolean, read_at timestamptz, earlier_at timestamptz)
 RETURNS timestamptz
 LANGUAGE sql VOLATILE
@@ -220,14 +200,11 @@ BEGIN
     FROM unnest(queue_to_settle.device_ids, queue_to_settle.days, queue_to_settle.due)
         AS s (device_id, day, due_at)
     -- who settles a device holds its state, as this transaction does: what is seen to wait still waits at its end
-    WHERE NOT EXISTS (
-        SELECT
+    WHERE s.due_at < coalesce((
+        SELECT k.due_at
         FROM telemetry.settle_queue AS k
-        WHERE k.dataset = queue_to_settle.dataset
-            AND k.device_id = s.device_id
-            AND k.day = s.day
-            AND k.due_at <= s.due_at
-    )
+        WHERE k.dataset = queue_to_settle.dataset AND k.device_id = s.device_id AND k.day = s.day
+    ), 'infinity')
     GROUP BY s.device_id, s.day
     -- one lock order for all writers: no deadlock
     ORDER BY s.device_id COLLATE "C", s.day
@@ -270,8 +247,6 @@ REVOKE ALL ON FUNCTION
         telemetry.reading_kind, bigint, integer, timestamptz,
         telemetry.reading_kind, bigint, integer, timestamptz, double precision
     ),
-    telemetry.is_apart(timestamptz, timestamptz, interval),
-    telemetry.utc_day(timestamptz),
     telemetry.due_at(boolean, timestamptz, timestamptz),
     telemetry.implausible_readings(
         text, integer[], text[], timestamptz[], bigint[], timestamptz[], double precision[], double precision[]

@@ -17,6 +17,8 @@ CREATE OR REPLACE FUNCTION telemetry.store_meter_readings(
 )
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
+-- looks by key for each reading, and nothing planned anew for a group of one
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     v_any_implausible boolean;
@@ -33,7 +35,7 @@ DECLARE
     v_states timestamptz[];
     v_max_powers double precision[];
     v_tolerances double precision[];
-    v_levels bigint[];
+    v_in_doubt boolean[];
     v_due timestamptz[];
 BEGIN
     refused := ARRAY[]::integer[];
@@ -122,8 +124,17 @@ BEGIN
         judged AS (
             SELECT
                 f.*,
-                bool_and(f.counts_on) OVER (PARTITION BY f.meter_id, f.is_newer ORDER BY f.ts) AS is_counted
-            FROM followed AS f
+                CASE
+                    WHEN f.kind = 'difference' THEN f.reported_mwh
+                    WHEN f.is_counted THEN coalesce(f.register_mwh - f.earlier_mwh, 0)
+                    ELSE 0
+                END AS energy_mwh
+            FROM (
+                SELECT
+                    g.*,
+                    bool_and(g.counts_on) OVER (PARTITION BY g.meter_id, g.is_newer ORDER BY g.ts) AS is_counted
+                FROM followed AS g
+            ) AS f
         )
         SELECT
             bool_or(
@@ -134,29 +145,27 @@ BEGIN
             array_agg(j.meter_id),
             array_agg(j.ts),
             array_agg(j.kind),
-            array_agg(CASE
-                WHEN j.kind = 'difference' THEN j.reported_mwh
-                WHEN j.is_counted THEN coalesce(j.register_mwh - j.earlier_mwh, 0)
-                ELSE 0
-            END),
+            array_agg(j.energy_mwh),
             array_agg(j.register_mwh),
             array_agg(j.interval_start),
             array_agg(j.session_no),
             array_agg(j.voltage_mv),
-            array_agg(CASE WHEN j.is_counted THEN j.register_mwh END),
+            array_agg(j.is_newer AND j.kind <> 'difference' AND NOT j.is_counted),
             array_agg(telemetry.due_at(
                 NOT j.is_newer
                 OR (j.kind <> 'difference' AND NOT j.is_counted)
                 -- a register that waits for what comes
                 OR (j.earlier_kind <> 'difference' AND j.earlier_mwh IS NULL)
-                OR telemetry.is_apart(greatest(j.interval_start, j.earlier_ts), j.ts, rules.apportioned_above),
+                OR telemetry.is_apportioned(
+                    j.energy_mwh, greatest(j.interval_start, j.earlier_ts), j.ts, store_meter_readings.rules
+                ),
                 j.ts,
                 j.earlier_ts
             ))
         INTO
             v_any_implausible, v_places, v_ids, v_times, v_kinds, v_energies, v_registers, v_starts, v_sessions,
             v_voltages,
-            v_levels, v_due
+            v_in_doubt, v_due
         FROM judged AS j;
         EXIT WHEN v_any_implausible IS NOT TRUE;
 
@@ -180,8 +189,8 @@ BEGIN
         ) AS i;
     END LOOP;
 
-    -- the trigger keeps states and hours, and leaves levels and the queue to this function. Not for longer than this
-    -- statement: who writes next in the transaction may be somebody else
+    -- the trigger keeps states and hours, and leaves the queue to this function. Not for longer than this statement:
+    -- who writes next in the transaction may be somebody else
     PERFORM set_config('wattledger.arrival', 'judged', TRUE);
     WITH stored AS (
         INSERT INTO telemetry.meter_reading AS r (
@@ -207,22 +216,31 @@ BEGIN
     SELECT array_agg(s.meter_id), array_agg(s.ts) INTO stored_ids, stored_at FROM stored AS s;
     PERFORM set_config('wattledger.arrival', '', TRUE);
 
+    -- the trigger takes the newest register for the level
     UPDATE telemetry.meter_state AS d
-    SET level_mwh = l.level_mwh
-    FROM unnest(v_ids, v_times, v_levels) AS l (meter_id, ts, level_mwh)
-    WHERE d.meter_id = l.meter_id AND d.ts = l.ts AND d.level_mwh IS DISTINCT FROM l.level_mwh
-        -- what was there already changes nothing
-        AND (l.meter_id, l.ts) IN (SELECT n.meter_id, n.ts FROM unnest(stored_ids, stored_at) AS n (meter_id, ts));
+    SET level_mwh = NULL
+    FROM unnest(v_ids, v_times, v_in_doubt) AS l (meter_id, ts, is_in_doubt)
+    WHERE l.is_in_doubt AND d.meter_id = l.meter_id AND d.ts = l.ts;
     -- a new meter none of whose readings was stored
     DELETE FROM telemetry.meter_state AS d
     WHERE d.meter_id = ANY (meter_ids) AND d.ts = '-infinity';
 
     PERFORM telemetry.queue_to_settle(
-        'meter_reading', array_agg(s.meter_id), array_agg(telemetry.utc_day(s.ts)), array_agg(s.due_at)
+        'meter_reading', array_agg(q.meter_id), array_agg(telemetry.utc_day(q.ts)), array_agg(q.due_at)
     )
-    FROM unnest(v_ids, v_times, v_due) AS s (meter_id, ts, due_at)
-    INNER JOIN unnest(stored_ids, stored_at) AS n (meter_id, ts) USING (meter_id, ts)
-    WHERE s.due_at IS NOT NULL
+    FROM (
+        -- of what was there already nothing follows
+        SELECT s.meter_id, s.ts, min(s.due_at) AS due_at
+        FROM (
+            SELECT c.meter_id, c.ts, c.due_at, FALSE AS is_stored
+            FROM unnest(v_ids, v_times, v_due) AS c (meter_id, ts, due_at)
+            UNION ALL
+            SELECT n.meter_id, n.ts, NULL, TRUE
+            FROM unnest(stored_ids, stored_at) AS n (meter_id, ts)
+        ) AS s
+        GROUP BY s.meter_id, s.ts
+        HAVING bool_or(s.is_stored) AND min(s.due_at) IS NOT NULL
+    ) AS q
     HAVING count(*) > 0;
 END;
 $$;

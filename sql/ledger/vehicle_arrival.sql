@@ -18,6 +18,8 @@ CREATE OR REPLACE FUNCTION telemetry.store_vehicle_readings(
 )
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
+-- looks by key for each reading, and nothing planned anew for a group of one
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     v_any_implausible boolean;
@@ -35,7 +37,7 @@ DECLARE
     v_states timestamptz[];
     v_max_powers double precision[];
     v_tolerances double precision[];
-    v_levels bigint[];
+    v_in_doubt boolean[];
     v_due timestamptz[];
 BEGIN
     refused := ARRAY[]::integer[];
@@ -124,8 +126,17 @@ BEGIN
         judged AS (
             SELECT
                 f.*,
-                bool_and(f.counts_on) OVER (PARTITION BY f.vehicle_id, f.is_newer ORDER BY f.ts) AS is_counted
-            FROM followed AS f
+                CASE
+                    WHEN f.kind = 'difference' THEN f.reported_mwh
+                    WHEN f.is_counted THEN coalesce(f.register_mwh - f.earlier_mwh, 0)
+                    ELSE 0
+                END AS energy_mwh
+            FROM (
+                SELECT
+                    g.*,
+                    bool_and(g.counts_on) OVER (PARTITION BY g.vehicle_id, g.is_newer ORDER BY g.ts) AS is_counted
+                FROM followed AS g
+            ) AS f
         )
         SELECT
             bool_or(
@@ -136,23 +147,21 @@ BEGIN
             array_agg(j.vehicle_id),
             array_agg(j.ts),
             array_agg(j.kind),
-            array_agg(CASE
-                WHEN j.kind = 'difference' THEN j.reported_mwh
-                WHEN j.is_counted THEN coalesce(j.register_mwh - j.earlier_mwh, 0)
-                ELSE 0
-            END),
+            array_agg(j.energy_mwh),
             array_agg(j.register_mwh),
             array_agg(j.interval_start),
             array_agg(j.session_no),
             array_agg(j.soc_mpct),
             array_agg(j.battery_temp_mc),
-            array_agg(CASE WHEN j.is_counted THEN j.register_mwh END),
+            array_agg(j.is_newer AND j.kind <> 'difference' AND NOT j.is_counted),
             array_agg(telemetry.due_at(
                 NOT j.is_newer
                 OR (j.kind <> 'difference' AND NOT j.is_counted)
                 -- a register that waits for what comes
                 OR (j.earlier_kind <> 'difference' AND j.earlier_mwh IS NULL)
-                OR telemetry.is_apart(greatest(j.interval_start, j.earlier_ts), j.ts, rules.apportioned_above),
+                OR telemetry.is_apportioned(
+                    j.energy_mwh, greatest(j.interval_start, j.earlier_ts), j.ts, store_vehicle_readings.rules
+                ),
                 j.ts,
                 j.earlier_ts
             ))
@@ -160,7 +169,7 @@ BEGIN
             v_any_implausible, v_places, v_ids, v_times, v_kinds, v_energies, v_registers, v_starts, v_sessions,
             v_socs,
             v_battery_temps,
-            v_levels, v_due
+            v_in_doubt, v_due
         FROM judged AS j;
         EXIT WHEN v_any_implausible IS NOT TRUE;
 
@@ -184,8 +193,8 @@ BEGIN
         ) AS i;
     END LOOP;
 
-    -- the trigger keeps states and hours, and leaves levels and the queue to this function. Not for longer than this
-    -- statement: who writes next in the transaction may be somebody else
+    -- the trigger keeps states and hours, and leaves the queue to this function. Not for longer than this statement:
+    -- who writes next in the transaction may be somebody else
     PERFORM set_config('wattledger.arrival', 'judged', TRUE);
     WITH stored AS (
         INSERT INTO telemetry.vehicle_reading AS r (
@@ -212,22 +221,31 @@ BEGIN
     SELECT array_agg(s.vehicle_id), array_agg(s.ts) INTO stored_ids, stored_at FROM stored AS s;
     PERFORM set_config('wattledger.arrival', '', TRUE);
 
+    -- the trigger takes the newest register for the level
     UPDATE telemetry.vehicle_state AS d
-    SET level_mwh = l.level_mwh
-    FROM unnest(v_ids, v_times, v_levels) AS l (vehicle_id, ts, level_mwh)
-    WHERE d.vehicle_id = l.vehicle_id AND d.ts = l.ts AND d.level_mwh IS DISTINCT FROM l.level_mwh
-        -- what was there already changes nothing
-        AND (l.vehicle_id, l.ts) IN (SELECT n.vehicle_id, n.ts FROM unnest(stored_ids, stored_at) AS n (vehicle_id, ts));
+    SET level_mwh = NULL
+    FROM unnest(v_ids, v_times, v_in_doubt) AS l (vehicle_id, ts, is_in_doubt)
+    WHERE l.is_in_doubt AND d.vehicle_id = l.vehicle_id AND d.ts = l.ts;
     -- a new vehicle none of whose readings was stored
     DELETE FROM telemetry.vehicle_state AS d
     WHERE d.vehicle_id = ANY (vehicle_ids) AND d.ts = '-infinity';
 
     PERFORM telemetry.queue_to_settle(
-        'vehicle_reading', array_agg(s.vehicle_id), array_agg(telemetry.utc_day(s.ts)), array_agg(s.due_at)
+        'vehicle_reading', array_agg(q.vehicle_id), array_agg(telemetry.utc_day(q.ts)), array_agg(q.due_at)
     )
-    FROM unnest(v_ids, v_times, v_due) AS s (vehicle_id, ts, due_at)
-    INNER JOIN unnest(stored_ids, stored_at) AS n (vehicle_id, ts) USING (vehicle_id, ts)
-    WHERE s.due_at IS NOT NULL
+    FROM (
+        -- of what was there already nothing follows
+        SELECT s.vehicle_id, s.ts, min(s.due_at) AS due_at
+        FROM (
+            SELECT c.vehicle_id, c.ts, c.due_at, FALSE AS is_stored
+            FROM unnest(v_ids, v_times, v_due) AS c (vehicle_id, ts, due_at)
+            UNION ALL
+            SELECT n.vehicle_id, n.ts, NULL, TRUE
+            FROM unnest(stored_ids, stored_at) AS n (vehicle_id, ts)
+        ) AS s
+        GROUP BY s.vehicle_id, s.ts
+        HAVING bool_or(s.is_stored) AND min(s.due_at) IS NOT NULL
+    ) AS q
     HAVING count(*) > 0;
 END;
 $$;

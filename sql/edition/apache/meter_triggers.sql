@@ -44,7 +44,7 @@ BEGIN
             hour_first_reading_at, hour_last_reading_at, hour_last_received_at,
             hour_voltage_mv_min, hour_voltage_mv_max, hour_voltage_mv_sum, hour_voltage_samples,
             ts, energy_mwh, voltage_mv, received_at,
-            kind, register_mwh, session_no, max_power_kw
+            kind, register_mwh, session_no, level_mwh, max_power_kw
         )
         SELECT DISTINCT ON (h.meter_id)
             h.*,
@@ -55,13 +55,15 @@ BEGIN
             l.kind,
             l.register_mwh,
             l.session_no,
+            l.register_mwh,
             (
                 SELECT k.max_power_kw
                 FROM telemetry.device_setting AS k
                 WHERE k.dataset = 'meter_reading' AND k.device_id = h.meter_id
             )
         FROM hour AS h
-        LEFT JOIN latest AS l ON l.meter_id = h.meter_id
+        -- each of them has an hour. FULL joins are never nested loops, which a plan made for a small group would keep
+        FULL JOIN latest AS l ON l.meter_id = h.meter_id
         ORDER BY h.meter_id, h.bucket DESC
         ON CONFLICT ON CONSTRAINT meter_state_pkey DO UPDATE SET
             hour_energy_mwh = r.hour_energy_mwh + excluded.hour_energy_mwh,
@@ -81,7 +83,8 @@ BEGIN
             received_at = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.received_at ELSE r.received_at END,
             kind = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.kind ELSE r.kind END,
             register_mwh = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.register_mwh ELSE r.register_mwh END,
-            session_no = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.session_no ELSE r.session_no END
+            session_no = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.session_no ELSE r.session_no END,
+            level_mwh = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.register_mwh ELSE r.level_mwh END
         WHERE r.hour = excluded.hour
         RETURNING TRUE
     )
@@ -146,9 +149,9 @@ BEGIN
         UNION ALL
         SELECT h.*
         FROM hour AS h
-        INNER JOIN newest AS n ON n.meter_id = h.meter_id
-        INNER JOIN telemetry.meter_state AS o ON o.meter_id = h.meter_id
-        WHERE h.bucket < greatest(n.bucket, o.hour)
+        FULL JOIN newest AS n ON n.meter_id = h.meter_id
+        INNER JOIN telemetry.meter_state AS o ON o.meter_id = coalesce(h.meter_id, n.meter_id)
+        WHERE coalesce(h.bucket, n.bucket) < greatest(n.bucket, o.hour)
     ),
     hours AS (
         INSERT INTO telemetry.meter_energy_hourly AS r (
@@ -238,10 +241,11 @@ BEGIN
         received_at = CASE WHEN telemetry.is_newer(l.ts, r.ts) THEN l.received_at ELSE r.received_at END,
         kind = CASE WHEN telemetry.is_newer(l.ts, r.ts) THEN l.kind ELSE r.kind END,
         register_mwh = CASE WHEN telemetry.is_newer(l.ts, r.ts) THEN l.register_mwh ELSE r.register_mwh END,
-        session_no = CASE WHEN telemetry.is_newer(l.ts, r.ts) THEN l.session_no ELSE r.session_no END
+        session_no = CASE WHEN telemetry.is_newer(l.ts, r.ts) THEN l.session_no ELSE r.session_no END,
+        level_mwh = CASE WHEN telemetry.is_newer(l.ts, r.ts) THEN l.register_mwh ELSE r.level_mwh END
     FROM newest AS n
-    LEFT JOIN latest AS l ON l.meter_id = n.meter_id
-    WHERE n.meter_id = r.meter_id AND (n.bucket > r.hour OR telemetry.is_newer(l.ts, r.ts));
+    FULL JOIN latest AS l ON l.meter_id = n.meter_id
+    WHERE r.meter_id = coalesce(n.meter_id, l.meter_id) AND (n.bucket > r.hour OR telemetry.is_newer(l.ts, r.ts));
     RETURN NULL;
 END;
 $$;

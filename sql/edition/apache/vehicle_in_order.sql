@@ -157,7 +157,9 @@ BEGIN
                 s.vehicle_id,
                 s.ts,
                 telemetry.due_at(
-                    telemetry.is_apart(greatest(s.interval_start, d.earlier_ts), s.ts, v_apportioned_above),
+                    telemetry.is_apportioned(
+                        d.energy_mwh, greatest(s.interval_start, d.earlier_ts), s.ts, accepted.rules
+                    ),
                     s.ts,
                     d.earlier_ts
                 ) AS due_at

@@ -49,7 +49,7 @@ BEGIN
             hour_soc_mpct_min, hour_soc_mpct_max, hour_soc_mpct_sum, hour_soc_samples,
             hour_battery_temp_mc_min, hour_battery_temp_mc_max, hour_battery_temp_mc_sum, hour_battery_temp_samples,
             ts, energy_mwh, soc_mpct, battery_temp_mc, received_at,
-            kind, register_mwh, session_no, max_power_kw
+            kind, register_mwh, session_no, level_mwh, max_power_kw
         )
         SELECT DISTINCT ON (h.vehicle_id)
             h.*,
@@ -61,13 +61,15 @@ BEGIN
             l.kind,
             l.register_mwh,
             l.session_no,
+            l.register_mwh,
             (
                 SELECT k.max_power_kw
                 FROM telemetry.device_setting AS k
                 WHERE k.dataset = 'vehicle_reading' AND k.device_id = h.vehicle_id
             )
         FROM hour AS h
-        LEFT JOIN latest AS l ON l.vehicle_id = h.vehicle_id
+        -- each of them has an hour. FULL joins are never nested loops, which a plan made for a small group would keep
+        FULL JOIN latest AS l ON l.vehicle_id = h.vehicle_id
         ORDER BY h.vehicle_id, h.bucket DESC
         ON CONFLICT ON CONSTRAINT vehicle_state_pkey DO UPDATE SET
             hour_energy_mwh = r.hour_energy_mwh + excluded.hour_energy_mwh,
@@ -92,7 +94,8 @@ BEGIN
             received_at = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.received_at ELSE r.received_at END,
             kind = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.kind ELSE r.kind END,
             register_mwh = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.register_mwh ELSE r.register_mwh END,
-            session_no = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.session_no ELSE r.session_no END
+            session_no = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.session_no ELSE r.session_no END,
+            level_mwh = CASE WHEN telemetry.is_newer(excluded.ts, r.ts) THEN excluded.register_mwh ELSE r.level_mwh END
         WHERE r.hour = excluded.hour
         RETURNING TRUE
     )
@@ -165,9 +168,9 @@ BEGIN
         UNION ALL
         SELECT h.*
         FROM hour AS h
-        INNER JOIN newest AS n ON n.vehicle_id = h.vehicle_id
-        INNER JOIN telemetry.vehicle_state AS o ON o.vehicle_id = h.vehicle_id
-        WHERE h.bucket < greatest(n.bucket, o.hour)
+        FULL JOIN newest AS n ON n.vehicle_id = h.vehicle_id
+        INNER JOIN telemetry.vehicle_state AS o ON o.vehicle_id = coalesce(h.vehicle_id, n.vehicle_id)
+        WHERE coalesce(h.bucket, n.bucket) < greatest(n.bucket, o.hour)
     ),
     hours AS (
         INSERT INTO telemetry.vehicle_energy_hourly AS r (
@@ -280,10 +283,11 @@ BEGIN
         received_at = CASE WHEN telemetry.is_newer(l.ts, r.ts) THEN l.received_at ELSE r.received_at END,
         kind = CASE WHEN telemetry.is_newer(l.ts, r.ts) THEN l.kind ELSE r.kind END,
         register_mwh = CASE WHEN telemetry.is_newer(l.ts, r.ts) THEN l.register_mwh ELSE r.register_mwh END,
-        session_no = CASE WHEN telemetry.is_newer(l.ts, r.ts) THEN l.session_no ELSE r.session_no END
+        session_no = CASE WHEN telemetry.is_newer(l.ts, r.ts) THEN l.session_no ELSE r.session_no END,
+        level_mwh = CASE WHEN telemetry.is_newer(l.ts, r.ts) THEN l.register_mwh ELSE r.level_mwh END
     FROM newest AS n
-    LEFT JOIN latest AS l ON l.vehicle_id = n.vehicle_id
-    WHERE n.vehicle_id = r.vehicle_id AND (n.bucket > r.hour OR telemetry.is_newer(l.ts, r.ts));
+    FULL JOIN latest AS l ON l.vehicle_id = n.vehicle_id
+    WHERE r.vehicle_id = coalesce(n.vehicle_id, l.vehicle_id) AND (n.bucket > r.hour OR telemetry.is_newer(l.ts, r.ts));
     RETURN NULL;
 END;
 $$;

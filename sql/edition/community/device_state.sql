@@ -9,7 +9,8 @@ BEGIN
     PERFORM telemetry.check_isolation();
     PERFORM telemetry.check_complete('meter_reading', (SELECT min(a.ts) FROM added AS a));
     INSERT INTO telemetry.meter_state AS d (
-        meter_id, ts, energy_mwh, voltage_mv, received_at, kind, register_mwh, session_no, max_power_kw
+        meter_id, ts, energy_mwh, voltage_mv, received_at,
+        kind, register_mwh, session_no, level_mwh, max_power_kw
     )
     SELECT DISTINCT ON (a.meter_id)
         a.meter_id,
@@ -20,6 +21,7 @@ BEGIN
         a.kind,
         a.register_mwh,
         a.session_no,
+        a.register_mwh,
         (
             SELECT k.max_power_kw
             FROM telemetry.device_setting AS k
@@ -37,7 +39,8 @@ BEGIN
         received_at = excluded.received_at,
         kind = excluded.kind,
         register_mwh = excluded.register_mwh,
-        session_no = excluded.session_no
+        session_no = excluded.session_no,
+        level_mwh = excluded.level_mwh
     WHERE telemetry.is_newer(excluded.ts, d.ts);
     IF current_setting('wattledger.arrival', TRUE) IS DISTINCT FROM 'judged' THEN
         PERFORM telemetry.settle_written('meter_reading', array_agg(w.meter_id), array_agg(w.day))
@@ -61,7 +64,8 @@ BEGIN
     PERFORM telemetry.check_isolation();
     PERFORM telemetry.check_complete('vehicle_reading', (SELECT min(a.ts) FROM added AS a));
     INSERT INTO telemetry.vehicle_state AS d (
-        vehicle_id, ts, energy_mwh, soc_mpct, battery_temp_mc, received_at, kind, register_mwh, session_no, max_power_kw
+        vehicle_id, ts, energy_mwh, soc_mpct, battery_temp_mc, received_at,
+        kind, register_mwh, session_no, level_mwh, max_power_kw
     )
     SELECT DISTINCT ON (a.vehicle_id)
         a.vehicle_id,
@@ -73,6 +77,7 @@ BEGIN
         a.kind,
         a.register_mwh,
         a.session_no,
+        a.register_mwh,
         (
             SELECT k.max_power_kw
             FROM telemetry.device_setting AS k
@@ -91,7 +96,8 @@ BEGIN
         received_at = excluded.received_at,
         kind = excluded.kind,
         register_mwh = excluded.register_mwh,
-        session_no = excluded.session_no
+        session_no = excluded.session_no,
+        level_mwh = excluded.level_mwh
     WHERE telemetry.is_newer(excluded.ts, d.ts);
     IF current_setting('wattledger.arrival', TRUE) IS DISTINCT FROM 'judged' THEN
         PERFORM telemetry.settle_written('vehicle_reading', array_agg(w.vehicle_id), array_agg(w.day))

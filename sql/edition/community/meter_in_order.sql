@@ -1,5 +1,5 @@
--- Storing of meter readings that all come in order, the usual group, on the Community edition: one statement moves the
--- states and writes the rows.
+-- Storing of meter readings that all come in order, the usual group, on the Community edition: one statement moves
+-- the states and writes the rows.
 
 CREATE OR REPLACE FUNCTION telemetry.store_meter_readings_in_order(
     meter_ids text[],
@@ -135,7 +135,9 @@ BEGIN
                 s.meter_id,
                 s.ts,
                 telemetry.due_at(
-                    telemetry.is_apart(greatest(s.interval_start, d.earlier_ts), s.ts, v_apportioned_above),
+                    telemetry.is_apportioned(
+                        d.energy_mwh, greatest(s.interval_start, d.earlier_ts), s.ts, accepted.rules
+                    ),
                     s.ts,
                     d.earlier_ts
                 ) AS due_at
