@@ -7,12 +7,12 @@ CREATE OR REPLACE FUNCTION telemetry.plausible_mwh(
     since timestamptz,
     until timestamptz
 )
-RETURNS double precision
+RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
     -- greatest passes over NULL
     SELECT CASE WHEN since IS NOT NULL THEN
-        max_power_kw * greatest(date_part('epoch', until - since), 60) * (1e6 / 3600)
+        telemetry.mwh(max_power_kw / 3600 * greatest(date_part('epoch', until - since), 60))
     END
 $$;
 
@@ -70,7 +70,7 @@ CREATE OR REPLACE FUNCTION telemetry.implausible_readings(
     differences_mwh bigint[],
     states_at timestamptz[],
     max_powers_kw double precision[],
-    tolerances_mwh double precision[],
+    tolerances_mwh bigint[],
     OUT refused integer[],
     OUT details text[]
 )
@@ -106,7 +106,7 @@ BEGIN
                 '%s kWh in %s s is %s kW; a %s',
                 trim_scale(telemetry.kwh(v_reading.difference_mwh)),
                 to_char(v_seconds, 'FM999,999,999,999,990'),
-                to_char(v_reading.difference_mwh / v_seconds * 3600 / 1e6, 'FM999,999,999,999,990'),
+                to_char(telemetry.kwh(v_reading.difference_mwh) * 3600 / v_seconds::numeric, 'FM999,999,999,999,990'),
                 CASE dataset
                     WHEN 'meter_reading' THEN 'meter''s register is sent as kwhTotalAc'
                     ELSE 'vehicle''s register is sent as kwhTotalDc'
@@ -120,7 +120,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.implausible_readings(
-    text, integer[], text[], timestamptz[], bigint[], timestamptz[], double precision[], double precision[]
+    text, integer[], text[], timestamptz[], bigint[], timestamptz[], double precision[], bigint[]
 ) IS
 'Takes meter_reading or vehicle_reading, and readings that are newer than their devices'' states, by device and time: place in what was sent, device, time, energy of a difference in milliwatt-hours (NULL: a register), time of the state (NULL: none), the device''s greatest power in kW and its tolerance in milliwatt-hours. Returns the places of those whose energy cannot have flowed since the reading before, and for each a sentence that says so.';
 
@@ -249,7 +249,7 @@ REVOKE ALL ON FUNCTION
     ),
     telemetry.due_at(boolean, timestamptz, timestamptz),
     telemetry.implausible_readings(
-        text, integer[], text[], timestamptz[], bigint[], timestamptz[], double precision[], double precision[]
+        text, integer[], text[], timestamptz[], bigint[], timestamptz[], double precision[], bigint[]
     ),
     telemetry.number_sessions(text, text[], text[]),
     telemetry.known_sessions(text, text[], text[]),

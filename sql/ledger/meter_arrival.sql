@@ -34,7 +34,7 @@ DECLARE
     v_differences bigint[];
     v_states timestamptz[];
     v_max_powers double precision[];
-    v_tolerances double precision[];
+    v_tolerances bigint[];
     v_in_doubt boolean[];
     v_due timestamptz[];
 BEGIN
@@ -72,8 +72,8 @@ BEGIN
                 d.level_mwh,
                 d.session_no AS state_session_no,
                 coalesce(d.max_power_kw, rules.max_power_kw) AS max_power_kw,
-                coalesce(o.tolerance_kwh, rules.tolerance_kwh) * 1e6 AS tolerance_mwh,
-                s.ts > coalesce(d.ts, '-infinity') AS is_newer,
+                telemetry.mwh(coalesce(o.tolerance_kwh, rules.tolerance_kwh)) AS tolerance_mwh,
+                telemetry.is_newer(s.ts, d.ts) AS is_newer,
                 CASE WHEN s.kind <> 'difference' THEN s.reported_mwh END AS register_mwh
             FROM unnest(
                 places, meter_ids, read_at, kinds, reported_mwh, interval_starts, session_ids, voltages_mv
@@ -177,7 +177,7 @@ BEGIN
             array_agg(nullif(d.ts, '-infinity') ORDER BY s.meter_id, s.ts, s.place),
             array_agg(coalesce(d.max_power_kw, rules.max_power_kw) ORDER BY s.meter_id, s.ts, s.place),
             array_agg(
-                coalesce(o.tolerance_kwh, rules.tolerance_kwh) * 1e6 ORDER BY s.meter_id, s.ts, s.place
+                telemetry.mwh(coalesce(o.tolerance_kwh, rules.tolerance_kwh)) ORDER BY s.meter_id, s.ts, s.place
             )
         INTO v_places, v_ids, v_times, v_differences, v_states, v_max_powers, v_tolerances
         FROM unnest(places, meter_ids, read_at, kinds, reported_mwh) AS s (place, meter_id, ts, kind, reported_mwh)

@@ -99,7 +99,7 @@ BEGIN
             ORDER BY r.vehicle_id COLLATE "C"
         ) AS s
         WHERE d.vehicle_id = s.vehicle_id
-            AND s.ts > d.ts
+            AND telemetry.is_newer(s.ts, d.ts)
             AND CASE
                 -- a register that waits for what comes has to be settled
                 WHEN s.register_mwh IS NULL THEN (d.kind = 'difference' OR d.level_mwh IS NOT NULL)
