@@ -233,6 +233,7 @@ def test_a_local_day_of_25_hours_has_the_energy_of_25(db: Connection) -> None:
         for number in range(25, 32)
         if (day := datetime(year, 10, number, tzinfo=place)).weekday() == 6 and day < START
     )
+    # for ever, in this file
     db.execute("UPDATE telemetry.dataset SET keep = NULL")
     since = last.astimezone(UTC)
     sent = reported("lifetime_register", every(HOUR, since, 28), KWH)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from tests.ledger.histories import SETTINGS, Settings, histories, records
-from tests.support.community import Engine
 from tests.support.fold import Exchange, Reading, Record
 from tests.support.ledger import (
     Device,
@@ -26,31 +25,9 @@ from tests.support.ledger import (
     settle_due,
 )
 from tests.support.readings import Connection
-from tests.support.server import Server
 
-
-@pytest.fixture(scope="module")
-def server_url(database_server: Server) -> Iterator[str]:
-    """A database for all examples, each of which has a device of its own."""
-    with database_server.clone() as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def server_db(server_url: str) -> Iterator[Connection]:
-    """A session of it."""
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute("SET timezone = 'UTC'")
-        yield connection
-
-
-@pytest.fixture(scope="module")
-def wasm_db(engine: Engine) -> Iterator[Connection]:
-    """The same on the Community edition as WebAssembly."""
-    engine.reset()
-    with psycopg.connect(engine.url, autocommit=True) as connection:
-        connection.execute("SET timezone = 'UTC'")
-        yield connection
+ON_SERVER = pytest.mark.parametrize("where", ["server"], indirect=True, scope="module")
+ON_WEBASSEMBLY = pytest.mark.parametrize("where", ["webassembly"], indirect=True, scope="module")
 
 
 @st.composite
@@ -144,6 +121,7 @@ def play(
     assert settle(db) == 0
 
 
+@ON_SERVER
 @settings(
     max_examples=150,
     deadline=None,
@@ -152,20 +130,21 @@ def play(
 )
 @given(case=cases())
 def test_any_history_in_any_order_comes_to_what_the_plain_fold_says(
-    server_db: Connection, case: Any
+    db: Connection, case: Any
 ) -> None:
-    play(server_db, *case)
+    play(db, *case)
 
 
+@ON_WEBASSEMBLY
 @settings(
-    max_examples=10,
+    max_examples=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
 @given(case=cases())
-def test_so_it_does_on_the_community_edition(wasm_db: Connection, case: Any) -> None:
-    play(wasm_db, *case)
+def test_so_it_does_on_the_community_edition(db: Connection, case: Any) -> None:
+    play(db, *case)
 
 
 def at_once(url: str, works: list[Callable[[Connection], None]]) -> None:
@@ -192,6 +171,7 @@ def settle_once_more(db: Connection) -> None:
     settle_due(db)
 
 
+@ON_SERVER
 @settings(
     max_examples=25,
     deadline=None,
@@ -200,12 +180,10 @@ def settle_once_more(db: Connection) -> None:
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
 @given(case=cases())
-def test_writers_and_settlers_at_once_come_to_it_too(
-    server_url: str, server_db: Connection, case: Any
-) -> None:
+def test_writers_and_settlers_at_once_come_to_it_too(url: str, db: Connection, case: Any) -> None:
     told, readings, made, random = case
     device = new_device(random.choice(["meter", "vehicle"]))
-    tell(server_db, device, told)
+    tell(db, device, told)
     plans = [batches(random, readings) for _ in range(3)]
     stored: list[int] = []
     ended: list[int] = []
@@ -226,10 +204,10 @@ def test_writers_and_settlers_at_once_come_to_it_too(
         while len(ended) < len(plans):
             settle_due(db, 1)
 
-    at_once(server_url, [*map(write, plans), settle_meanwhile, settle_meanwhile])
+    at_once(url, [*map(write, plans), settle_meanwhile, settle_meanwhile])
     assert sum(stored) == len(readings)
     for one in made if readings else []:
-        record(server_db, device, one)
-    at_once(server_url, [settle_once_more] * 2)
-    settle(server_db)
-    check(server_db, device, readings, made if readings else [], told.rules())
+        record(db, device, one)
+    at_once(url, [settle_once_more] * 2)
+    settle(db)
+    check(db, device, readings, made if readings else [], told.rules())
