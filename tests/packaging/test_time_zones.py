@@ -40,7 +40,6 @@ REVIEWED = {
     ("upkeep.sql", "now() - w.watermark"),
     ("drop.sql", "clock_timestamp() - v_since"),
     ("turns.sql", "clock_timestamp() - v_since"),
-    ("settle_due.sql", "clock_timestamp() - v_told"),
     # minutes
     ("acceptance.sql", "now() + r.clock_skew"),
     ("arrival.sql", "now() + random("),
