@@ -2,7 +2,7 @@
 
 CREATE OR REPLACE VIEW bi.register_event AS
 SELECT
-    split_part(e.dataset, '_', 1) AS side,
+    s.side,
     e.device_id,
     e.happened_at,
     e.event,
@@ -15,7 +15,9 @@ SELECT
         WHEN e.event IN ('reset', 'jump') AND r.happened_at IS NULL THEN 'open'
         ELSE 'settled'
     END AS state
-FROM telemetry.register_event AS e
+-- so that one side's are found by index
+FROM (VALUES ('meter_reading', 'meter'), ('vehicle_reading', 'vehicle')) AS s (dataset, side)
+INNER JOIN telemetry.register_event AS e ON e.dataset = s.dataset
 LEFT JOIN LATERAL (
     SELECT max(v.happened_at) AS happened_at
     FROM telemetry.standing_record AS v

@@ -37,6 +37,13 @@ def fill(connection: Connection) -> None:
             " SELECT %s || '-' || d, %s, 1000 FROM generate_series(%s, 20000) AS d",
             [prefix, NOW - timedelta(days=DAYS + 20), DEVICES + 1],
         )
+        connection.execute(
+            "INSERT INTO telemetry.register_event (dataset, device_id, happened_at, event,"
+            " source_day, booked_mwh, explained_mwh, is_final)"
+            " SELECT %s, %s || '-' || d, %s, 'reset', %s, 0, 0, true"
+            " FROM generate_series(1, 20000) AS d",
+            [table, prefix, NOW, NOW.date()],
+        )
     link(connection, "V-1", "M-1", NOW - timedelta(days=30), NOW - timedelta(hours=5))
     link(connection, "V-1", "M-2", NOW - timedelta(hours=5))
     # what the scheduler of the Community edition has done by then
@@ -150,6 +157,16 @@ def test_a_page_of_states_reads_its_rows_alone_in_the_order_of_the_key(
     (scan,) = [node for node in nodes if node.get("Relation Name") == f"{kind}_state"]
     assert scan["Index Name"] == f"{kind}_state_pkey"
     assert scan["Actual Rows"] == 100
+
+
+@pytest.mark.parametrize("kind", ["meter", "vehicle"])
+def test_events_of_a_page_of_states_are_found_by_index(filled: Connection, kind: str) -> None:
+    query = f"SELECT * FROM api.{kind}_states(%s, 100)"
+    nodes = executed_nodes(filled, query, [f"{kind[0].upper()}-5"])
+    (scan,) = [node for node in nodes if node.get("Relation Name") == "register_event"]
+    assert scan["Index Name"] == "register_event_pkey"
+    assert all(f"{column} = " in scan["Index Cond"] for column in ("dataset", "device_id"))
+    assert (scan["Actual Loops"], scan["Actual Rows"]) == (100, 1)
 
 
 # more often than PostgreSQL plans with the values at hand, so that the generic plan is seen too
