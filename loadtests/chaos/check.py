@@ -8,9 +8,12 @@ from loadtests.chaos.fleet import Fleet
 from loadtests.chaos.installation import Installation
 
 _STORED = """
-SELECT m.meter_id, count(*), sum(m.energy_mwh)::bigint FROM telemetry.meter_reading AS m GROUP BY 1
+SELECT m.meter_id, count(*) FILTER (WHERE m.entry = 0), sum(m.energy_mwh)::bigint
+FROM telemetry.meter_reading AS m
+GROUP BY 1
 UNION ALL
-SELECT v.vehicle_id, count(*), sum(v.energy_mwh)::bigint FROM telemetry.vehicle_reading AS v
+SELECT v.vehicle_id, count(*) FILTER (WHERE v.entry = 0), sum(v.energy_mwh)::bigint
+FROM telemetry.vehicle_reading AS v
 GROUP BY 1
 """
 

@@ -60,8 +60,8 @@ def test_workers_that_write_the_same_devices_do_not_deadlock_and_store_each_once
     assert sum(accepted) == len(readings)
     with psycopg.connect(database_url) as connection:
         row = connection.execute(
-            "SELECT (SELECT count(*) FROM telemetry.meter_reading),"
-            " (SELECT count(*) FROM telemetry.vehicle_reading), d.deadlocks"
+            "SELECT (SELECT count(*) FROM telemetry.meter_reading WHERE entry = 0),"
+            " (SELECT count(*) FROM telemetry.vehicle_reading WHERE entry = 0), d.deadlocks"
             " FROM pg_stat_database AS d WHERE d.datname = current_database()"
         ).fetchone()
     assert row == (400, 400, 0)
