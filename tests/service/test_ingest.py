@@ -229,6 +229,21 @@ def test_a_bad_body_is_400_saying_what_to_fix_and_the_service_goes_on(
 
 
 @pytest.mark.parametrize(
+    ("make", "energy", "register"),
+    [(meter, "kwhConsumedAc", "kwhTotalAc"), (vehicle, "kwhDeliveredDc", "kwhTotalDc")],
+)
+def test_a_register_sent_as_a_difference_is_refused_with_the_field_that_it_belongs_in(
+    post: Any, make: Any, energy: str, register: str
+) -> None:
+    assert post(make(ts=NOW - timedelta(minutes=1))).status_code == 201
+    answer = post(make(**{energy: 163.63}))
+    assert answer.json()["rejected"][0]["reason"] == "out_of_range"
+    detail = problem_of(answer, 400)["detail"]
+    assert "163.63 kWh in 60 s is 9,818 kW" in detail
+    assert f"register is sent as {register}" in detail
+
+
+@pytest.mark.parametrize(
     "meter_id", ["it's", 'say "M"', "'); DROP TABLE x; --", "🔌", "عداد", "a b", "%s", "\\", "é"]
 )
 def test_an_unusual_id_round_trips(post: Any, client: Any, meter_id: str) -> None:
