@@ -1,0 +1,1 @@
+"""Backlogs of registers and differences: what settling them takes, and what live readings feel."""
