@@ -1,7 +1,7 @@
 """Fleet that posts without pause, sends again what was not acknowledged, and keeps the count.
 
 Of each device only the number of readings and the sum of their energy is kept: that is what must
-be stored in the end, to the milliwatt-hour.
+be stored in the end, to the milliwatt-hour. Of those with registers each reading is kept.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import json
 import random
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 
 from loadtests.support.client import Client, Lost
@@ -21,10 +21,15 @@ from loadtests.support.paced import Paced, Request
 _BATCHES, _READS = 10, 3
 _BATCH_READINGS = 40
 _AGAIN_SECONDS = 0.1
+# of one with a register, of so many readings one is sent after all others
+_HELD_BACK = 8
 
 
 class Device(CountedDevice):
-    """A meter or a vehicle whose clock may jump: no two of its readings are of one moment."""
+    """A meter or a vehicle whose clock may jump: no two of its readings are of one moment.
+
+    One with a register holds some back, and sends them late.
+    """
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -32,9 +37,21 @@ class Device(CountedDevice):
         self._last_ms = 0
         # readings may be of one moment where clocks jump: none twice
         self._taken_while_off: set[int] = set()
+        self._held: deque[tuple[int, int]] = deque()
+        self._turn = 0
 
     def next(self) -> tuple[int, int]:
-        """The next reading: its time in epoch milliseconds and its energy in milliwatt-hours."""
+        """The next reading: its time in epoch milliseconds, and what it measured."""
+        self._turn += 1
+        if self._turn % _HELD_BACK == 0 and self._held:
+            return self._held.popleft()
+        taken = self._take()
+        if self.is_register and self._turn % _HELD_BACK == 1:
+            self._held.append(taken)
+            return self._take()
+        return taken
+
+    def _take(self) -> tuple[int, int]:
         now = int(time.time() * 1000)
         if self.clock_off_ms:
             at = now + self.clock_off_ms
@@ -43,7 +60,7 @@ class Device(CountedDevice):
             self._taken_while_off.add(at)
         else:
             at = self._last_ms = max(now, self._last_ms + 1)
-        return at, self.next_energy()
+        return at, self.measure(at)
 
 
 class Fleet(Paced):
@@ -96,9 +113,9 @@ class Fleet(Paced):
             self.well_since = None
             await asyncio.sleep(_AGAIN_SECONDS)
         refused = {entry["index"]: entry["reason"] for entry in _rejected(status, answer)}
-        for place, (device, _, energy) in enumerate(taken):
+        for place, (device, at, energy) in enumerate(taken):
             if place not in refused:
-                device.acknowledge(energy)
+                device.acknowledge(at, energy)
             else:
                 self.answers[f"refused as {refused[place]}"] += 1
         self.acknowledged_at = time.monotonic()

@@ -19,7 +19,8 @@ def text(run: Run, fleet: Fleet, minutes: float, restarts: int) -> str:
         f"{minutes:.0f} minutes, {len(run.events)} faults, {rate} readings/s of"
         f" {run.full_rate:,.0f} at most. {last.acknowledged:,} readings acknowledged,"
         f" {last.lost} lost, {last.duplicates} stored twice, {last.energy_off_mwh} mWh off;"
-        f" `ops.verify` over everything: {last.differences} differences.",
+        f" `ops.verify` over everything: {last.differences} differences; of devices with registers"
+        f" {last.ledgers_off} whose hours are not what a plain fold says.",
         _faults(run.events),
         _memory(run.memory),
         f"Answers: {answers}. Whole services started again by their supervisor: {restarts}.",

@@ -135,7 +135,11 @@ def _line(event: Event) -> str:
     if event.recovered_seconds is None or event.finding is None:
         return f"{name}: NOT WELL AGAIN after {_RECOVERY_SECONDS:g} s"
     found = event.finding
-    checked = "" if found.differences is None else f", {found.differences} differences"
+    checked = (
+        ""
+        if found.differences is None
+        else f", {found.differences} differences, {found.ledgers_off} ledgers off"
+    )
     return (
         f"{name}: lasted {event.lasted_seconds:.1f} s, well again after"
         f" {event.recovered_seconds:.1f} s; {found.acknowledged:,} acknowledged,"

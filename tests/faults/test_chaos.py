@@ -78,5 +78,6 @@ def test_nothing_acknowledged_is_lost_or_stored_twice_and_all_agrees(
     assert finding is not None
     assert finding.is_good, arena.lines[-1]
     assert finding.differences == 0
+    assert finding.ledgers_off == 0
     # the load was there, before the fault and after it
     assert finding.acknowledged > (before.acknowledged if before else 0) + 100
