@@ -51,6 +51,8 @@ def fill(db: Connection, begin: datetime, devices: int, minutes: int = 10) -> No
 
 def refresh(db: Connection) -> None:
     """As far as the policies go: hours up to an hour ago, days up to yesterday."""
+    # energy counts where it was read: nothing waits to be settled
+    db.execute("DELETE FROM telemetry.settle_queue")
     db.execute("CALL ops.refresh(%s, now())", [NOW - timedelta(days=10)])
     db.execute("ANALYZE")
 
