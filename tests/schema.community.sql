@@ -839,13 +839,9 @@ FUNCTION telemetry.hours_without_chunk(dataset text, read_at timestamptz[], olde
     RETURNS timestamptz[]
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
-FUNCTION telemetry.implausible_readings(dataset text, places integer[], device_ids text[], read_at timestamptz[], differences_mwh bigint[], states_at timestamptz[], max_powers_kw double precision[], tolerances_mwh double precision[], OUT refused integer[], OUT details text[])
+FUNCTION telemetry.implausible_readings(dataset text, places integer[], device_ids text[], read_at timestamptz[], differences_mwh bigint[], states_at timestamptz[], max_powers_kw double precision[], tolerances_mwh bigint[], OUT refused integer[], OUT details text[])
     RETURNS record
     LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
-
-FUNCTION telemetry.is_apart(since timestamptz, until timestamptz, apportioned_above interval)
-    RETURNS boolean
-    LANGUAGE sql STABLE PARALLEL SAFE;
 
 FUNCTION telemetry.is_apportioned(energy_mwh bigint, since timestamptz, until timestamptz, rules telemetry.register_rules)
     RETURNS boolean
@@ -1035,7 +1031,7 @@ FUNCTION telemetry.place(ordering text, sorted_by jsonb)
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.plausible_mwh(max_power_kw double precision, since timestamptz, until timestamptz)
-    RETURNS double precision
+    RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
 FUNCTION telemetry.plausible_mwh(gap interval, rules telemetry.register_rules)
@@ -1231,7 +1227,7 @@ FUNCTION telemetry.start_link_change(acting_key text)
 
 FUNCTION telemetry.store_meter_readings(places integer[], meter_ids text[], read_at timestamptz[], kinds telemetry.reading_kind[], reported_mwh bigint[], interval_starts timestamptz[], session_ids text[], voltages_mv integer[], rules telemetry.register_rules, OUT stored_ids text[], OUT stored_at timestamptz[], OUT refused integer[], OUT details text[])
     RETURNS record
-    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_generic_plan';
 
 FUNCTION telemetry.store_meter_readings_in_order(meter_ids text[], read_at timestamptz[], kinds text[], energies_kwh double precision[], interval_starts timestamptz[], session_ids text[], voltages_v double precision[], accepted telemetry.accepted, newest timestamptz)
     RETURNS boolean
@@ -1239,7 +1235,7 @@ FUNCTION telemetry.store_meter_readings_in_order(meter_ids text[], read_at times
 
 FUNCTION telemetry.store_vehicle_readings(places integer[], vehicle_ids text[], read_at timestamptz[], kinds telemetry.reading_kind[], reported_mwh bigint[], interval_starts timestamptz[], session_ids text[], socs_mpct integer[], battery_temps_mc integer[], rules telemetry.register_rules, OUT stored_ids text[], OUT stored_at timestamptz[], OUT refused integer[], OUT details text[])
     RETURNS record
-    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_generic_plan';
 
 FUNCTION telemetry.store_vehicle_readings_in_order(vehicle_ids text[], read_at timestamptz[], kinds text[], energies_kwh double precision[], interval_starts timestamptz[], session_ids text[], socs_percent double precision[], battery_temps_c double precision[], accepted telemetry.accepted, newest timestamptz)
     RETURNS boolean
