@@ -237,6 +237,7 @@ def test_a_devices_own_power_and_tolerance_are_believed(db: Connection) -> None:
         assert refused.outcome == "out_of_range"
 
 
+@pytest.mark.parametrize("is_known", [True, False])
 @pytest.mark.parametrize(
     ("reading", "detail"),
     [
@@ -251,11 +252,43 @@ def test_a_devices_own_power_and_tolerance_are_believed(db: Connection) -> None:
     ],
 )
 def test_what_does_not_belong_together_is_malformed(
-    db: Connection, reading: MeterReading, detail: str
+    db: Connection, reading: MeterReading, detail: str, is_known: bool
 ) -> None:
+    if is_known:
+        ingest_meters(db, [MeterReading(meter, NOW - MINUTE) for meter in ("M-1", "M-2")])
     (refused,) = ingest_meters(db, [MeterReading("M-2"), reading])
     assert (refused.index, refused.outcome) == (1, "malformed")
     assert detail in (refused.detail or "")
+    assert len(energies(db)) == (3 if is_known else 1)
+
+
+@pytest.mark.parametrize("kind", [None, "lifetime_register"])
+@pytest.mark.parametrize("side", ["meter", "vehicle"])
+def test_readings_in_order_need_no_trigger(db: Connection, side: str, kind: str | None) -> None:
+    def send(minute: int) -> list[NotStored]:
+        ts, kwh = NOON + minute * MINUTE, 1.0 + minute
+        if side == "meter":
+            return ingest_meters(db, [MeterReading(m, ts, kwh, kind=kind) for m in "BA"])
+        return ingest_vehicles(db, [VehicleReading(v, ts, kwh, kind=kind) for v in "BA"])
+
+    assert send(0) == []
+    db.execute(
+        f"DO $$ BEGIN EXECUTE (SELECT format('DROP TRIGGER %I ON telemetry.{side}_reading', tgname)"
+        f" FROM pg_trigger WHERE tgrelid = 'telemetry.{side}_reading'::regclass"
+        " AND tgname IN ('roll_up', 'keep_state')); END $$"
+    )
+    assert send(1) == []
+    counted = 1 if kind else 2
+    assert (
+        db.execute(
+            f"SELECT ts, earlier_ts, energy_mwh / 1e6 FROM telemetry.{side}_state"
+        ).fetchall()
+        == [(NOON + MINUTE, NOON, counted)] * 2
+    )
+    assert (
+        db.execute(f"SELECT samples, energy_kwh FROM bi.{side}_energy_hourly").fetchall()
+        == [(2, counted + (0 if kind else 1))] * 2
+    )
 
 
 def test_registers_have_bounds_of_their_own(db: Connection) -> None:
