@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.support.fold import Exchange, Kind, Reading, Rules
+from tests.support.fold import Exchange, Kind, Reading, Rules, fold
 from tests.support.ledger import START, Device, check, hours, new_device, send, settle
 from tests.support.readings import Connection
 
@@ -258,3 +258,19 @@ def test_an_exchange_starts_the_next_interval(db: Connection) -> None:
     settle(db)
     check(db, meter, sent, [exchange])
     assert hours(db, meter) == {START + hour * HOUR: 2 * KWH for hour in range(10, 16)}
+
+
+def test_what_flowed_before_raw_history_counts_in_its_first_hour(
+    db: Connection, device: Device
+) -> None:
+    kept = START + DAY
+    sent = [Reading(kept + 2 * HOUR, 8 * KWH, "difference", start=kept - 2 * HOUR)]
+    with db.transaction(force_rollback=True):
+        db.execute(
+            "UPDATE telemetry.dataset SET complete_since = %s WHERE dataset = %s",
+            [kept, device.dataset],
+        )
+        assert send(db, device, sent) == []
+        settle(db)
+        assert hours(db, device) == fold(sent, kept_since=kept).hours
+        assert hours(db, device) == {kept: 6 * KWH, kept + HOUR: 2 * KWH}
