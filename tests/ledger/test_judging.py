@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.support.fold import Kind, Reading, Rules, fold
-from tests.support.ledger import START, Device, check, send, settle, settle_due
+from tests.support.ledger import START, Device, check, new_device, send, settle, settle_due
 from tests.support.readings import Connection
 
 MINUTE = timedelta(minutes=1)
@@ -217,3 +217,23 @@ def test_a_difference_decides_what_a_register_was(db: Connection, device: Device
         if count > 1:
             event = check(db, device, sent[:count]).events[0].event
             assert event == ("undecided" if count == 2 else "jump")
+
+
+def test_verification_finds_what_is_not_as_the_readings_say(db: Connection) -> None:
+    devices = [new_device(side) for side in ("meter", "vehicle") for _ in ROWS]
+    for device, row in zip(devices, [*ROWS.values()] * 2, strict=True):
+        send(db, device, row.readings)
+    settle(db)
+    ids = [device.device_id for device in devices]
+    asked = "SELECT v.* FROM ops.verify(%s, %s) AS v WHERE v.device_id = ANY (%s)"
+    window = [START, START + timedelta(days=3)]
+    assert db.execute(asked, [*window, ids]).fetchall() == []
+    with db.transaction(force_rollback=True):
+        db.execute(
+            "INSERT INTO telemetry.meter_reading"
+            " (meter_id, ts, entry, energy_mwh, reason, source_day)"
+            " VALUES (%s, %s, 77, 1, 'step', %s)",
+            [ids[0], NOON, NOON.date()],
+        )
+        (found, *_) = db.execute(asked, [*window, ids]).fetchall()
+        assert ids[0] in found
