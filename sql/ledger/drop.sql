@@ -63,6 +63,8 @@ BEGIN
         greatest(10, extract(EPOCH FROM current_setting('deadlock_timeout')::interval) * 100)::integer::text,
         TRUE
     );
+    -- settling reads chunks before it writes them: it starts before this, or waits with nothing in its hands
+    LOCK TABLE telemetry.settled_day IN SHARE MODE;
     PERFORM telemetry.lock_rollups(dataset);
     PERFORM telemetry.lock_chunk(chunk);
     IF since < chunk_end AND telemetry.is_refreshed(dataset, since, chunk_end) IS NOT TRUE THEN

@@ -217,10 +217,20 @@ AS $$
 DECLARE
     v_hours text;
 BEGIN
-    RETURN telemetry.settle_device(dataset, device_id, wait, FALSE);
-EXCEPTION WHEN SQLSTATE 'WL060' THEN
-    -- undone up to here, the state's lock as well
-    GET STACKED DIAGNOSTICS v_hours = PG_EXCEPTION_DETAIL;
+    -- what is read here may be about to be dropped, and cannot be while something is placed in it: see drop_proven
+    LOCK TABLE telemetry.settled_day IN ROW EXCLUSIVE MODE;
+    -- before any state, as all writers do it
+    IF dataset = 'meter_reading' THEN
+        LOCK TABLE ONLY telemetry.meter_reading IN ROW EXCLUSIVE MODE;
+    ELSE
+        LOCK TABLE ONLY telemetry.vehicle_reading IN ROW EXCLUSIVE MODE;
+    END IF;
+    BEGIN
+        RETURN telemetry.settle_device(dataset, device_id, wait, FALSE);
+    EXCEPTION WHEN SQLSTATE 'WL060' THEN
+        -- undone up to here, the state's lock as well
+        GET STACKED DIAGNOSTICS v_hours = PG_EXCEPTION_DETAIL;
+    END;
     IF telemetry.claim_chunks(dataset, v_hours::timestamptz[], '-infinity', 'infinity') <> '{}' THEN
         -- rollups have what was dropped there by other hands: nothing can be placed before it any more
         PERFORM telemetry.note_dropped();

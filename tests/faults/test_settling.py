@@ -9,6 +9,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from random import Random
@@ -35,15 +36,16 @@ from tests.support.ledger import (
 )
 from tests.support.process import Service, serving
 from tests.support.readings import Connection
+from tests.support.server import Server
 
 MINUTE = timedelta(minutes=1)
 KWH = 10**6
 DEVICES = 12
-# nothing is posted where days cannot be read, and all is where events cannot be written
+# nothing is posted where records cannot be read, and all is where events cannot be written
 MOMENTS: dict[str, tuple[str, LiteralString]] = {
     "before-anything-is-posted": (
-        "telemetry.settled_day",
-        "LOCK TABLE telemetry.settled_day IN ACCESS EXCLUSIVE MODE",
+        "telemetry.ledger_record",
+        "LOCK TABLE telemetry.ledger_record IN ACCESS EXCLUSIVE MODE",
     ),
     "after-entries-are-posted": (
         "telemetry.register_event",
@@ -244,6 +246,43 @@ def test_two_that_settle_at_once_post_each_entry_once(
     assert is_settled(connection)
     assert all(posted)
     assert sum(posted) == entries(connection)
+    assert_right(connection, made)
+
+
+def test_rollups_built_anew_beside_settling_wait_for_it_in_no_circle(
+    connection: Connection, database_url: str, needs_apache: Server
+) -> None:
+    connection.execute("SET timezone = 'UTC'")
+    made = histories(4)
+    for device, readings in shuffled(made):
+        assert send(connection, device, readings) == []
+    connection.execute("UPDATE telemetry.settle_queue SET due_at = now()")
+    with (
+        psycopg.connect(database_url, autocommit=True) as refresher,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        with held(database_url, "before-anything-is-posted") as waiting:
+            threads, _ = settle_beside(database_url, 1)
+            wait_for(lambda: waiting() == 1)
+            refresh = pool.submit(
+                refresher.execute,
+                "CALL ops.refresh(%s::timestamptz, %s::timestamptz)",
+                [START, START + timedelta(days=3)],
+            )
+            wait_for(
+                lambda: (
+                    connection.execute(
+                        "SELECT FROM pg_locks WHERE pid = %s AND NOT granted",
+                        [refresher.info.backend_pid],
+                    ).fetchone()
+                    is not None
+                )
+            )
+        refresh.result(60)
+    for thread in threads:
+        thread.join()
+    row = connection.execute("SELECT sum(s.failing) FROM ops.settling AS s").fetchone()
+    assert row == (0,)
     assert_right(connection, made)
 
 
