@@ -1,8 +1,10 @@
 """Load, jobs, analysts, DBAs and changing retention at once: is all that was acknowledged counted?
 
 Fills a history, then posts live, late, repeated and contradicting readings while every job runs
-every ten seconds, analysts query, links change and retention moves. At the end compares each
-device's days with what was acknowledged. Prints and writes a report; fails where anything differs.
+every ten seconds, analysts query, links change and retention moves. Some devices have registers
+that fall every hour. At the end compares each device's days with what was acknowledged, and its
+whole energy with that, or with its register and what events explain. Prints and writes a report;
+fails where anything differs.
 """
 
 from __future__ import annotations

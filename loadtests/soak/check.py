@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, LiteralString, NamedTuple
+from typing import Any, NamedTuple
 
 import psycopg
 
 from loadtests.soak.devices import DAY_MS, Device, Total
 
 Connection = psycopg.Connection[Any]
+# by device and days since 1970
+Stored = dict[tuple[str, int], Total]
 
 _EXAMPLES = 5
 _RAW = """
@@ -56,6 +59,28 @@ INNER JOIN timescaledb_information.chunks AS c
     ON c.hypertable_schema = h.hypertable_schema AND c.hypertable_name = h.hypertable_name
 WHERE h.dataset LIKE %s
 """
+# where a register stands, or last stood for certain, less what events explain of how it came there
+_REGISTERS = """
+SELECT
+    s.device_id,
+    coalesce(o.level_mwh, s.level_mwh) - (
+        SELECT coalesce(sum(e.explained_mwh), 0)
+        FROM telemetry.register_event AS e
+        WHERE e.dataset = s.dataset AND e.device_id = s.device_id
+    )::bigint
+FROM (
+    SELECT DISTINCT ON (d.dataset, d.device_id) d.*
+    FROM telemetry.settled_day AS d
+    ORDER BY d.dataset, d.device_id, d.day DESC
+) AS s
+LEFT JOIN (
+    SELECT 'meter_reading' AS dataset, m.meter_id AS device_id, m.level_mwh
+    FROM telemetry.meter_state AS m
+    UNION ALL
+    SELECT 'vehicle_reading', v.vehicle_id, v.level_mwh FROM telemetry.vehicle_state AS v
+) AS o USING (dataset, device_id)
+"""
+_VERIFY = "SELECT v::text FROM ops.verify('-infinity') AS v"
 _STORES = (
     ("raw readings", _RAW, "%reading"),
     ("hours", _HOURS, "%hourly"),
@@ -67,7 +92,7 @@ class Finding(NamedTuple):
     """How a store differs from what was acknowledged; all zero is good."""
 
     store: str
-    # days of a device that were compared
+    # days of a device that were compared, or devices
     compared: int
     missing: int
     extra: int
@@ -83,53 +108,97 @@ class Finding(NamedTuple):
 def compare(
     connection: Connection, devices: Sequence[Device], least_days: dict[str, float]
 ) -> list[Finding]:
-    """Compare each store, where nothing writes any more.
+    """Compare each store, and whole ledgers, where nothing writes and all is settled.
 
     A day counts where its chunk is there, or must be: `least_days` says by store for how many days
-    it was to be kept at least, at any time. Days of devices are kept for ever.
+    it was to be kept at least, at any time. Days of devices are kept for ever. Energy is where it
+    flowed, not where it was reported: of a day it is what two of the stores agree on, and in all
+    of them what was acknowledged.
     """
-    return [
-        _compare(connection, devices, store, query, chunks, least_days.get(store, float("inf")))
-        for store, query, chunks in _STORES
+    stored: dict[str, Stored] = {}
+    kept: dict[str, set[tuple[str, int]]] = {}
+    keys = {(device.id, day) for device in devices for day in device.days}
+    for store, query, _ in _STORES:
+        stored[store] = {
+            (device_id, _day_of(at)): Total(count, energy_mwh)
+            for device_id, at, count, energy_mwh in connection.execute(query).fetchall()
+        }
+        keys |= stored[store].keys()
+    for store, _, chunks in _STORES:
+        kept[store] = _kept(connection, keys, chunks, least_days.get(store, float("inf")))
+    energy = {
+        key: _agreed([one.get(key) for store, one in stored.items() if key in kept[store]])
+        for key in keys
+    }
+    readings = {(device.id, day): count for device in devices for day, count in device.days.items()}
+    found = [
+        _compare(store, stored[store], readings, energy, kept[store] | stored[store].keys())
+        for store, _, _ in _STORES
     ]
+    return [*found, _ledgers(connection, devices, energy)]
+
+
+def _kept(
+    connection: Connection, keys: set[tuple[str, int]], chunks: str | None, least_days: float
+) -> set[tuple[str, int]]:
+    """Of devices and days those that must be there."""
+    if chunks is None:
+        return keys
+    present: set[tuple[bool, int]] = set()
+    for is_meter, first, end in connection.execute(_CHUNKS, [chunks]).fetchall():
+        present |= {(is_meter, day) for day in range(_day_of(first), _day_of(end))}
+    since = datetime.now(UTC).timestamp() * 1000 / DAY_MS - least_days
+    return {(one, day) for one, day in keys if day >= since or (one[0] == "M", day) in present}
+
+
+def _agreed(totals: Sequence[Total | None]) -> int:
+    """The energy of a day that most say."""
+    counts = Counter(0 if total is None else total.energy_mwh for total in totals)
+    return counts.most_common(1)[0][0]
 
 
 def _compare(
-    connection: Connection,
-    devices: Sequence[Device],
     store: str,
-    query: LiteralString,
-    chunks: str | None,
-    least_days: float,
+    stored: Stored,
+    readings: Mapping[tuple[str, int], int],
+    energy: Mapping[tuple[str, int], int],
+    keys: set[tuple[str, int]],
 ) -> Finding:
-    found = {
-        (device_id, _day_of(at)): Total(count, energy_mwh)
-        for device_id, at, count, energy_mwh in connection.execute(query).fetchall()
-    }
-    present: set[tuple[bool, int]] = set()
-    if chunks is not None:
-        for is_meter, first, end in connection.execute(_CHUNKS, [chunks]).fetchall():
-            present |= {(is_meter, day) for day in range(_day_of(first), _day_of(end))}
-    now_days = datetime.now(UTC).timestamp() * 1000 / DAY_MS
-    compared = missing = extra = energy_off = 0
+    missing = extra = energy_off = 0
+    examples: list[str] = []
+    for key in sorted(keys):
+        expected = Total(readings.get(key, 0), energy[key])
+        there = stored.get(key, Total(0, 0))
+        if there != expected:
+            missing += max(0, expected.readings - there.readings)
+            extra += max(0, there.readings - expected.readings)
+            energy_off += abs(there.energy_mwh - expected.energy_mwh)
+            examples.append(_example(*key, expected, there))
+    return Finding(store, len(keys), missing, extra, energy_off, examples[:_EXAMPLES])
+
+
+def _ledgers(
+    connection: Connection, devices: Sequence[Device], energy: Mapping[tuple[str, int], int]
+) -> Finding:
+    """Each device's whole energy is what it sent, or what its register and events tell."""
+    sums: Counter[str] = Counter()
+    for (device_id, _), mwh in energy.items():
+        sums[device_id] += mwh
+    moved = dict(connection.execute(_REGISTERS).fetchall())
+    energy_off = 0
     examples: list[str] = []
     for device in devices:
-        for day, expected in device.days.items():
-            stored = found.pop((device.id, day), Total(0, 0))
-            is_kept = chunks is None or day >= now_days - least_days
-            if not is_kept and (device.is_meter, day) not in present:
-                continue
-            compared += 1
-            if stored != expected:
-                missing += max(0, expected.readings - stored.readings)
-                extra += max(0, stored.readings - expected.readings)
-                energy_off += abs(stored.energy_mwh - expected.energy_mwh)
-                examples.append(_example(device.id, day, expected, stored))
-    for (device_id, day), stored in found.items():
-        extra += stored.readings
-        energy_off += abs(stored.energy_mwh)
-        examples.append(_example(device_id, day, Total(0, 0), stored))
-    return Finding(store, compared, missing, extra, energy_off, examples[:_EXAMPLES])
+        expected = device.energy_mwh
+        if device.registers:
+            expected = moved.get(device.id, 0) - min(device.registers)[1]
+        if sums[device.id] != expected:
+            energy_off += abs(sums[device.id] - expected)
+            examples.append(
+                f"{device.id} should have {expected:,} mWh, and has {sums[device.id]:,}"
+            )
+    differences = [row[0] for row in connection.execute(_VERIFY)]
+    examples = [*examples[:_EXAMPLES], *differences[:_EXAMPLES]]
+    return Finding("whole ledgers", len(devices), 0, len(differences), energy_off, examples)
 
 
 def _day_of(at: datetime) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections import deque
+from collections import Counter, deque
 from typing import NamedTuple
 
 from loadtests.support.device import CountedDevice
@@ -14,7 +14,7 @@ _REMEMBERED = 40
 
 
 class Total(NamedTuple):
-    """Readings, and the sum of their energy in milliwatt-hours."""
+    """Readings, and the energy of a day in milliwatt-hours."""
 
     readings: int
     energy_mwh: int
@@ -25,17 +25,17 @@ class Device(CountedDevice):
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
-        # by days since 1970
-        self.days: dict[int, Total] = {}
+        # readings of it, by days since 1970
+        self.days: Counter[int] = Counter()
         # some that were acknowledged, to be sent again: time and energy
         self.remembered: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED)
         self._late: set[int] = set()
         self._live_ms = 0
 
     def live(self) -> tuple[int, int]:
-        """A reading of now: its time in epoch milliseconds, even, and its energy."""
+        """A reading of now: its time in epoch milliseconds, even, and what it measured."""
         self._live_ms = max(int(time.time() * 1000) // 2 * 2, self._live_ms + 2)
-        return self._live_ms, self.next_energy()
+        return self._live_ms, self.measure(self._live_ms)
 
     def late(self, age_ms: float, chance: random.Random) -> tuple[int, int]:
         """A reading of about that age; its time is odd, so that it is not of a live one."""
@@ -43,17 +43,15 @@ class Device(CountedDevice):
         while at in self._late:
             at -= 2 * chance.randrange(1, 500)
         self._late.add(at)
-        return at, self.next_energy()
+        return at, self.measure(at)
 
-    def count(self, day: int, total: Total) -> None:
-        """Count readings of a day as acknowledged."""
-        before = self.days.get(day, Total(0, 0))
-        self.days[day] = Total(
-            before.readings + total.readings, before.energy_mwh + total.energy_mwh
-        )
+    def fill(self, day: int, total: Total) -> None:
+        """Count readings of a day, stored before the load, as acknowledged."""
+        self.days[day] += total.readings
+        self.energy_mwh += total.energy_mwh
 
-    def remember(self, at: int, energy_mwh: int) -> None:
+    def remember(self, at: int, mwh: int) -> None:
         """Count a reading that the service says is stored, and keep it in mind."""
-        self.acknowledge(energy_mwh)
-        self.count(at // DAY_MS, Total(1, energy_mwh))
-        self.remembered.append((at, energy_mwh))
+        self.acknowledge(at, mwh)
+        self.days[at // DAY_MS] += 1
+        self.remembered.append((at, mwh))

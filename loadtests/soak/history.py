@@ -21,14 +21,14 @@ _METERS = f"""
 INSERT INTO telemetry.meter_reading (meter_id, ts, energy_mwh, voltage_mv, received_at)
 SELECT 'M-' || d.number, m.ts, 1000 * (1 + d.number %% 50), 230000, m.ts
 {_SPANS}
-WHERE d.number %% 2 = 0
+WHERE d.number %% 2 = 0 AND d.number = ANY (%(numbers)s)
 ORDER BY m.ts, d.number
 """
 _VEHICLES = f"""
 INSERT INTO telemetry.vehicle_reading (vehicle_id, ts, energy_mwh, soc_mpct, received_at)
 SELECT 'V-' || d.number, m.ts, 1000 * (1 + d.number %% 50), 50000, m.ts
 {_SPANS}
-WHERE d.number %% 2 = 1
+WHERE d.number %% 2 = 1 AND d.number = ANY (%(numbers)s)
 ORDER BY m.ts, d.number
 """
 _DAYS = """
@@ -50,13 +50,19 @@ def fill(
 
     They count as acknowledged, and are in the rollups when this returns.
     """
-    parameters = {"devices": len(devices), "days": days, "minutes": minutes}
+    parameters = {
+        "devices": len(devices),
+        # the others have registers, which start with the load
+        "numbers": [number for number, device in enumerate(devices) if not device.is_register],
+        "days": days,
+        "minutes": minutes,
+    }
     filled = sum(
         connection.execute(statement, parameters).rowcount for statement in (_METERS, _VEHICLES)
     )
     by_id = {device.id: device for device in devices}
     for device_id, day, count, energy_mwh in connection.execute(_DAYS).fetchall():
-        by_id[device_id].count(day, Total(count, energy_mwh))
+        by_id[device_id].fill(day, Total(count, energy_mwh))
     connection.execute(
         "CALL ops.refresh(now() - make_interval(hours => 24 * %s::integer), now())", [days + 1]
     )

@@ -16,6 +16,7 @@ from loadtests.soak.fleet import Fleet
 from loadtests.soak.jobs import Jobs
 from loadtests.soak.plan import Plan
 from loadtests.soak.retention import Retention
+from loadtests.support import ledgers
 from loadtests.support.client import Client
 from loadtests.support.place import Place
 
@@ -84,6 +85,8 @@ class Soak:
         self._tell("the load is over: upkeep once more")
         await self.jobs.run_once_more()
         dba, admin = self._caller(self._dba), self._caller(None)
+        with self._connect() as connection:
+            await asyncio.to_thread(ledgers.settle, connection)
         await dba.call("ops.maintain", beside.MAINTAIN)
         await retention.refresh_all(dba, admin)
         await self.retention.look()
