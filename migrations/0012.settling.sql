@@ -4,15 +4,17 @@ SET LOCAL ROLE wattledger_owner;
 
 CREATE TABLE telemetry.register_rules (
     dataset text PRIMARY KEY CHECK (dataset IN ('meter_reading', 'vehicle_reading')),
-    step interval NOT NULL DEFAULT '1 minute' CHECK (step > '0'),
-    silence interval NOT NULL DEFAULT '90 minutes' CHECK (silence > '0'),
+    step interval NOT NULL DEFAULT '1 minute' CHECK (step > '0' AND step <= '31 days'),
+    silence interval NOT NULL DEFAULT '90 minutes' CHECK (silence > '0' AND silence <= '31 days'),
     apportioned_above interval NOT NULL DEFAULT '150 seconds' CHECK (apportioned_above >= '0'),
+    from_within interval NOT NULL DEFAULT '31 days' CHECK (from_within > '0' AND from_within <= '366 days'),
     usual_power_kw double precision NOT NULL DEFAULT 50 CHECK (usual_power_kw BETWEEN 0 AND 1e6),
     max_power_kw double precision NOT NULL DEFAULT 500 CHECK (max_power_kw BETWEEN 0 AND 1e6),
     tolerance_kwh double precision NOT NULL DEFAULT 1 CHECK (tolerance_kwh BETWEEN 0 AND 1e6),
     glitch_within interval NOT NULL DEFAULT '60 minutes' CHECK (glitch_within >= '0'),
     glitch_readings integer NOT NULL DEFAULT 10 CHECK (glitch_readings > 0),
     widths_kwh double precision[] NOT NULL DEFAULT '{100000, 1000000, 10000000, 2147483.648, 4294967.296}'
+    CHECK (array_position(widths_kwh, NULL) IS NULL AND 0 < ALL (widths_kwh) AND 1e9 >= ALL (widths_kwh)) -- noqa
 );
 
 COMMENT ON TABLE telemetry.register_rules IS
@@ -23,6 +25,8 @@ COMMENT ON COLUMN telemetry.register_rules.silence IS
 'A difference explains a gap up to this; after a longer one only if it does not fit one step at the usual power.';
 COMMENT ON COLUMN telemetry.register_rules.apportioned_above IS
 'Intervals up to this count where they end; longer ones are cut at the hours.';
+COMMENT ON COLUMN telemetry.register_rules.from_within IS
+'How long before its reading a device may say that a difference began to flow; what is longer is clipped to that.';
 COMMENT ON COLUMN telemetry.register_rules.usual_power_kw IS 'The usual power of a device, in kW.';
 COMMENT ON COLUMN telemetry.register_rules.max_power_kw IS 'The greatest power that is believed, in kW.';
 COMMENT ON COLUMN telemetry.register_rules.tolerance_kwh IS
@@ -40,7 +44,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_removal();
 CREATE TABLE telemetry.device_setting (
     dataset text NOT NULL CHECK (dataset IN ('meter_reading', 'vehicle_reading')),
     device_id text COLLATE "C" NOT NULL CHECK (length(device_id) BETWEEN 1 AND 128),
-    step interval CHECK (step > '0'),
+    step interval CHECK (step > '0' AND step <= '31 days'),
     usual_power_kw double precision CHECK (usual_power_kw BETWEEN 0 AND 1e6),
     max_power_kw double precision CHECK (max_power_kw BETWEEN 0 AND 1e6),
     tolerance_kwh double precision CHECK (tolerance_kwh BETWEEN 0 AND 1e6),
@@ -70,6 +74,7 @@ CREATE TABLE telemetry.settle_queue (
 ) WITH (fillfactor = 70);
 
 CREATE INDEX settle_queue_due ON telemetry.settle_queue (due_at);
+CREATE INDEX settle_queue_day ON telemetry.settle_queue (day DESC, due_at);
 
 COMMENT ON TABLE telemetry.settle_queue IS
 'The days of devices whose ledger may not follow from their readings yet, one row per device and UTC day.';
@@ -101,6 +106,9 @@ CREATE TABLE telemetry.settled_day (
     is_final boolean NOT NULL,
     PRIMARY KEY (dataset, device_id, day)
 ) WITH (fillfactor = 70);
+
+-- few per device: what retention has to settle for good
+CREATE INDEX settled_day_open ON telemetry.settled_day (dataset, day) WHERE NOT is_final;
 
 COMMENT ON TABLE telemetry.settled_day IS
 'How a device''s ledger stands at the end of a UTC day: what settling goes on from, and what the bill of the day shows.';
@@ -165,9 +173,9 @@ CREATE TABLE telemetry.ledger_record (
     dataset text NOT NULL CHECK (dataset IN ('meter_reading', 'vehicle_reading')),
     device_id text COLLATE "C" NOT NULL CHECK (length(device_id) BETWEEN 1 AND 128),
     happened_at timestamptz NOT NULL,
-    final_mwh bigint CHECK (final_mwh >= 0),
-    initial_mwh bigint CHECK (initial_mwh >= 0),
-    energy_mwh bigint,
+    final_mwh bigint CHECK (final_mwh BETWEEN 0 AND 1e15),
+    initial_mwh bigint CHECK (initial_mwh BETWEEN 0 AND 1e15),
+    energy_mwh bigint CHECK (energy_mwh BETWEEN -1e15 AND 1e15),
     cancels bigint UNIQUE,
     why text NOT NULL CHECK (length(why) BETWEEN 1 AND 1000),
     CHECK ((record = 'exchange') = (final_mwh IS NOT NULL AND initial_mwh IS NOT NULL)),

@@ -8,20 +8,17 @@ AS $$
 BEGIN
     -- what a crash takes back is still queued then
     PERFORM set_config('synchronous_commit', 'off', TRUE);
-    RETURN QUERY
-    SELECT
-        s.settled,
-        s.entries,
-        (
-            SELECT count(*)::integer
-            FROM (
-                SELECT
-                FROM telemetry.settle_queue AS q
-                WHERE q.due_at <= now() AND q.retry_at <= now()
-                LIMIT 10000
-            ) AS q
-        )
+    SELECT s.settled, s.entries INTO settled, entries
     FROM telemetry.settle_due(NULL, settle.most, now(), FALSE) AS s;
+    -- a new statement, to see what was settled
+    SELECT count(*) INTO waiting
+    FROM (
+        SELECT
+        FROM telemetry.settle_queue AS q
+        WHERE q.due_at <= now() AND q.retry_at <= now()
+        LIMIT 10000
+    ) AS q;
+    RETURN NEXT;
 END;
 $$;
 

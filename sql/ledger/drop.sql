@@ -177,9 +177,12 @@ BEGIN
         step := 'refresh';
         RETURN;
     END IF;
-    IF dataset LIKE '%reading' AND NOT telemetry.settle_before(dataset, since, chunk_end, v_last) THEN
-        step := 'settle';
-        RETURN;
+    IF dataset LIKE '%reading' THEN
+        SELECT s.step, s.detail INTO step, detail
+        FROM telemetry.settle_before(dataset, since, chunk_end, v_last) AS s;
+        IF step IS NOT NULL THEN
+            RETURN;
+        END IF;
     END IF;
     SELECT d.step, d.detail INTO step, detail
     FROM telemetry.drop_proven(dataset, chunk::regclass, v_start, chunk_end, since) AS d;

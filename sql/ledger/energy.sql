@@ -31,7 +31,7 @@ BEGIN
     END IF;
     RETURN QUERY
     SELECT
-        sum(p.energy_mwh) + v_provisional_mwh,
+        coalesce(sum(p.energy_mwh), CASE WHEN v_provisional_mwh <> 0 THEN 0 END) + v_provisional_mwh,
         sum(p.samples)::bigint,
         v_provisional_mwh,
         v_settled_until
@@ -99,7 +99,7 @@ BEGIN
     END IF;
     RETURN QUERY
     SELECT
-        sum(p.energy_mwh) + v_provisional_mwh,
+        coalesce(sum(p.energy_mwh), CASE WHEN v_provisional_mwh <> 0 THEN 0 END) + v_provisional_mwh,
         sum(p.samples)::bigint,
         sum(p.battery_temp_mc_sum),
         sum(p.battery_temp_samples)::bigint,

@@ -33,10 +33,15 @@ BEGIN
         CROSS JOIN LATERAL generate_series(telemetry.floor_hour(s.since), s.hour, INTERVAL '1 hour') AS h (hour)
         WHERE s.is_cut AND h.hour < s.ts
         UNION ALL
-        -- and is counted already as far as it was placed there
-        SELECT s.source_day, folded.kept_since, 'apportioned', -folded.kept_carried_mwh, folded.kept_since
-        FROM step AS s
-        WHERE s.is_cut AND s.since < folded.kept_since AND s.ts >= folded.kept_since
+        -- what hours before that have of it counts there for good, whatever the readings after it turn out to be
+        SELECT
+            telemetry.utc_day(folded.kept_since),
+            folded.kept_since,
+            'apportioned',
+            -folded.kept_carried_mwh,
+            folded.kept_since
+        WHERE folded.first_day <= telemetry.utc_day(folded.kept_since)
+            AND folded.kept_carried_mwh <> 0
         UNION ALL
         SELECT
             telemetry.utc_day(r.happened_at),
@@ -48,7 +53,7 @@ BEGIN
         WHERE r.dataset = folded.dataset
             AND r.device_id = folded.device_id
             AND r.record = 'correction'
-            AND r.happened_at >= telemetry.day_start(folded.first_day)
+            AND r.happened_at >= greatest(telemetry.day_start(folded.first_day), folded.kept_since)
             AND r.happened_at < telemetry.day_start(folded.last_day + 1)
     ) AS p
     GROUP BY 1, 2, 3

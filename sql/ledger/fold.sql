@@ -65,6 +65,17 @@ BEGIN
         IF v_from IS NULL THEN
             v_folded.first_day := day;
             v_folded.last_day := day;
+            IF telemetry.day_start(day + 1) <= v_bounds.accepted_since THEN
+                -- all of it was dropped, by whomever: that is how the day ends for good
+                v_state.dataset := dataset;
+                v_state.device_id := device_id;
+                v_state.day := day;
+                v_state.carried_mwh := 0;
+                v_state.jitters := 0;
+                v_state.placed_since := telemetry.day_start(day);
+                v_state.is_final := TRUE;
+                v_days := v_days || v_state;
+            END IF;
             v_folded.steps := v_steps;
             v_folded.days := v_days;
             v_folded.events := v_events;

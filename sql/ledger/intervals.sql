@@ -71,7 +71,7 @@ AS $$
 BEGIN
     RETURN CASE
         -- clocks round: what was told before is not told again
-        WHEN reported_since IS NOT NULL THEN greatest(reported_since, previous_at)
+        WHEN reported_since IS NOT NULL THEN greatest(reported_since, previous_at, read_at - rules.from_within)
         WHEN previous_at IS NULL THEN read_at - rules.step
         WHEN read_at - previous_at <= greatest(rules.silence, rules.step * 1.5) THEN previous_at
         -- it slept, or it was cut off

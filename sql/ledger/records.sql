@@ -29,6 +29,8 @@ BEGIN
         RAISE EXCEPTION 'nothing was ever stored of %', device_id
             USING ERRCODE = 'WL027', HINT = 'Is the id misspelt, or the side? A record is about a device that has reported.';
     END IF;
+    -- settling that has begun would not see it
+    PERFORM telemetry.lock_state(dataset, device_id, TRUE);
     INSERT INTO telemetry.ledger_record AS r (
         record, dataset, device_id, happened_at, final_mwh, initial_mwh, energy_mwh, cancels, why
     )

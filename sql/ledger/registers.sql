@@ -112,7 +112,8 @@ AS $$
     FROM unnest((rules).widths_kwh) AS k (kwh)
     CROSS JOIN LATERAL (SELECT telemetry.mwh(k.kwh) AS mwh) AS w
     WHERE level_mwh <= w.mwh
-        AND w.mwh - level_mwh + register_mwh <= telemetry.plausible_mwh(gap, rules)
+        -- after a longer silence anything could be one
+        AND w.mwh - level_mwh + register_mwh <= telemetry.plausible_mwh(least(gap, (rules).silence), rules)
         AND (next_mwh IS NULL OR next_mwh >= register_mwh)
 $$;
 

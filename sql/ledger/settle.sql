@@ -164,6 +164,7 @@ LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    v_days date[];
     v_day date;
     v_through date;
     v_folded telemetry.folded;
@@ -180,11 +181,23 @@ BEGIN
         RETURN 0;
     END IF;
     -- new statements, to see what was committed before the state was to be had
-    SELECT min(q.day), max(q.through) INTO v_day, v_through
-    FROM telemetry.settle_queue AS q
-    WHERE q.dataset = settle_device.dataset AND q.device_id = settle_device.device_id;
+    SELECT array_agg(k.day), min(k.day), max(k.through) INTO v_days, v_day, v_through
+    FROM (
+        SELECT q.day, q.through
+        FROM telemetry.settle_queue AS q
+        WHERE q.dataset = settle_device.dataset AND q.device_id = settle_device.device_id
+        -- what somebody has open is queued for what they do, which this would not see
+        FOR UPDATE SKIP LOCKED
+    ) AS k;
     IF v_day IS NULL THEN
-        RETURN 0;
+        RETURN CASE
+            WHEN EXISTS (
+                SELECT
+                FROM telemetry.settle_queue AS q
+                WHERE q.dataset = settle_device.dataset AND q.device_id = settle_device.device_id
+            ) THEN NULL
+            ELSE 0
+        END;
     END IF;
     v_folded := telemetry.fold(dataset, device_id, v_day, greatest(v_day, v_through));
     v_missing := ARRAY(SELECT e FROM telemetry.entries_missing(v_folded) AS e);
@@ -201,6 +214,7 @@ BEGIN
     DELETE FROM telemetry.settle_queue AS q
     WHERE q.dataset = settle_device.dataset
         AND q.device_id = settle_device.device_id
+        AND q.day = ANY (v_days)
         AND (q.day <= v_folded.last_day OR v_folded.reaches_end);
     RETURN cardinality(v_missing);
 END;

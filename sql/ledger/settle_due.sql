@@ -1,5 +1,61 @@
 -- Settling what is queued, a piece at a time.
 
+CREATE OR REPLACE FUNCTION telemetry.postpone(dataset text, device_id text, span interval, error text)
+RETURNS void
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    UPDATE telemetry.settle_queue AS q
+    SET retry_at = now() + span, last_error = error
+    FROM (
+        SELECT d.dataset, d.device_id, d.day
+        FROM telemetry.settle_queue AS d
+        WHERE d.dataset = postpone.dataset AND d.device_id = postpone.device_id
+        -- who has it open puts it there anew
+        FOR UPDATE SKIP LOCKED
+    ) AS k
+    WHERE q.dataset = k.dataset AND q.device_id = k.device_id AND q.day = k.day
+$$;
+
+COMMENT ON FUNCTION telemetry.postpone(text, text, interval, text) IS
+'Leaves a queued device for later. Takes meter_reading or vehicle_reading, the device, for how long, and what went wrong (NULL: another session has it). Returns nothing.';
+
+CREATE OR REPLACE FUNCTION telemetry.settle_or_postpone(
+    dataset text,
+    device_id text,
+    wait boolean,
+    may_claim boolean
+)
+RETURNS integer
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_posted integer;
+BEGIN
+    IF may_claim THEN
+        v_posted := telemetry.settle_claimed(dataset, device_id, wait);
+    ELSE
+        v_posted := telemetry.settle_device(dataset, device_id, wait, FALSE);
+    END IF;
+    IF v_posted IS NULL THEN
+        PERFORM telemetry.postpone(dataset, device_id, INTERVAL '1 second', NULL);
+    END IF;
+    RETURN v_posted;
+EXCEPTION
+    WHEN SQLSTATE 'WL060' THEN
+        RAISE;
+    WHEN OTHERS THEN
+        -- one device holds up none of the others
+        RAISE WARNING 'settling of % (%) failed: %', device_id, dataset, SQLERRM;
+        PERFORM telemetry.postpone(dataset, device_id, INTERVAL '1 minute', SQLERRM);
+        RETURN NULL;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.settle_or_postpone(text, text, boolean, boolean) IS
+'Takes meter_reading or vehicle_reading, a device, whether to wait for who stores readings of it, and whether nothing else is locked yet, so that chunks may be made. Settles it; one that another session has is left for a second, one that fails for a minute, told by a warning. Returns how many entries were posted; NULL where it was left. Raises WL060 where a chunk has to be made first.';
+
 CREATE OR REPLACE FUNCTION telemetry.settle_due(
     only_dataset text,
     most integer,
@@ -19,14 +75,24 @@ DECLARE
 BEGIN
     settled := 0;
     entries := 0;
-    -- what waits longest, or what is newest: a backlog of old days holds up neither itself nor today
-    SELECT q.* INTO v_first
-    FROM telemetry.settle_queue AS q
-    WHERE q.due_at <= before
-        AND q.retry_at <= now()
-        AND (only_dataset IS NULL OR q.dataset = only_dataset)
-    ORDER BY CASE WHEN random() < 0.5 THEN q.due_at END, q.day DESC, q.due_at
-    LIMIT 1;
+    -- in turns what waits longest and what is newest: a backlog of old days holds up neither itself nor today
+    IF random() < 0.5 THEN
+        SELECT q.* INTO v_first
+        FROM telemetry.settle_queue AS q
+        WHERE q.due_at <= before
+            AND q.retry_at <= now()
+            AND (only_dataset IS NULL OR q.dataset = only_dataset)
+        ORDER BY q.due_at
+        LIMIT 1;
+    ELSE
+        SELECT q.* INTO v_first
+        FROM telemetry.settle_queue AS q
+        WHERE q.due_at <= before
+            AND q.retry_at <= now()
+            AND (only_dataset IS NULL OR q.dataset = only_dataset)
+        ORDER BY q.day DESC, q.due_at
+        LIMIT 1;
+    END IF;
     IF NOT found THEN
         RETURN NEXT;
         RETURN;
@@ -43,22 +109,10 @@ BEGIN
         LIMIT most
     LOOP
         BEGIN
-            IF settled = 0 THEN
-                v_posted := telemetry.settle_claimed(v_next.dataset, v_next.device_id, wait);
-            ELSE
-                v_posted := telemetry.settle_device(v_next.dataset, v_next.device_id, wait, FALSE);
-            END IF;
-        EXCEPTION
-            WHEN SQLSTATE 'WL060' THEN
-                -- its turn to make a chunk comes before any state is locked: in a call of its own
-                EXIT;
-            WHEN OTHERS THEN
-                -- one device holds up none of the others
-                RAISE WARNING 'settling of % (%) failed: %', v_next.device_id, v_next.dataset, SQLERRM;
-                UPDATE telemetry.settle_queue AS q
-                SET retry_at = now() + INTERVAL '1 minute', last_error = SQLERRM
-                WHERE q.dataset = v_next.dataset AND q.device_id = v_next.device_id;
-                v_posted := NULL;
+            v_posted := telemetry.settle_or_postpone(v_next.dataset, v_next.device_id, wait, settled = 0);
+        EXCEPTION WHEN SQLSTATE 'WL060' THEN
+            -- its turn to make a chunk comes before any state is locked: in a call of its own
+            EXIT;
         END;
         IF v_posted IS NOT NULL THEN
             settled := settled + 1;
@@ -103,6 +157,7 @@ DECLARE
     v_tell_at timestamptz := clock_timestamp() + INTERVAL '5 seconds';
     v_settled bigint := 0::bigint;
     v_untold bigint := 0::bigint;
+    v_tries integer := 0;
     v_done record;
 BEGIN
     -- what the caller did is done, and its lock_timeout is its own
@@ -119,8 +174,19 @@ BEGIN
             v_untold := 0;
             v_tell_at := clock_timestamp() + INTERVAL '5 seconds';
         END IF;
-        EXIT WHEN v_done.settled = 0;
+        v_tries := CASE WHEN v_done.settled = 0 THEN v_tries + 1 ELSE 0 END;
+        -- one that another session has is free in a moment
+        EXIT WHEN v_tries > 20 OR (v_tries > 0 AND NOT EXISTS (
+            SELECT
+            FROM telemetry.settle_queue AS q
+            WHERE q.due_at <= v_before
+                AND q.last_error IS NULL
+                AND (only_dataset IS NULL OR q.dataset = only_dataset)
+        ));
         COMMIT;
+        IF v_tries > 0 THEN
+            PERFORM pg_catalog.pg_sleep(0.25);
+        END IF;
     END LOOP;
 END;
 $$;
@@ -128,90 +194,10 @@ $$;
 COMMENT ON PROCEDURE telemetry.settle_all_due (text) IS
 'Settles all that is due. Takes meter_reading or vehicle_reading (NULL: both); tells by notices every few seconds how far it is. It commits as it goes.';
 
-CREATE OR REPLACE FUNCTION telemetry.queue_unsettled(
-    dataset text,
-    since timestamptz,
-    chunk_end timestamptz,
-    until timestamptz
-)
-RETURNS void
-LANGUAGE plpgsql VOLATILE
-SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_custom_plan
-AS $$
-DECLARE
-    v_last date := telemetry.utc_day(queue_unsettled.until) - 1;
-BEGIN
-    INSERT INTO telemetry.settle_queue (dataset, device_id, day)
-    SELECT queue_unsettled.dataset, d.device_id, v_last
-    FROM (
-        SELECT DISTINCT m.meter_id AS device_id
-        FROM bi.meter_energy_daily AS m
-        WHERE queue_unsettled.dataset = 'meter_reading'
-            AND m.bucket >= telemetry.floor_day(queue_unsettled.since) AND m.bucket < queue_unsettled.chunk_end
-            AND m.samples > 0
-        UNION ALL
-        SELECT DISTINCT v.vehicle_id
-        FROM bi.vehicle_energy_daily AS v
-        WHERE queue_unsettled.dataset = 'vehicle_reading'
-            AND v.bucket >= telemetry.floor_day(queue_unsettled.since) AND v.bucket < queue_unsettled.chunk_end
-            AND v.samples > 0
-    ) AS d
-    WHERE NOT EXISTS (
-        SELECT
-        FROM telemetry.settled_day AS s
-        WHERE s.dataset = queue_unsettled.dataset
-            AND s.device_id = d.device_id
-            AND s.day = v_last
-            AND s.is_final
-    )
-    ORDER BY d.device_id
-    ON CONFLICT DO NOTHING;
-END;
-$$;
-
-COMMENT ON FUNCTION telemetry.queue_unsettled(text, timestamptz, timestamptz, timestamptz) IS
-'Takes meter_reading or vehicle_reading, the start and end of what is to be dropped next, and the midnight in UTC up to which all is. Queues devices that have readings in the first span and are not settled for good up to that midnight. Returns nothing.';
-
-CREATE OR REPLACE FUNCTION telemetry.settle_before(
-    dataset text,
-    since timestamptz,
-    chunk_end timestamptz,
-    until timestamptz
-)
-RETURNS boolean
-LANGUAGE plpgsql VOLATILE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    v_until timestamptz := clock_timestamp() + INTERVAL '100 milliseconds';
-    v_device text;
-BEGIN
-    PERFORM telemetry.queue_unsettled(dataset, since, chunk_end, until);
-    FOR v_device IN
-        SELECT DISTINCT q.device_id
-        FROM telemetry.settle_queue AS q
-        WHERE q.dataset = settle_before.dataset AND q.day < telemetry.utc_day(settle_before.until)
-        ORDER BY q.device_id
-    LOOP
-        IF clock_timestamp() > v_until THEN
-            RETURN FALSE;
-        END IF;
-        IF telemetry.settle_claimed(dataset, v_device, FALSE) IS NULL THEN
-            RETURN FALSE;
-        END IF;
-    END LOOP;
-    RETURN NOT found;
-END;
-$$;
-
-COMMENT ON FUNCTION telemetry.settle_before(text, timestamptz, timestamptz, timestamptz) IS
-'Takes what telemetry.queue_unsettled does. Settles for good what is to be dropped, for some 100 milliseconds. Returns whether there was nothing left to settle: else it is to be called again, in another transaction.';
-
 REVOKE ALL ON PROCEDURE telemetry.settle_all_due(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION
-    telemetry.queue_unsettled(text, timestamptz, timestamptz, timestamptz),
-    telemetry.settle_before(text, timestamptz, timestamptz, timestamptz),
+    telemetry.postpone(text, text, interval, text),
+    telemetry.settle_or_postpone(text, text, boolean, boolean),
     telemetry.settle_due(text, integer, timestamptz, boolean),
     telemetry.settle_all()
 FROM PUBLIC;

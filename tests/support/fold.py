@@ -53,6 +53,7 @@ class Rules(NamedTuple):
     step: timedelta = timedelta(minutes=1)
     silence: timedelta = timedelta(minutes=90)
     cut_above: timedelta = timedelta(seconds=150)
+    from_within: timedelta = timedelta(days=31)
     usual_power_kw: float = 50
     max_power_kw: float = 500
     tolerance: int = 1_000_000
@@ -350,7 +351,8 @@ class _Folding:
         if len(run) > 1 and run[1].mwh < run[0].mwh:
             return None
         for width in sorted(self.rules.widths):
-            if level <= width and self.rules.plausible(width - level + run[0].mwh, span):
+            within = min(span, self.rules.silence)
+            if level <= width and self.rules.plausible(width - level + run[0].mwh, within):
                 return width - level + run[0].mwh
         return None
 
@@ -379,7 +381,7 @@ class _Folding:
     ) -> datetime:
         previous = self.state.read_at
         if start is not None:
-            return start if previous is None else max(start, previous)
+            return max(start, previous or start, ts - self.rules.from_within)
         if previous is not None:
             gap = ts - previous
             if gap <= max(self.rules.silence, self.rules.step * 1.5):

@@ -1,0 +1,117 @@
+-- Settling for good, before what it follows from is dropped.
+
+CREATE OR REPLACE FUNCTION telemetry.queue_unsettled(
+    dataset text,
+    since timestamptz,
+    chunk_end timestamptz,
+    until timestamptz
+)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan
+AS $$
+DECLARE
+    v_last date := telemetry.utc_day(queue_unsettled.until) - 1;
+BEGIN
+    INSERT INTO telemetry.settle_queue (dataset, device_id, day)
+    SELECT queue_unsettled.dataset, d.device_id, v_last
+    FROM (
+        SELECT m.meter_id AS device_id
+        FROM bi.meter_energy_daily AS m
+        WHERE queue_unsettled.dataset = 'meter_reading'
+            AND m.bucket >= telemetry.floor_day(queue_unsettled.since) AND m.bucket < queue_unsettled.chunk_end
+            AND m.samples > 0
+        UNION
+        SELECT v.vehicle_id
+        FROM bi.vehicle_energy_daily AS v
+        WHERE queue_unsettled.dataset = 'vehicle_reading'
+            AND v.bucket >= telemetry.floor_day(queue_unsettled.since) AND v.bucket < queue_unsettled.chunk_end
+            AND v.samples > 0
+        UNION
+        -- one that was silent since, of which something may have been recorded
+        SELECT o.device_id
+        FROM telemetry.settled_day AS o
+        WHERE o.dataset = queue_unsettled.dataset AND NOT o.is_final AND o.day <= v_last
+        UNION
+        SELECT r.device_id
+        FROM telemetry.standing_record AS r
+        WHERE r.dataset = queue_unsettled.dataset
+            AND r.record IN ('exchange', 'correction')
+            AND r.happened_at >= queue_unsettled.since AND r.happened_at < queue_unsettled.until
+    ) AS d
+    WHERE NOT EXISTS (
+        SELECT
+        FROM telemetry.settled_day AS s
+        WHERE s.dataset = queue_unsettled.dataset
+            AND s.device_id = d.device_id
+            AND s.day = v_last
+            AND s.is_final
+    )
+    ORDER BY d.device_id
+    ON CONFLICT DO NOTHING;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.queue_unsettled(text, timestamptz, timestamptz, timestamptz) IS
+'Takes meter_reading or vehicle_reading, the start and end of what is to be dropped next, and the midnight in UTC up to which all is. Queues devices that have readings in the first span and are not settled for good up to that midnight. Returns nothing.';
+
+CREATE OR REPLACE FUNCTION telemetry.settle_before(
+    dataset text,
+    since timestamptz,
+    chunk_end timestamptz,
+    until timestamptz,
+    OUT step text,
+    OUT detail text
+)
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_until timestamptz := clock_timestamp() + INTERVAL '100 milliseconds';
+    v_next record;
+    v_posted integer;
+BEGIN
+    PERFORM telemetry.queue_unsettled(dataset, since, chunk_end, until);
+    FOR v_next IN
+        SELECT q.device_id, max(q.retry_at) AS retry_at, max(q.last_error) AS last_error
+        FROM telemetry.settle_queue AS q
+        WHERE q.dataset = settle_before.dataset AND q.day < telemetry.utc_day(settle_before.until)
+        GROUP BY 1
+        ORDER BY 1
+    LOOP
+        IF v_next.retry_at > now() THEN
+            -- it failed, or another session has it
+            step := CASE WHEN v_next.last_error IS NULL THEN coalesce(step, 'busy') ELSE 'unproven' END;
+            detail := format(
+                '%s of %s cannot be settled: %s',
+                v_next.device_id, dataset, coalesce(v_next.last_error, 'another session has it')
+            );
+            EXIT WHEN step = 'unproven';
+            CONTINUE;
+        END IF;
+        BEGIN
+            v_posted := telemetry.settle_or_postpone(dataset, v_next.device_id, FALSE, step IS DISTINCT FROM 'settle');
+        EXCEPTION WHEN SQLSTATE 'WL060' THEN
+            -- in a call of its own, before any state is locked
+            RETURN;
+        END;
+        IF v_posted IS NOT NULL THEN
+            step := 'settle';
+            detail := NULL;
+            EXIT WHEN clock_timestamp() > v_until;
+        ELSIF step IS NULL THEN
+            step := 'busy';
+            detail := format('%s of %s cannot be settled: another session has it, or see ops.settling', v_next.device_id, dataset);
+        END IF;
+    END LOOP;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.settle_before(text, timestamptz, timestamptz, timestamptz) IS
+'Takes what telemetry.queue_unsettled does. Settles for good what is to be dropped, for some 100 milliseconds. Returns the step that it was: settle (something was, and more may be left), busy (another session has a device), unproven (a device cannot be settled), and of the last two a sentence that says more; NULL where nothing was left to settle.';
+
+REVOKE ALL ON FUNCTION
+    telemetry.queue_unsettled(text, timestamptz, timestamptz, timestamptz),
+    telemetry.settle_before(text, timestamptz, timestamptz, timestamptz)
+FROM PUBLIC;
