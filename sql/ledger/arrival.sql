@@ -97,6 +97,8 @@ BEGIN
             v_device := v_reading.device_id;
             v_earlier := v_reading.state_ts;
         END IF;
+        -- the same moment again is a repeat, or a conflict with what stands
+        CONTINUE WHEN v_reading.ts = v_earlier;
         IF v_reading.difference_mwh > v_reading.tolerance_mwh
             + telemetry.plausible_mwh(v_reading.max_power_kw, v_earlier, v_reading.ts)
         THEN
