@@ -25,12 +25,11 @@ BEGIN
             USING ERRCODE = 'WL026',
                 HINT = format('It is about a moment from %s, since when raw readings are kept, until now.', v_accepted.oldest);
     END IF;
-    IF telemetry.newest_item(dataset, device_id) IS NULL THEN
+    -- whoever settles the device meanwhile would not see the record, and take it off the queue
+    IF NOT telemetry.lock_state(dataset, device_id, TRUE) THEN
         RAISE EXCEPTION 'nothing was ever stored of %', device_id
             USING ERRCODE = 'WL027', HINT = 'Is the id misspelt, or the side? A record is about a device that has reported.';
     END IF;
-    -- settling that has begun would not see it
-    PERFORM telemetry.lock_state(dataset, device_id, TRUE);
     INSERT INTO telemetry.ledger_record AS r (
         record, dataset, device_id, happened_at, final_mwh, initial_mwh, energy_mwh, cancels, why
     )

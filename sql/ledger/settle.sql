@@ -175,10 +175,8 @@ BEGIN
         IF telemetry.newest_item(dataset, device_id) IS NOT NULL THEN
             RETURN NULL;
         END IF;
-        -- nothing is stored of it
-        DELETE FROM telemetry.settle_queue AS q
-        WHERE q.dataset = settle_device.dataset AND q.device_id = settle_device.device_id;
-        RETURN 0;
+        -- nothing is stored of it, or its first readings are about to be: whoever stores them relies on what is queued
+        RETURN NULL;
     END IF;
     -- new statements, to see what was committed before the state was to be had
     SELECT array_agg(k.day), min(k.day), max(k.through) INTO v_days, v_day, v_through
