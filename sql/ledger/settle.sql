@@ -172,10 +172,7 @@ DECLARE
     v_hours timestamptz[];
 BEGIN
     IF NOT telemetry.lock_state(dataset, device_id, wait) THEN
-        IF telemetry.newest_item(dataset, device_id) IS NOT NULL THEN
-            RETURN NULL;
-        END IF;
-        -- nothing is stored of it, or its first readings are about to be: whoever stores them relies on what is queued
+        -- another session has it; or nothing is stored of it, or about to be: who does that relies on what is queued
         RETURN NULL;
     END IF;
     -- new statements, to see what was committed before the state was to be had

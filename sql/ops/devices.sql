@@ -33,6 +33,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_device record;
+    v_is_known boolean;
 BEGIN
     SELECT d.dataset, d.device_id INTO v_device FROM telemetry.named_device(device) AS d;
     -- the state first, as all who write of a device
@@ -43,6 +44,8 @@ BEGIN
         UPDATE telemetry.vehicle_state AS s SET max_power_kw = set_device.max_power_kw
         WHERE s.vehicle_id = v_device.device_id;
     END IF;
+    -- nothing waits where nothing is stored
+    v_is_known := found;
     IF num_nonnulls(step, usual_power_kw, max_power_kw, tolerance_kwh, width_kwh) = 0 THEN
         DELETE FROM telemetry.device_setting AS s
         WHERE s.dataset = v_device.dataset AND s.device_id = v_device.device_id;
@@ -66,7 +69,9 @@ BEGIN
             tolerance_kwh = excluded.tolerance_kwh,
             width_kwh = excluded.width_kwh;
     END IF;
-    PERFORM telemetry.queue_whole(v_device.dataset, ARRAY[v_device.device_id], INTERVAL '0');
+    IF v_is_known THEN
+        PERFORM telemetry.queue_whole(v_device.dataset, ARRAY[v_device.device_id], INTERVAL '0');
+    END IF;
 EXCEPTION WHEN check_violation THEN
     RAISE EXCEPTION 'these settings of % cannot be kept', device
         USING ERRCODE = 'WL020',
