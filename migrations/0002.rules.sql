@@ -32,8 +32,8 @@ COMMENT ON COLUMN telemetry.limits.when_outside IS
 'refuse: the whole reading is refused as out_of_range. store_null: the value is taken as not reported, and counted in ops.discarded_measurements; the reading''s energy counts.';
 
 CREATE TABLE telemetry.discarded_measurement (
-    dataset text NOT NULL,
-    field text NOT NULL,
+    dataset text COLLATE "C" NOT NULL,
+    field text COLLATE "C" NOT NULL,
     device_id text COLLATE "C" NOT NULL,
     discarded bigint NOT NULL,
     last_value double precision NOT NULL,

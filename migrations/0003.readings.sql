@@ -15,7 +15,7 @@ COMMENT ON TYPE telemetry.entry_reason IS
 'Why the ledger posted an entry. step: a counter''s step that arrival could not know, or that another reading changed; taken, apportioned: energy of an interval taken from the hour of its reading, and put into the hours in which it flowed; reset, rollover, exchange, kind, session, glitch, jump: what such a reading counts, beside what was taken for it at arrival; correction: a record of a DBA.';
 
 CREATE TABLE telemetry.device_session (
-    dataset text NOT NULL CHECK (dataset IN ('meter_reading', 'vehicle_reading')),
+    dataset text COLLATE "C" NOT NULL CHECK (dataset IN ('meter_reading', 'vehicle_reading')),
     device_id text COLLATE "C" NOT NULL,
     session_no integer NOT NULL CHECK (session_no > 0),
     session_id text COLLATE "C" NOT NULL CHECK (length(session_id) BETWEEN 1 AND 128),

@@ -42,7 +42,7 @@ CREATE TRIGGER always_there BEFORE DELETE OR TRUNCATE ON telemetry.register_rule
 FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_removal();
 
 CREATE TABLE telemetry.device_setting (
-    dataset text NOT NULL CHECK (dataset IN ('meter_reading', 'vehicle_reading')),
+    dataset text COLLATE "C" NOT NULL CHECK (dataset IN ('meter_reading', 'vehicle_reading')),
     device_id text COLLATE "C" NOT NULL CHECK (length(device_id) BETWEEN 1 AND 128),
     step interval CHECK (step > '0' AND step <= '31 days'),
     usual_power_kw double precision CHECK (usual_power_kw BETWEEN 0 AND 1e6),
@@ -63,7 +63,7 @@ COMMENT ON COLUMN telemetry.device_setting.tolerance_kwh IS 'How far its registe
 COMMENT ON COLUMN telemetry.device_setting.width_kwh IS 'Where its register rolls over to zero, in kWh.';
 
 CREATE TABLE telemetry.settle_queue (
-    dataset text NOT NULL CHECK (dataset IN ('meter_reading', 'vehicle_reading')),
+    dataset text COLLATE "C" NOT NULL CHECK (dataset IN ('meter_reading', 'vehicle_reading')),
     device_id text COLLATE "C" NOT NULL,
     day date NOT NULL,
     due_at timestamptz NOT NULL DEFAULT now(),
@@ -74,7 +74,7 @@ CREATE TABLE telemetry.settle_queue (
 ) WITH (fillfactor = 70);
 
 CREATE INDEX settle_queue_due ON telemetry.settle_queue (due_at);
-CREATE INDEX settle_queue_day ON telemetry.settle_queue (day DESC, due_at);
+CREATE INDEX settle_queue_day ON telemetry.settle_queue (dataset, day, due_at);
 
 COMMENT ON TABLE telemetry.settle_queue IS
 'The days of devices whose ledger may not follow from their readings yet, one row per device and UTC day.';
@@ -89,7 +89,7 @@ COMMENT ON COLUMN telemetry.settle_queue.due_at IS
 'When to settle: in time where only the day''s end has to be noted, at once where energy may be in another hour.';
 
 CREATE TABLE telemetry.settled_day (
-    dataset text NOT NULL CHECK (dataset IN ('meter_reading', 'vehicle_reading')),
+    dataset text COLLATE "C" NOT NULL CHECK (dataset IN ('meter_reading', 'vehicle_reading')),
     device_id text COLLATE "C" NOT NULL,
     day date NOT NULL,
     read_at timestamptz,
@@ -135,10 +135,10 @@ COMMENT ON COLUMN telemetry.settled_day.is_final IS
 'Whether no later reading can change what is said here: false while it may still turn out a glitch.';
 
 CREATE TABLE telemetry.register_event (
-    dataset text NOT NULL CHECK (dataset IN ('meter_reading', 'vehicle_reading')),
+    dataset text COLLATE "C" NOT NULL CHECK (dataset IN ('meter_reading', 'vehicle_reading')),
     device_id text COLLATE "C" NOT NULL,
     happened_at timestamptz NOT NULL,
-    event text NOT NULL CHECK (
+    event text COLLATE "C" NOT NULL CHECK (
         event IN ('glitch', 'rollover', 'reset', 'jump', 'exchange', 'kind', 'undecided', 'too_short')
     ),
     source_day date NOT NULL,
@@ -170,7 +170,7 @@ CREATE TABLE telemetry.ledger_record (
     recorded_at timestamptz NOT NULL DEFAULT now(),
     login text NOT NULL DEFAULT session_user,
     record text NOT NULL CHECK (record IN ('exchange', 'correction', 'dismissal', 'cancellation')),
-    dataset text NOT NULL CHECK (dataset IN ('meter_reading', 'vehicle_reading')),
+    dataset text COLLATE "C" NOT NULL CHECK (dataset IN ('meter_reading', 'vehicle_reading')),
     device_id text COLLATE "C" NOT NULL CHECK (length(device_id) BETWEEN 1 AND 128),
     happened_at timestamptz NOT NULL,
     final_mwh bigint CHECK (final_mwh BETWEEN 0 AND 1e15),

@@ -102,7 +102,7 @@ VIEW telemetry.dataset_level (
 );
 
 CREATE TABLE telemetry.device_session (
-    dataset text NOT NULL,
+    dataset text COLLATE "C" NOT NULL,
     device_id text COLLATE "C" NOT NULL,
     session_no integer NOT NULL,
     session_id text COLLATE "C" NOT NULL,
@@ -114,7 +114,7 @@ CREATE TABLE telemetry.device_session (
 );
 
 CREATE TABLE telemetry.device_setting (
-    dataset text NOT NULL,
+    dataset text COLLATE "C" NOT NULL,
     device_id text COLLATE "C" NOT NULL,
     step interval,
     usual_power_kw double precision,
@@ -132,8 +132,8 @@ CREATE TABLE telemetry.device_setting (
 );
 
 CREATE TABLE telemetry.discarded_measurement (
-    dataset text NOT NULL,
-    field text NOT NULL,
+    dataset text COLLATE "C" NOT NULL,
+    field text COLLATE "C" NOT NULL,
     device_id text COLLATE "C" NOT NULL,
     discarded bigint NOT NULL,
     last_value double precision NOT NULL,
@@ -160,7 +160,7 @@ CREATE TABLE telemetry.ledger_record (
     recorded_at timestamptz NOT NULL DEFAULT now(),
     login text NOT NULL DEFAULT SESSION_USER,
     record text NOT NULL,
-    dataset text NOT NULL,
+    dataset text COLLATE "C" NOT NULL,
     device_id text COLLATE "C" NOT NULL,
     happened_at timestamptz NOT NULL,
     final_mwh bigint,
@@ -381,10 +381,10 @@ CREATE TABLE telemetry.quarantine_share (
 CREATE INDEX quarantine_share_kept_bytes ON telemetry.quarantine_share USING btree (kept_bytes);
 
 CREATE TABLE telemetry.register_event (
-    dataset text NOT NULL,
+    dataset text COLLATE "C" NOT NULL,
     device_id text COLLATE "C" NOT NULL,
     happened_at timestamptz NOT NULL,
-    event text NOT NULL,
+    event text COLLATE "C" NOT NULL,
     source_day date NOT NULL,
     before_mwh bigint,
     reported_mwh bigint,
@@ -439,7 +439,7 @@ CREATE TABLE telemetry.rules (
 CREATE TRIGGER always_there BEFORE DELETE OR TRUNCATE ON telemetry.rules FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_removal();
 
 CREATE TABLE telemetry.settle_queue (
-    dataset text NOT NULL,
+    dataset text COLLATE "C" NOT NULL,
     device_id text COLLATE "C" NOT NULL,
     day date NOT NULL,
     due_at timestamptz NOT NULL DEFAULT now(),
@@ -449,10 +449,11 @@ CREATE TABLE telemetry.settle_queue (
     CONSTRAINT settle_queue_pkey PRIMARY KEY (dataset, device_id, day),
     CONSTRAINT settle_queue_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text]))
 ) WITH (fillfactor=70);
+CREATE INDEX settle_queue_day ON telemetry.settle_queue USING btree (dataset, day, due_at);
 CREATE INDEX settle_queue_due ON telemetry.settle_queue USING btree (due_at);
 
 CREATE TABLE telemetry.settled_day (
-    dataset text NOT NULL,
+    dataset text COLLATE "C" NOT NULL,
     device_id text COLLATE "C" NOT NULL,
     day date NOT NULL,
     read_at timestamptz,
@@ -474,7 +475,7 @@ CREATE TABLE telemetry.settled_day (
 VIEW telemetry.standing_record (
     record_id bigint,
     record text,
-    dataset text,
+    dataset text COLLATE "C",
     device_id text COLLATE "C",
     happened_at timestamptz,
     final_mwh bigint,
@@ -993,6 +994,10 @@ FUNCTION telemetry.newest_item(dataset text, device_id text)
     RETURNS timestamptz
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.next_due(only_dataset text, before timestamptz)
+    RETURNS telemetry.settle_queue
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
 FUNCTION telemetry.note_dropped()
     RETURNS void
     LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
@@ -1190,7 +1195,7 @@ FUNCTION telemetry.settle_device(dataset text, device_id text, wait boolean, has
 
 FUNCTION telemetry.settle_due(only_dataset text, most integer, before timestamptz, wait boolean)
     RETURNS TABLE(settled integer, entries integer)
-    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
 FUNCTION telemetry.settle_soon(dataset text, device_id text, day date)
     RETURNS void
@@ -1596,7 +1601,7 @@ VIEW bi.register_event (
     side text,
     device_id text COLLATE "C",
     happened_at timestamptz,
-    event text,
+    event text COLLATE "C",
     before_kwh numeric(20,6),
     reported_kwh numeric(20,6),
     booked_kwh numeric(20,6),
@@ -1731,8 +1736,8 @@ VIEW ops.device_settings (
 GRANT SELECT ON ops.device_settings TO wattledger_dba;
 
 VIEW ops.discarded_measurements (
-    dataset text,
-    field text,
+    dataset text COLLATE "C",
+    field text COLLATE "C",
     device_id text COLLATE "C",
     discarded bigint,
     last_value double precision,

@@ -56,6 +56,62 @@ $$;
 COMMENT ON FUNCTION telemetry.settle_or_postpone(text, text, boolean, boolean) IS
 'Takes meter_reading or vehicle_reading, a device, whether to wait for who stores readings of it, and whether nothing else is locked yet, so that chunks may be made. Settles it; one that another session has is left for a second, one that fails for a minute, told by a warning. Returns how many entries were posted; NULL where it was left. Raises WL060 where a chunk has to be made first.';
 
+CREATE OR REPLACE FUNCTION telemetry.next_due(only_dataset text, before timestamptz)
+RETURNS telemetry.settle_queue
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan
+AS $$
+DECLARE
+    v_found telemetry.settle_queue;
+    v_other telemetry.settle_queue;
+    v_dataset text;
+    v_day date;
+BEGIN
+    -- what waits longest, or what is newest: a backlog of old days holds up neither itself nor today
+    IF random() < 0.5 THEN
+        SELECT q.* INTO v_found
+        FROM telemetry.settle_queue AS q
+        WHERE q.due_at <= before
+            AND q.retry_at <= now()
+            AND (only_dataset IS NULL OR q.dataset = only_dataset)
+        ORDER BY q.due_at
+        LIMIT 1;
+        RETURN v_found;
+    END IF;
+    FOREACH v_dataset IN ARRAY CASE
+        WHEN only_dataset IS NULL THEN ARRAY['meter_reading', 'vehicle_reading']
+        ELSE ARRAY[only_dataset]
+    END LOOP
+        v_day := date 'infinity';
+        LOOP
+            -- from day to day, since of a long queue few rows can be looked at
+            SELECT max(q.day) INTO v_day
+            FROM telemetry.settle_queue AS q
+            WHERE q.dataset = v_dataset AND q.day < v_day;
+            EXIT WHEN v_day IS NULL OR v_day < v_found.day;
+            SELECT q.* INTO v_other
+            FROM telemetry.settle_queue AS q
+            WHERE q.dataset = v_dataset
+                AND q.day = v_day
+                AND q.due_at <= before
+                AND q.retry_at <= now()
+            ORDER BY q.due_at
+            LIMIT 1;
+            CONTINUE WHEN NOT found;
+            IF v_found.day IS NULL OR (v_other.day, v_found.due_at) > (v_found.day, v_other.due_at) THEN
+                v_found := v_other;
+            END IF;
+            EXIT;
+        END LOOP;
+    END LOOP;
+    RETURN v_found;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.next_due(text, timestamptz) IS
+'Takes meter_reading or vehicle_reading (NULL: both), and the moment until which it was due. Returns a queued day of a device: by chance what has waited longest, or of the newest day that has any; all NULL where nothing is due.';
+
 CREATE OR REPLACE FUNCTION telemetry.settle_due(
     only_dataset text,
     most integer,
@@ -65,6 +121,8 @@ CREATE OR REPLACE FUNCTION telemetry.settle_due(
 RETURNS TABLE (settled integer, entries integer)
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
+-- the queue is empty at most times, and long after an outage
+SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
     -- readings of these devices wait for as long as this lasts
@@ -75,38 +133,26 @@ DECLARE
 BEGIN
     settled := 0;
     entries := 0;
-    -- in turns what waits longest and what is newest: a backlog of old days holds up neither itself nor today
-    IF random() < 0.5 THEN
-        SELECT q.* INTO v_first
-        FROM telemetry.settle_queue AS q
-        WHERE q.due_at <= before
-            AND q.retry_at <= now()
-            AND (only_dataset IS NULL OR q.dataset = only_dataset)
-        ORDER BY q.due_at
-        LIMIT 1;
-    ELSE
-        SELECT q.* INTO v_first
-        FROM telemetry.settle_queue AS q
-        WHERE q.due_at <= before
-            AND q.retry_at <= now()
-            AND (only_dataset IS NULL OR q.dataset = only_dataset)
-        ORDER BY q.day DESC, q.due_at
-        LIMIT 1;
-    END IF;
-    IF NOT found THEN
+    v_first := telemetry.next_due(only_dataset, before);
+    IF v_first.device_id IS NULL THEN
         RETURN NEXT;
         RETURN;
     END IF;
     -- one day at a time: what is written at once spans few hours, and all between are computed anew
     FOR v_next IN
-        SELECT q.*
-        FROM telemetry.settle_queue AS q
-        WHERE q.dataset = v_first.dataset
-            AND q.day = v_first.day
-            AND q.due_at <= before
-            AND q.retry_at <= now()
-        ORDER BY (q.device_id = v_first.device_id) DESC, q.due_at
-        LIMIT most
+        SELECT v_first.*
+        UNION ALL
+        (
+            SELECT q.*
+            FROM telemetry.settle_queue AS q
+            WHERE q.dataset = v_first.dataset
+                AND q.day = v_first.day
+                AND q.due_at <= before
+                AND q.retry_at <= now()
+                AND q.device_id <> v_first.device_id
+            ORDER BY q.due_at
+            LIMIT most - 1
+        )
     LOOP
         BEGIN
             v_posted := telemetry.settle_or_postpone(v_next.dataset, v_next.device_id, wait, settled = 0);
@@ -198,6 +244,7 @@ REVOKE ALL ON PROCEDURE telemetry.settle_all_due(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION
     telemetry.postpone(text, text, interval, text),
     telemetry.settle_or_postpone(text, text, boolean, boolean),
+    telemetry.next_due(text, timestamptz),
     telemetry.settle_due(text, integer, timestamptz, boolean),
     telemetry.settle_all()
 FROM PUBLIC;

@@ -33,3 +33,18 @@ def test_indexes_of_ids_compare_by_their_bytes(db: Connection) -> None:
         " AND k.collation_oid <> 'pg_catalog.\"C\"'::regcollation"
     ).fetchall()
     assert not others
+
+
+def test_texts_that_are_indexed_beside_an_id_compare_as_it_does(db: Connection) -> None:
+    # a function that is given both compares both by bytes, for which another index is of no use
+    others = db.execute(
+        "SELECT i.indexrelid::regclass::text, array_agg(DISTINCT k.collation_oid::regcollation)"
+        " FROM pg_index AS i"
+        " JOIN pg_class AS c ON c.oid = i.indrelid"
+        " CROSS JOIN LATERAL unnest(i.indkey, i.indcollation) AS k (attnum, collation_oid)"
+        " WHERE c.relnamespace::regnamespace::text = 'telemetry' AND k.collation_oid <> 0"
+        " AND EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid"
+        " AND a.attnum = ANY (i.indkey) AND a.attname = 'device_id')"
+        " GROUP BY 1 HAVING count(DISTINCT k.collation_oid) > 1"
+    ).fetchall()
+    assert not others
