@@ -125,7 +125,7 @@ CREATE TABLE telemetry.device_setting (
     CONSTRAINT device_setting_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text])),
     CONSTRAINT device_setting_device_id_check CHECK (length(device_id) >= 1 AND length(device_id) <= 128),
     CONSTRAINT device_setting_max_power_kw_check CHECK (max_power_kw >= 0::double precision AND max_power_kw <= '1000000'::numeric::double precision),
-    CONSTRAINT device_setting_step_check CHECK (step > '00:00:00'::interval),
+    CONSTRAINT device_setting_step_check CHECK (step > '00:00:00'::interval AND step <= '31 days'::interval),
     CONSTRAINT device_setting_tolerance_kwh_check CHECK (tolerance_kwh >= 0::double precision AND tolerance_kwh <= '1000000'::numeric::double precision),
     CONSTRAINT device_setting_usual_power_kw_check CHECK (usual_power_kw >= 0::double precision AND usual_power_kw <= '1000000'::numeric::double precision),
     CONSTRAINT device_setting_width_kwh_check CHECK (width_kwh > 0::double precision AND width_kwh <= '1000000000'::numeric::double precision)
@@ -176,8 +176,9 @@ CREATE TABLE telemetry.ledger_record (
     CONSTRAINT ledger_record_check3 CHECK ((record = 'cancellation'::text) = (cancels IS NOT NULL)),
     CONSTRAINT ledger_record_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text])),
     CONSTRAINT ledger_record_device_id_check CHECK (length(device_id) >= 1 AND length(device_id) <= 128),
-    CONSTRAINT ledger_record_final_mwh_check CHECK (final_mwh >= 0),
-    CONSTRAINT ledger_record_initial_mwh_check CHECK (initial_mwh >= 0),
+    CONSTRAINT ledger_record_energy_mwh_check CHECK (energy_mwh::numeric >= '-1000000000000000'::numeric AND energy_mwh::numeric <= '1000000000000000'::numeric),
+    CONSTRAINT ledger_record_final_mwh_check CHECK (final_mwh >= 0 AND final_mwh::numeric <= '1000000000000000'::numeric),
+    CONSTRAINT ledger_record_initial_mwh_check CHECK (initial_mwh >= 0 AND initial_mwh::numeric <= '1000000000000000'::numeric),
     CONSTRAINT ledger_record_record_check CHECK (record = ANY (ARRAY['exchange'::text, 'correction'::text, 'dismissal'::text, 'cancellation'::text])),
     CONSTRAINT ledger_record_why_check CHECK (length(why) >= 1 AND length(why) <= 1000)
 );
@@ -439,6 +440,7 @@ CREATE TABLE telemetry.register_rules (
     step interval NOT NULL DEFAULT '00:01:00'::interval,
     silence interval NOT NULL DEFAULT '01:30:00'::interval,
     apportioned_above interval NOT NULL DEFAULT '00:02:30'::interval,
+    from_within interval NOT NULL DEFAULT '31 days'::interval,
     usual_power_kw double precision NOT NULL DEFAULT 50,
     max_power_kw double precision NOT NULL DEFAULT 500,
     tolerance_kwh double precision NOT NULL DEFAULT 1,
@@ -448,13 +450,15 @@ CREATE TABLE telemetry.register_rules (
     CONSTRAINT register_rules_pkey PRIMARY KEY (dataset),
     CONSTRAINT register_rules_apportioned_above_check CHECK (apportioned_above >= '00:00:00'::interval),
     CONSTRAINT register_rules_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text])),
+    CONSTRAINT register_rules_from_within_check CHECK (from_within > '00:00:00'::interval AND from_within <= '366 days'::interval),
     CONSTRAINT register_rules_glitch_readings_check CHECK (glitch_readings > 0),
     CONSTRAINT register_rules_glitch_within_check CHECK (glitch_within >= '00:00:00'::interval),
     CONSTRAINT register_rules_max_power_kw_check CHECK (max_power_kw >= 0::double precision AND max_power_kw <= '1000000'::numeric::double precision),
-    CONSTRAINT register_rules_silence_check CHECK (silence > '00:00:00'::interval),
-    CONSTRAINT register_rules_step_check CHECK (step > '00:00:00'::interval),
+    CONSTRAINT register_rules_silence_check CHECK (silence > '00:00:00'::interval AND silence <= '31 days'::interval),
+    CONSTRAINT register_rules_step_check CHECK (step > '00:00:00'::interval AND step <= '31 days'::interval),
     CONSTRAINT register_rules_tolerance_kwh_check CHECK (tolerance_kwh >= 0::double precision AND tolerance_kwh <= '1000000'::numeric::double precision),
-    CONSTRAINT register_rules_usual_power_kw_check CHECK (usual_power_kw >= 0::double precision AND usual_power_kw <= '1000000'::numeric::double precision)
+    CONSTRAINT register_rules_usual_power_kw_check CHECK (usual_power_kw >= 0::double precision AND usual_power_kw <= '1000000'::numeric::double precision),
+    CONSTRAINT register_rules_widths_kwh_check CHECK (array_position(widths_kwh, NULL::double precision) IS NULL AND (0::double precision < ALL (widths_kwh)) AND ('1000000000'::numeric::double precision >= ALL (widths_kwh)))
 );
 CREATE TRIGGER always_there BEFORE DELETE OR TRUNCATE ON telemetry.register_rules FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_removal();
 CREATE TRIGGER rules_changed AFTER UPDATE ON telemetry.register_rules FOR EACH ROW WHEN ((old.* IS DISTINCT FROM new.*)) EXECUTE FUNCTION telemetry.requeue_side();
@@ -509,6 +513,7 @@ CREATE TABLE telemetry.settled_day (
     CONSTRAINT settled_day_pkey PRIMARY KEY (dataset, device_id, day),
     CONSTRAINT settled_day_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text]))
 ) WITH (fillfactor=70);
+CREATE INDEX settled_day_open ON telemetry.settled_day USING btree (dataset, day) WHERE (NOT is_final);
 
 VIEW telemetry.standing_record (
     record_id bigint,
@@ -1109,6 +1114,10 @@ FUNCTION telemetry.post_entries(dataset text, device_id text, missing telemetry.
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
+FUNCTION telemetry.postpone(dataset text, device_id text, span interval, error text)
+    RETURNS void
+    LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.provisional_mwh(dataset text, device_id text, since timestamptz, until timestamptz)
     RETURNS numeric
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
@@ -1245,8 +1254,8 @@ FUNCTION telemetry.settle_all()
 PROCEDURE telemetry.settle_all_due(IN only_dataset text)
     LANGUAGE plpgsql;
 
-FUNCTION telemetry.settle_before(dataset text, since timestamptz, chunk_end timestamptz, until timestamptz)
-    RETURNS boolean
+FUNCTION telemetry.settle_before(dataset text, since timestamptz, chunk_end timestamptz, until timestamptz, OUT step text, OUT detail text)
+    RETURNS record
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.settle_claimed(dataset text, device_id text, wait boolean)
@@ -1260,6 +1269,10 @@ FUNCTION telemetry.settle_device(dataset text, device_id text, wait boolean, has
 FUNCTION telemetry.settle_due(only_dataset text, most integer, before timestamptz, wait boolean)
     RETURNS TABLE(settled integer, entries integer)
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+FUNCTION telemetry.settle_or_postpone(dataset text, device_id text, wait boolean, may_claim boolean)
+    RETURNS integer
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.settle_soon(dataset text, device_id text, day date)
     RETURNS void
