@@ -11,7 +11,7 @@ BEGIN
     SELECT s.settled, s.entries INTO settled, entries
     FROM telemetry.settle_due(NULL, settle.most, now(), FALSE) AS s;
     -- a new statement, to see what was settled
-    SELECT count(*) INTO waiting
+    SELECT count(*)::integer INTO waiting
     FROM (
         SELECT
         FROM telemetry.settle_queue AS q
