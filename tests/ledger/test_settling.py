@@ -1,0 +1,97 @@
+"""Settling brings each device in line soon, whatever else waits, and answers do not wait for it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.support.fold import HOUR, Reading
+from tests.support.ledger import START, Device, events, hours, send, settle
+from tests.support.readings import NOW, Connection
+
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+NOON = START + timedelta(hours=12)
+KWH = 10**6
+
+
+def test_a_register_that_starts_anew_in_a_long_silence_has_not_rolled_over(
+    db: Connection, device: Device
+) -> None:
+    levels = [(NOON - 10 * DAY, 5001.0), (NOON, 110.0), (NOON + MINUTE, 111.5)]
+    send(db, device, [Reading(ts, round(level * KWH)) for ts, level in levels])
+    settle(db)
+    assert [(event.ts, event.event, event.booked) for event in events(db, device)] == [
+        (NOON, "reset", 0)
+    ]
+    assert hours(db, device) == {NOON: round(1.5 * KWH)}
+
+
+def test_a_difference_is_placed_in_no_more_than_a_month(db: Connection, device: Device) -> None:
+    # a tenth of a kWh in each hour of the 31 days that register_rules.from_within allows
+    sent = Reading(NOON, round(74.4 * KWH), "difference", NOON - 40 * DAY)
+    assert send(db, device, [sent]) == []
+    settle(db)
+    placed = hours(db, device)
+    assert (min(placed), len(placed)) == (NOON - 31 * DAY, 31 * 24)
+    assert set(placed.values()) == {KWH // 10}
+
+
+def test_a_backlog_of_an_old_day_and_today_both_go_on(db: Connection) -> None:
+    settle(db)
+    days = {"old": START.date(), "today": NOW.date()}
+    for name, day in days.items():
+        db.execute(
+            "INSERT INTO telemetry.meter_reading (meter_id, ts, energy_mwh)"
+            " SELECT %s || n, %s::timestamptz, 1 FROM generate_series(1, 150) AS n",
+            [name, START],
+        )
+        db.execute(
+            "UPDATE telemetry.settle_queue AS q SET day = %s, due_at = now() - %s * INTERVAL '1 h'"
+            " WHERE q.device_id LIKE %s || '%%'",
+            [day, 2 if name == "old" else 1, name],
+        )
+    db.execute("SELECT setseed(0.5)")
+    for _ in range(12):
+        assert db.execute("SELECT s.settled > 0 FROM api.settle(10) AS s").fetchone() == (True,)
+    left = dict(db.execute("SELECT q.day, count(*) FROM telemetry.settle_queue AS q GROUP BY 1"))
+    assert all(0 < left[day] < 150 for day in days.values()), left
+    settle(db)
+
+
+def test_a_window_without_readings_has_what_is_not_settled_yet(
+    db: Connection, device: Device
+) -> None:
+    sent = [Reading(NOON, 100 * KWH), Reading(NOON + 5 * HOUR + 20 * MINUTE, 110 * KWH)]
+    send(db, device, sent)
+    for _ in range(2):
+        energy = db.execute(
+            "SELECT e.energy_mwh FROM"
+            f" telemetry.{device.side}_energy(%s, %s, %s, '-infinity') AS e",
+            [device.device_id, NOON + 2 * HOUR, NOON + 3 * HOUR],
+        ).fetchone()
+        assert energy == (1_875_000,)
+        settle(db)
+
+
+def test_what_was_just_settled_does_not_wait(db: Connection, device: Device) -> None:
+    settle(db)
+    send(db, device, [Reading(NOON, 100 * KWH), Reading(NOON + 2 * HOUR, 110 * KWH)])
+    due = db.execute(
+        "SELECT count(*) FROM telemetry.settle_queue AS q WHERE q.due_at <= now()"
+    ).fetchone()
+    assert due == (1,)
+    assert db.execute("SELECT s.settled, s.waiting FROM api.settle() AS s").fetchone() == (1, 0)
+
+
+def test_a_repeat_beside_a_reading_that_is_refused_is_a_duplicate(
+    db: Connection, device: Device
+) -> None:
+    send(db, device, [Reading(NOON, KWH, "difference")])
+    # more than a minute's, which lies between no reading and itself
+    again = Reading(NOON + 10 * MINUTE, 20 * KWH, "difference")
+    too_much = Reading(NOON + 11 * MINUTE, 163 * KWH, "difference")
+    answers = send(db, device, [again, again, too_much])
+    assert [(answer.index, answer.outcome) for answer in answers] == [
+        (1, "duplicate"),
+        (2, "out_of_range"),
+    ]
