@@ -107,7 +107,11 @@ def copy_in(db: Connection, device: Device, readings: Iterable[Reading]) -> None
 
 def settle(db: Connection) -> int:
     """Settle all that waits, also what is due later; return how many entries were posted."""
-    db.execute("UPDATE telemetry.settle_queue SET due_at = now() WHERE due_at > now()")
+    # what another session had a moment ago is left for a second
+    db.execute(
+        "UPDATE telemetry.settle_queue SET due_at = least(due_at, now()), retry_at = '-infinity'"
+        " WHERE last_error IS NULL"
+    )
     return settle_due(db)
 
 
@@ -115,11 +119,12 @@ def settle_due(db: Connection, most: int = 200) -> int:
     """Settle what is due, as the service does; return how many entries were posted."""
     posted = 0
     while True:
-        settled, entries = db.execute(
-            "SELECT s.settled, s.entries FROM api.settle(%s) AS s", [most]
+        entries, left = db.execute(
+            "SELECT s.entries, s.settled + s.waiting FROM api.settle(%s) AS s", [most]
         ).fetchone() or (0, 0)
         posted += entries
-        if settled == 0:
+        # one that cannot be settled now may have been all that a call looked at
+        if left == 0:
             return posted
 
 
