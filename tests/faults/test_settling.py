@@ -183,7 +183,7 @@ def test_a_postmaster_that_is_killed_leaves_every_ledger_right(
         with ExitStack() as stack:
             waiting = stack.enter_context(held(cluster.url(), moment))
             post(service, key, made)
-            wait_for(lambda: waiting() > 0)
+            wait_for(lambda: waiting() > 0, seconds=60)
             os.kill(cluster.postmaster_pid(), signal.SIGKILL)
             # the sessions that hold it up are gone with it
             stack.pop_all()
@@ -205,7 +205,7 @@ def test_a_service_that_is_killed_leaves_every_ledger_right(cluster: Cluster, mo
         with held(cluster.url(), moment) as waiting:
             with serving(cluster.url("wattledger_service")) as service:
                 post(service, key, made)
-                wait_for(lambda: waiting() > 0)
+                wait_for(lambda: waiting() > 0, seconds=60)
                 for pid in (service.process.pid, *service.workers()):
                     os.kill(pid, signal.SIGKILL)
             assert entries(db) == 0
@@ -240,7 +240,7 @@ def test_two_that_settle_at_once_post_each_entry_once(
     with held(database_url, "after-entries-are-posted") as waiting:
         threads, posted = settle_beside(database_url, 2)
         # each has posted entries of a device, and not committed them
-        wait_for(lambda: waiting() == 2)
+        wait_for(lambda: waiting() == 2, seconds=60)
     for thread in threads:
         thread.join()
     assert is_settled(connection)
@@ -263,7 +263,7 @@ def test_rollups_built_anew_beside_settling_wait_for_it_in_no_circle(
     ):
         with held(database_url, "before-anything-is-posted") as waiting:
             threads, _ = settle_beside(database_url, 1)
-            wait_for(lambda: waiting() == 1)
+            wait_for(lambda: waiting() == 1, seconds=60)
             refresh = pool.submit(
                 refresher.execute,
                 "CALL ops.refresh(%s::timestamptz, %s::timestamptz)",
@@ -300,7 +300,7 @@ def test_drops_beside_settling_take_nothing_from_any_ledger(
     expected = {device: fold(readings).hours for device, readings in made.items()}
     with held(database_url, "after-entries-are-posted") as waiting:
         threads, _ = settle_beside(database_url, 1)
-        wait_for(lambda: waiting() == 1)
+        wait_for(lambda: waiting() == 1, seconds=60)
         with psycopg.connect(database_url, autocommit=True) as dropper:
             # it cannot be sure of that writer
             dropper.execute("SET statement_timeout = '2min'")
