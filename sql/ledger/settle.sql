@@ -197,7 +197,14 @@ BEGIN
     v_folded := telemetry.fold(dataset, device_id, v_day, greatest(v_day, v_through));
     v_missing := ARRAY(SELECT e FROM telemetry.entries_missing(v_folded) AS e);
     v_hours := ARRAY(SELECT m.hour FROM unnest(v_missing) AS m);
-    IF NOT has_claimed AND telemetry.hours_without_chunk(dataset, v_hours, '-infinity', 'infinity') <> '{}' THEN
+    IF NOT has_claimed
+        -- one look tells of most
+        AND (
+            SELECT telemetry.is_in_one_chunk(settle_device.dataset, min(m.hour), max(m.hour))
+            FROM unnest(v_missing) AS m
+        ) IS NOT TRUE
+        AND telemetry.hours_without_chunk(dataset, v_hours, '-infinity', 'infinity') <> '{}'
+    THEN
         -- whoever makes a chunk waits for it before any state is locked
         RAISE EXCEPTION 'hours of % have no chunk yet', device_id
             USING ERRCODE = 'WL060', DETAIL = v_hours::text, HINT = 'Claim the chunks, and settle the device again.';
