@@ -5,7 +5,8 @@ devices with registers, half with differences), oldest and newest first, and whi
 Prints p50 and p99 of live posts with their ratios to those alone, entries posted per reading, and
 seconds until all is settled; on Community also seconds of refreshes without the backlog and with
 it. Then a fleet reports once after ten silent hours: seconds until settled, and ms per device. Ends
-with 1 where an entry per 1.1 readings, or a p99 of more than half above that alone, is not kept.
+with 1 where more than 1.1 entries per reading were posted, or a p99 is more than half above the
+higher one alone.
 """
 
 from __future__ import annotations
@@ -114,7 +115,8 @@ async def _backlogs(
     def end_phase(name: str) -> None:
         nonlocal began
         took = time.monotonic() - began
-        phases.append(Phase(name, took, Latency.of(live.taken_seconds)))
+        if live.taken_seconds:
+            phases.append(Phase(name, took, Latency.of(live.taken_seconds)))
         console.print(f"{name}: {took:.1f} s", highlight=False)
         live.taken_seconds = []
         began = time.monotonic()
