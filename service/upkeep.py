@@ -165,11 +165,11 @@ async def _call(connection: psycopg.AsyncConnection[Any], query: LiteralString) 
 async def _settle(connection: psycopg.AsyncConnection[Any]) -> float:
     """Settle some of what is due; return how many seconds to wait before the next call."""
     began = monotonic()
-    settled, _, _ = await _call(
+    settled, _, waiting = await _call(
         connection, "SELECT s.settled, s.entries, s.waiting FROM api.settle() AS s"
     )
     rest = _REST * (monotonic() - began)
-    if settled:
+    if settled or waiting:
         return rest
     # not all workers at the same moment
     return max(rest, _SETTLE_SECONDS * random.uniform(0.8, 1))  # noqa: S311  no secret

@@ -35,13 +35,19 @@ BEGIN
         UNION ALL
         -- what hours before that have of it counts there for good, whatever the readings after it turn out to be
         SELECT
-            telemetry.utc_day(folded.kept_since),
+            coalesce(c.source_day, telemetry.utc_day(folded.kept_since)),
             folded.kept_since,
             'apportioned',
             -folded.kept_carried_mwh,
             folded.kept_since
-        WHERE folded.first_day <= telemetry.utc_day(folded.kept_since)
-            AND folded.kept_carried_mwh <> 0
+        FROM (
+            -- of the reading whose interval goes across
+            SELECT min(s.source_day) AS source_day
+            FROM step AS s
+            WHERE s.is_cut AND s.since < folded.kept_since AND s.ts >= folded.kept_since
+        ) AS c
+        WHERE folded.kept_carried_mwh <> 0
+            AND (c.source_day IS NOT NULL OR folded.first_day <= telemetry.utc_day(folded.kept_since))
         UNION ALL
         SELECT
             telemetry.utc_day(r.happened_at),

@@ -55,7 +55,15 @@ BEGIN
     WHERE d.dataset = fold.dataset AND d.device_id = fold.device_id AND d.day < fold.day AND d.is_final
     ORDER BY d.day DESC
     LIMIT 1;
-    IF found THEN
+    IF v_folded.kept_carried_mwh <> 0 AND v_state.read_at < v_folded.kept_since THEN
+        -- what goes across that midnight is judged from there on
+        SELECT d.* INTO v_state
+        FROM telemetry.settled_day AS d
+        WHERE d.dataset = fold.dataset
+            AND d.device_id = fold.device_id
+            AND d.day = telemetry.utc_day(v_folded.kept_since) - 1;
+    END IF;
+    IF v_state.day IS NOT NULL THEN
         v_row_end := telemetry.day_start(v_state.day + 2);
         v_from := greatest(v_row_end - c_day, v_folded.kept_since);
     ELSE

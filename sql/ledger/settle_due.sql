@@ -39,7 +39,16 @@ BEGIN
         v_posted := telemetry.settle_device(dataset, device_id, wait, FALSE);
     END IF;
     IF v_posted IS NULL THEN
-        PERFORM telemetry.postpone(dataset, device_id, INTERVAL '1 second', NULL);
+        -- another session has it, or nothing is stored of it yet
+        PERFORM telemetry.postpone(
+            dataset,
+            device_id,
+            CASE
+                WHEN telemetry.newest_item(dataset, device_id) IS NULL THEN INTERVAL '1 minute'
+                ELSE INTERVAL '1 second'
+            END,
+            NULL
+        );
     END IF;
     RETURN v_posted;
 EXCEPTION
