@@ -239,6 +239,8 @@ BEGIN
                 AND (only_dataset IS NULL OR q.dataset = only_dataset)
         ));
         COMMIT;
+        SET LOCAL ROLE wattledger_owner;
+        SET LOCAL search_path = pg_catalog, pg_temp;
         IF v_tries > 0 THEN
             PERFORM pg_catalog.pg_sleep(0.25);
         END IF;
