@@ -1296,6 +1296,10 @@ FUNCTION telemetry.total(a bigint, b bigint)
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION telemetry.total(bigint,bigint) TO wattledger_bi;
 
+FUNCTION telemetry.try_again(only_dataset text, before timestamptz)
+    RETURNS void
+    LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.try_turn(work text)
     RETURNS boolean
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';

@@ -203,6 +203,28 @@ $$;
 COMMENT ON FUNCTION telemetry.settle_all() IS
 'Settles all that is queued, whether or not it is due, and waits for who stores readings. Takes nothing. Returns how many entries were posted.';
 
+CREATE OR REPLACE FUNCTION telemetry.try_again(only_dataset text, before timestamptz)
+RETURNS void
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    UPDATE telemetry.settle_queue AS q
+    SET retry_at = '-infinity'
+    FROM (
+        SELECT d.dataset, d.device_id, d.day
+        FROM telemetry.settle_queue AS d
+        WHERE d.due_at <= before
+            AND d.retry_at > now()
+            AND d.last_error IS NULL
+            AND (only_dataset IS NULL OR d.dataset = only_dataset)
+        FOR UPDATE SKIP LOCKED
+    ) AS k
+    WHERE q.dataset = k.dataset AND q.device_id = k.device_id AND q.day = k.day
+$$;
+
+COMMENT ON FUNCTION telemetry.try_again(text, timestamptz) IS
+'Has devices that another session had be settled now. Takes meter_reading or vehicle_reading (NULL: both), and the moment until which they were due. Returns nothing.';
+
 CREATE OR REPLACE PROCEDURE telemetry.settle_all_due(only_dataset text)
 LANGUAGE plpgsql
 AS $$
@@ -221,7 +243,15 @@ BEGIN
         -- transactions of its own, so that it cannot pin its path: see ops.maintain
         SET LOCAL ROLE wattledger_owner;
         SET LOCAL search_path = pg_catalog, pg_temp;
-        SELECT s.settled INTO v_done FROM telemetry.settle_due(only_dataset, 200, v_before, FALSE) AS s;
+        IF v_tries > 0 THEN
+            -- what other sessions have, one by one, each waited for a second
+            PERFORM telemetry.try_again(only_dataset, v_before);
+            SET LOCAL lock_timeout = '1s';
+        END IF;
+        SELECT s.settled INTO v_done
+        FROM telemetry.settle_due(
+            only_dataset, CASE WHEN v_tries > 0 THEN 1 ELSE 200 END, v_before, v_tries > 0
+        ) AS s;
         v_settled := v_settled + v_done.settled;
         v_untold := v_untold + v_done.settled;
         IF v_untold > 0 AND (v_done.settled = 0 OR clock_timestamp() > v_tell_at) THEN
@@ -229,22 +259,20 @@ BEGIN
             v_untold := 0;
             v_tell_at := clock_timestamp() + INTERVAL '5 seconds';
         END IF;
-        v_tries := CASE WHEN v_done.settled = 0 THEN v_tries + 1 ELSE 0 END;
-        -- one that another session has is free in a moment
-        EXIT WHEN v_tries > 20 OR (v_tries > 0 AND NOT EXISTS (
-            SELECT
-            FROM telemetry.settle_queue AS q
-            WHERE q.due_at <= v_before
-                AND q.last_error IS NULL
-                AND (only_dataset IS NULL OR q.dataset = only_dataset)
-        ));
-        COMMIT;
-        SET LOCAL ROLE wattledger_owner;
-        SET LOCAL search_path = pg_catalog, pg_temp;
-        IF v_tries > 0 THEN
-            PERFORM pg_catalog.pg_sleep(0.25);
+        IF v_done.settled = 0 OR v_tries > 0 THEN
+            v_tries := v_tries + CASE WHEN v_done.settled = 0 THEN 1 ELSE 0 END;
+            EXIT WHEN v_tries > 20 OR NOT EXISTS (
+                SELECT
+                FROM telemetry.settle_queue AS q
+                WHERE q.due_at <= v_before
+                    AND q.last_error IS NULL
+                    AND (only_dataset IS NULL OR q.dataset = only_dataset)
+            );
         END IF;
+        COMMIT;
     END LOOP;
+    -- with the lock_timeout of this
+    COMMIT;
 END;
 $$;
 
@@ -256,6 +284,7 @@ REVOKE ALL ON FUNCTION
     telemetry.postpone(text, text, interval, text),
     telemetry.settle_or_postpone(text, text, boolean, boolean),
     telemetry.next_due(text, timestamptz),
+    telemetry.try_again(text, timestamptz),
     telemetry.settle_due(text, integer, timestamptz, boolean),
     telemetry.settle_all()
 FROM PUBLIC;
