@@ -27,6 +27,14 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[server.KEY] = server.start()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave to the long forms what takes long on WebAssembly alone."""
+    for item in items:
+        if item.get_closest_marker("slow_on_webassembly") and "[webassembly" in item.nodeid:
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     if (started := config.stash.get(server.KEY, None)) is not None:
         started.stop()

@@ -251,6 +251,7 @@ def test_a_retention_that_would_lose_data_is_refused_saying_what_to_do(
     assert raised.value.diag.message_hint
 
 
+@pytest.mark.slow_on_webassembly
 def test_raw_readings_can_be_kept_for_ever_where_rollups_are(db: Connection) -> None:
     for dataset in ("meter_energy_hourly", "meter_reading"):
         assert set_retention(db, dataset, None, confirm=True) == []

@@ -48,6 +48,7 @@ def queued(db: Connection) -> list[tuple[str, str | None]]:
     ).fetchall()
 
 
+@pytest.mark.slow_on_webassembly
 def test_late_readings_behind_what_was_dropped_leave_the_bill(
     db: Connection, device: Device
 ) -> None:
@@ -68,6 +69,7 @@ def test_late_readings_behind_what_was_dropped_leave_the_bill(
         assert db.execute("SELECT * FROM ops.verify()").fetchall() == []
 
 
+@pytest.mark.slow_on_webassembly
 def test_a_record_on_a_day_without_readings_outlives_what_was_dropped(
     db: Connection, device: Device
 ) -> None:

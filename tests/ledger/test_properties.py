@@ -135,6 +135,7 @@ def test_any_history_in_any_order_comes_to_what_the_plain_fold_says(
     play(db, *case)
 
 
+@pytest.mark.slow_on_webassembly
 @ON_WEBASSEMBLY
 @settings(
     max_examples=40,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from tests.support.fold import HOUR, Reading
 from tests.support.ledger import START, Device, events, hours, send, settle
 from tests.support.readings import NOW, Connection
@@ -26,6 +28,7 @@ def test_a_register_that_starts_anew_in_a_long_silence_has_not_rolled_over(
     assert hours(db, device) == {NOON: round(1.5 * KWH)}
 
 
+@pytest.mark.slow_on_webassembly
 def test_a_difference_is_placed_in_no_more_than_a_month(db: Connection, device: Device) -> None:
     # a tenth of a kWh in each hour of the 31 days that register_rules.from_within allows
     sent = Reading(NOON, round(74.4 * KWH), "difference", NOON - 40 * DAY)
@@ -36,6 +39,7 @@ def test_a_difference_is_placed_in_no_more_than_a_month(db: Connection, device: 
     assert set(placed.values()) == {KWH // 10}
 
 
+@pytest.mark.slow_on_webassembly
 def test_a_backlog_of_an_old_day_and_today_both_go_on(db: Connection) -> None:
     settle(db)
     days = {"old": START.date(), "today": NOW.date()}
