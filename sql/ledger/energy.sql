@@ -66,7 +66,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.meter_energy(text, timestamptz, timestamptz, timestamptz) IS
-'Takes a meter, a window (since included, until not) whose ends telemetry.answerable has been applied to, and since when all hours are there. Returns one row: the AC energy in milliwatt-hours, NULL without readings, how many readings there are, how much of the energy is not settled yet, in milliwatt-hours, and the midnight before which it is (NULL: all of it).';
+'Takes a meter, a window (since included, until not) whose ends telemetry.answerable has been applied to, and since when all hours are there. Returns one row: the AC energy in milliwatt-hours, NULL without readings, how many readings there are, how much of the energy is not settled yet, in milliwatt-hours, and a reading''s time before which all is (NULL: everything is settled).';
 
 CREATE OR REPLACE FUNCTION telemetry.vehicle_energy(
     vehicle_id text,
@@ -144,7 +144,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.vehicle_energy(text, timestamptz, timestamptz, timestamptz) IS
-'Takes a vehicle, a window (since included, until not) whose ends telemetry.answerable has been applied to, and since when all hours are there. Returns one row: the DC energy in milliwatt-hours, NULL without readings, how many readings there are, the sum of battery temperatures in thousandths of a degree Celsius, how many readings reported one, how much of the energy is not settled yet, in milliwatt-hours, and the midnight before which it is (NULL: all of it).';
+'Takes a vehicle, a window (since included, until not) whose ends telemetry.answerable has been applied to, and since when all hours are there. Returns one row: the DC energy in milliwatt-hours, NULL without readings, how many readings there are, the sum of battery temperatures in thousandths of a degree Celsius, how many readings reported one, how much of the energy is not settled yet, in milliwatt-hours, and a reading''s time before which all is (NULL: everything is settled).';
 
 REVOKE ALL ON FUNCTION
     telemetry.meter_energy(text, timestamptz, timestamptz, timestamptz),

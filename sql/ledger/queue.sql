@@ -61,16 +61,37 @@ $$;
 
 CREATE OR REPLACE FUNCTION telemetry.settled_until(dataset text, device_id text)
 RETURNS timestamptz
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT telemetry.day_start(min(q.day))
+DECLARE
+    v_first date;
+BEGIN
+    SELECT min(q.day) INTO v_first
     FROM telemetry.settle_queue AS q
-    WHERE q.dataset = settled_until.dataset AND q.device_id = settled_until.device_id AND q.due_at <= now()
+    WHERE q.dataset = settled_until.dataset AND q.device_id = settled_until.device_id AND q.due_at <= now();
+    IF v_first IS NULL THEN
+        RETURN NULL;
+    END IF;
+    -- an interval that ends on that day may start days before it
+    RETURN coalesce(
+        (
+            SELECT d.read_at
+            FROM telemetry.settled_day AS d
+            WHERE d.dataset = settled_until.dataset
+                AND d.device_id = settled_until.device_id
+                AND d.day < v_first
+                AND d.is_final
+            ORDER BY d.day DESC
+            LIMIT 1
+        ),
+        telemetry.oldest_item(dataset, device_id, '-infinity')
+    );
+END;
 $$;
 
 COMMENT ON FUNCTION telemetry.settled_until(text, text) IS
-'Takes meter_reading or vehicle_reading and a device. Returns the midnight in UTC before which its energy is settled; NULL where all of it is.';
+'Takes meter_reading or vehicle_reading and a device. Returns the time of a reading before which all its energy is settled; NULL where all of it is.';
 
 CREATE OR REPLACE FUNCTION telemetry.provisional_mwh(
     dataset text,

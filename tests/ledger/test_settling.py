@@ -28,6 +28,23 @@ def test_a_register_that_starts_anew_in_a_long_silence_has_not_rolled_over(
     assert hours(db, device) == {NOON: round(1.5 * KWH)}
 
 
+def test_what_settling_puts_into_the_day_before_is_provisional_there(
+    db: Connection, device: Device
+) -> None:
+    send(db, device, [Reading(NOON + 8 * HOUR, 10 * KWH)])
+    settle(db)
+    # 16 hours over midnight, half of them before it
+    send(db, device, [Reading(NOON + 24 * HOUR, 42 * KWH)])
+    ask = (
+        "SELECT e.energy_mwh, e.provisional_mwh, e.settled_until"
+        f" FROM telemetry.{device.side}_energy(%s, %s, %s, '-infinity') AS e"
+    )
+    window = [device.device_id, NOON + 8 * HOUR, NOON + 12 * HOUR]
+    assert db.execute(ask, window).fetchone() == (8 * KWH, 8 * KWH, NOON + 8 * HOUR)
+    settle(db)
+    assert db.execute(ask, window).fetchone() == (8 * KWH, 0, None)
+
+
 @pytest.mark.slow_on_webassembly
 def test_a_difference_is_placed_in_no_more_than_a_month(db: Connection, device: Device) -> None:
     # a tenth of a kWh in each hour of the 31 days that register_rules.from_within allows
