@@ -70,6 +70,7 @@ AS $$
 DECLARE
     v_until timestamptz := clock_timestamp() + INTERVAL '100 milliseconds';
     v_next record;
+    v_may_claim boolean := TRUE;
     v_posted integer;
 BEGIN
     PERFORM telemetry.queue_unsettled(dataset, since, chunk_end, until);
@@ -91,11 +92,12 @@ BEGIN
             CONTINUE;
         END IF;
         BEGIN
-            v_posted := telemetry.settle_or_postpone(dataset, v_next.device_id, FALSE, step IS DISTINCT FROM 'settle');
+            v_posted := telemetry.settle_or_postpone(dataset, v_next.device_id, FALSE, v_may_claim);
         EXCEPTION WHEN SQLSTATE 'WL060' THEN
             -- in a call of its own, before any state is locked
             RETURN;
         END;
+        v_may_claim := FALSE;
         IF v_posted IS NOT NULL THEN
             step := 'settle';
             detail := NULL;

@@ -138,6 +138,7 @@ DECLARE
     v_until timestamptz := clock_timestamp() + INTERVAL '50 milliseconds';
     v_first telemetry.settle_queue;
     v_next telemetry.settle_queue;
+    v_may_claim boolean := TRUE;
     v_posted integer;
 BEGIN
     settled := 0;
@@ -164,11 +165,13 @@ BEGIN
         )
     LOOP
         BEGIN
-            v_posted := telemetry.settle_or_postpone(v_next.dataset, v_next.device_id, wait, settled = 0);
+            v_posted := telemetry.settle_or_postpone(v_next.dataset, v_next.device_id, wait, v_may_claim);
         EXCEPTION WHEN SQLSTATE 'WL060' THEN
             -- its turn to make a chunk comes before any state is locked: in a call of its own
             EXIT;
         END;
+        -- from here on a state is locked, or a row of the queue
+        v_may_claim := FALSE;
         IF v_posted IS NOT NULL THEN
             settled := settled + 1;
             entries := entries + v_posted;

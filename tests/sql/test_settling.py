@@ -116,6 +116,32 @@ def test_a_device_that_another_session_has_holds_up_no_other(
     assert queued(connection) == []
 
 
+def test_chunks_are_made_before_anything_of_another_device_is_locked(
+    connection: Connection, other: Connection
+) -> None:
+    device, third = new_device(), new_device()
+    # nobody has chunks of the days between
+    send(connection, third, [Reading(NOON - 5 * DAY, 100 * KWH)])
+    send(connection, device, [Reading(NOON, 100 * KWH), Reading(NOON + 4 * HOUR, 120 * KWH)])
+    send(connection, third, [Reading(NOON, 200 * KWH)])
+    connection.execute("DELETE FROM telemetry.settle_queue AS q WHERE q.due_at > now()")
+    connection.execute(
+        "UPDATE telemetry.settle_queue SET due_at = now() - INTERVAL '1 hour' WHERE device_id = %s",
+        [device.device_id],
+    )
+    with other.transaction():
+        # as a group of readings that needs a chunk and then waits for the device's row of the queue
+        other.execute("LOCK TABLE ONLY telemetry.meter_reading IN SHARE UPDATE EXCLUSIVE MODE")
+        lock(other, device)
+        connection.execute("SET lock_timeout = '5s'")
+        assert connection.execute("SELECT s.settled FROM api.settle() AS s").fetchone() == (0,)
+    errors = "SELECT q.device_id, q.last_error FROM telemetry.settle_queue AS q ORDER BY 1"
+    assert connection.execute(errors).fetchall() == [
+        (device.device_id, None),
+        (third.device_id, None),
+    ]
+
+
 def queued(db: Connection) -> list[tuple[str]]:
     return db.execute(
         "SELECT DISTINCT q.device_id FROM telemetry.settle_queue AS q WHERE q.due_at <= now()"
