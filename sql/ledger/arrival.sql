@@ -2,22 +2,18 @@
 
 -- these are unpinned and run with the caller's rights, so that the planner inlines them
 
-CREATE OR REPLACE FUNCTION telemetry.plausible_mwh(
-    max_power_kw double precision,
-    since timestamptz,
-    until timestamptz
-)
+CREATE OR REPLACE FUNCTION telemetry.plausible_mwh(max_power_kw double precision, gap interval)
 RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
-    -- greatest passes over NULL
-    SELECT CASE WHEN since IS NOT NULL THEN
-        telemetry.mwh(max_power_kw / 3600 * greatest(date_part('epoch', until - since), 60))
+    -- clocks round to the minute; greatest passes over NULL
+    SELECT CASE WHEN gap IS NOT NULL THEN
+        telemetry.mwh(max_power_kw / 3600 * greatest(date_part('epoch', gap), 60))
     END
 $$;
 
-COMMENT ON FUNCTION telemetry.plausible_mwh(double precision, timestamptz, timestamptz) IS
-'Takes the greatest power of a device in kW, and two times. Returns the energy in milliwatt-hours that can have flowed between them, and in a minute where they are closer; NULL for NULL.';
+COMMENT ON FUNCTION telemetry.plausible_mwh(double precision, interval) IS
+'Takes the greatest power of a device in kW, and the time between two readings. Returns the energy in milliwatt-hours that can have flowed in it, or in a minute where it is shorter; NULL for NULL.';
 
 CREATE OR REPLACE FUNCTION telemetry.counts_on(
     kind telemetry.reading_kind,
@@ -37,7 +33,7 @@ AS $$
         kind = earlier_kind
         AND register_mwh >= level_mwh
         AND (kind = 'lifetime_register' OR session_no = earlier_session_no)
-        AND register_mwh - level_mwh <= telemetry.plausible_mwh(max_power_kw, earlier_at, read_at)
+        AND register_mwh - level_mwh <= telemetry.plausible_mwh(max_power_kw, read_at - earlier_at)
     ) IS TRUE
 $$;
 
@@ -100,7 +96,7 @@ BEGIN
         -- the same moment again is a repeat, or a conflict with what stands
         CONTINUE WHEN v_reading.ts = v_earlier;
         IF v_reading.difference_mwh > v_reading.tolerance_mwh
-            + telemetry.plausible_mwh(v_reading.max_power_kw, v_earlier, v_reading.ts)
+            + telemetry.plausible_mwh(v_reading.max_power_kw, v_reading.ts - v_earlier)
         THEN
             v_seconds := greatest(date_part('epoch', v_reading.ts - v_earlier), 60);
             refused := refused || v_reading.place;
@@ -244,7 +240,7 @@ COMMENT ON FUNCTION telemetry.settle_written(text, text[], date[]) IS
 'Takes meter_reading or vehicle_reading, devices whose states this transaction has locked, and UTC days of readings of theirs that were not written by the ingest functions. Has them settled at once, and no register judged at arrival before. Returns nothing.';
 
 REVOKE ALL ON FUNCTION
-    telemetry.plausible_mwh(double precision, timestamptz, timestamptz),
+    telemetry.plausible_mwh(double precision, interval),
     telemetry.counts_on(
         telemetry.reading_kind, bigint, integer, timestamptz,
         telemetry.reading_kind, bigint, integer, timestamptz, double precision

@@ -139,7 +139,7 @@ BEGIN
         SELECT
             bool_or(
                 j.is_newer AND j.kind = 'difference' AND j.reported_mwh
-                > j.tolerance_mwh + telemetry.plausible_mwh(j.max_power_kw, j.earlier_ts, j.ts)
+                > j.tolerance_mwh + telemetry.plausible_mwh(j.max_power_kw, j.ts - j.earlier_ts)
             ),
             array_agg(j.place),
             array_agg(j.meter_id),

@@ -39,13 +39,11 @@ CREATE OR REPLACE FUNCTION telemetry.plausible_mwh(gap interval, rules telemetry
 RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
-    -- clocks round to the minute
-    SELECT telemetry.mwh((rules).max_power_kw / 3600 * greatest(extract(EPOCH FROM gap)::double precision, 60))
-        + telemetry.mwh((rules).tolerance_kwh)
+    SELECT telemetry.plausible_mwh((rules).max_power_kw, gap) + telemetry.mwh((rules).tolerance_kwh)
 $$;
 
 COMMENT ON FUNCTION telemetry.plausible_mwh(interval, telemetry.register_rules) IS
-'Takes the time between two readings and the device''s rules. Returns the most energy in milliwatt-hours that is believed to have flowed: the greatest power for at least a minute, and the tolerance.';
+'Takes the time between two readings and the device''s rules. Returns the most energy in milliwatt-hours that is believed to have flowed: the greatest power for at least a minute, and the tolerance; NULL for NULL.';
 
 CREATE OR REPLACE FUNCTION telemetry.is_jitter(step_mwh bigint, rules telemetry.register_rules)
 RETURNS boolean

@@ -91,7 +91,7 @@ BEGIN
                 -- a register that waits for what comes has to be settled
                 WHEN s.register_mwh IS NULL THEN (d.kind = 'difference' OR d.level_mwh IS NOT NULL)
                     AND s.reported_mwh
-                    <= telemetry.plausible_mwh(coalesce(d.max_power_kw, v_max_power_kw), d.ts, s.ts)
+                    <= telemetry.plausible_mwh(coalesce(d.max_power_kw, v_max_power_kw), s.ts - d.ts)
                 ELSE telemetry.counts_on(
                     s.kind, s.register_mwh, s.session_no, s.ts,
                     d.kind, d.level_mwh, d.session_no, d.ts, coalesce(d.max_power_kw, v_max_power_kw)
