@@ -75,7 +75,7 @@ BEGIN
 EXCEPTION WHEN check_violation THEN
     RAISE EXCEPTION 'these settings of % cannot be kept', device
         USING ERRCODE = 'WL020',
-            HINT = 'A step is more than 0, powers and the tolerance are from 0 to 1,000,000, a width is more than 0 and at most 1,000,000,000 kWh.';
+            HINT = 'A step is more than 0 and at most 31 days, powers and the tolerance are from 0 to 1,000,000, a width is more than 0 and at most 1,000,000,000 kWh.';
 END;
 $$;
 
