@@ -1040,7 +1040,7 @@ FUNCTION telemetry.place(ordering text, sorted_by jsonb)
     RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
 
-FUNCTION telemetry.plausible_mwh(max_power_kw double precision, since timestamptz, until timestamptz)
+FUNCTION telemetry.plausible_mwh(max_power_kw double precision, gap interval)
     RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
@@ -1183,10 +1183,6 @@ FUNCTION telemetry.send_again(quarantine_ids bigint[])
     RETURNS TABLE(quarantine_id bigint, outcome text, detail text)
     LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
 
-FUNCTION telemetry.settle_all()
-    RETURNS bigint
-    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
-
 PROCEDURE telemetry.settle_all_due(IN only_dataset text)
     LANGUAGE plpgsql;
 
@@ -1210,10 +1206,6 @@ FUNCTION telemetry.settle_or_postpone(dataset text, device_id text, wait boolean
     RETURNS integer
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
-FUNCTION telemetry.settle_soon(dataset text, device_id text, day date)
-    RETURNS void
-    LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
-
 FUNCTION telemetry.settle_written(dataset text, device_ids text[], days date[])
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
@@ -1224,7 +1216,7 @@ FUNCTION telemetry.settled_after(dataset text)
 
 FUNCTION telemetry.settled_until(dataset text, device_id text)
     RETURNS timestamptz
-    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.sorted_by(place text, ordering text, types text[])
     RETURNS jsonb

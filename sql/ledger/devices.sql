@@ -1,4 +1,4 @@
--- Devices as DBAs name them, and from which day on one is to be settled once something was said about it.
+-- Devices as DBAs name them.
 
 CREATE OR REPLACE FUNCTION telemetry.named_device(device text, OUT dataset text, OUT device_id text)
 LANGUAGE plpgsql IMMUTABLE
@@ -21,21 +21,4 @@ $$;
 COMMENT ON FUNCTION telemetry.named_device(text) IS
 'Takes a device as DBAs name it: meter: or vehicle: and its id. Returns its dataset, meter_reading or vehicle_reading, and its id. Raises WL026 where it is not of that form.';
 
-CREATE OR REPLACE FUNCTION telemetry.settle_soon(dataset text, device_id text, day date)
-RETURNS void
-LANGUAGE sql VOLATILE
-SET search_path = pg_catalog, pg_temp
-AS $$
-    INSERT INTO telemetry.settle_queue AS q (dataset, device_id, day, due_at)
-    VALUES (settle_soon.dataset, settle_soon.device_id, settle_soon.day, now())
-    ON CONFLICT ON CONSTRAINT settle_queue_pkey DO UPDATE SET due_at = excluded.due_at
-    WHERE q.due_at > excluded.due_at
-$$;
-
-COMMENT ON FUNCTION telemetry.settle_soon(text, text, date) IS
-'Has a device be settled from a UTC day on, as soon as possible. Takes its dataset, its id and the day. Returns nothing.';
-
-REVOKE ALL ON FUNCTION
-    telemetry.named_device(text),
-    telemetry.settle_soon(text, text, date)
-FROM PUBLIC;
+REVOKE ALL ON FUNCTION telemetry.named_device(text) FROM PUBLIC;

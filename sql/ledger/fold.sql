@@ -63,6 +63,10 @@ BEGIN
             AND d.device_id = fold.device_id
             AND d.day = telemetry.utc_day(v_folded.kept_since) - 1;
     END IF;
+    v_state.dataset := dataset;
+    v_state.device_id := device_id;
+    v_state.carried_mwh := 0;
+    v_state.jitters := 0;
     IF v_state.day IS NOT NULL THEN
         v_row_end := telemetry.day_start(v_state.day + 2);
         v_from := greatest(v_row_end - c_day, v_folded.kept_since);
@@ -75,11 +79,7 @@ BEGIN
             v_folded.last_day := day;
             IF telemetry.day_start(day + 1) <= v_bounds.accepted_since THEN
                 -- all of it was dropped, by whomever: that is how the day ends for good
-                v_state.dataset := dataset;
-                v_state.device_id := device_id;
                 v_state.day := day;
-                v_state.carried_mwh := 0;
-                v_state.jitters := 0;
                 v_state.placed_since := telemetry.day_start(day);
                 v_state.is_final := TRUE;
                 v_days := v_days || v_state;
@@ -90,10 +90,6 @@ BEGIN
             RETURN v_folded;
         END IF;
     END IF;
-    v_state.dataset := dataset;
-    v_state.device_id := device_id;
-    v_state.carried_mwh := 0;
-    v_state.jitters := 0;
     v_folded.first_day := telemetry.utc_day(v_row_end) - 1;
     v_newest := coalesce(greatest(v_newest, v_from), v_from);
 

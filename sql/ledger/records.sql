@@ -45,7 +45,9 @@ BEGIN
         keep_record.why
     )
     RETURNING r.record_id INTO v_record_id;
-    PERFORM telemetry.settle_soon(dataset, device_id, telemetry.utc_day(happened_at));
+    PERFORM telemetry.queue_to_settle(
+        dataset, ARRAY[device_id], ARRAY[telemetry.utc_day(happened_at)], ARRAY[now()]
+    );
     RETURN v_record_id;
 EXCEPTION
     WHEN unique_violation THEN
@@ -54,7 +56,7 @@ EXCEPTION
     WHEN check_violation OR not_null_violation OR numeric_value_out_of_range OR feature_not_supported THEN
         RAISE EXCEPTION 'this record cannot be kept'
             USING ERRCODE = 'WL026',
-                HINT = 'It needs its energy or levels in kWh, levels of 0 or more, and 1 to 1,000 characters that say why.';
+                HINT = 'It needs its energy or levels in kWh, levels of 0 or more, at most 1,000,000,000, and 1 to 1,000 characters that say why.';
 END;
 $$;
 

@@ -185,27 +185,6 @@ $$;
 COMMENT ON FUNCTION telemetry.settle_due(text, integer, timestamptz, boolean) IS
 'Takes meter_reading or vehicle_reading (NULL: both), how many devices to settle at most, the moment until which they were due, and whether to wait for who stores readings of them. Settles devices of one UTC day; one whose settling fails is told by a warning, and tried again after a minute. Returns how many were settled, and how many entries were posted.';
 
-CREATE OR REPLACE FUNCTION telemetry.settle_all()
-RETURNS bigint
-LANGUAGE plpgsql VOLATILE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    v_entries bigint := 0::bigint;
-    v_done record;
-BEGIN
-    LOOP
-        SELECT s.* INTO v_done FROM telemetry.settle_due(NULL, 1, 'infinity', TRUE) AS s;
-        v_entries := v_entries + v_done.entries;
-        EXIT WHEN v_done.settled = 0;
-    END LOOP;
-    RETURN v_entries;
-END;
-$$;
-
-COMMENT ON FUNCTION telemetry.settle_all() IS
-'Settles all that is queued, whether or not it is due, and waits for who stores readings. Takes nothing. Returns how many entries were posted.';
-
 CREATE OR REPLACE FUNCTION telemetry.try_again(only_dataset text, before timestamptz)
 RETURNS void
 LANGUAGE sql VOLATILE
@@ -288,6 +267,5 @@ REVOKE ALL ON FUNCTION
     telemetry.settle_or_postpone(text, text, boolean, boolean),
     telemetry.next_due(text, timestamptz),
     telemetry.try_again(text, timestamptz),
-    telemetry.settle_due(text, integer, timestamptz, boolean),
-    telemetry.settle_all()
+    telemetry.settle_due(text, integer, timestamptz, boolean)
 FROM PUBLIC;

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.editions.test_efficiency import DAY, MINUTE, fill
+from tests.support.ledger import settle
 from tests.support.readings import (
     Connection,
     MeterReading,
@@ -51,7 +52,7 @@ def two_hours(db: Connection) -> None:
     kind = "lifetime_register"
     ingest_meters(db, [MeterReading("M-2", DAY + i * MINUTE, n, kind=kind) for i, n in levels])
     ingest_vehicles(db, [VehicleReading("V-2", DAY + i * MINUTE, 9, kind=kind) for i, _ in levels])
-    db.execute("SELECT telemetry.settle_all()")
+    settle(db)
 
 
 def two_refreshed_hours(db: Connection) -> None:

@@ -10,6 +10,7 @@ import pytest
 from service.embedded import places
 from tests.editions.test_ops import fill_days, refresh
 from tests.support.documents import DOCS, Block, sql_blocks, table
+from tests.support.ledger import settle
 from tests.support.readings import Connection
 
 BLOCKS = sql_blocks()
@@ -116,7 +117,7 @@ def test_the_guide_to_the_ledger_shows_what_is_told(db: Connection) -> None:
             assert table(cursor) == block.result, f"docs/ledger.md:{block.line}"
         db.execute("RESET ROLE")
         # as the service does meanwhile
-        db.execute("SELECT telemetry.settle_all()")
+        settle(db)
 
 
 def test_the_guide_to_scale_works_and_leaves_backlog_to_the_moment_of_asking(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.http import meter, milliseconds, vehicle
+from tests.support.ledger import settle
 from tests.support.readings import NOW, Connection
 
 HOUR = timedelta(hours=1)
@@ -75,7 +76,7 @@ def test_a_state_tells_of_resets_that_nobody_has_spoken_of(
             # the second one is never reset
             sent = level if device == "D-1" else 532 + place / 5
             post({f"{kind[:-1]}Id": device, energy: sent, "timestamp": time})
-    connection.execute("SELECT telemetry.settle_all()")
+    settle(connection)
     found = client.get(f"/v1/{kind}").json()[kind]
     assert [state["openEvents"] for state in found] == [1, 0]
     assert client.get(f"/v1/{kind}/D-1").json()["openEvents"] == 1
