@@ -31,12 +31,17 @@ def fill(connection: Connection) -> None:
             " generate_series(%s::timestamptz, %s, '10 minutes') AS t",
             [prefix, DEVICES, NOW - timedelta(days=DAYS), NOW],
         )
-        # many more devices, of which only the state matters here
-        connection.execute(
-            f"INSERT INTO telemetry.{table} ({column}, ts, energy_mwh)"
-            " SELECT %s || '-' || d, %s, 1000 FROM generate_series(%s, 20000) AS d",
-            [prefix, NOW - timedelta(days=DAYS + 20), DEVICES + 1],
-        )
+        # many more devices, of which only the state matters here, and that a day which has just
+        # begun has enough readings to be looked up by an index
+        for first, last, at in (
+            (DEVICES + 1, 4000, NOW),
+            (4001, 20000, NOW - timedelta(days=DAYS + 20)),
+        ):
+            connection.execute(
+                f"INSERT INTO telemetry.{table} ({column}, ts, energy_mwh)"
+                " SELECT %s || '-' || d, %s, 1000 FROM generate_series(%s::integer, %s) AS d",
+                [prefix, at, first, last],
+            )
         connection.execute(
             "INSERT INTO telemetry.register_event (dataset, device_id, happened_at, event,"
             " source_day, booked_mwh, explained_mwh, is_final)"
@@ -179,7 +184,9 @@ def test_events_of_a_page_of_states_are_found_by_index(filled: Connection, kind:
 def test_performance_plans_and_scans_by_index_the_chunks_of_its_window_alone(
     filled: Connection, repetitions: int, hours: int, chunks: int
 ) -> None:
-    arguments = ["V-1", NOW - timedelta(hours=hours), NOW]
+    # the last half past, so that an hour is divided and its readings are looked at
+    until = (NOW - timedelta(minutes=30)).replace(minute=30)
+    arguments = ["V-1", until - timedelta(hours=hours), until]
     for _ in range(repetitions):
         # to plan for all chunks takes long, even where the scans are left out later
         nodes = planned_nodes(filled, "SELECT * FROM api.performance(%s, %s, %s)", arguments)
