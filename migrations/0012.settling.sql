@@ -259,6 +259,7 @@ COMMENT ON TYPE telemetry.judgement IS
 'What a reading or record is in the fold: its step, the state after it, and its event (all null: none).';
 
 CREATE TYPE telemetry.due_entry AS (
+    device_id text,
     source_day date,
     hour timestamptz,
     reason telemetry.entry_reason,
@@ -267,7 +268,7 @@ CREATE TYPE telemetry.due_entry AS (
 );
 
 COMMENT ON TYPE telemetry.due_entry IS
-'Energy that a day''s readings and records put into an hour beyond what was taken for them at arrival, for a reason; ts: where in the hour it is put.';
+'Energy that a device''s readings and records of a day put into an hour beyond what was taken for them at arrival, for a reason; ts: where in the hour it is put.';
 
 CREATE TYPE telemetry.folded AS (
     dataset text,

@@ -845,15 +845,15 @@ FUNCTION telemetry.end_turn()
     RETURNS void
     LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
 
-FUNCTION telemetry.entries_due(folded telemetry.folded)
+FUNCTION telemetry.entries_due(folded telemetry.folded[])
     RETURNS SETOF telemetry.due_entry
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
-FUNCTION telemetry.entries_missing(folded telemetry.folded)
+FUNCTION telemetry.entries_missing(folded telemetry.folded[])
     RETURNS SETOF telemetry.due_entry
     LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
-FUNCTION telemetry.entries_posted(folded telemetry.folded)
+FUNCTION telemetry.entries_posted(folded telemetry.folded[])
     RETURNS SETOF telemetry.due_entry
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
@@ -983,7 +983,7 @@ FUNCTION telemetry.judge(item telemetry.fold_item, following telemetry.fold_item
     RETURNS telemetry.judgement
     LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
-FUNCTION telemetry.keep_folded(folded telemetry.folded)
+FUNCTION telemetry.keep_folded(folded telemetry.folded[])
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
@@ -1029,8 +1029,8 @@ FUNCTION telemetry.lock_rollups(dataset text)
     RETURNS void
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
-FUNCTION telemetry.lock_state(dataset text, device_id text, wait boolean)
-    RETURNS boolean
+FUNCTION telemetry.lock_states(dataset text, device_ids text[], wait boolean)
+    RETURNS text[]
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.matches_pattern(device_id text, pattern text)
@@ -1110,11 +1110,11 @@ FUNCTION telemetry.plausible_mwh(gap interval, rules telemetry.register_rules)
     RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
-FUNCTION telemetry.post_entries(dataset text, device_id text, missing telemetry.due_entry[])
+FUNCTION telemetry.post_entries(dataset text, missing telemetry.due_entry[])
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
-FUNCTION telemetry.postpone(dataset text, device_id text, span interval, error text)
+FUNCTION telemetry.postpone(dataset text, device_ids text[], error text)
     RETURNS void
     LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
 
@@ -1254,20 +1254,20 @@ FUNCTION telemetry.settle_before(dataset text, since timestamptz, chunk_end time
     RETURNS record
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
-FUNCTION telemetry.settle_claimed(dataset text, device_id text, wait boolean)
-    RETURNS integer
+FUNCTION telemetry.settle_claimed(dataset text, device_ids text[], wait boolean, until timestamptz, OUT settled text[], OUT left_over text[], OUT entries integer)
+    RETURNS record
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
-FUNCTION telemetry.settle_device(dataset text, device_id text, wait boolean, has_claimed boolean)
-    RETURNS integer
+FUNCTION telemetry.settle_devices(dataset text, device_ids text[], wait boolean, until timestamptz, has_claimed boolean, OUT settled text[], OUT left_over text[], OUT entries integer)
+    RETURNS record
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.settle_due(only_dataset text, most integer, before timestamptz, wait boolean)
     RETURNS TABLE(settled integer, entries integer)
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
-FUNCTION telemetry.settle_or_postpone(dataset text, device_id text, wait boolean, may_claim boolean)
-    RETURNS integer
+FUNCTION telemetry.settle_or_postpone(dataset text, device_ids text[], wait boolean, may_claim boolean, until timestamptz, OUT settled integer, OUT entries integer)
+    RETURNS record
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.settle_written(dataset text, device_ids text[], days date[])

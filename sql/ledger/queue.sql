@@ -115,7 +115,7 @@ BEGIN
     END IF;
     RETURN (
         SELECT coalesce(sum(e.energy_mwh), 0)
-        FROM telemetry.entries_missing(telemetry.fold(dataset, device_id, v_first, v_through)) AS e
+        FROM telemetry.entries_missing(ARRAY[telemetry.fold(dataset, device_id, v_first, v_through)]) AS e
         WHERE e.ts >= provisional_mwh.since AND e.ts < provisional_mwh.until
     );
 END;

@@ -71,7 +71,7 @@ DECLARE
     v_until timestamptz := clock_timestamp() + INTERVAL '100 milliseconds';
     v_next record;
     v_may_claim boolean := TRUE;
-    v_posted integer;
+    v_done record;
 BEGIN
     PERFORM telemetry.queue_unsettled(dataset, since, chunk_end, until);
     FOR v_next IN
@@ -92,13 +92,13 @@ BEGIN
             CONTINUE;
         END IF;
         BEGIN
-            v_posted := telemetry.settle_or_postpone(dataset, v_next.device_id, FALSE, v_may_claim);
+            v_done := telemetry.settle_or_postpone(dataset, ARRAY[v_next.device_id], FALSE, v_may_claim, 'infinity');
         EXCEPTION WHEN SQLSTATE 'WL060' THEN
             -- in a call of its own, before any state is locked
             RETURN;
         END;
         v_may_claim := FALSE;
-        IF v_posted IS NOT NULL THEN
+        IF v_done.settled > 0 THEN
             step := 'settle';
             detail := NULL;
             EXIT WHEN clock_timestamp() > v_until;

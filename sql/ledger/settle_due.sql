@@ -1,69 +1,89 @@
 -- Settling what is queued, a piece at a time.
 
-CREATE OR REPLACE FUNCTION telemetry.postpone(dataset text, device_id text, span interval, error text)
+CREATE OR REPLACE FUNCTION telemetry.postpone(dataset text, device_ids text[], error text)
 RETURNS void
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
     UPDATE telemetry.settle_queue AS q
-    SET retry_at = now() + span, last_error = error
+    SET
+        last_error = error,
+        retry_at = CASE
+            WHEN error IS NOT NULL OR telemetry.newest_item(q.dataset, q.device_id) IS NULL
+                THEN now() + INTERVAL '1 minute'
+            ELSE now() + INTERVAL '1 second'
+        END
     FROM (
         SELECT d.dataset, d.device_id, d.day
         FROM telemetry.settle_queue AS d
-        WHERE d.dataset = postpone.dataset AND d.device_id = postpone.device_id
+        WHERE d.dataset = postpone.dataset AND d.device_id = ANY (postpone.device_ids)
         -- who has it open puts it there anew
         FOR UPDATE SKIP LOCKED
     ) AS k
     WHERE q.dataset = k.dataset AND q.device_id = k.device_id AND q.day = k.day
 $$;
 
-COMMENT ON FUNCTION telemetry.postpone(text, text, interval, text) IS
-'Leaves a queued device for later. Takes meter_reading or vehicle_reading, the device, for how long, and what went wrong (NULL: another session has it). Returns nothing.';
+COMMENT ON FUNCTION telemetry.postpone(text, text[], text) IS
+'Leaves queued devices for later: for a second; for a minute where something went wrong, or nothing is stored of them yet. Takes meter_reading or vehicle_reading, the devices, and what went wrong (NULL: another session has them). Returns nothing.';
 
 CREATE OR REPLACE FUNCTION telemetry.settle_or_postpone(
     dataset text,
-    device_id text,
+    device_ids text[],
     wait boolean,
-    may_claim boolean
+    may_claim boolean,
+    until timestamptz,
+    OUT settled integer,
+    OUT entries integer
 )
-RETURNS integer
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_posted integer;
+    v_done record;
+    v_error text;
 BEGIN
-    IF may_claim THEN
-        v_posted := telemetry.settle_claimed(dataset, device_id, wait);
-    ELSE
-        v_posted := telemetry.settle_device(dataset, device_id, wait, FALSE);
+    settled := 0;
+    entries := 0;
+    BEGIN
+        IF may_claim THEN
+            v_done := telemetry.settle_claimed(dataset, device_ids, wait, until);
+        ELSE
+            v_done := telemetry.settle_devices(dataset, device_ids, wait, until, FALSE);
+        END IF;
+        IF v_done.left_over <> '{}' THEN
+            PERFORM telemetry.postpone(dataset, v_done.left_over, NULL);
+        END IF;
+        settled := cardinality(v_done.settled);
+        entries := v_done.entries;
+        RETURN;
+    EXCEPTION
+        WHEN SQLSTATE 'WL060' THEN
+            RAISE;
+        WHEN OTHERS THEN
+            v_error := SQLERRM;
+    END;
+    IF cardinality(device_ids) = 1 THEN
+        RAISE WARNING 'settling of % (%) failed: %', device_ids[1], dataset, v_error;
+        PERFORM telemetry.postpone(dataset, device_ids, v_error);
+        RETURN;
     END IF;
-    IF v_posted IS NULL THEN
-        -- another session has it, or nothing is stored of it yet
-        PERFORM telemetry.postpone(
-            dataset,
-            device_id,
-            CASE
-                WHEN telemetry.newest_item(dataset, device_id) IS NULL THEN INTERVAL '1 minute'
-                ELSE INTERVAL '1 second'
-            END,
-            NULL
-        );
-    END IF;
-    RETURN v_posted;
-EXCEPTION
-    WHEN SQLSTATE 'WL060' THEN
-        RAISE;
-    WHEN OTHERS THEN
-        -- one device holds up none of the others
-        RAISE WARNING 'settling of % (%) failed: %', device_id, dataset, SQLERRM;
-        PERFORM telemetry.postpone(dataset, device_id, INTERVAL '1 minute', SQLERRM);
-        RETURN NULL;
+    -- one device holds up none of the others: each by itself
+    FOR i IN 1..cardinality(device_ids) LOOP
+        BEGIN
+            v_done := telemetry.settle_or_postpone(dataset, device_ids[i:i], wait, may_claim AND i = 1, until);
+        EXCEPTION WHEN SQLSTATE 'WL060' THEN
+            -- its turn to make a chunk comes before any state is locked: in another call
+            EXIT;
+        END;
+        settled := settled + v_done.settled;
+        entries := entries + v_done.entries;
+        EXIT WHEN clock_timestamp() > settle_or_postpone.until;
+    END LOOP;
 END;
 $$;
 
-COMMENT ON FUNCTION telemetry.settle_or_postpone(text, text, boolean, boolean) IS
-'Takes meter_reading or vehicle_reading, a device, whether to wait for who stores readings of it, and whether nothing else is locked yet, so that chunks may be made. Settles it; one that another session has is left for a second, one that fails for a minute, told by a warning. Returns how many entries were posted; NULL where it was left. Raises WL060 where a chunk has to be made first.';
+COMMENT ON FUNCTION telemetry.settle_or_postpone(text, text[], boolean, boolean, timestamptz) IS
+'Takes meter_reading or vehicle_reading, devices, whether to wait for who stores readings of them, whether nothing else is locked yet, so that chunks may be made, and the moment at which to start with no other device. Settles them; one that another session has is left for a second, one that fails for a minute, told by a warning. Returns how many were settled, and how many entries were posted. Raises WL060 where a chunk has to be made first.';
 
 CREATE OR REPLACE FUNCTION telemetry.next_due(only_dataset text, before timestamptz)
 RETURNS telemetry.settle_queue
@@ -134,12 +154,14 @@ SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
+    -- so many share the statements that post what was found
+    c_together CONSTANT integer := 25;
     -- readings of these devices wait for as long as this lasts
-    v_until timestamptz := clock_timestamp() + INTERVAL '50 milliseconds';
+    v_until timestamptz := CASE WHEN wait THEN timestamptz 'infinity' ELSE clock_timestamp() + INTERVAL '50 milliseconds' END;
     v_first telemetry.settle_queue;
-    v_next telemetry.settle_queue;
-    v_may_claim boolean := TRUE;
-    v_posted integer;
+    v_device_ids text[];
+    v_place integer := 1;
+    v_done record;
 BEGIN
     settled := 0;
     entries := 0;
@@ -149,34 +171,31 @@ BEGIN
         RETURN;
     END IF;
     -- one day at a time: what is written at once spans few hours, and all between are computed anew
-    FOR v_next IN
-        SELECT v_first.*
-        UNION ALL
-        (
-            SELECT q.*
-            FROM telemetry.settle_queue AS q
-            WHERE q.dataset = v_first.dataset
-                AND q.day = v_first.day
-                AND q.due_at <= before
-                AND q.retry_at <= now()
-                AND q.device_id <> v_first.device_id
-            ORDER BY q.due_at
-            LIMIT most - 1
-        )
+    v_device_ids := v_first.device_id || ARRAY(
+        SELECT q.device_id
+        FROM telemetry.settle_queue AS q
+        WHERE q.dataset = v_first.dataset
+            AND q.day = v_first.day
+            AND q.due_at <= before
+            AND q.retry_at <= now()
+            AND q.device_id <> v_first.device_id
+        ORDER BY q.due_at
+        LIMIT most - 1
+    );
     LOOP
         BEGIN
-            v_posted := telemetry.settle_or_postpone(v_next.dataset, v_next.device_id, wait, v_may_claim);
+            -- from the second time on a state is locked, or a row of the queue
+            v_done := telemetry.settle_or_postpone(
+                v_first.dataset, v_device_ids[v_place:v_place + c_together - 1], wait, v_place = 1, v_until
+            );
         EXCEPTION WHEN SQLSTATE 'WL060' THEN
             -- its turn to make a chunk comes before any state is locked: in a call of its own
             EXIT;
         END;
-        -- from here on a state is locked, or a row of the queue
-        v_may_claim := FALSE;
-        IF v_posted IS NOT NULL THEN
-            settled := settled + 1;
-            entries := entries + v_posted;
-        END IF;
-        EXIT WHEN clock_timestamp() > v_until AND NOT wait;
+        settled := settled + v_done.settled;
+        entries := entries + v_done.entries;
+        v_place := v_place + c_together;
+        EXIT WHEN v_place > cardinality(v_device_ids) OR clock_timestamp() > v_until;
     END LOOP;
     RETURN NEXT;
 END;
@@ -263,8 +282,8 @@ COMMENT ON PROCEDURE telemetry.settle_all_due (text) IS
 
 REVOKE ALL ON PROCEDURE telemetry.settle_all_due(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION
-    telemetry.postpone(text, text, interval, text),
-    telemetry.settle_or_postpone(text, text, boolean, boolean),
+    telemetry.postpone(text, text[], text),
+    telemetry.settle_or_postpone(text, text[], boolean, boolean, timestamptz),
     telemetry.next_due(text, timestamptz),
     telemetry.try_again(text, timestamptz),
     telemetry.settle_due(text, integer, timestamptz, boolean)

@@ -45,11 +45,11 @@ BEGIN
         CASE WHEN v_due_at IS NULL THEN 'differs' ELSE 'unsettled' END
     FROM (
         SELECT e.hour, e.source_day, e.reason, (e.energy_mwh, e.reason, e.source_day) AS entry
-        FROM telemetry.entries_due(v_folded) AS e
+        FROM telemetry.entries_due(ARRAY[v_folded]) AS e
     ) AS d
     FULL JOIN (
         SELECT e.hour, e.source_day, e.reason, (e.energy_mwh, e.reason, e.source_day) AS entry
-        FROM telemetry.entries_posted(v_folded) AS e
+        FROM telemetry.entries_posted(ARRAY[v_folded]) AS e
         WHERE e.energy_mwh <> 0
     ) AS p ON p.hour = d.hour AND p.source_day = d.source_day AND p.reason = d.reason
     WHERE d.entry IS DISTINCT FROM p.entry

@@ -148,6 +148,36 @@ def test_so_it_does_on_the_community_edition(db: Connection, case: Any) -> None:
     play(db, *case)
 
 
+@pytest.mark.slow_on_webassembly
+@settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)
+@given(several=st.lists(cases(), min_size=2, max_size=6), random=st.randoms(use_true_random=False))
+def test_devices_that_are_settled_together_come_to_what_each_comes_to_alone(
+    db: Connection, several: Any, random: Random
+) -> None:
+    side = random.choice(["meter", "vehicle"])
+    devices = [(new_device(side), *case) for case in several]
+    plans = []
+    for device, told, readings, _, disorder in devices:
+        tell(db, device, told)
+        plans.append((device, batches(disorder, readings)))
+    while plans := [(device, plan) for device, plan in plans if plan]:
+        device, plan = random.choice(plans)
+        send(db, device, plan.pop(0))
+        if random.random() < 0.2:
+            settle_due(db)
+    for device, _, readings, made, _ in devices:
+        for one in made if readings else []:
+            record(db, device, one)
+    settle(db)
+    for device, told, readings, made, _ in devices:
+        check(db, device, readings, made if readings else [], told.rules())
+
+
 def at_once(url: str, works: list[Callable[[Connection], None]]) -> None:
     """Do each in a session of its own, all at the same time; none may fail."""
     failures: list[BaseException] = []

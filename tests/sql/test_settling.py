@@ -116,6 +116,44 @@ def test_a_device_that_another_session_has_holds_up_no_other(
     assert queued(connection) == []
 
 
+def test_who_fails_or_is_had_holds_up_none_that_is_settled_with_it(
+    connection: Connection, other: Connection, device: Device
+) -> None:
+    together = [device, *(new_device(device.side) for _ in range(59))]
+    connection.execute(
+        "CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql"
+        " AS 'BEGIN RAISE ''no''; END'"
+    )
+    refused, had = together[7], together[40]
+    connection.execute(
+        "CREATE TRIGGER refuse BEFORE INSERT ON telemetry.settled_day FOR EACH ROW"
+        f" WHEN (new.device_id = '{refused.device_id}') EXECUTE FUNCTION public.refuse()"
+    )
+    for one in together:
+        send(connection, one, [Reading(NOON, 100 * KWH), Reading(NOON + 4 * HOUR, 120 * KWH)])
+    connection.execute("UPDATE telemetry.settle_queue SET due_at = now()")
+    settled = [one for one in together if one not in (refused, had)]
+    with other.transaction():
+        lock(other, had)
+        while queued(connection) != sorted([(refused.device_id,), (had.device_id,)]):
+            # at least one in each call, whichever is first
+            connection.execute("SELECT api.settle()")
+            assert len(queued(connection)) >= 2
+    errors = "SELECT DISTINCT q.device_id, q.last_error FROM telemetry.settle_queue AS q ORDER BY 1"
+    assert connection.execute(errors).fetchall() == sorted(
+        [(refused.device_id, "no"), (had.device_id, None)]
+    )
+    for one in settled:
+        assert sum(hours(connection, one).values()) == 20 * KWH
+        assert len(hours(connection, one)) == 4
+    connection.execute("DROP TRIGGER refuse ON telemetry.settled_day")
+    connection.execute("UPDATE telemetry.settle_queue SET retry_at = '-infinity'")
+    connection.execute("CALL telemetry.settle_all_due(NULL)")
+    assert queued(connection) == []
+    for one in (refused, had):
+        assert sum(hours(connection, one).values()) == 20 * KWH
+
+
 def test_chunks_are_made_before_anything_of_another_device_is_locked(
     connection: Connection, other: Connection
 ) -> None:
@@ -144,7 +182,8 @@ def test_chunks_are_made_before_anything_of_another_device_is_locked(
 
 def queued(db: Connection) -> list[tuple[str]]:
     return db.execute(
-        "SELECT DISTINCT q.device_id FROM telemetry.settle_queue AS q WHERE q.due_at <= now()"
+        "SELECT DISTINCT q.device_id FROM telemetry.settle_queue AS q"
+        " WHERE q.due_at <= now() ORDER BY 1"
     ).fetchall()
 
 
