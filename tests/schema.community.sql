@@ -964,7 +964,7 @@ FUNCTION telemetry.lock_rollups(dataset text)
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.lock_states(dataset text, device_ids text[], wait boolean)
-    RETURNS text[]
+    RETURNS SETOF text
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 PROCEDURE telemetry.maintain_by_hand(INOUT problem text)
@@ -1025,7 +1025,7 @@ FUNCTION telemetry.oldest_item(dataset text, device_id text, since timestamptz)
 
 FUNCTION telemetry.part_before(moment timestamptz, energy_mwh bigint, since timestamptz, until timestamptz)
     RETURNS bigint
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+    LANGUAGE sql STABLE PARALLEL SAFE;
 
 FUNCTION telemetry.pattern_of_ids(device_pattern text, side text)
     RETURNS text

@@ -1,40 +1,36 @@
 -- Posting: what the fold of devices found is stored, while nobody else writes to them.
 
 CREATE OR REPLACE FUNCTION telemetry.lock_states(dataset text, device_ids text[], wait boolean)
-RETURNS text[]
+RETURNS SETOF text
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     -- whoever stores readings of a device locks its state first, in the order of ids: one writer of a device at a time
     IF wait AND dataset = 'meter_reading' THEN
-        RETURN ARRAY(
-            SELECT s.meter_id FROM telemetry.meter_state AS s
-            WHERE s.meter_id = ANY (device_ids)
-            ORDER BY s.meter_id
-            FOR NO KEY UPDATE
-        );
+        RETURN QUERY
+        SELECT s.meter_id FROM telemetry.meter_state AS s
+        WHERE s.meter_id = ANY (device_ids)
+        ORDER BY s.meter_id
+        FOR NO KEY UPDATE;
     ELSIF wait THEN
-        RETURN ARRAY(
-            SELECT s.vehicle_id FROM telemetry.vehicle_state AS s
-            WHERE s.vehicle_id = ANY (device_ids)
-            ORDER BY s.vehicle_id
-            FOR NO KEY UPDATE
-        );
+        RETURN QUERY
+        SELECT s.vehicle_id FROM telemetry.vehicle_state AS s
+        WHERE s.vehicle_id = ANY (device_ids)
+        ORDER BY s.vehicle_id
+        FOR NO KEY UPDATE;
     ELSIF dataset = 'meter_reading' THEN
-        RETURN ARRAY(
-            SELECT s.meter_id FROM telemetry.meter_state AS s
-            WHERE s.meter_id = ANY (device_ids)
-            ORDER BY s.meter_id
-            FOR NO KEY UPDATE SKIP LOCKED
-        );
+        RETURN QUERY
+        SELECT s.meter_id FROM telemetry.meter_state AS s
+        WHERE s.meter_id = ANY (device_ids)
+        ORDER BY s.meter_id
+        FOR NO KEY UPDATE SKIP LOCKED;
     ELSE
-        RETURN ARRAY(
-            SELECT s.vehicle_id FROM telemetry.vehicle_state AS s
-            WHERE s.vehicle_id = ANY (device_ids)
-            ORDER BY s.vehicle_id
-            FOR NO KEY UPDATE SKIP LOCKED
-        );
+        RETURN QUERY
+        SELECT s.vehicle_id FROM telemetry.vehicle_state AS s
+        WHERE s.vehicle_id = ANY (device_ids)
+        ORDER BY s.vehicle_id
+        FOR NO KEY UPDATE SKIP LOCKED;
     END IF;
 END;
 $$;

@@ -14,7 +14,7 @@ LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_locked text[] := telemetry.lock_states(dataset, device_ids, wait);
+    v_locked text[] := ARRAY(SELECT l.device_id FROM telemetry.lock_states(dataset, device_ids, wait) AS l (device_id));
     v_queued telemetry.settle_queue[];
     v_device record;
     v_folded telemetry.folded[] := ARRAY[]::telemetry.folded[];
