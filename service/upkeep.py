@@ -22,8 +22,8 @@ _FIRST_SECONDS = 60.0
 REPLAY_SECONDS = 30.0
 # how often to look whether something is to be settled
 _SETTLE_SECONDS = 1.0
-# after a call, so many times what it took: a backlog takes a quarter of a core
-_REST = 3.0
+# after a call, so many times what it took: a backlog takes a third of a core
+_REST = 2.0
 # after one that failed
 _RECOVER_SECONDS = 5.0
 # more than any other call may take, and not for the whole session, which a pooler may share

@@ -175,6 +175,7 @@ def test_a_refresh_of_what_anybody_dropped_is_refused(db: Connection) -> None:
     assert energy(db) == before
 
 
+@pytest.mark.slow_on_webassembly
 def test_the_upkeep_notes_what_anybody_dropped(db: Connection) -> None:
     fill(db)
     drop(db, "meter_reading", OLD - 3 * DAY, OLD + DAY)

@@ -145,6 +145,7 @@ def test_lengthening_again_what_lost_nothing_loses_nothing(db: Connection) -> No
     assert rollups.differences(db) == []
 
 
+@pytest.mark.slow_on_webassembly
 def test_a_silence_between_what_was_dropped_and_what_is_there_stays_open(db: Connection) -> None:
     days_ago = {age: NOW - age * DAY for age in (50, 5)}
     ingest_meters(db, [MeterReading(ts=ts, energy_kwh=0.5) for ts in days_ago.values()])
@@ -197,6 +198,7 @@ def test_a_refresh_over_dropped_chunks_is_refused(filled: Connection) -> None:
     assert totals(filled) == before
 
 
+@pytest.mark.slow_on_webassembly
 def test_a_late_reading_older_than_dropped_chunks_is_refused_after_lengthening(
     filled: Connection,
 ) -> None:
@@ -261,6 +263,7 @@ def test_raw_readings_can_be_kept_for_ever_where_rollups_are(db: Connection) -> 
     assert rollups.differences(db) == []
 
 
+@pytest.mark.slow_on_webassembly
 def test_lengthening_lets_older_readings_in_where_nothing_was_dropped(db: Connection) -> None:
     for dataset in RAW:
         assert set_retention(db, dataset, "1 year", confirm=True) == []
@@ -276,6 +279,7 @@ def test_a_dataset_may_be_named_with_its_schema(db: Connection) -> None:
     assert kept(db, "meter_reading") == 80 * DAY
 
 
+@pytest.mark.slow_on_webassembly
 def test_shortening_the_hours_leaves_the_days(filled: Connection) -> None:
     for dataset in RAW:
         set_retention(filled, dataset, "20 days", confirm=True)

@@ -119,6 +119,7 @@ def test_late_readings_that_no_refresh_has_seen_are_counted_before_they_go(db: C
     assert energy(db) == [35_000_000, 35_000_000, 19_000_000, 19_000_000]
 
 
+@pytest.mark.slow_on_webassembly
 def test_hours_that_go_are_in_the_days(db: Connection) -> None:
     fill(db, [*range(14), *range(20, 60, 5)])
     retain(db, "8 days")
