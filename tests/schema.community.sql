@@ -963,8 +963,8 @@ FUNCTION telemetry.lock_rollups(dataset text)
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
-FUNCTION telemetry.lock_states(dataset text, device_ids text[], wait boolean)
-    RETURNS SETOF text
+FUNCTION telemetry.lock_state(dataset text, device_id text, wait boolean)
+    RETURNS boolean
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 PROCEDURE telemetry.maintain_by_hand(INOUT problem text)
@@ -1194,7 +1194,7 @@ FUNCTION telemetry.settle_claimed(dataset text, device_ids text[], wait boolean,
     RETURNS record
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
-FUNCTION telemetry.settle_devices(dataset text, device_ids text[], wait boolean, until timestamptz, has_claimed boolean, OUT settled text[], OUT left_over text[], OUT entries integer)
+FUNCTION telemetry.settle_devices(dataset text, device_ids text[], wait boolean, until timestamptz, claimed timestamptz[], OUT settled text[], OUT left_over text[], OUT entries integer)
     RETURNS record
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 

@@ -1,42 +1,29 @@
 -- Posting: what the fold of devices found is stored, while nobody else writes to them.
 
-CREATE OR REPLACE FUNCTION telemetry.lock_states(dataset text, device_ids text[], wait boolean)
-RETURNS SETOF text
+CREATE OR REPLACE FUNCTION telemetry.lock_state(dataset text, device_id text, wait boolean)
+RETURNS boolean
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    -- whoever stores readings of a device locks its state first, in the order of ids: one writer of a device at a time
-    IF wait AND dataset = 'meter_reading' THEN
-        RETURN QUERY
-        SELECT s.meter_id FROM telemetry.meter_state AS s
-        WHERE s.meter_id = ANY (device_ids)
-        ORDER BY s.meter_id
-        FOR NO KEY UPDATE;
+    -- whoever stores readings of a device locks its state first: one writer of a device at a time
+    IF wait AND lock_state.dataset = 'meter_reading' THEN
+        PERFORM FROM telemetry.meter_state AS s WHERE s.meter_id = lock_state.device_id FOR NO KEY UPDATE;
     ELSIF wait THEN
-        RETURN QUERY
-        SELECT s.vehicle_id FROM telemetry.vehicle_state AS s
-        WHERE s.vehicle_id = ANY (device_ids)
-        ORDER BY s.vehicle_id
-        FOR NO KEY UPDATE;
-    ELSIF dataset = 'meter_reading' THEN
-        RETURN QUERY
-        SELECT s.meter_id FROM telemetry.meter_state AS s
-        WHERE s.meter_id = ANY (device_ids)
-        ORDER BY s.meter_id
+        PERFORM FROM telemetry.vehicle_state AS s WHERE s.vehicle_id = lock_state.device_id FOR NO KEY UPDATE;
+    ELSIF lock_state.dataset = 'meter_reading' THEN
+        PERFORM FROM telemetry.meter_state AS s WHERE s.meter_id = lock_state.device_id
         FOR NO KEY UPDATE SKIP LOCKED;
     ELSE
-        RETURN QUERY
-        SELECT s.vehicle_id FROM telemetry.vehicle_state AS s
-        WHERE s.vehicle_id = ANY (device_ids)
-        ORDER BY s.vehicle_id
+        PERFORM FROM telemetry.vehicle_state AS s WHERE s.vehicle_id = lock_state.device_id
         FOR NO KEY UPDATE SKIP LOCKED;
     END IF;
+    RETURN found;
 END;
 $$;
 
-COMMENT ON FUNCTION telemetry.lock_states(text, text[], boolean) IS
-'Takes meter_reading or vehicle_reading, devices, and whether to wait for who has their states. Locks the states until this transaction ends. Returns the devices whose states it locked: not those that another one has, or of which nothing is stored.';
+COMMENT ON FUNCTION telemetry.lock_state(text, text, boolean) IS
+'Takes meter_reading or vehicle_reading, a device, and whether to wait for who has its state. Locks the state until this transaction ends. Returns whether it did: not where another one has it, or there is none.';
 
 CREATE OR REPLACE FUNCTION telemetry.keep_folded(folded telemetry.folded[])
 RETURNS void
@@ -188,7 +175,7 @@ COMMENT ON FUNCTION telemetry.post_entries(text, telemetry.due_entry[]) IS
 'Takes meter_reading or vehicle_reading, and what the entries of devices lack whose states are locked. Posts each as another entry at its time. Returns nothing.';
 
 REVOKE ALL ON FUNCTION
-    telemetry.lock_states(text, text[], boolean),
+    telemetry.lock_state(text, text, boolean),
     telemetry.keep_folded(telemetry.folded[]),
     telemetry.post_entries(text, telemetry.due_entry[])
 FROM PUBLIC;

@@ -26,8 +26,7 @@ BEGIN
                 HINT = format('It is about a moment from %s, since when raw readings are kept, until now.', v_accepted.oldest);
     END IF;
     -- whoever settles the device meanwhile would not see the record, and take it off the queue
-    PERFORM FROM telemetry.lock_states(dataset, ARRAY[device_id], TRUE);
-    IF NOT found THEN
+    IF NOT telemetry.lock_state(dataset, device_id, TRUE) THEN
         RAISE EXCEPTION 'nothing was ever stored of %', device_id
             USING ERRCODE = 'WL027', HINT = 'Is the id misspelt, or the side? A record is about a device that has reported.';
     END IF;

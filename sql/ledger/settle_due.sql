@@ -41,14 +41,23 @@ AS $$
 DECLARE
     v_done record;
     v_error text;
+    v_until timestamptz;
 BEGIN
     settled := 0;
     entries := 0;
+    -- what is read here may be about to be dropped, and cannot be while something is placed in it: see drop_proven
+    LOCK TABLE telemetry.settled_day IN ROW EXCLUSIVE MODE;
+    -- before any state, as all writers do it
+    IF dataset = 'meter_reading' THEN
+        LOCK TABLE ONLY telemetry.meter_reading IN ROW EXCLUSIVE MODE;
+    ELSE
+        LOCK TABLE ONLY telemetry.vehicle_reading IN ROW EXCLUSIVE MODE;
+    END IF;
     BEGIN
         IF may_claim THEN
             v_done := telemetry.settle_claimed(dataset, device_ids, wait, until);
         ELSE
-            v_done := telemetry.settle_devices(dataset, device_ids, wait, until, FALSE);
+            v_done := telemetry.settle_devices(dataset, device_ids, wait, until, '{}');
         END IF;
         IF v_done.left_over <> '{}' THEN
             PERFORM telemetry.postpone(dataset, v_done.left_over, NULL);
@@ -67,17 +76,18 @@ BEGIN
         PERFORM telemetry.postpone(dataset, device_ids, v_error);
         RETURN;
     END IF;
-    -- one device holds up none of the others: each by itself
+    -- one device holds up none of the others: each by itself, and the time for nothing is not theirs
+    v_until := greatest(until, clock_timestamp() + INTERVAL '50 milliseconds');
     FOR i IN 1..cardinality(device_ids) LOOP
         BEGIN
-            v_done := telemetry.settle_or_postpone(dataset, device_ids[i:i], wait, may_claim AND i = 1, until);
+            v_done := telemetry.settle_or_postpone(dataset, device_ids[i:i], wait, may_claim AND i = 1, v_until);
         EXCEPTION WHEN SQLSTATE 'WL060' THEN
             -- its turn to make a chunk comes before any state is locked: in another call
             EXIT;
         END;
         settled := settled + v_done.settled;
         entries := entries + v_done.entries;
-        EXIT WHEN clock_timestamp() > settle_or_postpone.until;
+        EXIT WHEN clock_timestamp() > v_until;
     END LOOP;
 END;
 $$;
@@ -155,7 +165,7 @@ SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
     -- so many share the statements that post what was found
-    c_together CONSTANT integer := 25;
+    v_together integer := 25;
     -- readings of these devices wait for as long as this lasts
     v_until timestamptz := CASE WHEN wait THEN timestamptz 'infinity' ELSE clock_timestamp() + INTERVAL '50 milliseconds' END;
     v_first telemetry.settle_queue;
@@ -170,6 +180,10 @@ BEGIN
         RETURN NEXT;
         RETURN;
     END IF;
+    IF v_first.last_error IS NOT NULL THEN
+        -- those that failed would fail the others as well
+        v_together := 1;
+    END IF;
     -- one day at a time: what is written at once spans few hours, and all between are computed anew
     v_device_ids := v_first.device_id || ARRAY(
         SELECT q.device_id
@@ -179,6 +193,7 @@ BEGIN
             AND q.due_at <= before
             AND q.retry_at <= now()
             AND q.device_id <> v_first.device_id
+            AND (q.last_error IS NULL) = (v_first.last_error IS NULL)
         ORDER BY q.due_at
         LIMIT most - 1
     );
@@ -186,7 +201,7 @@ BEGIN
         BEGIN
             -- from the second time on a state is locked, or a row of the queue
             v_done := telemetry.settle_or_postpone(
-                v_first.dataset, v_device_ids[v_place:v_place + c_together - 1], wait, v_place = 1, v_until
+                v_first.dataset, v_device_ids[v_place:v_place + v_together - 1], wait, v_place = 1, v_until
             );
         EXCEPTION WHEN SQLSTATE 'WL060' THEN
             -- its turn to make a chunk comes before any state is locked: in a call of its own
@@ -194,7 +209,7 @@ BEGIN
         END;
         settled := settled + v_done.settled;
         entries := entries + v_done.entries;
-        v_place := v_place + c_together;
+        v_place := v_place + v_together;
         EXIT WHEN v_place > cardinality(v_device_ids) OR clock_timestamp() > v_until;
     END LOOP;
     RETURN NEXT;
@@ -204,87 +219,9 @@ $$;
 COMMENT ON FUNCTION telemetry.settle_due(text, integer, timestamptz, boolean) IS
 'Takes meter_reading or vehicle_reading (NULL: both), how many devices to settle at most, the moment until which they were due, and whether to wait for who stores readings of them. Settles devices of one UTC day; one whose settling fails is told by a warning, and tried again after a minute. Returns how many were settled, and how many entries were posted.';
 
-CREATE OR REPLACE FUNCTION telemetry.try_again(only_dataset text, before timestamptz)
-RETURNS void
-LANGUAGE sql VOLATILE
-SET search_path = pg_catalog, pg_temp
-AS $$
-    UPDATE telemetry.settle_queue AS q
-    SET retry_at = '-infinity'
-    FROM (
-        SELECT d.dataset, d.device_id, d.day
-        FROM telemetry.settle_queue AS d
-        WHERE d.due_at <= before
-            AND d.retry_at > now()
-            AND d.last_error IS NULL
-            AND (only_dataset IS NULL OR d.dataset = only_dataset)
-        FOR UPDATE SKIP LOCKED
-    ) AS k
-    WHERE q.dataset = k.dataset AND q.device_id = k.device_id AND q.day = k.day
-$$;
-
-COMMENT ON FUNCTION telemetry.try_again(text, timestamptz) IS
-'Has devices that another session had be settled now. Takes meter_reading or vehicle_reading (NULL: both), and the moment until which they were due. Returns nothing.';
-
-CREATE OR REPLACE PROCEDURE telemetry.settle_all_due(only_dataset text)
-LANGUAGE plpgsql
-AS $$
-DECLARE
-    -- what comes due meanwhile is for the next call: else this might never end
-    v_before timestamptz := now();
-    v_tell_at timestamptz := clock_timestamp() + INTERVAL '5 seconds';
-    v_settled bigint := 0::bigint;
-    v_untold bigint := 0::bigint;
-    v_tries integer := 0;
-    v_done record;
-BEGIN
-    -- what the caller did is done, and its lock_timeout is its own
-    COMMIT;
-    LOOP
-        -- transactions of its own, so that it cannot pin its path: see ops.maintain
-        SET LOCAL ROLE wattledger_owner;
-        SET LOCAL search_path = pg_catalog, pg_temp;
-        IF v_tries > 0 THEN
-            -- what other sessions have, one by one, each waited for a second
-            PERFORM telemetry.try_again(only_dataset, v_before);
-            SET LOCAL lock_timeout = '1s';
-        END IF;
-        SELECT s.settled INTO v_done
-        FROM telemetry.settle_due(
-            only_dataset, CASE WHEN v_tries > 0 THEN 1 ELSE 200 END, v_before, v_tries > 0
-        ) AS s;
-        v_settled := v_settled + v_done.settled;
-        v_untold := v_untold + v_done.settled;
-        IF v_untold > 0 AND (v_done.settled = 0 OR clock_timestamp() > v_tell_at) THEN
-            RAISE NOTICE 'settled % device(s)', v_settled;
-            v_untold := 0;
-            v_tell_at := clock_timestamp() + INTERVAL '5 seconds';
-        END IF;
-        IF v_done.settled = 0 OR v_tries > 0 THEN
-            v_tries := v_tries + CASE WHEN v_done.settled = 0 THEN 1 ELSE 0 END;
-            EXIT WHEN v_tries > 20 OR NOT EXISTS (
-                SELECT
-                FROM telemetry.settle_queue AS q
-                WHERE q.due_at <= v_before
-                    AND q.last_error IS NULL
-                    AND (only_dataset IS NULL OR q.dataset = only_dataset)
-            );
-        END IF;
-        COMMIT;
-    END LOOP;
-    -- with the lock_timeout of this
-    COMMIT;
-END;
-$$;
-
-COMMENT ON PROCEDURE telemetry.settle_all_due (text) IS
-'Settles all that is due. Takes meter_reading or vehicle_reading (NULL: both); tells by notices every few seconds how far it is. It commits as it goes.';
-
-REVOKE ALL ON PROCEDURE telemetry.settle_all_due(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION
     telemetry.postpone(text, text[], text),
     telemetry.settle_or_postpone(text, text[], boolean, boolean, timestamptz),
     telemetry.next_due(text, timestamptz),
-    telemetry.try_again(text, timestamptz),
     telemetry.settle_due(text, integer, timestamptz, boolean)
 FROM PUBLIC;
