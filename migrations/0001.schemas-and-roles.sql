@@ -36,6 +36,15 @@ BEGIN
 END;
 $$;
 
+-- what DBAs judge and correct is shown to analysts: one list of what they read serves both
+DO $$
+BEGIN
+    IF NOT pg_has_role('wattledger_dba', 'wattledger_bi', 'USAGE') THEN
+        GRANT wattledger_bi TO wattledger_dba WITH INHERIT TRUE, SET FALSE;
+    END IF;
+END;
+$$;
+
 CREATE SCHEMA telemetry AUTHORIZATION wattledger_owner;
 CREATE SCHEMA api AUTHORIZATION wattledger_owner;
 CREATE SCHEMA bi AUTHORIZATION wattledger_owner;

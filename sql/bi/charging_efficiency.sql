@@ -43,7 +43,7 @@ COMMENT ON COLUMN bi.charging_efficiency_hourly.meter_coverage IS
 COMMENT ON COLUMN bi.charging_efficiency_hourly.vehicle_coverage IS
 'Share of the readings expected of the vehicle that came, 0 to 1.';
 COMMENT ON COLUMN bi.charging_efficiency_hourly.verdict IS
-'healthy, degraded (below 0.85, or what telemetry.rules says), insufficient (too little energy or coverage to say) or impossible (more DC than AC: a metering fault).';
+'healthy, degraded (below 0.85, unless a DBA chose otherwise), insufficient (too little energy or coverage to say) or impossible (more DC than AC: a metering fault).';
 COMMENT ON COLUMN bi.charging_efficiency_hourly.meter_samples IS
 'How many readings the linked meters sent.';
 COMMENT ON COLUMN bi.charging_efficiency_hourly.vehicle_samples IS
@@ -99,7 +99,7 @@ COMMENT ON COLUMN bi.charging_efficiency_daily.meter_coverage IS
 COMMENT ON COLUMN bi.charging_efficiency_daily.vehicle_coverage IS
 'Share of the readings expected of the vehicle that came, 0 to 1.';
 COMMENT ON COLUMN bi.charging_efficiency_daily.verdict IS
-'healthy, degraded (below 0.85, or what telemetry.rules says), insufficient (too little energy or coverage to say) or impossible (more DC than AC: a metering fault).';
+'healthy, degraded (below 0.85, unless a DBA chose otherwise), insufficient (too little energy or coverage to say) or impossible (more DC than AC: a metering fault).';
 COMMENT ON COLUMN bi.charging_efficiency_daily.meter_samples IS
 'How many readings the linked meters sent.';
 COMMENT ON COLUMN bi.charging_efficiency_daily.vehicle_samples IS
