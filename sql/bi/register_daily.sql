@@ -18,8 +18,13 @@ SELECT
     telemetry.kwh(coalesce(c.corrected_mwh, 0))::numeric(20, 6) AS corrected_kwh,
     coalesce(d.energy_mwh, 0) AS energy_mwh,
     s.jitters,
-    CASE WHEN s.is_final THEN 'settled' ELSE 'provisional' END AS state
+    CASE
+        -- of a device that is silent: nothing is placed there any more, whatever comes
+        WHEN s.is_final OR telemetry.day_start(s.day + 1) <= telemetry.ceiling_day(k.complete_since) THEN 'settled'
+        ELSE 'provisional'
+    END AS state
 FROM telemetry.settled_day AS s
+INNER JOIN telemetry.dataset AS k ON k.dataset = s.dataset
 -- the day before may have no row: nothing has come since the one that has
 LEFT JOIN LATERAL (
     SELECT
@@ -73,8 +78,13 @@ SELECT
     telemetry.kwh(coalesce(c.corrected_mwh, 0))::numeric(20, 6) AS corrected_kwh,
     coalesce(d.energy_mwh, 0) AS energy_mwh,
     s.jitters,
-    CASE WHEN s.is_final THEN 'settled' ELSE 'provisional' END AS state
+    CASE
+        -- of a device that is silent: nothing is placed there any more, whatever comes
+        WHEN s.is_final OR telemetry.day_start(s.day + 1) <= telemetry.ceiling_day(k.complete_since) THEN 'settled'
+        ELSE 'provisional'
+    END AS state
 FROM telemetry.settled_day AS s
+INNER JOIN telemetry.dataset AS k ON k.dataset = s.dataset
 -- the day before may have no row: nothing has come since the one that has
 LEFT JOIN LATERAL (
     SELECT
@@ -132,7 +142,7 @@ COMMENT ON COLUMN bi.meter_register_daily.corrected_kwh IS
 COMMENT ON COLUMN bi.meter_register_daily.energy_mwh IS 'The energy as an integer, in milliwatt-hours.';
 COMMENT ON COLUMN bi.meter_register_daily.jitters IS 'How often the register fell within its tolerance.';
 COMMENT ON COLUMN bi.meter_register_daily.state IS
-'provisional: what comes next may still change the day''s end; else settled.';
+'settled: what comes later changes the day''s end no more, since a reading or an exchange of a later day was judged, or raw readings of the day are gone; else provisional, however long the device has been silent.';
 
 COMMENT ON VIEW bi.vehicle_register_daily IS
 'The bill of a vehicle, one row per vehicle and UTC day that was settled: register at the end = register at the start + energy - corrected + explained.';
@@ -156,7 +166,7 @@ COMMENT ON COLUMN bi.vehicle_register_daily.corrected_kwh IS
 COMMENT ON COLUMN bi.vehicle_register_daily.energy_mwh IS 'The energy as an integer, in milliwatt-hours.';
 COMMENT ON COLUMN bi.vehicle_register_daily.jitters IS 'How often the register fell within its tolerance.';
 COMMENT ON COLUMN bi.vehicle_register_daily.state IS
-'provisional: what comes next may still change the day''s end; else settled.';
+'settled: what comes later changes the day''s end no more, since a reading or an exchange of a later day was judged, or raw readings of the day are gone; else provisional, however long the device has been silent.';
 
 REVOKE ALL ON bi.meter_register_daily, bi.vehicle_register_daily FROM PUBLIC;
 GRANT SELECT ON bi.meter_register_daily, bi.vehicle_register_daily TO wattledger_bi;

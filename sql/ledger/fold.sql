@@ -52,7 +52,11 @@ BEGIN
 
     SELECT d.* INTO v_state
     FROM telemetry.settled_day AS d
-    WHERE d.dataset = fold.dataset AND d.device_id = fold.device_id AND d.day < fold.day AND d.is_final
+    WHERE d.dataset = fold.dataset
+        AND d.device_id = fold.device_id
+        AND d.day < fold.day
+        -- a day whose readings are gone, by whatever hands, stands as it is
+        AND (d.is_final OR d.day < telemetry.utc_day(v_folded.kept_since))
     ORDER BY d.day DESC
     LIMIT 1;
     IF v_folded.kept_carried_mwh <> 0 AND v_state.read_at < v_folded.kept_since THEN

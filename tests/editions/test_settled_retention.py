@@ -100,6 +100,54 @@ def test_a_record_on_a_day_without_readings_outlives_what_was_dropped(
     assert db.execute("SELECT * FROM ops.verify()").fetchall() == []
 
 
+def days_billed(db: Connection, device: Device) -> list[tuple[float | None, str]]:
+    """Where the register stood at the end of each day that is billed, in kWh, and its state."""
+    return db.execute(
+        f"SELECT b.register_end_kwh::float8, b.state FROM bi.{device.side}_register_daily AS b"
+        f" WHERE b.{device.side}_id = %s ORDER BY b.day",
+        [device.device_id],
+    ).fetchall()
+
+
+@pytest.mark.parametrize("hands", ["ours", "others"])
+def test_the_last_day_of_a_silent_device_is_settled_once_its_readings_are_gone(
+    db: Connection, device: Device, hands: str
+) -> None:
+    send(db, device, [Reading(NOON - 15 * DAY + i * MINUTE, (100 + i) * KWH) for i in range(3)])
+    settle(db)
+    maintain(db)
+    assert days_billed(db, device) == [(102, "provisional")]
+    if hands == "ours":
+        retain(db, "8 days", (device.dataset,))
+    else:
+        db.execute("SET ROLE wattledger_owner")
+        db.execute(
+            "SELECT public.drop_chunks(%s::regclass, older_than => %s)",
+            [f"telemetry.{device.dataset}", NOON - 8 * DAY],
+        )
+        db.execute("RESET ROLE")
+    maintain(db)
+    assert is_dropped_of(db, device)
+    assert days_billed(db, device)[0] == (102, "settled")
+    # what comes flowed after what is billed
+    send(db, device, [Reading(NOON - DAY, 110 * KWH)])
+    settle(db)
+    assert days_billed(db, device)[0] == (102, "settled")
+    assert (bill(db, device), days_billed(db, device)[-1][0]) == (10, 110)
+
+
+def test_the_last_day_of_a_device_is_settled_where_a_record_ends_it(
+    db: Connection, device: Device
+) -> None:
+    send(db, device, [Reading(NOON - 15 * DAY + i * MINUTE, (100 + i) * KWH) for i in range(3)])
+    settle(db)
+    at = (NOON - 14 * DAY).replace(hour=0)
+    record = "SELECT ops.record_exchange(%s, %s, 102, 0, 'taken down')"
+    db.execute(record, [device.name, at])
+    settle(db)
+    assert days_billed(db, device) == [(102, "settled"), (0, "provisional")]
+
+
 def test_a_device_that_cannot_be_settled_keeps_what_it_is_settled_by(db: Connection) -> None:
     failing, vehicle = new_device(), new_device("vehicle")
     for each in (failing, vehicle):
