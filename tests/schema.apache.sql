@@ -1376,6 +1376,10 @@ FUNCTION telemetry.unproven_vehicle_hours(since timestamptz, until timestamptz)
     RETURNS text
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
+FUNCTION telemetry.unsettled_since(dataset text, device_id text, day date)
+    RETURNS timestamptz
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.utc_day(moment timestamptz)
     RETURNS date
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -1801,6 +1805,16 @@ VIEW ops.discarded_measurements (
     last_received_at timestamptz
 );
 GRANT SELECT ON ops.discarded_measurements TO wattledger_dba;
+
+VIEW ops.failing_devices (
+    device text COLLATE "C",
+    failing_from date,
+    settled_through date,
+    due_at timestamptz,
+    retry_at timestamptz,
+    last_error text
+);
+GRANT SELECT ON ops.failing_devices TO wattledger_dba;
 
 VIEW ops.fleets (
     fleet text COLLATE "C",

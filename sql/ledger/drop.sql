@@ -281,7 +281,7 @@ BEGIN
     IF problem IS NOT NULL THEN
         RAISE EXCEPTION '%', problem
             USING ERRCODE = 'WL025',
-                HINT = 'Of readings that a rollup lacks, ops.verify shows all, and CALL ops.refresh(since, until, force => true) fixes that.';
+                HINT = 'Of readings that a rollup lacks, ops.verify shows all, and CALL ops.refresh(since, until, force => true) fixes that. Devices that cannot be settled are in ops.failing_devices.';
     END IF;
 END;
 $$;

@@ -56,6 +56,30 @@ $$;
 COMMENT ON FUNCTION telemetry.queue_unsettled(text, timestamptz, timestamptz, timestamptz) IS
 'Takes meter_reading or vehicle_reading, the start and end of what is to be dropped next, and the midnight in UTC up to which all is. Queues devices that have readings in the first span and are not settled for good up to that midnight. Returns nothing.';
 
+CREATE OR REPLACE FUNCTION telemetry.unsettled_since(dataset text, device_id text, day date)
+RETURNS timestamptz
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN telemetry.oldest_item(dataset, device_id, telemetry.day_start(coalesce(
+        (
+            -- where the fold starts
+            SELECT max(d.day) + 1
+            FROM telemetry.settled_day AS d
+            WHERE d.dataset = unsettled_since.dataset
+                AND d.device_id = unsettled_since.device_id
+                AND d.day < unsettled_since.day
+                AND d.is_final
+        ),
+        '-infinity'
+    )));
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.unsettled_since(text, text, date) IS
+'Takes meter_reading or vehicle_reading, a device, and the first UTC day that is queued of it. Returns the time of the oldest of its readings and records that settling still needs; NULL where there is none.';
+
 CREATE OR REPLACE FUNCTION telemetry.settle_before(
     dataset text,
     since timestamptz,
@@ -70,25 +94,31 @@ AS $$
 DECLARE
     v_until timestamptz := clock_timestamp() + INTERVAL '100 milliseconds';
     v_next record;
+    v_since timestamptz;
     v_may_claim boolean := TRUE;
     v_done record;
 BEGIN
     PERFORM telemetry.queue_unsettled(dataset, since, chunk_end, until);
     FOR v_next IN
-        SELECT q.device_id, max(q.retry_at) AS retry_at, max(q.last_error) AS last_error
+        SELECT q.device_id, min(q.day) AS day, max(q.retry_at) AS retry_at, max(q.last_error) AS last_error
         FROM telemetry.settle_queue AS q
         WHERE q.dataset = settle_before.dataset AND q.day < telemetry.utc_day(settle_before.until)
         GROUP BY 1
         ORDER BY 1
     LOOP
-        IF v_next.retry_at > now() THEN
-            -- it failed, or another session has it
-            step := CASE WHEN v_next.last_error IS NULL THEN coalesce(step, 'busy') ELSE 'unproven' END;
+        IF v_next.retry_at > now() AND v_next.last_error IS NOT NULL THEN
+            v_since := telemetry.unsettled_since(dataset, v_next.device_id, v_next.day);
+            -- what it is settled by comes later: this may go
+            CONTINUE WHEN (v_since < settle_before.chunk_end) IS NOT TRUE;
+            step := 'unproven';
             detail := format(
-                '%s of %s cannot be settled: %s',
-                v_next.device_id, dataset, coalesce(v_next.last_error, 'another session has it')
+                '%s of %s cannot be settled from %s on (see ops.failing_devices): %s',
+                v_next.device_id, dataset, telemetry.utc_day(v_since), v_next.last_error
             );
-            EXIT WHEN step = 'unproven';
+            EXIT;
+        ELSIF v_next.retry_at > now() THEN
+            step := coalesce(step, 'busy');
+            detail := format('%s of %s cannot be settled: another session has it', v_next.device_id, dataset);
             CONTINUE;
         END IF;
         BEGIN
@@ -104,16 +134,17 @@ BEGIN
             EXIT WHEN clock_timestamp() > v_until;
         ELSIF step IS NULL THEN
             step := 'busy';
-            detail := format('%s of %s cannot be settled: another session has it, or see ops.settling', v_next.device_id, dataset);
+            detail := format('%s of %s cannot be settled: another session has it, or see ops.failing_devices', v_next.device_id, dataset);
         END IF;
     END LOOP;
 END;
 $$;
 
 COMMENT ON FUNCTION telemetry.settle_before(text, timestamptz, timestamptz, timestamptz) IS
-'Takes what telemetry.queue_unsettled does. Settles for good what is to be dropped, for some 100 milliseconds. Returns the step that it was: settle (something was, and more may be left), busy (another session has a device), unproven (a device cannot be settled), and of the last two a sentence that says more; NULL where nothing was left to settle.';
+'Takes what telemetry.queue_unsettled does. Settles for good what is to be dropped, for some 100 milliseconds; a device that fails is passed over where the first span holds nothing that it is settled by. Returns the step that it was: settle (something was, and more may be left), busy (another session has a device), unproven (a device cannot be settled), and of the last two a sentence that says more; NULL where nothing was left to settle.';
 
 REVOKE ALL ON FUNCTION
     telemetry.queue_unsettled(text, timestamptz, timestamptz, timestamptz),
+    telemetry.unsettled_since(text, text, date),
     telemetry.settle_before(text, timestamptz, timestamptz, timestamptz)
 FROM PUBLIC;

@@ -24,5 +24,40 @@ COMMENT ON COLUMN ops.settling.oldest_due_at IS 'Since when the oldest of them h
 COMMENT ON COLUMN ops.settling.failing IS 'How many could not be settled at the last attempt; each is tried every minute.';
 COMMENT ON COLUMN ops.settling.last_error IS 'What PostgreSQL said of one of those; NULL where there is none.';
 
-REVOKE ALL ON ops.settling FROM PUBLIC;
-GRANT SELECT ON ops.settling TO wattledger_dba;
+CREATE OR REPLACE VIEW ops.failing_devices AS
+SELECT
+    split_part(q.dataset, '_', 1) || ':' || q.device_id AS device,
+    q.failing_from,
+    (
+        SELECT max(d.day)
+        FROM telemetry.settled_day AS d
+        WHERE d.dataset = q.dataset AND d.device_id = q.device_id AND d.day < q.failing_from AND d.is_final
+    ) AS settled_through,
+    q.due_at,
+    q.retry_at,
+    q.last_error
+FROM (
+    SELECT
+        f.dataset,
+        f.device_id,
+        min(f.day) AS failing_from,
+        min(f.due_at) AS due_at,
+        min(f.retry_at) AS retry_at,
+        max(f.last_error) AS last_error
+    FROM telemetry.settle_queue AS f
+    GROUP BY f.dataset, f.device_id
+    HAVING count(f.last_error) > 0
+) AS q;
+
+COMMENT ON VIEW ops.failing_devices IS
+'Devices that could not be settled at the last attempt, one row each. Raw readings of their side that are newer than settled_through are kept until they can be, whatever retention says.';
+COMMENT ON COLUMN ops.failing_devices.device IS 'The device: meter: or vehicle: and its id.';
+COMMENT ON COLUMN ops.failing_devices.failing_from IS 'The first UTC day that waits to be settled.';
+COMMENT ON COLUMN ops.failing_devices.settled_through IS
+'The last UTC day before that which is settled for good; NULL where none is.';
+COMMENT ON COLUMN ops.failing_devices.due_at IS 'Since when it has been due.';
+COMMENT ON COLUMN ops.failing_devices.retry_at IS 'When it is tried again.';
+COMMENT ON COLUMN ops.failing_devices.last_error IS 'What PostgreSQL said.';
+
+REVOKE ALL ON ops.settling, ops.failing_devices FROM PUBLIC;
+GRANT SELECT ON ops.settling, ops.failing_devices TO wattledger_dba;

@@ -148,18 +148,56 @@ def test_the_last_day_of_a_device_is_settled_where_a_record_ends_it(
     assert days_billed(db, device) == [(102, "settled"), (0, "provisional")]
 
 
-def test_a_device_that_cannot_be_settled_keeps_what_it_is_settled_by(db: Connection) -> None:
-    failing, vehicle = new_device(), new_device("vehicle")
-    for each in (failing, vehicle):
-        send(db, each, [Reading(NOON - 15 * DAY, KWH)])
+def fail(db: Connection, device: Device) -> None:
+    """Have the device's settling fail from now on."""
     db.execute(
         "CREATE FUNCTION public.fail() RETURNS trigger LANGUAGE plpgsql"
         " AS $$ BEGIN RAISE EXCEPTION 'it fails'; END $$"
     )
     db.execute(
         "CREATE TRIGGER failing BEFORE INSERT ON telemetry.settled_day FOR EACH ROW"
-        f" WHEN (NEW.device_id = '{failing.device_id}') EXECUTE FUNCTION public.fail()"
+        f" WHEN (NEW.device_id = '{device.device_id}') EXECUTE FUNCTION public.fail()"
     )
+
+
+@pytest.mark.slow_on_webassembly
+def test_what_a_failing_device_is_settled_by_already_is_dropped(
+    db: Connection, device: Device
+) -> None:
+    other = new_device(device.side)
+    send(db, other, [Reading(NOON - age * DAY, age, "difference") for age in range(16, 3, -1)])
+    send(db, device, [Reading(NOON - 15 * DAY, 100 * KWH), Reading(NOON - 13 * DAY, 110 * KWH)])
+    settle(db)
+    maintain(db)
+    fail(db, device)
+    send(db, device, [Reading(NOON - 12 * DAY, 130 * KWH)])
+    retain(db, "8 days", (device.dataset,))
+    with pytest.raises(psycopg.Error, match=f"{device.device_id} .*it fails") as raised:
+        maintain(db)
+    assert raised.value.sqlstate == "WL025"
+    oldest = f"SELECT min(r.ts) FROM telemetry.{device.dataset} AS r"
+    assert db.execute(oldest).fetchone() == ((NOON - 13 * DAY).replace(hour=0),)
+    db.execute("SET ROLE wattledger_dba")
+    assert db.execute(
+        "SELECT f.device, f.settled_through, f.last_error FROM ops.failing_devices AS f"
+    ).fetchall() == [(device.name, (NOON - 14 * DAY).date(), "it fails")]
+    db.execute("RESET ROLE")
+    db.execute("DROP TRIGGER failing ON telemetry.settled_day")
+    db.execute("UPDATE telemetry.settle_queue SET retry_at = now()")
+    settle(db)
+    maintain(db)
+    (kept,) = db.execute(oldest).fetchone() or (None,)
+    assert kept > NOON - 12 * DAY
+    assert bill(db, device) == 30
+    assert db.execute("SELECT FROM ops.failing_devices").fetchall() == []
+    assert db.execute("SELECT * FROM ops.verify()").fetchall() == []
+
+
+def test_a_device_that_cannot_be_settled_keeps_what_it_is_settled_by(db: Connection) -> None:
+    failing, vehicle = new_device(), new_device("vehicle")
+    for each in (failing, vehicle):
+        send(db, each, [Reading(NOON - 15 * DAY, KWH)])
+    fail(db, failing)
     retain(db, "8 days")
     with pytest.raises(psycopg.Error, match=f"{failing.device_id} .*it fails") as raised:
         maintain(db)
