@@ -885,7 +885,7 @@ FUNCTION telemetry.floor_hour(moment timestamptz)
 GRANT EXECUTE ON FUNCTION telemetry.floor_hour(timestamptz) TO wattledger_bi;
 GRANT EXECUTE ON FUNCTION telemetry.floor_hour(timestamptz) TO wattledger_dba;
 
-FUNCTION telemetry.fold(dataset text, device_id text, day date, through date DEFAULT NULL::date, all_steps boolean DEFAULT false)
+FUNCTION telemetry.fold(dataset text, device_id text, day date, through date DEFAULT NULL::date, all_steps boolean DEFAULT false, unsettled_since timestamptz DEFAULT '-infinity'::timestamptz)
     RETURNS telemetry.folded
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
@@ -1062,6 +1062,10 @@ FUNCTION telemetry.newest_item(dataset text, device_id text)
     RETURNS timestamptz
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.newest_reading_before(dataset text, device_id text, moment timestamptz)
+    RETURNS timestamptz
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
 FUNCTION telemetry.next_due(only_dataset text, before timestamptz)
     RETURNS telemetry.settle_queue
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
@@ -1118,9 +1122,13 @@ FUNCTION telemetry.postpone(dataset text, device_ids text[], error text)
     RETURNS void
     LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.provisional_entries(dataset text, device_id text, since timestamptz, until timestamptz)
+    RETURNS SETOF telemetry.due_entry
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.provisional_mwh(dataset text, device_id text, since timestamptz, until timestamptz)
     RETURNS numeric
-    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.queue_to_settle(dataset text, device_ids text[], days date[], due timestamptz[])
     RETURNS void

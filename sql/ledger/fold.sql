@@ -5,7 +5,8 @@ CREATE OR REPLACE FUNCTION telemetry.fold(
     device_id text,
     day date,
     through date DEFAULT NULL,
-    all_steps boolean DEFAULT FALSE
+    all_steps boolean DEFAULT FALSE,
+    unsettled_since timestamptz DEFAULT '-infinity'
 )
 RETURNS telemetry.folded
 LANGUAGE plpgsql STABLE
@@ -75,7 +76,9 @@ BEGIN
         v_row_end := telemetry.day_start(v_state.day + 2);
         v_from := greatest(v_row_end - c_day, v_folded.kept_since);
     ELSE
-        v_from := telemetry.floor_day(telemetry.oldest_item(dataset, device_id, v_folded.kept_since));
+        v_from := telemetry.floor_day(telemetry.oldest_item(
+            dataset, device_id, greatest(v_folded.kept_since, unsettled_since)
+        ));
         v_row_end := v_from + c_day;
         v_state.differences_mwh := 0;
         IF v_from IS NULL THEN
@@ -255,7 +258,7 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION telemetry.fold(text, text, date, date, boolean) IS
-'Takes meter_reading or vehicle_reading, a device, a UTC day, the last day to fold at least (NULL: that day), and whether to tell all steps. Folds what is stored of the device, from the last day before that which is settled for good, until a day ends as it was settled before, or to the newest reading. Returns what it came to: steps whose energy was known otherwise at arrival or is cut at the hours (or all), how each day ended, and events. Changes nothing. Raises WL050 where rules are missing.';
+COMMENT ON FUNCTION telemetry.fold(text, text, date, date, boolean, timestamptz) IS
+'Takes meter_reading or vehicle_reading, a device, a UTC day, the last day to fold at least (NULL: that day), whether to tell all steps, and from when on to look at a device of which no day before that is settled. Folds what is stored of the device, from the last day before that which is settled for good, until a day ends as it was settled before, or to the newest reading. Returns what it came to: steps whose energy was known otherwise at arrival or is cut at the hours (or all), how each day ended, and events. Changes nothing. Raises WL050 where rules are missing.';
 
-REVOKE ALL ON FUNCTION telemetry.fold(text, text, date, date, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION telemetry.fold(text, text, date, date, boolean, timestamptz) FROM PUBLIC;

@@ -93,6 +93,54 @@ $$;
 COMMENT ON FUNCTION telemetry.settled_until(text, text) IS
 'Takes meter_reading or vehicle_reading and a device. Returns the time of a reading before which all its energy is settled; NULL where all of it is.';
 
+CREATE OR REPLACE FUNCTION telemetry.provisional_entries(
+    dataset text,
+    device_id text,
+    since timestamptz,
+    until timestamptz
+)
+RETURNS SETOF telemetry.due_entry
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_first date;
+    v_through date;
+    v_from timestamptz := timestamptz '-infinity';
+BEGIN
+    SELECT min(q.day), greatest(max(q.day), max(q.through)) INTO v_first, v_through
+    FROM telemetry.settle_queue AS q
+    WHERE q.dataset = provisional_entries.dataset
+        AND q.device_id = provisional_entries.device_id
+        AND q.due_at <= now();
+    IF v_first IS NULL THEN
+        RETURN;
+    END IF;
+    IF NOT EXISTS (
+        SELECT
+        FROM telemetry.settled_day AS d
+        WHERE d.dataset = provisional_entries.dataset AND d.device_id = provisional_entries.device_id
+    ) THEN
+        -- all its history would be folded each time: what came last before the window is what that counts from
+        v_from := coalesce(
+            telemetry.floor_day(telemetry.newest_reading_before(
+                dataset, device_id, telemetry.floor_day(provisional_entries.since)
+            )),
+            v_from
+        );
+    END IF;
+    RETURN QUERY
+    SELECT e.device_id, e.source_day, e.hour, e.reason, e.energy_mwh, e.ts
+    FROM telemetry.entries_missing(
+        ARRAY[telemetry.fold(dataset, device_id, v_first, v_through, unsettled_since => v_from)]
+    ) AS e
+    WHERE e.ts >= provisional_entries.since AND e.ts < provisional_entries.until;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.provisional_entries(text, text, timestamptz, timestamptz) IS
+'Takes meter_reading or vehicle_reading, a device and a window (since included, until not). Returns what settling will post in it, as far as it is due, as telemetry.entries_due does. A device that was never settled is judged from the day of its last reading before the window''s first day on.';
+
 CREATE OR REPLACE FUNCTION telemetry.provisional_mwh(
     dataset text,
     device_id text,
@@ -100,25 +148,11 @@ CREATE OR REPLACE FUNCTION telemetry.provisional_mwh(
     until timestamptz
 )
 RETURNS numeric
-LANGUAGE plpgsql STABLE
+LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    v_first date;
-    v_through date;
-BEGIN
-    SELECT min(q.day), greatest(max(q.day), max(q.through)) INTO v_first, v_through
-    FROM telemetry.settle_queue AS q
-    WHERE q.dataset = provisional_mwh.dataset AND q.device_id = provisional_mwh.device_id AND q.due_at <= now();
-    IF v_first IS NULL THEN
-        RETURN 0::numeric;
-    END IF;
-    RETURN (
-        SELECT coalesce(sum(e.energy_mwh), 0)
-        FROM telemetry.entries_missing(ARRAY[telemetry.fold(dataset, device_id, v_first, v_through)]) AS e
-        WHERE e.ts >= provisional_mwh.since AND e.ts < provisional_mwh.until
-    );
-END;
+    SELECT coalesce(sum(e.energy_mwh), 0)
+    FROM telemetry.provisional_entries(dataset, device_id, since, until) AS e
 $$;
 
 COMMENT ON FUNCTION telemetry.provisional_mwh(text, text, timestamptz, timestamptz) IS
@@ -128,5 +162,6 @@ REVOKE ALL ON FUNCTION
     telemetry.queue_whole(text, text[], interval),
     telemetry.requeue_side(),
     telemetry.settled_until(text, text),
+    telemetry.provisional_entries(text, text, timestamptz, timestamptz),
     telemetry.provisional_mwh(text, text, timestamptz, timestamptz)
 FROM PUBLIC;

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import LiteralString
 
+from tests.support.fold import Reading
+from tests.support.ledger import copy_in, hours, new_device, settle
 from tests.support.readings import NOW, Connection, link
 
 HOUR = timedelta(hours=1)
@@ -111,6 +113,37 @@ def test_what_is_asked_of_one_device_reads_no_more_rows_than_it_has_readings(
     # of the vehicle, and of as many meters as it has had
     assert {name: rows for name, rows in read.items() if rows > 3 * readings[0]} == {}
     assert all(rows for name, rows in read.items() if "performance" in name or "hourly" in name)
+
+
+def test_what_is_asked_of_a_device_that_was_never_settled_reads_no_older_history(
+    db: Connection,
+) -> None:
+    device = new_device()
+    # a minute after midnight, and each minute since: 60 kWh per hour, and 4 hours without readings
+    midnight = NOW.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+    begin = midnight - timedelta(days=8) + timedelta(minutes=1)
+    times = [begin + timedelta(minutes=n) for n in range(9 * 24 * 60)]
+    gap = (midnight - 2 * HOUR, midnight + 2 * HOUR)
+    readings = [Reading(ts, n * 10**6) for n, ts in enumerate(times, 1) if not gap[0] < ts < gap[1]]
+    copy_in(db, device, readings)
+    db.execute("UPDATE telemetry.settle_queue SET due_at = now()")
+    db.execute("ANALYZE")
+    question = "SELECT telemetry.provisional_mwh('meter_reading', %s, %s, %s)"
+    window = [device.device_id, midnight, midnight + 12 * HOUR]
+    with db.transaction():
+        before = db.execute(_READ).fetchone()
+        found = db.execute(question, window).fetchone()
+        after = db.execute(_READ).fetchone()
+    assert before is not None
+    assert after is not None
+    # by the index two days of nine, each looked at once
+    assert 0 < after[0] - before[0] < 3.5 * 24 * 60
+    settle(db)
+    assert db.execute(question, window).fetchone() == (0,)
+    placed = hours(db, device)
+    assert placed[midnight] == 60 * 10**6
+    # no energy was taken for a register when it was copied in
+    assert found == (sum(placed[midnight + n * HOUR] for n in range(12)),)
 
 
 def test_efficiency_is_what_plain_sql_makes_of_readings_and_links(db: Connection) -> None:
