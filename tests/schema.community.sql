@@ -1440,7 +1440,7 @@ FUNCTION api.performance(vehicle_id text, since timestamptz DEFAULT NULL::timest
 GRANT EXECUTE ON FUNCTION api.performance(text,timestamptz,timestamptz) TO wattledger_service;
 
 FUNCTION api.performance_hourly(vehicle_id text, since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz)
-    RETURNS TABLE(hour_start timestamptz, ac_kwh numeric, dc_kwh numeric, loss_kwh numeric, efficiency numeric, meter_samples bigint, vehicle_samples bigint, meter_coverage numeric, vehicle_coverage numeric, status text)
+    RETURNS TABLE(hour_start timestamptz, ac_kwh numeric, dc_kwh numeric, loss_kwh numeric, efficiency numeric, meter_samples bigint, vehicle_samples bigint, meter_coverage numeric, vehicle_coverage numeric, status text, provisional_kwh_ac numeric, provisional_kwh_dc numeric, settled_until timestamptz)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.performance_hourly(text,timestamptz,timestamptz) TO wattledger_service;
 

@@ -74,7 +74,10 @@ class Performance(msgspec.Struct, rename=_ENERGY):
 
 
 class HourOfPerformance(msgspec.Struct, rename=_ENERGY):
-    """An hour of a vehicle's charging while it was linked, in UTC; fields as of Performance."""
+    """An hour of a vehicle's charging while it was linked, in UTC; fields as of Performance.
+
+    `settledUntil` is null where all of the hour is settled.
+    """
 
     hour_start: datetime
     ac_kwh: Decimal
@@ -86,6 +89,9 @@ class HourOfPerformance(msgspec.Struct, rename=_ENERGY):
     meter_coverage: Decimal
     vehicle_coverage: Decimal
     status: Verdict
+    provisional_kwh_ac: Decimal
+    provisional_kwh_dc: Decimal
+    settled_until: datetime | None
 
 
 class PerformanceByHour(msgspec.Struct, rename="camel"):

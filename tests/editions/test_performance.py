@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.editions.test_efficiency import DAY, HOUR, MINUTE, NOON, fill, overlap_free
+from tests.support.fold import Reading
+from tests.support.ledger import Device, send, settle
 from tests.support.readings import (
     NOW,
     Connection,
@@ -177,6 +179,27 @@ def test_a_window_older_than_the_hours_is_rounded_to_days_and_says_so(db: Connec
     assert (found["window_start"], found["window_end"]) == (old, old + timedelta(days=2))
     assert (found["ac_kwh"], found["dc_kwh"]) == (Decimal(24), Decimal("21.6"))
     assert (found["meter_samples"], found["rounded_to"]) == (240, "day")
+
+
+def test_hours_tell_what_is_not_settled_yet_and_hold_it(db: Connection) -> None:
+    begin = NOW.replace(hour=0, minute=0) - 72 * HOUR
+    link(db, "V-1", "M-1", begin)
+    meter = Device("meter", "M-1")
+    send(db, meter, [Reading(begin, 100 * 10**6)])
+    settle(db)
+    # four hours at once, of which none has another reading
+    send(db, meter, [Reading(begin + 4 * HOUR, 108 * 10**6)])
+    ask = (
+        "SELECT hour_start, ac_kwh, provisional_kwh_ac, provisional_kwh_dc, settled_until"
+        " FROM api.performance_hourly('V-1', %s, %s) WHERE ac_kwh <> 0"
+    )
+    window = [begin, begin + 3 * HOUR]
+    hours = [begin + n * HOUR for n in range(3)]
+    assert db.execute(ask, window).fetchall() == [(hour, 2, 2, 0, begin) for hour in hours]
+    found = performance(db, "V-1", *window)
+    assert (found["ac_kwh"], found["provisional_kwh_ac"]) == (6, 6)
+    settle(db)
+    assert db.execute(ask, window).fetchall() == [(hour, 2, 0, 0, None) for hour in hours]
 
 
 @pytest.mark.parametrize("hours", [1, 24, 80])
