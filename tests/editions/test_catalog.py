@@ -95,7 +95,7 @@ def test_every_procedure_sets_its_path_right_after_its_role(catalog: Connection)
 def test_no_procedure_does_anything_by_the_callers_path_after_a_commit(catalog: Connection) -> None:
     """A commit ends SET LOCAL: the next operator would be whatever the caller's path has first."""
     harmless = re.compile(
-        r"SET LOCAL ROLE wattledger_owner;|RETURN;|END( LOOP| IF)?;|LOOP"
+        r"SET LOCAL ROLE wattledger_owner;|RETURN;|CONTINUE;|END( LOOP| IF)?;|LOOP"
         r"|CALL telemetry\.yield_turn\(\);|FOR i IN 1 \.\. pg_catalog\.cardinality\(\w+\) LOOP"
     )
     rows = catalog.execute(
