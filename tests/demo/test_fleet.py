@@ -1,0 +1,174 @@
+"""A plan's fleet: the same on every machine, and in agreement with itself."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.demo import failing
+from service.demo.faults import Fault
+from service.demo.plan import Plan
+from service.demo.simulation import Hour, Simulation
+
+START = datetime(2026, 1, 12, tzinfo=UTC)
+PLAN = Plan(START, seed=4, vehicles=16, days=3)
+SEEDS = st.integers(0, 2**40)
+_PRINT = "from tests.demo.test_fleet import *; print(fingerprint(PLAN))"
+
+
+def fingerprint(plan: Plan) -> str:
+    simulation = Simulation(plan)
+    told = [simulation.run(), list(simulation.truth.lines())]
+    return hashlib.sha256(repr(told).encode()).hexdigest()
+
+
+def sent(hours: list[Hour]) -> dict[str, list[tuple[object, ...]]]:
+    """Each device's rows, in order of arrival."""
+    rows = defaultdict[str, list[tuple[object, ...]]](list)
+    for hour in hours:
+        for one in sorted(hour.meters + hour.vehicles, key=lambda one: one.at):
+            rows[one.row[0]].append(one.row)
+    return rows
+
+
+def with_fault(fault: Fault) -> tuple[Simulation, list[Hour]]:
+    simulation = Simulation(replace(PLAN, faults=(fault,)))
+    return simulation, simulation.run()
+
+
+def test_the_same_seed_is_the_same_fleet_whatever_the_hash_seed():
+    other = subprocess.run(
+        [sys.executable, "-c", _PRINT],
+        env={**os.environ, "PYTHONHASHSEED": "12345", "TZ": "Pacific/Auckland"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert other.stdout.strip() == fingerprint(PLAN)
+    assert fingerprint(replace(PLAN, seed=5)) != fingerprint(PLAN)
+
+
+@settings(max_examples=5, deadline=None)
+@given(SEEDS)
+def test_what_flows_adds_up(seed: int):
+    simulation = Simulation(failing.with_all(replace(PLAN, seed=seed, days=2)))
+    simulation.run()
+    truth = simulation.truth
+    for device in truth.devices.values():
+        assert device.register_end - device.register_start == device.flowed
+        assert all(mwh >= 0 for mwh in device.hours.values())
+        assert device.sent <= device.measured
+    for session in truth.sessions:
+        assert session.since <= session.energy_until <= session.until
+        assert 0 <= session.battery <= session.grid
+    stored = sum(d.flowed for d in truth.devices.values() if d.side == "vehicle")
+    drawn = sum(d.flowed for d in truth.devices.values() if d.side == "meter")
+    assert stored == sum(session.battery for session in truth.sessions)
+    assert drawn > stored
+    # nobody is in two places at once
+    for name in ("vehicle_id", "meter_id"):
+        last = defaultdict[str, datetime](lambda: START)
+        for session in sorted(truth.sessions, key=lambda one: one.since):
+            assert session.since >= last[getattr(session, name)]
+            last[getattr(session, name)] = session.until
+
+
+@settings(max_examples=3, deadline=None)
+@given(SEEDS)
+def test_losses_are_those_of_real_cars(seed: int):
+    warm = Plan(datetime(2026, 6, 1, tzinfo=UTC), seed=seed, vehicles=16, days=2)
+    simulation = Simulation(warm)
+    simulation.run()
+    for session in simulation.truth.sessions:
+        power = simulation.fleet.chargers[session.meter_id].max_kw
+        # the start and the end of a charge, at little power, weigh less in a long one
+        if session.battery > 10_000_000 and power in (2.3, 11.0):
+            loss = 1 - session.battery / session.grid
+            low, high = (0.12, 0.25) if power == 2.3 else (0.05, 0.13)
+            assert low < loss < high, session
+
+
+def test_a_fault_changes_what_it_names_and_nothing_else():
+    healthy = Simulation(PLAN)
+    before = sent(healthy.run())
+    meters = [
+        name
+        for name, one in healthy.fleet.chargers.items()
+        if one.manner.kind == "lifetime_register"
+    ]
+    name = max(meters, key=lambda name: healthy.truth.devices["meter", name].flowed)
+    since = START + timedelta(days=1, hours=12)
+    for fault_name in ("frozen_counter", "register_reset", "glitch_run", "meter_exchanged"):
+        simulation, hours = with_fault(Fault(fault_name, (name,), since))
+        after = sent(hours)
+        changed = {one for one in before if before[one] != after[one]}
+        assert changed == {name}, fault_name
+        flowed = {key: device.hours for key, device in simulation.truth.devices.items()}
+        assert flowed == {key: device.hours for key, device in healthy.truth.devices.items()}
+        first = next(a for a, b in zip(after[name], before[name], strict=True) if a != b)
+        assert first[1] >= since
+
+
+def test_a_silent_device_says_nothing_and_still_charges():
+    healthy = Simulation(PLAN)
+    healthy.run()
+    name = max(
+        (device for device in healthy.truth.devices.values() if device.side == "vehicle"),
+        key=lambda device: device.flowed,
+    ).device_id
+    simulation, hours = with_fault(Fault("silent_device", (name,), START))
+    assert name not in sent(hours)
+    truth = simulation.truth.devices["vehicle", name]
+    assert (truth.sent, truth.told) == (0, 0)
+    assert truth.flowed == healthy.truth.devices["vehicle", name].flowed
+
+
+def test_a_charger_that_drops_stores_less_from_its_day_on():
+    healthy = Simulation(PLAN)
+    healthy.run()
+    site = healthy.fleet.sites_of("depot")[0]
+    names = tuple(charger.meter_id for charger in healthy.fleet.sites[site])
+    since = START + timedelta(days=2)
+    simulation, _ = with_fault(Fault("charger_step", names, since))
+
+    def efficiency(*, late: bool) -> float:
+        found = [
+            one
+            for one in simulation.truth.sessions
+            if one.meter_id in names and (one.since >= since) is late
+        ]
+        return sum(one.battery for one in found) / sum(one.grid for one in found)
+
+    assert efficiency(late=False) > 0.87
+    assert 0.74 < efficiency(late=True) < 0.82
+    verdicts = {
+        one.verdict
+        for one in simulation.truth.sessions
+        if one.meter_id in names and one.since >= since and one.battery >= 5_000_000
+    }
+    assert verdicts == {"degraded"}
+
+
+def test_what_is_told_of_a_register_is_what_flowed_since_its_first_reading():
+    simulation = Simulation(PLAN)
+    simulation.run()
+    found = [
+        device
+        for (side, name), device in simulation.truth.devices.items()
+        if side == "meter"
+        and device.kind == "lifetime_register"
+        and not simulation.fleet.chargers[name].manner.lost
+    ]
+    assert found
+    for device in found:
+        # all but the quarters of an hour at either end
+        idle = simulation.fleet.chargers[device.device_id].idle_mwh
+        assert device.flowed - device.told < 300_000 + 30 * idle
