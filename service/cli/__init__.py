@@ -4,6 +4,7 @@ import click
 
 from service.cli.config import config
 from service.cli.db import db
+from service.cli.demo import demo
 from service.cli.key import key
 from service.cli.maintain import maintain
 from service.cli.migrate import migrate
@@ -18,5 +19,5 @@ def main() -> None:
     """The ledger of a charging fleet's energy: grid AC in, battery DC out, and what was lost."""
 
 
-for command in (up, serve, migrate, key, maintain, verify, db, config):
+for command in (up, serve, migrate, key, maintain, verify, demo, db, config):
     main.add_command(command)
