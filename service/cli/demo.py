@@ -27,11 +27,11 @@ _SAMPLE = """
 
 {faults}
   look at it       psql "$(wattledger db url | sed 's|/wattledger$|/{name}|')"
-  the truth        wattledger demo --truth --seed {seed} --start {start:%Y-%m-%d}
+  the truth        wattledger demo --truth --seed {seed} --start {start:%Y-%m-%d}{options}
   remove it        wattledger demo --destroy
-
-The fleet goes on, in real time. Ctrl-C stops it; what is there stays.
 """
+_THREE = 3
+_LIVE = "\nThe fleet goes on, in real time. Ctrl-C stops it; what is there stays."
 
 
 @click.command()
@@ -125,6 +125,8 @@ def _run(plan: Plan, now: datetime, *, live: bool) -> None:
     end = min(now, posting.end_of(plan)) if not live else now
     poster = posting.Poster(url)
     try:
+        size = f" --days {plan.days} --vehicles {plan.vehicles}"
+        options = size + (" --all-faults" if len(plan.faults) > _THREE else "")
         began = time.monotonic()
         left = _post(poster, hours, plan, end, console)
         posted = time.monotonic() - began
@@ -142,9 +144,11 @@ def _run(plan: Plan, now: datetime, *, live: bool) -> None:
                     faults=_faults(plan),
                     name=connection.info.dbname,
                     seed=plan.seed,
+                    options=options,
                 )
             )
             if live:
+                click.echo(_LIVE)
                 _go_on(connection, chain([left], hours), console)
     finally:
         poster.close()

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,8 +17,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from service.cli import main
-from service.demo import database
+from service.demo import database, posting
+from service.demo.plan import Plan
+from service.demo.simulation import Simulation
 from service.embedded import Cluster
+from tests.support.documents import DOCS
 from tests.support.readings import NOW, MeterReading, ingest_meters
 
 START = f"{NOW - timedelta(days=2):%Y-%m-%d}"
@@ -78,6 +86,52 @@ def test_its_own_database_is_made_and_removed_beside_the_other(home: dict[str, s
         names = {name for (name,) in admin.execute("SELECT datname FROM pg_database")}
     assert "wattledger" in names
     assert database.NAME not in names
+
+
+def test_the_present_is_posted_until_it_is_stopped(database_url: str):
+    begun = subprocess.Popen(
+        [sys.executable, "-c", "from service.cli import main; main()", *SMALL[:-1]],
+        env={**os.environ, "DATABASE_URL": database_url, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with begun:
+        assert begun.stdout is not None
+        for line in begun.stdout:
+            if "The fleet goes on" in line:
+                begun.send_signal(signal.SIGINT)
+                break
+        assert "the database stays" in begun.stdout.read()
+    assert begun.returncode == 0
+
+
+def test_what_arrives_later_waits():
+    plan = Plan(NOW.replace(hour=0, minute=0) - timedelta(days=3), seed=3, vehicles=10, days=1)
+    for number, hour in enumerate(Simulation(plan).run()):
+        middle = hour.number * 3600 + 1800
+        now, later = posting.parted(hour, middle)
+        assert len(now.meters) + len(later.meters) == len(hour.meters)
+        assert all(sent.at <= middle for sent in now.meters + now.vehicles), number
+        assert all(sent.at > middle for sent in later.meters + later.vehicles), number
+        assert (now.links, later.links) == (hour.links, [])
+
+
+def test_the_commands_of_the_guide_work(home: dict[str, str | None], tmp_path: Path):
+    guide = (DOCS / "demo.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```sh\n(.*?)```", guide, re.DOTALL)
+    given = {name: value for name, value in home.items() if value is not None}
+    bin_directory = Path(sys.executable).parent
+    done = subprocess.run(
+        ["sh", "-e", "-c", block.replace(".venv/bin", str(bin_directory))],
+        env={name: value for name, value in os.environ.items() if name != "DATABASE_URL"} | given,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "removed wattledger_demo" in done.stdout
+    assert (tmp_path / "truth.jsonl").read_text().count("\n") > 50
 
 
 def test_the_truth_is_printed_as_lines_of_json():

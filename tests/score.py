@@ -1,0 +1,136 @@
+"""Score of today's verdicts beside the truth: `python -m tests.score`.
+
+Simulates a fleet with one fault of each kind, posts it into a new database, settles it, and asks
+for verdicts: api.performance of each charge's time, bi.register_event of each register. Prints how
+many were right, wrong and missing, by what was true.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+from service.demo import database, failing, posting
+from service.demo.faults import EVENTS
+from service.demo.plan import Plan
+from service.demo.simulation import Simulation
+from service.demo.truth import SessionTruth
+from tests.support import server
+
+_SILENT = {None, "insufficient", "idle", "no_data", "unlinked"}
+
+
+def told(connection: psycopg.Connection, sessions: Sequence[SessionTruth]) -> dict[str, str]:
+    """What today's rule says of each session's time."""
+    rows = connection.execute(
+        "SELECT s.session_id, p.status FROM unnest(%s::text[], %s::text[], %s::timestamptz[],"
+        " %s::timestamptz[]) AS s (session_id, vehicle_id, since, until)"
+        " CROSS JOIN LATERAL api.performance(s.vehicle_id, s.since, s.until) AS p",
+        [
+            [one.session_id for one in sessions],
+            [one.vehicle_id for one in sessions],
+            [one.since for one in sessions],
+            [one.until for one in sessions],
+        ],
+    )
+    return dict(rows.fetchall())
+
+
+def compare(
+    true: dict[str, str], told: dict[str, str]
+) -> tuple[dict[str, Counter[str]], Counter[tuple[str, str]]]:
+    """Right, wrong and missing by what is true; and what was said wrongly."""
+    scores = defaultdict[str, Counter[str]](Counter)
+    wrong = Counter[tuple[str, str]]()
+    for key, verdict in true.items():
+        said = told.get(key)
+        if said == verdict:
+            scores[verdict]["right"] += 1
+        elif said in _SILENT:
+            scores[verdict]["missing"] += 1
+        else:
+            scores[verdict]["wrong"] += 1
+            wrong[verdict, str(said)] += 1
+    return scores, wrong
+
+
+def event_scores(connection: psycopg.Connection, plan: Plan) -> dict[str, Counter[str]]:
+    """The same for registers: an event of the right kind, on the right device, soon enough."""
+    rows = connection.execute(
+        "SELECT e.device_id, e.event, e.happened_at FROM bi.register_event AS e"
+        " WHERE e.event = ANY (%s)",
+        [list(EVENTS)],
+    ).fetchall()
+    scores = defaultdict[str, Counter[str]](Counter)
+    expected = [fault for fault in plan.faults if fault.judged in EVENTS]
+    for fault in expected:
+        found = {
+            event
+            for device, event, at in rows
+            if device in fault.devices
+            and (fault.name == "rollover" or abs(at - fault.since) < timedelta(hours=3))
+        }
+        which = "right" if fault.judged in found else "wrong" if found else "missing"
+        scores[fault.judged][which] += 1
+    known = {device for fault in expected for device in fault.devices}
+    scores["no event"]["wrong"] = len({device for device, _, _ in rows} - known)
+    return scores
+
+
+def main() -> None:
+    """Print the score."""
+    parser = argparse.ArgumentParser("python -m tests.score", description=__doc__)
+    parser.add_argument("--vehicles", type=int, default=60, help="how many; 60 unless told")
+    parser.add_argument("--days", type=int, default=21, help="for how long; 21 unless told")
+    parser.add_argument("--seed", type=int, default=1, help="of the fleet; 1 unless told")
+    options = parser.parse_args()
+    start = database.start_of(options.days + 1, datetime.now(UTC))
+    plan = failing.with_all(Plan(start, options.seed, options.vehicles, options.days))
+    simulation = Simulation(plan)
+    started = server.start()
+    try:
+        with server.Server(os.environ[server.URL_VARIABLE]).clone() as url:
+            poster = posting.Poster(url)
+            hours = [*simulation.run(), *simulation.rest()]
+            for place in range(0, len(hours), 3):
+                poster.post(hours[place : place + 3])
+            poster.finish()
+            poster.close()
+            with posting.connect(url) as connection:
+                posting.settle(connection, lambda _: None)
+                sessions = simulation.truth.sessions
+                true = {one.session_id: one.verdict for one in sessions}
+                scores, wrong = compare(true, told(connection, sessions))
+                events = event_scores(connection, plan)
+    finally:
+        started.stop()
+    show(plan, {"charge": scores, "register": events}, wrong)
+
+
+def show(
+    plan: Plan, scores: dict[str, dict[str, Counter[str]]], wrong: Counter[tuple[str, str]]
+) -> None:
+    """Print the tables as Markdown shows them."""
+    console = Console(width=100)
+    console.print(f"seed {plan.seed}, {plan.vehicles} vehicles, {plan.days} days\n")
+    table = Table(box=None)
+    for name in ("judged", "true", "right", "wrong", "missing"):
+        table.add_column(name, justify="left" if name in ("judged", "true") else "right")
+    for subject, kinds in scores.items():
+        for verdict, counted in sorted(kinds.items()):
+            numbers = (f"{counted[name]:,}" for name in ("right", "wrong", "missing"))
+            table.add_row(subject, verdict, *numbers)
+    console.print(table)
+    for (true, said), count in wrong.most_common():
+        console.print(f"{count:,} times {said} was said of what is {true}")
+
+
+if __name__ == "__main__":
+    main()
