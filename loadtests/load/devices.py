@@ -7,13 +7,13 @@ import random
 import time
 from collections.abc import Iterator
 from itertools import cycle
-from typing import Any
+from typing import Any, Protocol
 
 from locust import FastHttpUser, events
 
 from loadtests.support import keys
 
-_PROCESSES = int(os.environ.get("LOADTEST_PROCESSES", "1"))
+PROCESSES = int(os.environ.get("LOADTEST_PROCESSES", "1"))
 
 
 class Fleet:
@@ -27,7 +27,7 @@ class Fleet:
 
     def share(self, number: int) -> None:
         """Take the devices that are process `number`'s."""
-        mine = list(range(number, self._devices, _PROCESSES))
+        mine = list(range(number, self._devices, PROCESSES))
         random.shuffle(mine)
         self._turns = cycle(mine)
 
@@ -45,14 +45,21 @@ class Fleet:
         }
 
 
-def shared(*fleets: Fleet) -> None:
+class Shared(Protocol):
+    """Anything that is parted among processes."""
+
+    def share(self, number: int) -> None:
+        """Take what is process `number`'s."""
+
+
+def shared(*fleets: Shared) -> None:
     """Part fleets among locust's processes, once each knows its number."""
 
     @events.test_start.add_listener
     def _(environment: Any, **_: Any) -> None:
         number = max(0, getattr(environment.runner, "worker_index", 0))
         for fleet in fleets:
-            fleet.share(number % _PROCESSES)
+            fleet.share(number % PROCESSES)
 
 
 class Device(FastHttpUser):
@@ -63,10 +70,14 @@ class Device(FastHttpUser):
     network_timeout = 30.0
 
     def post(self, fleet: Fleet, name: str) -> None:
+        """Post one reading of a fleet's next device."""
+        self.post_reading(fleet.reading(), name)
+
+    def post_reading(self, reading: dict[str, Any], name: str) -> None:
         """Post one reading; anything but its being stored is a failure."""
         with self.client.post(
             "/v1/ingest",
-            json=fleet.reading(),
+            json=reading,
             headers=keys.headers(),
             name=name,
             catch_response=True,
