@@ -28,8 +28,13 @@ NAMES = {
 }
 # numbers that stand for so much else that finding one says nothing: the service is tried for these
 COMMON = {0, 1, 60, 100, 1000, 0.1, 0.5}
-# what means something else: how long a migration waits for a lock
-OTHERS = {("service/migrate/patience.py", 300.0)}
+# what means something else: how long a migration waits for a lock; the fleet that is simulated
+OTHERS = {
+    ("service/migrate/patience.py", 300.0),
+    ("service/demo/habits.py", 300),
+    ("service/demo/habits.py", 0.85),
+    ("service/demo/fleet.py", 150.0),
+}
 
 
 @pytest.fixture
