@@ -130,8 +130,8 @@ def _run(plan: Plan, now: datetime, *, live: bool) -> None:
         began = time.monotonic()
         left = _post(poster, hours, plan, end, console)
         posted = time.monotonic() - began
+        _settle(poster, console)
         with posting.connect(url) as connection:
-            _settle(connection, console)
             click.echo(
                 _SAMPLE.format(
                     readings=poster.reached,
@@ -180,11 +180,9 @@ def _post(
         return posting.post_all(poster, hours, end, told)
 
 
-def _settle(connection: posting.Connection, console: Console) -> None:
+def _settle(poster: posting.Poster, console: Console) -> None:
     with console.status("settling") as status:
-        posting.settle(
-            connection, lambda left: status.update(f"settling: {left:,} days of devices are left")
-        )
+        poster.settle(lambda left: status.update(f"settling: {left:,} days of devices are left"))
 
 
 def _go_on(connection: posting.Connection, hours: Iterator[Hour], console: Console) -> None:

@@ -95,6 +95,15 @@ class Poster:
             self.finish()
             record_exchanges(self._meters, exchanges)
 
+    def settle(self, told: Callable[[int], None]) -> None:
+        """Settle what was posted, on both connections. Raises psycopg.Error."""
+        self.finish()
+        for future in [
+            self._pool.submit(settle, connection, told)
+            for connection in (self._meters, self._vehicles)
+        ]:
+            future.result()
+
     def finish(self) -> None:
         """Wait until all is written that was posted. Raises Refused, psycopg.Error."""
         for future in self._waiting:

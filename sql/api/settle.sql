@@ -23,6 +23,6 @@ END;
 $$;
 
 COMMENT ON FUNCTION api.settle(integer) IS
-'Takes how many devices to settle at most. Brings the ledger of devices that are queued in line with their readings, for some 50 milliseconds. Returns how many were settled, how many entries were posted, and how many days of devices are still due (10,000 where there are more). To be called again, in a transaction of its own, while something was settled.';
+'Takes how many devices to settle at most. Brings the ledger of devices that are queued in line with their readings, for some 15 milliseconds. Returns how many were settled, how many entries were posted, and how many days of devices are still due (10,000 where there are more). To be called again, in a transaction of its own, while something was settled.';
 REVOKE ALL ON FUNCTION api.settle(integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION api.settle(integer) TO wattledger_service;

@@ -167,7 +167,7 @@ DECLARE
     -- so many share the statements that post what was found
     v_together integer := 25;
     -- readings of these devices wait for as long as this lasts
-    v_until timestamptz := CASE WHEN wait THEN timestamptz 'infinity' ELSE clock_timestamp() + INTERVAL '50 milliseconds' END;
+    v_until timestamptz := CASE WHEN wait THEN timestamptz 'infinity' ELSE clock_timestamp() + INTERVAL '15 milliseconds' END;
     v_first telemetry.settle_queue;
     v_device_ids text[];
     v_place integer := 1;

@@ -105,6 +105,7 @@ def test_shortening_lists_the_chunks_first_and_changes_nothing(db: Connection) -
     assert db.execute("SELECT count(*) FROM telemetry.meter_reading").fetchone() == (41,)
 
 
+@pytest.mark.slow_on_webassembly
 def test_confirmed_shortening_drops_the_listed_chunks_and_leaves_the_rollups(
     filled: Connection,
 ) -> None:
@@ -174,6 +175,7 @@ def test_a_silence_between_what_was_dropped_and_what_is_there_stays_open(db: Con
     assert energies == (7, 7, 6.5)
 
 
+@pytest.mark.slow_on_webassembly
 def test_lengthening_again_keeps_out_only_what_was_dropped(filled: Connection) -> None:
     for keep in ("30 days", "90 days"):
         set_retention(filled, "meter_reading", keep, confirm=True)
@@ -185,6 +187,7 @@ def test_lengthening_again_keeps_out_only_what_was_dropped(filled: Connection) -
     assert outcomes == {29: [], 30: [], 34: ["too_old"]}
 
 
+@pytest.mark.slow_on_webassembly
 def test_a_refresh_over_dropped_chunks_is_refused(filled: Connection) -> None:
     before = totals(filled)
     for dataset in RAW:

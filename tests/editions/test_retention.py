@@ -88,6 +88,7 @@ def refresh_all(db: Connection) -> None:
                 )
 
 
+@pytest.mark.slow_on_webassembly
 def test_lengthening_leaves_the_rollups_of_what_was_dropped(db: Connection) -> None:
     fill(db)
     maintain(db)
@@ -132,6 +133,7 @@ def test_hours_that_go_are_in_the_days(db: Connection) -> None:
     assert db.execute("SELECT * FROM ops.verify('-infinity')").fetchall() == []
 
 
+@pytest.mark.slow_on_webassembly
 def test_a_rollup_that_lacks_readings_keeps_their_chunk_and_says_so(db: Connection) -> None:
     fill(db)
     maintain(db)
