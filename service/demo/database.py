@@ -100,9 +100,11 @@ def read_mark(url: str) -> str | None:
 
 def _create(cluster: Cluster) -> None:
     with _connect(cluster.url(database="postgres")) as connection:
-        if not connection.execute(
+        there = connection.execute(
             "SELECT FROM pg_database AS d WHERE d.datname = %s", [NAME]
-        ).fetchone():
+        ).fetchone()
+        # a row without columns is an empty tuple
+        if there is None:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(NAME)))
 
 

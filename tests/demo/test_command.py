@@ -79,6 +79,9 @@ def test_its_own_database_is_made_and_removed_beside_the_other(home: dict[str, s
     assert "there is no wattledger_demo" in call("demo", "--destroy", **home).output
     done = call(*SMALL, **home)
     assert done.exit_code == 0, done.output
+    again = call(*SMALL, **home)
+    assert again.exit_code == 1
+    assert "remove it by `wattledger demo --destroy`" in again.output
     assert call("demo", "--destroy", **home).output == "removed wattledger_demo\n"
     directory = home["WATTLEDGER_HOME"]
     assert directory is not None
