@@ -96,9 +96,9 @@ def _slow(
     charger: Charger, vehicle: Vehicle, soc: float, chemistry: float, heat: float
 ) -> tuple[float, float]:
     """kW from the grid and into the battery, by the car's own charger."""
-    power = min(charger.max_kw, vehicle.onboard_kw)
-    if soc > 0.93:
-        power *= max(0.14, 1 - (soc - 0.93) * 12.5)
+    # the battery takes less near full, of which a slow charger sees little
+    taken = vehicle.onboard_kw * (max(0.14, 1 - (soc - 0.93) * 12.5) if soc > 0.93 else 1)
+    power = min(charger.max_kw, taken)
     heat = min(heat, 0.5 * power)
     # what the car needs to be awake costs the more, the longer it takes
     return power, max(0.0, power - heat - vehicle.overhead_kw - power * (vehicle.loss + chemistry))
