@@ -101,10 +101,9 @@ def main() -> None:
             hours = [*simulation.run(), *simulation.rest()]
             for place in range(0, len(hours), 3):
                 poster.post(hours[place : place + 3])
-            poster.finish()
+            poster.settle(lambda _: None)
             poster.close()
             with posting.connect(url) as connection:
-                posting.settle(connection, lambda _: None)
                 sessions = simulation.truth.sessions
                 true = {one.session_id: one.verdict for one in sessions}
                 scores, wrong = compare(true, told(connection, sessions))
@@ -119,7 +118,9 @@ def show(
 ) -> None:
     """Print the tables as Markdown shows them."""
     console = Console(width=100)
-    console.print(f"seed {plan.seed}, {plan.vehicles} vehicles, {plan.days} days\n")
+    console.print(
+        f"seed {plan.seed}, {plan.vehicles} vehicles, {plan.days} days from {plan.start:%Y-%m-%d}\n"
+    )
     table = Table(box=None)
     for name in ("judged", "true", "right", "wrong", "missing"):
         table.add_column(name, justify="left" if name in ("judged", "true") else "right")

@@ -186,9 +186,7 @@ class Simulation:
         minutes = charger.manner.minutes
         name = session.session_id if truth.kind == "session_counter" else None
         hours = truth.hours
-        for drawn, level in zip(
-            grid, accumulate(grid, initial=self._levels[key] + 0), strict=False
-        ):
+        for drawn, level in zip(grid, accumulate(grid, initial=self._levels[key]), strict=False):
             hours[minute // 60] += drawn
             minute += 1
             if minute % minutes == 0 or minute == session.energy_until:
