@@ -971,6 +971,12 @@ FUNCTION telemetry.is_refreshed(dataset text, since timestamptz, until timestamp
     RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
+FUNCTION telemetry.is_settled_for_good(is_final boolean, day_end timestamptz, kept_since timestamptz)
+    RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION telemetry.is_settled_for_good(boolean,timestamptz,timestamptz) TO wattledger_bi;
+GRANT EXECUTE ON FUNCTION telemetry.is_settled_for_good(boolean,timestamptz,timestamptz) TO wattledger_dba;
+
 FUNCTION telemetry.is_step(step_mwh bigint, gap interval, rules telemetry.register_rules)
     RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -1285,6 +1291,10 @@ FUNCTION telemetry.settle_written(dataset text, device_ids text[], days date[])
 FUNCTION telemetry.settled_after(dataset text)
     RETURNS interval
     LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.settled_before(dataset text, device_id text, day date)
+    RETURNS telemetry.settled_day
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.settled_until(dataset text, device_id text)
     RETURNS timestamptz

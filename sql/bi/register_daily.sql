@@ -19,8 +19,9 @@ SELECT
     coalesce(d.energy_mwh, 0) AS energy_mwh,
     s.jitters,
     CASE
-        -- of a device that is silent: nothing is placed there any more, whatever comes
-        WHEN s.is_final OR telemetry.day_start(s.day + 1) <= telemetry.ceiling_day(k.complete_since) THEN 'settled'
+        WHEN telemetry.is_settled_for_good(
+            s.is_final, telemetry.day_start(s.day + 1), telemetry.ceiling_day(k.complete_since)
+        ) THEN 'settled'
         ELSE 'provisional'
     END AS state
 FROM telemetry.settled_day AS s
@@ -79,8 +80,9 @@ SELECT
     coalesce(d.energy_mwh, 0) AS energy_mwh,
     s.jitters,
     CASE
-        -- of a device that is silent: nothing is placed there any more, whatever comes
-        WHEN s.is_final OR telemetry.day_start(s.day + 1) <= telemetry.ceiling_day(k.complete_since) THEN 'settled'
+        WHEN telemetry.is_settled_for_good(
+            s.is_final, telemetry.day_start(s.day + 1), telemetry.ceiling_day(k.complete_since)
+        ) THEN 'settled'
         ELSE 'provisional'
     END AS state
 FROM telemetry.settled_day AS s

@@ -51,15 +51,7 @@ BEGIN
     WHERE d.dataset = fold.dataset AND d.device_id = fold.device_id
         AND d.day = telemetry.utc_day(v_folded.kept_since) - 1;
 
-    SELECT d.* INTO v_state
-    FROM telemetry.settled_day AS d
-    WHERE d.dataset = fold.dataset
-        AND d.device_id = fold.device_id
-        AND d.day < fold.day
-        -- a day whose readings are gone, by whatever hands, stands as it is
-        AND (d.is_final OR d.day < telemetry.utc_day(v_folded.kept_since))
-    ORDER BY d.day DESC
-    LIMIT 1;
+    v_state := telemetry.settled_before(dataset, device_id, day);
     IF v_folded.kept_carried_mwh <> 0 AND v_state.read_at < v_folded.kept_since THEN
         -- what goes across that midnight is judged from there on
         SELECT d.* INTO v_state

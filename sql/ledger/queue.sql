@@ -75,16 +75,7 @@ BEGIN
     END IF;
     -- an interval that ends on that day may start days before it
     RETURN coalesce(
-        (
-            SELECT d.read_at
-            FROM telemetry.settled_day AS d
-            WHERE d.dataset = settled_until.dataset
-                AND d.device_id = settled_until.device_id
-                AND d.day < v_first
-                AND d.is_final
-            ORDER BY d.day DESC
-            LIMIT 1
-        ),
+        (telemetry.settled_before(dataset, device_id, v_first)).read_at,
         telemetry.oldest_item(dataset, device_id, '-infinity')
     );
 END;

@@ -63,16 +63,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN telemetry.oldest_item(dataset, device_id, telemetry.day_start(coalesce(
-        (
-            -- where the fold starts
-            SELECT max(d.day) + 1
-            FROM telemetry.settled_day AS d
-            WHERE d.dataset = unsettled_since.dataset
-                AND d.device_id = unsettled_since.device_id
-                AND d.day < unsettled_since.day
-                AND d.is_final
-        ),
-        '-infinity'
+        (telemetry.settled_before(dataset, device_id, day)).day + 1, '-infinity'
     )));
 END;
 $$;

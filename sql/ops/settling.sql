@@ -31,7 +31,13 @@ SELECT
     (
         SELECT max(d.day)
         FROM telemetry.settled_day AS d
-        WHERE d.dataset = q.dataset AND d.device_id = q.device_id AND d.day < q.failing_from AND d.is_final
+        INNER JOIN telemetry.dataset AS k ON k.dataset = d.dataset
+        WHERE d.dataset = q.dataset
+            AND d.device_id = q.device_id
+            AND d.day < q.failing_from
+            AND telemetry.is_settled_for_good(
+                d.is_final, telemetry.day_start(d.day + 1), telemetry.ceiling_day(k.complete_since)
+            )
     ) AS settled_through,
     q.due_at,
     q.retry_at,
