@@ -50,8 +50,14 @@ BEGIN
         SELECT telemetry.floor_hour(m.ts) AS bucket, sum(m.ac_mwh) AS ac_mwh, sum(m.dc_mwh) AS dc_mwh
         FROM (
             SELECT a.ts, a.energy_mwh AS ac_mwh, 0 AS dc_mwh
-            FROM link AS l
-            CROSS JOIN LATERAL telemetry.provisional_entries('meter_reading', l.meter_id, l.since, l.until) AS a
+            FROM (
+                -- a meter that is linked again is folded once
+                SELECT l.meter_id, min(l.since) AS since, max(l.until) AS until
+                FROM link AS l
+                GROUP BY l.meter_id
+            ) AS w
+            CROSS JOIN LATERAL telemetry.provisional_entries('meter_reading', w.meter_id, w.since, w.until) AS a
+            INNER JOIN link AS l ON l.meter_id = w.meter_id AND a.ts >= l.since AND a.ts < l.until
             UNION ALL
             SELECT d.ts, 0, d.energy_mwh
             FROM telemetry.provisional_entries('vehicle_reading', performance_hourly.vehicle_id, v_first, v_end) AS d
