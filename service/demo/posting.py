@@ -14,36 +14,18 @@ from service.database.conninfo import completed
 from service.demo.channel import Sent
 from service.demo.plan import MINUTES_A_DAY, Plan, moment_of
 from service.demo.simulation import Exchange, Hour, Link
+from service.ingest import calls
 from service.ingest.arrays import METER, VEHICLE, Kind, adapt, columns
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 # per call; larger ones take longer per reading
 _GROUP = 12_000
-_METERS = """
-SELECT m.reading_index, m.outcome, m.detail
-FROM api.ingest_meter_readings(
-    meter_ids => %b::text[],
-    read_at => %b::timestamptz[],
-    kinds => %b::text[],
-    energies_kwh => %b::float8[],
-    interval_starts => %b::timestamptz[],
-    session_ids => %b::text[],
-    voltages_v => %b::float8[]
-) AS m
-"""
-_VEHICLES = """
-SELECT v.reading_index, v.outcome, v.detail
-FROM api.ingest_vehicle_readings(
-    vehicle_ids => %b::text[],
-    read_at => %b::timestamptz[],
-    kinds => %b::text[],
-    energies_kwh => %b::float8[],
-    interval_starts => %b::timestamptz[],
-    session_ids => %b::text[],
-    socs_percent => %b::float8[],
-    battery_temps_c => %b::float8[]
-) AS v
-"""
+_METERS: LiteralString = f"""
+SELECT m.reading_index, m.outcome, m.detail FROM {calls.METERS} AS m
+"""  # noqa: S608  of constants
+_VEHICLES: LiteralString = f"""
+SELECT v.reading_index, v.outcome, v.detail FROM {calls.VEHICLES} AS v
+"""  # noqa: S608  of constants
 _LINKS = """
 SELECT count(api.put_charging_link(l.vehicle_id, l.meter_id, l.since, l.until, replace => TRUE))
 FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[])

@@ -10,6 +10,7 @@ import psycopg
 
 from service.database.errors import DatabaseBusy, DatabaseUnavailable, translated_errors
 from service.database.session import connect, may_prepare
+from service.ingest import calls
 from service.ingest.arrays import METER, VEHICLE, adapt, columns
 from service.ingest.quarantine import (
     STATEMENT,
@@ -28,30 +29,13 @@ _ATTEMPTS = 3
 _LIMIT_EXCEEDED = "53400"
 
 # one statement, so that a request's meters and vehicles are committed together or not at all
-_INGEST = """
+_INGEST: LiteralString = f"""
 SELECT false AS is_vehicle, m.reading_index, m.outcome, m.detail
-FROM api.ingest_meter_readings(
-    meter_ids => %b::text[],
-    read_at => %b::timestamptz[],
-    kinds => %b::text[],
-    energies_kwh => %b::float8[],
-    interval_starts => %b::timestamptz[],
-    session_ids => %b::text[],
-    voltages_v => %b::float8[]
-) AS m
+FROM {calls.METERS} AS m
 UNION ALL
 SELECT true, v.reading_index, v.outcome, v.detail
-FROM api.ingest_vehicle_readings(
-    vehicle_ids => %b::text[],
-    read_at => %b::timestamptz[],
-    kinds => %b::text[],
-    energies_kwh => %b::float8[],
-    interval_starts => %b::timestamptz[],
-    session_ids => %b::text[],
-    socs_percent => %b::float8[],
-    battery_temps_c => %b::float8[]
-) AS v
-"""
+FROM {calls.VEHICLES} AS v
+"""  # noqa: S608  of constants
 
 
 class Outcome(msgspec.Struct, gc=False):
