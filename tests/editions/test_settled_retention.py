@@ -9,7 +9,14 @@ import pytest
 
 from tests.editions.test_retention import DAY, NOON, maintain, retain
 from tests.support.fold import Reading
-from tests.support.ledger import Device, new_device, send, settle
+from tests.support.ledger import (
+    Device,
+    let_settling_fail,
+    let_settling_succeed,
+    new_device,
+    send,
+    settle,
+)
 from tests.support.readings import Connection
 
 HOUR = timedelta(hours=1)
@@ -148,18 +155,6 @@ def test_the_last_day_of_a_device_is_settled_where_a_record_ends_it(
     assert days_billed(db, device) == [(102, "settled"), (0, "provisional")]
 
 
-def fail(db: Connection, device: Device) -> None:
-    """Have the device's settling fail from now on."""
-    db.execute(
-        "CREATE FUNCTION public.fail() RETURNS trigger LANGUAGE plpgsql"
-        " AS $$ BEGIN RAISE EXCEPTION 'it fails'; END $$"
-    )
-    db.execute(
-        "CREATE TRIGGER failing BEFORE INSERT ON telemetry.settled_day FOR EACH ROW"
-        f" WHEN (NEW.device_id = '{device.device_id}') EXECUTE FUNCTION public.fail()"
-    )
-
-
 @pytest.mark.slow_on_webassembly
 def test_what_a_failing_device_is_settled_by_already_is_dropped(
     db: Connection, device: Device
@@ -169,7 +164,7 @@ def test_what_a_failing_device_is_settled_by_already_is_dropped(
     send(db, device, [Reading(NOON - 15 * DAY, 100 * KWH), Reading(NOON - 13 * DAY, 110 * KWH)])
     settle(db)
     maintain(db)
-    fail(db, device)
+    let_settling_fail(db, device.device_id)
     send(db, device, [Reading(NOON - 12 * DAY, 130 * KWH)])
     retain(db, "8 days", (device.dataset,))
     with pytest.raises(psycopg.Error, match=f"{device.device_id} .*it fails") as raised:
@@ -182,7 +177,7 @@ def test_what_a_failing_device_is_settled_by_already_is_dropped(
         "SELECT f.device, f.settled_through, f.last_error FROM ops.failing_devices AS f"
     ).fetchall() == [(device.name, (NOON - 14 * DAY).date(), "it fails")]
     db.execute("RESET ROLE")
-    db.execute("DROP TRIGGER failing ON telemetry.settled_day")
+    let_settling_succeed(db)
     db.execute("UPDATE telemetry.settle_queue SET retry_at = now()")
     settle(db)
     maintain(db)
@@ -197,7 +192,7 @@ def test_a_device_that_cannot_be_settled_keeps_what_it_is_settled_by(db: Connect
     failing, vehicle = new_device(), new_device("vehicle")
     for each in (failing, vehicle):
         send(db, each, [Reading(NOON - 15 * DAY, KWH)])
-    fail(db, failing)
+    let_settling_fail(db, failing.device_id)
     retain(db, "8 days")
     with pytest.raises(psycopg.Error, match=f"{failing.device_id} .*it fails") as raised:
         maintain(db)
@@ -205,7 +200,7 @@ def test_a_device_that_cannot_be_settled_keeps_what_it_is_settled_by(db: Connect
     left = "SELECT r.meter_id FROM telemetry.meter_reading AS r"
     assert db.execute(left).fetchall() == [(failing.device_id,)]
     assert db.execute("SELECT FROM telemetry.vehicle_reading").fetchall() == []
-    db.execute("DROP TRIGGER failing ON telemetry.settled_day")
+    let_settling_succeed(db)
     # it is tried again after a minute, and drops go on when that is done
     settle(db)
     assert {error for _, error in queued(db)} == {"it fails"}

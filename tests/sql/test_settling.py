@@ -12,7 +12,16 @@ import pytest
 
 from tests.editions.test_retention import maintain, retain
 from tests.support.fold import HOUR, Reading
-from tests.support.ledger import START, Device, hours, new_device, send, settle
+from tests.support.ledger import (
+    START,
+    Device,
+    hours,
+    let_settling_fail,
+    let_settling_succeed,
+    new_device,
+    send,
+    settle,
+)
 from tests.support.readings import Connection
 
 DAY = timedelta(days=1)
@@ -120,15 +129,8 @@ def test_who_fails_or_is_had_holds_up_none_that_is_settled_with_it(
     connection: Connection, other: Connection, device: Device
 ) -> None:
     together = [device, *(new_device(device.side) for _ in range(59))]
-    connection.execute(
-        "CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql"
-        " AS 'BEGIN RAISE ''no''; END'"
-    )
     refused, had = together[7], together[40]
-    connection.execute(
-        "CREATE TRIGGER refuse BEFORE INSERT ON telemetry.settled_day FOR EACH ROW"
-        f" WHEN (new.device_id = '{refused.device_id}') EXECUTE FUNCTION public.refuse()"
-    )
+    let_settling_fail(connection, refused.device_id)
     for one in together:
         send(connection, one, [Reading(NOON, 100 * KWH), Reading(NOON + 4 * HOUR, 120 * KWH)])
     connection.execute("UPDATE telemetry.settle_queue SET due_at = now()")
@@ -141,12 +143,12 @@ def test_who_fails_or_is_had_holds_up_none_that_is_settled_with_it(
             assert len(queued(connection)) >= 2
     errors = "SELECT DISTINCT q.device_id, q.last_error FROM telemetry.settle_queue AS q ORDER BY 1"
     assert connection.execute(errors).fetchall() == sorted(
-        [(refused.device_id, "no"), (had.device_id, None)]
+        [(refused.device_id, "it fails"), (had.device_id, None)]
     )
     for one in settled:
         assert sum(hours(connection, one).values()) == 20 * KWH
         assert len(hours(connection, one)) == 4
-    connection.execute("DROP TRIGGER refuse ON telemetry.settled_day")
+    let_settling_succeed(connection)
     connection.execute("UPDATE telemetry.settle_queue SET retry_at = '-infinity'")
     connection.execute("CALL telemetry.settle_all_due(NULL)")
     assert queued(connection) == []

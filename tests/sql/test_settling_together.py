@@ -11,7 +11,7 @@ import pytest
 
 from tests.sql.test_settling import NOON, beside, lock, queued, waits_or_ends
 from tests.support.fold import HOUR, Reading
-from tests.support.ledger import START, Device, hours, send, settle
+from tests.support.ledger import START, Device, hours, let_settling_fail, send, settle
 from tests.support.readings import Connection
 
 DAY = timedelta(days=1)
@@ -97,20 +97,13 @@ def test_many_that_fail_hold_up_nobody(connection: Connection) -> None:
     failing = [f"a-{number:03}" for number in range(120)]
     good = [f"m-{number:03}" for number in range(200)]
     store(connection, [*failing, *good], HOUR)
-    connection.execute(
-        "CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql"
-        " AS 'BEGIN RAISE ''no''; END'"
-    )
-    connection.execute(
-        "CREATE TRIGGER refuse BEFORE INSERT ON telemetry.settled_day FOR EACH ROW"
-        " WHEN (starts_with(new.device_id, 'a-')) EXECUTE FUNCTION public.refuse()"
-    )
+    let_settling_fail(connection, "a-%")
     queue(connection, failing, HOUR)
     queue(connection, good)
     connection.execute("CALL telemetry.settle_all_due(NULL)")
     assert due(connection) == set(failing)
     errors = "SELECT DISTINCT q.last_error FROM telemetry.settle_queue AS q"
-    assert connection.execute(errors).fetchall() == [("no",)]
+    assert connection.execute(errors).fetchall() == [("it fails",)]
 
 
 @pytest.mark.parametrize("is_raced", [False, True])

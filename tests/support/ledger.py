@@ -128,6 +128,23 @@ def settle_due(db: Connection, most: int = 200) -> int:
             return posted
 
 
+def let_settling_fail(db: Connection, pattern: str) -> None:
+    """Have the settling of devices whose ids are LIKE this fail from now on, as "it fails"."""
+    db.execute(
+        "CREATE FUNCTION public.fail() RETURNS trigger LANGUAGE plpgsql"
+        " AS $$ BEGIN RAISE EXCEPTION 'it fails'; END $$"
+    )
+    db.execute(
+        "CREATE TRIGGER failing BEFORE INSERT ON telemetry.settled_day FOR EACH ROW"
+        f" WHEN (new.device_id LIKE '{pattern}') EXECUTE FUNCTION public.fail()"
+    )
+
+
+def let_settling_succeed(db: Connection) -> None:
+    """No device fails any more; those that did wait for their minute."""
+    db.execute("DROP TRIGGER failing ON telemetry.settled_day")
+
+
 def history(db: Connection, device: Device) -> list[Reading]:
     """What is stored of what the device reported, in order of time."""
     rows = db.execute(
