@@ -20,8 +20,8 @@ SELECT
     s.jitters,
     CASE
         WHEN telemetry.is_settled_for_good(
-            s.is_final, telemetry.day_start(s.day + 1), telemetry.ceiling_day(k.complete_since)
-        ) THEN 'settled'
+                s.is_final, telemetry.day_start(s.day + 1), telemetry.ceiling_day(k.complete_since)
+            ) THEN 'settled'
         ELSE 'provisional'
     END AS state
 FROM telemetry.settled_day AS s
@@ -81,8 +81,8 @@ SELECT
     s.jitters,
     CASE
         WHEN telemetry.is_settled_for_good(
-            s.is_final, telemetry.day_start(s.day + 1), telemetry.ceiling_day(k.complete_since)
-        ) THEN 'settled'
+                s.is_final, telemetry.day_start(s.day + 1), telemetry.ceiling_day(k.complete_since)
+            ) THEN 'settled'
         ELSE 'provisional'
     END AS state
 FROM telemetry.settled_day AS s
