@@ -11,12 +11,18 @@ import pytest
 
 from tests.support import server
 from tests.support.server import Server
+from tests.support.spreading import ByFileAndEngine
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     # many tests wait for a server, a deadline or a fault: two cores do the work of four workers
     cores = os.cpu_count() or 1
     return max(cores, min(cores + 2, 6))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFileAndEngine | None:
+    # what anybody asks for by --dist stays as it is
+    return ByFileAndEngine(config, log) if config.getvalue("dist") == "load" else None
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,0 +1,22 @@
+"""Which worker of xdist runs which tests: those on WebAssembly share two engines."""
+
+from __future__ import annotations
+
+from zlib import crc32
+
+from xdist.scheduler import LoadScopeScheduling
+
+# each takes some ten seconds of a core until it runs as fast as it can
+_ENGINES = 2
+# files whose tests need an engine though none is named for it
+_ON_AN_ENGINE = ("tests/editions/test_community.py", "tests/editions/test_engine.py")
+
+
+class ByFileAndEngine(LoadScopeScheduling):
+    """A file's tests go to one worker, and those on WebAssembly to one of two; most tests first."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        if "[webassembly" in nodeid or file.endswith(_ON_AN_ENGINE):
+            return f"engine {crc32(file.encode()) % _ENGINES}"
+        return file
