@@ -116,6 +116,7 @@ def days_billed(db: Connection, device: Device) -> list[tuple[float | None, str]
     ).fetchall()
 
 
+@pytest.mark.slow_on_webassembly
 @pytest.mark.parametrize("hands", ["ours", "others"])
 def test_the_last_day_of_a_silent_device_is_settled_once_its_readings_are_gone(
     db: Connection, device: Device, hands: str
@@ -211,6 +212,7 @@ def test_a_device_that_cannot_be_settled_keeps_what_it_is_settled_by(db: Connect
     assert db.execute(left).fetchall() == []
 
 
+@pytest.mark.slow_on_webassembly
 def test_a_device_whose_readings_went_by_other_hands_holds_up_no_drop(
     db: Connection, device: Device
 ) -> None:
