@@ -25,9 +25,10 @@ from service.http.answer import Answer, Header
 from service.http.body import BodyRules
 from service.http.problem import Fault, answer_to
 from service.ingest.answers import NothingTaken, receipt
+from service.ingest.line import Told
 from service.ingest.quarantine import Quarantined
 from service.ingest.store import Outcome
-from service.ingest.writer import QueueFull, Told, Writer
+from service.ingest.writer import QueueFull, Writer
 from service.keys.grant import Grant
 from service.keys.keyring import Keyring
 from service.settings import Settings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from operator import itemgetter
 from typing import Annotated, Literal
 
@@ -23,7 +24,8 @@ from service.wire.faults import json_fault, msgpack_fault
 from service.wire.readings import Normalised, Row, WireReading, normalise
 
 _MAX_READINGS = 20_000
-_FIRST = itemgetter(0)
+_ID = itemgetter(0)
+_TIME = itemgetter(1)
 
 _json_body: Callable[[bytes], WireReading | list[WireReading]] = msgspec.json.Decoder(
     WireReading | list[WireReading]
@@ -69,11 +71,15 @@ class Batch(msgspec.Struct, gc=False):
 
     def meter_ids(self) -> set[str]:
         """The meters whose readings these are."""
-        return set(map(_FIRST, self.meters.rows))
+        return set(map(_ID, self.meters.rows))
 
     def vehicle_ids(self) -> set[str]:
         """The vehicles whose readings these are."""
-        return set(map(_FIRST, self.vehicles.rows))
+        return set(map(_ID, self.vehicles.rows))
+
+    def oldest(self) -> datetime:
+        """The earliest time of its readings, of which there must be one at least."""
+        return min(map(_TIME, self.meters.rows + self.vehicles.rows))
 
     def halves(self) -> tuple[Batch, Batch]:
         """The readings that were not refused, in two parts."""

@@ -1,11 +1,12 @@
-"""Group commit: the same results as one by one, poison alone, and a queue with an end."""
+"""Group commit: the same results as one by one, poison alone, and lines with an end."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
-from datetime import timedelta
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -29,7 +30,13 @@ from tests.support.readings import (
 )
 from tests.support.server import Server, as_role, as_service
 
-MINUTE = timedelta(minutes=1)
+# late for the writer, however long the tests run
+LATE = NOW - timedelta(hours=1)
+
+
+def present(meter_id: str) -> dict[str, Any]:
+    """A meter's reading of this moment."""
+    return meter(meter_id, datetime.now(UTC))
 
 
 def batch_of(*readings: dict[str, Any]) -> Batch:
@@ -155,60 +162,216 @@ def test_a_poisonous_reading_fails_alone_among_its_neighbours(
     assert len(vehicle_history(connection)) == 20
 
 
+async def until(happened: Callable[[], bool]) -> None:
+    """Look again and again, while the writer works, until it has happened."""
+    async with asyncio.timeout(30):
+        while not happened():  # noqa: ASYNC110  nobody tells
+            await asyncio.sleep(0.01)
+
+
+class Blocker:
+    """A session that holds what others wait for."""
+
+    def __init__(self, session: psycopg.Connection[Any]) -> None:
+        self.session = session
+
+    def waiting(self) -> list[int]:
+        """The sessions that wait for it."""
+        rows = self.session.execute(
+            "SELECT a.pid FROM pg_stat_activity AS a"
+            " WHERE pg_backend_pid() = ANY (pg_blocking_pids(a.pid))"
+        ).fetchall()
+        return [pid for (pid,) in rows]
+
+
+@contextmanager
+def holding(database_url: str, *meter_ids: str) -> Iterator[Blocker]:
+    """Hold the states of meters, or all of them."""
+    with psycopg.connect(database_url) as session:
+        if meter_ids:
+            session.execute(
+                "SELECT FROM telemetry.meter_state WHERE meter_id = ANY (%s) FOR UPDATE",
+                [list(meter_ids)],
+            )
+        else:
+            session.execute("LOCK TABLE telemetry.meter_state IN ACCESS EXCLUSIVE MODE")
+        yield Blocker(session)
+
+
+def submitting(writer: Writer, *readings: dict[str, Any], size: int = 100) -> asyncio.Task[Outcome]:
+    return asyncio.create_task(writer.submit(batch_of(*readings), size))
+
+
+async def submitted(writer: Writer, *readings: dict[str, Any]) -> Outcome:
+    """What became of them, where that is told in time."""
+    return await asyncio.wait_for(writer.submit(batch_of(*readings), 100), 30)
+
+
 def test_a_full_queue_refuses_at_once_and_takes_again_when_it_is_written(
     service_url: str, database_url: str
 ) -> None:
     options = Settings(queue_readings=10, group_readings=1, writers=1)
 
     async def use(writer: Writer) -> None:
-        with psycopg.connect(database_url) as blocker:
-            blocker.execute("LOCK TABLE telemetry.meter_state IN ACCESS EXCLUSIVE MODE")
-            tasks = [
-                asyncio.create_task(writer.submit(batch_of(meter(f"M-{n}")), 100))
-                for n in range(10)
-            ]
-            await asyncio.sleep(0.2)
-            tasks.append(asyncio.create_task(writer.submit(batch_of(meter("M-10")), 100)))
-            await asyncio.sleep(0.1)
+        with holding(database_url) as blocker:
+            tasks = [submitting(writer, present("M-0"))]
+            await until(lambda: len(blocker.waiting()) == 1)
+            tasks += [submitting(writer, present(f"M-{n}")) for n in range(1, 11)]
+            await asyncio.sleep(0)
             with pytest.raises(QueueFull):
-                await asyncio.wait_for(writer.submit(batch_of(meter("M-11")), 100), 0.5)
+                await submitted(writer, present("M-11"))
         assert all(outcome.refused == [] for outcome in await asyncio.gather(*tasks))
-        assert (await writer.submit(batch_of(meter("M-11")), 100)).refused == []
+        assert (await submitted(writer, present("M-11"))).refused == []
 
     with_writer(service_url, use, options)
 
 
 def test_a_queue_is_bounded_in_bytes_too(service_url: str, database_url: str) -> None:
     async def use(writer: Writer) -> None:
-        with psycopg.connect(database_url) as blocker:
-            blocker.execute("LOCK TABLE telemetry.meter_state IN ACCESS EXCLUSIVE MODE")
-            first = asyncio.create_task(writer.submit(batch_of(meter("M-1")), 900))
-            await asyncio.sleep(0.1)
-            second = asyncio.create_task(writer.submit(batch_of(meter("M-2")), 900))
+        with holding(database_url) as blocker:
+            first = submitting(writer, present("M-1"), size=900)
+            await until(lambda: len(blocker.waiting()) == 1)
+            second = submitting(writer, present("M-2"), size=900)
             await asyncio.sleep(0)
             with pytest.raises(QueueFull):
-                await writer.submit(batch_of(meter("M-3")), 900)
+                await writer.submit(batch_of(present("M-3")), 900)
         await asyncio.gather(first, second)
 
     with_writer(service_url, use, Settings(queue_bytes=1000, writers=1))
 
 
-def locking(database_url: str, meter_id: str) -> psycopg.Connection[Any]:
-    """A session that holds the row of a meter's state."""
-    blocker = psycopg.connect(database_url)
-    blocker.execute("SELECT FROM telemetry.meter_state WHERE meter_id = %s FOR UPDATE", [meter_id])
-    return blocker
+@pytest.mark.parametrize("size", [1, 100])
+def test_late_readings_fill_half_of_the_queue_and_live_ones_the_rest(
+    service_url: str, database_url: str, size: int
+) -> None:
+    # the first by readings, the second by bytes
+    options = Settings(
+        queue_readings=10 if size == 1 else 1000, queue_bytes=1000, group_readings=1, writers=1
+    )
+
+    async def use(writer: Writer) -> None:
+        # makes chunks, for which they would wait for one another
+        await submitted(writer, present("M"), meter("L", LATE))
+        with holding(database_url) as blocker:
+            tasks = [
+                submitting(writer, meter("L-0", LATE), size=size),
+                submitting(writer, present("M-0"), size=size),
+            ]
+            await until(lambda: len(blocker.waiting()) == 2)
+            tasks += [submitting(writer, meter(f"L-{n}", LATE), size=size) for n in range(1, 6)]
+            await asyncio.sleep(0)
+            with pytest.raises(QueueFull):
+                await writer.submit(batch_of(meter("L-6", LATE)), size)
+            tasks += [submitting(writer, present(f"M-{n}"), size=size) for n in range(1, 6)]
+            await asyncio.sleep(0)
+            with pytest.raises(QueueFull):
+                await writer.submit(batch_of(present("M-6")), size)
+        assert all(outcome.refused == [] for outcome in await asyncio.gather(*tasks))
+
+    with_writer(service_url, use, options)
+
+
+@pytest.mark.parametrize("writers", [1, 2])
+def test_a_live_reading_is_answered_while_a_late_one_waits(
+    service_url: str, database_url: str, writers: int
+) -> None:
+    async def use(writer: Writer) -> None:
+        await submitted(writer, present("held"))
+        with holding(database_url, "held") as blocker:
+            # late by one of its readings
+            late = submitting(writer, present("other"), meter("held", LATE))
+            await until(lambda: len(blocker.waiting()) == 1)
+            for number in range(5):
+                assert (await submitted(writer, present(f"M-{number}"))).refused == []
+            assert not late.done()
+        assert (await late).refused == []
+
+    with_writer(service_url, use, Settings(writers=writers))
+
+
+@pytest.mark.parametrize("writers", [1, 2])
+def test_late_readings_are_stored_while_live_ones_keep_coming_and_wait(
+    service_url: str, database_url: str, writers: int
+) -> None:
+    options = Settings(writers=writers, group_readings=2)
+
+    async def use(writer: Writer) -> None:
+        stored = asyncio.Event()
+
+        async def keep_coming(number: int) -> None:
+            while not stored.is_set():
+                await submitted(writer, present(f"M-{number}"))
+
+        await submitted(writer, present("held"))
+        with holding(database_url, "held") as blocker:
+            live = [submitting(writer, present("held"))]
+            await until(lambda: len(blocker.waiting()) == 1)
+            coming = [asyncio.create_task(keep_coming(number)) for number in range(6)]
+            for number in range(20):
+                assert (await submitted(writer, meter(f"L-{number}", LATE))).refused == []
+            assert not live[0].done()
+            stored.set()
+        await asyncio.gather(*live, *coming)
+
+    with_writer(service_url, use, options)
+
+
+def test_late_readings_are_written_in_groups_that_hold_states_briefly(
+    service_url: str, database_url: str
+) -> None:
+    def of(name: str) -> list[dict[str, Any]]:
+        return [meter(f"{name}-{number}", LATE) for number in range(300)]
+
+    async def use(writer: Writer) -> None:
+        await submitted(writer, *of("first"), *of("second"), *of("third"))
+        with holding(database_url, "third-0") as blocker:
+            with holding(database_url, "first-0") as before:
+                first = submitting(writer, meter("first-0", LATE - timedelta(minutes=1)))
+                await until(lambda: len(before.waiting()) == 1)
+                later = [
+                    submitting(
+                        writer,
+                        *(meter(f"{name}-{n}", LATE - timedelta(minutes=1)) for n in range(300)),
+                    )
+                    for name in ("second", "third")
+                ]
+                await asyncio.sleep(0)
+            await asyncio.wait_for(asyncio.gather(first, later[0]), 30)
+            await until(lambda: len(blocker.waiting()) == 1)
+            assert not later[1].done()
+        assert (await later[1]).refused == []
+
+    with_writer(service_url, use)
+
+
+def test_who_sends_late_readings_is_told_when_their_connection_breaks(
+    service_url: str, database_url: str
+) -> None:
+    async def use(writer: Writer) -> None:
+        await submitted(writer, present("held"))
+        with holding(database_url, "held") as blocker:
+            late = submitting(writer, meter("held", LATE))
+            await until(lambda: len(blocker.waiting()) == 1)
+            behind = submitting(writer, meter("M-1", LATE))
+            await asyncio.sleep(0)
+            blocker.session.execute("SELECT pg_terminate_backend(%s)", blocker.waiting())
+            with pytest.raises(DatabaseUnavailable):
+                await asyncio.wait_for(late, 30)
+            # what waited is written by the next connection
+            assert (await asyncio.wait_for(behind, 30)).refused == []
+
+    with_writer(service_url, use)
 
 
 def test_nobody_waits_for_a_large_group_of_others(service_url: str, database_url: str) -> None:
     async def use(writer: Writer) -> None:
-        await writer.submit(batch_of(meter("held")), 100)
-        with locking(database_url, "held"):
-            readings = [meter("held" if n == 0 else f"L-{n}", NOW + MINUTE) for n in range(600)]
-            large = asyncio.create_task(writer.submit(batch_of(*readings), 60_000))
-            await asyncio.sleep(0.2)
+        await submitted(writer, present("held"))
+        with holding(database_url, "held") as blocker:
+            readings = [present("held" if n == 0 else f"L-{n}") for n in range(600)]
+            large = submitting(writer, *readings)
+            await until(lambda: len(blocker.waiting()) == 1)
             for number in range(3):
-                await asyncio.wait_for(writer.submit(batch_of(meter(f"S-{number}")), 100), 5)
+                await submitted(writer, present(f"S-{number}"))
             assert not large.done()
         assert (await large).refused == []
 
@@ -219,15 +382,14 @@ def test_behind_a_small_group_readings_gather_until_they_are_a_large_one(
     service_url: str, database_url: str
 ) -> None:
     async def use(writer: Writer) -> None:
-        await writer.submit(batch_of(meter("held")), 100)
-        with locking(database_url, "held"):
-            small = asyncio.create_task(writer.submit(batch_of(meter("held", NOW + MINUTE)), 100))
-            await asyncio.sleep(0.2)
-            first = asyncio.create_task(writer.submit(batch_of(meter("S-1")), 100))
+        await submitted(writer, present("held"))
+        with holding(database_url, "held") as blocker:
+            small = submitting(writer, present("held"))
+            await until(lambda: len(blocker.waiting()) == 1)
+            first = submitting(writer, present("S-1"))
             await asyncio.sleep(0.2)
             assert not first.done()
-            readings = [meter(f"L-{n}") for n in range(600)]
-            await asyncio.wait_for(writer.submit(batch_of(*readings), 60_000), 5)
+            await submitted(writer, *(present(f"L-{n}") for n in range(600)))
             assert first.done()
             assert not small.done()
         assert (await small).refused == []
@@ -240,7 +402,8 @@ def test_stopping_writes_what_is_queued(service_url: str, connection: Connection
         writer = Writer(service_url, Settings(writers=1, group_readings=2))
         await writer.start()
         tasks = [
-            asyncio.create_task(writer.submit(batch_of(meter(f"M-{n}")), 100)) for n in range(20)
+            submitting(writer, meter(f"M-{n}", LATE) if n % 2 else present(f"M-{n}"))
+            for n in range(20)
         ]
         await asyncio.sleep(0)
         await writer.stop()
@@ -250,13 +413,16 @@ def test_stopping_writes_what_is_queued(service_url: str, connection: Connection
     assert len(meter_history(connection)) == 20
 
 
-def test_without_a_database_a_request_is_refused_at_once() -> None:
+@pytest.mark.parametrize(
+    "reading", [meter("M-1", datetime.now(UTC)), meter("M-1", LATE)], ids=["live", "late"]
+)
+def test_without_a_database_a_request_is_refused_at_once(reading: dict[str, Any]) -> None:
     async def run() -> None:
         writer = Writer("postgresql://nobody@127.0.0.1:1/none", Settings())
         await writer.start()
         try:
             with pytest.raises(DatabaseUnavailable):
-                await asyncio.wait_for(writer.submit(batch_of(meter()), 100), 2)
+                await asyncio.wait_for(writer.submit(batch_of(reading), 100), 2)
         finally:
             await writer.stop()
 
