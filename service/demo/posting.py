@@ -20,12 +20,6 @@ from service.ingest.arrays import METER, VEHICLE, Kind, adapt, columns
 Connection = psycopg.Connection[tuple[Any, ...]]
 # per call; larger ones take longer per reading
 _GROUP = 12_000
-_METERS: LiteralString = f"""
-SELECT m.reading_index, m.outcome, m.detail FROM {calls.METERS} AS m
-"""  # noqa: S608  of constants
-_VEHICLES: LiteralString = f"""
-SELECT v.reading_index, v.outcome, v.detail FROM {calls.VEHICLES} AS v
-"""  # noqa: S608  of constants
 _LINKS = """
 SELECT count(api.put_charging_link(l.vehicle_id, l.meter_id, l.since, l.until, replace => TRUE))
 FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[])
@@ -69,8 +63,8 @@ class Poster:
         self.finish()
         put_links(self._meters, [link for hour in hours for link in hour.links])
         self._waiting = (
-            self._pool.submit(_write, self._meters, _METERS, meter_arrays, meters),
-            self._pool.submit(_write, self._vehicles, _VEHICLES, vehicle_arrays, vehicles),
+            self._pool.submit(_write, self._meters, calls.METERS, meter_arrays, meters),
+            self._pool.submit(_write, self._vehicles, calls.VEHICLES, vehicle_arrays, vehicles),
         )
         self.reached += len(meters) + len(vehicles)
         if exchanges := [one for hour in hours for one in hour.exchanges]:
@@ -133,8 +127,8 @@ def parted(hour: Hour, second: int) -> tuple[Hour, Hour]:
 def post_now(connection: Connection, hour: Hour) -> None:
     """Post an hour on one connection. Raises Refused, psycopg.Error."""
     put_links(connection, hour.links)
-    _write(connection, _METERS, _arrays(hour.meters, METER), hour.meters)
-    _write(connection, _VEHICLES, _arrays(hour.vehicles, VEHICLE), hour.vehicles)
+    _write(connection, calls.METERS, _arrays(hour.meters, METER), hour.meters)
+    _write(connection, calls.VEHICLES, _arrays(hour.vehicles, VEHICLE), hour.vehicles)
     record_exchanges(connection, hour.exchanges)
 
 
@@ -189,7 +183,7 @@ def _write(
 ) -> None:
     if not sent:
         return
-    for index, outcome, detail in connection.execute(query, arrays, binary=True):
+    for _, index, outcome, detail in connection.execute(query, arrays, binary=True):
         if outcome != "duplicate":
             raise Refused(f"{sent[int(index)].row}: {outcome}, {detail}")
 

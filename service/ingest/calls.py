@@ -1,8 +1,13 @@
-"""Calls of the ingest functions, with the arrays that `columns` makes of rows as arguments."""
+"""Calls of the ingest functions, with the arrays that `columns` makes of rows as arguments.
+
+Each returns, of the readings that were not new: is_vehicle, reading_index, outcome, detail.
+"""
 
 from typing import LiteralString
 
-METERS: LiteralString = """api.ingest_meter_readings(
+METERS: LiteralString = """
+SELECT false AS is_vehicle, m.reading_index, m.outcome, m.detail
+FROM api.ingest_meter_readings(
     meter_ids => %b::text[],
     read_at => %b::timestamptz[],
     kinds => %b::text[],
@@ -10,8 +15,11 @@ METERS: LiteralString = """api.ingest_meter_readings(
     interval_starts => %b::timestamptz[],
     session_ids => %b::text[],
     voltages_v => %b::float8[]
-)"""
-VEHICLES: LiteralString = """api.ingest_vehicle_readings(
+) AS m
+"""
+VEHICLES: LiteralString = """
+SELECT true AS is_vehicle, v.reading_index, v.outcome, v.detail
+FROM api.ingest_vehicle_readings(
     vehicle_ids => %b::text[],
     read_at => %b::timestamptz[],
     kinds => %b::text[],
@@ -20,4 +28,5 @@ VEHICLES: LiteralString = """api.ingest_vehicle_readings(
     session_ids => %b::text[],
     socs_percent => %b::float8[],
     battery_temps_c => %b::float8[]
-)"""
+) AS v
+"""

@@ -29,13 +29,7 @@ _ATTEMPTS = 3
 _LIMIT_EXCEEDED = "53400"
 
 # one statement, so that a request's meters and vehicles are committed together or not at all
-_INGEST: LiteralString = f"""
-SELECT false AS is_vehicle, m.reading_index, m.outcome, m.detail
-FROM {calls.METERS} AS m
-UNION ALL
-SELECT true, v.reading_index, v.outcome, v.detail
-FROM {calls.VEHICLES} AS v
-"""  # noqa: S608  of constants
+_INGEST: LiteralString = f"{calls.METERS} UNION ALL {calls.VEHICLES}"
 
 
 class Outcome(msgspec.Struct, gc=False):
