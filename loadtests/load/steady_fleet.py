@@ -12,6 +12,7 @@ from locust import constant, task
 from loadtests.load.devices import PROCESSES, Device, shared
 from service.demo.channel import Sent
 from service.demo.database import start_of
+from service.demo.document import document
 from service.demo.plan import Plan
 from service.demo.simulation import Simulation
 
@@ -57,28 +58,7 @@ class SteadyFleet:
         due = (self._waiting[0].at - self._first) / _PACE
         if due > time.monotonic() - self._began:
             return None
-        return body(self._waiting.popleft())
-
-
-def body(sent: Sent) -> dict[str, Any]:
-    """A reading as a device posts it."""
-    device_id, read_at, kind, kwh, start, session, *measured = sent.row
-    is_meter = len(measured) == 1
-    counts = {None: "Consumed", "lifetime_register": "Total", "session_counter": "Session"}[kind]
-    if kind is None and not is_meter:
-        counts = "Delivered"
-    told: dict[str, Any] = {
-        "type": "meter" if is_meter else "vehicle",
-        "meterId" if is_meter else "vehicleId": device_id,
-        f"kwh{counts}{'Ac' if is_meter else 'Dc'}": kwh,
-        "timestamp": read_at.isoformat(),
-    }
-    told |= zip(("voltage",) if is_meter else ("soc", "batteryTemp"), measured, strict=True)
-    if start is not None:
-        told["from"] = start.isoformat()
-    if session is not None:
-        told["session"] = session
-    return told
+        return document(self._waiting.popleft())
 
 
 _FLEET = SteadyFleet()
