@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import signal
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,8 +15,10 @@ import psycopg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from service import settings
 from service.database.conninfo import reason
-from service.demo import database, failing, posting
+from service.demo import database, live, posting
+from service.demo.mark import Mark
 from service.demo.plan import Plan
 from service.demo.simulation import Hour, Simulation
 from service.embedded import EmbeddedError
@@ -26,12 +29,28 @@ _SAMPLE = """
   posted in {seconds:.0f} s ({rate:,.0f} a second), settled in {settling:.0f} s.
 
 {faults}
-  look at it       psql "$(wattledger db url | sed 's|/wattledger$|/{name}|')"
-  the truth        wattledger demo --truth --seed {seed} --start {start:%Y-%m-%d}{options}
-  remove it        wattledger demo --destroy
+  look at it       {psql}
+  the truth        wattledger demo --truth {options}
+  go on            wattledger demo {options}
+  remove it        {removal}
 """
-_THREE = 3
-_LIVE = "\nThe fleet goes on, in real time. Ctrl-C stops it; what is there stays."
+_LIVE = """
+The fleet goes on, in real time, by {base}
+
+  your key         export KEY={key}
+  who is there     curl {base}/v1/meters -H "Authorization: Bearer $KEY"
+  a vehicle        curl {base}/v1/analytics/performance/V-0001 -H "Authorization: Bearer $KEY"
+  all routes       {base}/docs
+
+Ctrl-C stops it.
+"""
+_STOPPED = """
+stopped after {minutes:.0f} minutes: {posted:,} readings and {links:,} links were posted over HTTP.
+The service is stopped, its key is revoked, and the database stays.
+"""
+_MAKE_KEY = """
+SELECT c.key_id, c.key FROM ops.create_key(ARRAY['admin'], note => 'made by wattledger demo') AS c
+"""
 
 
 @click.command()
@@ -51,6 +70,12 @@ _LIVE = "\nThe fleet goes on, in real time. Ctrl-C stops it; what is there stays
 )
 @click.option("--all-faults", is_flag=True, help="One fault of every kind, not three chargers.")
 @click.option("--no-live", is_flag=True, help="End when the past is posted.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="TCP port of the service that the present is posted to; a free one unless told.",
+)
 @click.option("--truth", is_flag=True, help="Print what is true of the fleet; touch no database.")
 @click.option("--destroy", is_flag=True, help="Remove the database that was made, and end.")
 def demo(
@@ -61,6 +86,7 @@ def demo(
     start: datetime | None,
     all_faults: bool,
     no_live: bool,
+    port: int,
     truth: bool,
     destroy: bool,
 ) -> None:
@@ -71,10 +97,12 @@ def demo(
     one drops from one day to the next, one drifts, and the counter of one stands still. The same
     seed and start give the same fleet on every machine.
 
-    All is posted through the functions that the service calls for its requests, the oldest first,
-    into a database of its own on the embedded server, wattledger_demo; or into the empty one that
-    DATABASE_URL names. A database that holds devices is refused. Then readings are posted as their
-    time comes, and settled, until you stop it.
+    The past is posted through the functions that the service calls for its requests, the oldest
+    first, into a database of its own on the embedded server, wattledger_demo; or into the empty one
+    that DATABASE_URL names. A database that holds other devices is refused. Then it starts a
+    service and posts to it over HTTP as the time of each reading comes, until you stop it.
+
+    Stopped or killed, it goes on where it was when it is called with the same options again.
 
     --truth prints JSON lines: each fault, what flowed through each device by hour, and each session
     with what a judge should say of it. Energies are in milliwatt-hours.
@@ -84,19 +112,30 @@ def demo(
         return
     now = datetime.now(UTC)
     first = start.replace(tzinfo=UTC) if start else database.start_of(days, now)
-    plan = Plan(first, seed, vehicles, days)
-    plan = failing.with_all(plan) if all_faults else failing.with_three(plan)
+    if first > now:
+        raise click.BadParameter("that day is yet to come", param_hint="--start")
+    mark = Mark(seed, vehicles, days, first, all_faults, first)
     if truth:
-        _print_truth(plan)
+        _print_truth(mark.plan())
         return
+    # asked to end, it does so as after Ctrl-C
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        _run(plan, now, live=not no_live)
+        _run(mark, now, port=None if no_live else port, any_start=start is None)
     except KeyboardInterrupt:
-        click.echo("\nstopped; the database stays")
-    except (database.NotOurs, EmbeddedError, MigrationError, posting.Refused) as error:
+        click.echo("\nstopped; the database stays, and the same command goes on")
+    except (
+        database.NotOurs,
+        EmbeddedError,
+        MigrationError,
+        posting.Refused,
+        live.Failed,
+    ) as error:
         raise click.ClickException(str(error)) from error
     except psycopg.Error as error:
         raise click.ClickException(f"the demonstration failed: {reason(error)}") from error
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _destroy() -> None:
@@ -114,44 +153,59 @@ def _print_truth(plan: Plan) -> None:
         click.echo(json.dumps(line))
 
 
-def _run(plan: Plan, now: datetime, *, live: bool) -> None:
-    url = database.prepare(plan, click.echo)
-    # millions of tuples without a cycle among them: looking for some takes half of the time
-    gc.freeze()
-    gc.set_threshold(200_000, 50, 50)
-    simulation = Simulation(plan)
-    hours = simulation.hours()
-    console = Console()
-    end = min(now, posting.end_of(plan)) if not live else now
-    poster = posting.Poster(url)
+def _run(wanted: Mark, now: datetime, *, port: int | None, any_start: bool) -> None:
+    place = database.prepare(wanted, click.echo, any_start=any_start)
     try:
-        size = f" --days {plan.days} --vehicles {plan.vehicles}"
-        options = size + (" --all-faults" if len(plan.faults) > _THREE else "")
+        # millions of tuples without a cycle among them: looking for some takes half of the time
+        gc.freeze()
+        gc.set_threshold(200_000, 50, 50)
+        simulation = Simulation(place.mark.plan())
+        hours = simulation.hours()
+        left = _post_past(place, simulation, hours, now, with_present=port is not None)
+        if port is not None:
+            _post_present(place, chain([left], hours), port)
+    finally:
+        place.close()
+
+
+def _post_past(
+    place: database.Demonstration,
+    simulation: Simulation,
+    hours: Iterator[Hour],
+    now: datetime,
+    *,
+    with_present: bool,
+) -> Hour:
+    """Post what arrived up to now, or up to the end of the plan's days; what is left of an hour."""
+    plan, console = simulation.plan, Console()
+    end = now if with_present else min(now, posting.end_of(plan))
+    poster = posting.Poster(place.admin)
+    try:
         began = time.monotonic()
-        left = _post(poster, hours, plan, end, console)
+        left = _post(poster, hours, place, end, console)
         posted = time.monotonic() - began
         _settle(poster, console)
-        with posting.connect(url) as connection:
-            click.echo(
-                _SAMPLE.format(
-                    readings=poster.reached,
-                    vehicles=len(simulation.fleet.vehicles),
-                    meters=len(simulation.fleet.chargers),
-                    start=plan.start,
-                    seconds=posted,
-                    rate=poster.reached / posted,
-                    settling=time.monotonic() - began - posted,
-                    faults=_faults(plan),
-                    name=connection.info.dbname,
-                    seed=plan.seed,
-                    options=options,
-                )
-            )
-            if live:
-                click.echo(_LIVE)
-                _go_on(connection, chain([left], hours), console)
     finally:
         poster.close()
+    embedded = settings.database_url() is None
+    click.echo(
+        _SAMPLE.format(
+            readings=poster.reached,
+            vehicles=len(simulation.fleet.vehicles),
+            meters=len(simulation.fleet.chargers),
+            start=plan.start,
+            seconds=posted,
+            rate=poster.reached / posted,
+            settling=time.monotonic() - began - posted,
+            faults=_faults(plan),
+            psql=f"psql \"$(wattledger db url | sed 's|/wattledger$|/{database.NAME}|')\""
+            if embedded
+            else 'psql "$DATABASE_URL"',
+            options=place.mark.options,
+            removal="wattledger demo --destroy" if embedded else "drop the database",
+        )
+    )
+    return left
 
 
 def _faults(plan: Plan) -> str:
@@ -164,20 +218,25 @@ def _faults(plan: Plan) -> str:
 
 
 def _post(
-    poster: posting.Poster, hours: Iterator[Hour], plan: Plan, end: datetime, console: Console
+    poster: posting.Poster,
+    hours: Iterator[Hour],
+    place: database.Demonstration,
+    end: datetime,
+    console: Console,
 ) -> Hour:
     text, bar, count = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with Progress(text, bar, count, TimeElapsedColumn(), console=console) as progress:
         # hours are known beforehand, readings are not
-        total = int((end - plan.start).total_seconds() // 3600)
+        total = max(0, int((end - place.mark.start).total_seconds() // 3600))
+        first = int(place.mark.start.timestamp()) // 3600
         task = progress.add_task("posting", total=total)
 
         def told(hour: int) -> None:
-            done = hour - plan.first_minute // 60
+            place.reach(poster.written)
             name = f"posting: {poster.reached:,} readings, hours"
-            progress.update(task, completed=min(done, total), description=name)
+            progress.update(task, completed=min(hour - first, total), description=name)
 
-        return posting.post_all(poster, hours, end, told)
+        return posting.post_all(poster, hours, place.mark.posted, end, told)
 
 
 def _settle(poster: posting.Poster, console: Console) -> None:
@@ -185,19 +244,39 @@ def _settle(poster: posting.Poster, console: Console) -> None:
         poster.settle(lambda left: status.update(f"settling: {left:,} days of devices are left"))
 
 
-def _go_on(connection: posting.Connection, hours: Iterator[Hour], console: Console) -> None:
-    """Post what arrives, each second, until the process is stopped."""
-    posted = 0
-    with console.status("live") as status:
-        for hour in hours:
-            later = hour
-            while True:
-                now = posting.now_second()
-                due, later = posting.parted(later, now)
-                posting.post_now(connection, due)
-                posted += len(due.meters) + len(due.vehicles)
-                status.update(f"live: {posted:,} readings")
-                posting.settle(connection, lambda _: None)
-                if now >= (hour.number + 1) * 3600:
-                    break
-                time.sleep(1)
+def _post_present(place: database.Demonstration, hours: Iterator[Hour], port: int) -> None:
+    """Post to a service what arrives, each second, until the process is stopped."""
+    began, posted, links = time.monotonic(), 0, 0
+    with posting.connect(place.admin) as connection:
+        row = connection.execute(_MAKE_KEY).fetchone()
+        assert row is not None  # noqa: S101  the function returns one row
+        key_id, key = row
+        try:
+            with live.Service(place.service, key, port) as service:
+                click.echo(_LIVE.format(base=service.base, key=key))
+                with Console().status("live") as status:
+                    for hour in hours:
+                        for due in _due(hour):
+                            service.post(due)
+                            posting.record_exchanges(connection, due.exchanges)
+                            posted += len(due.meters) + len(due.vehicles)
+                            links += len(due.links)
+                            status.update(f"live: {posted:,} readings")
+                        place.reach(hour.number + 1)
+        except KeyboardInterrupt:
+            minutes = (time.monotonic() - began) / 60
+            click.echo(_STOPPED.format(minutes=minutes, posted=posted, links=links))
+        finally:
+            connection.execute("SELECT ops.revoke_key(%s::text)", [key_id])
+
+
+def _due(hour: Hour) -> Iterator[Hour]:
+    """What arrives of an hour, second by second, until it is over."""
+    later = hour
+    while True:
+        now = posting.now_second()
+        due, later = posting.parted(later, now)
+        yield due
+        if now >= (hour.number + 1) * 3600:
+            return
+        time.sleep(1)

@@ -26,7 +26,14 @@ FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[])
     AS l (vehicle_id, meter_id, since, until)
 """
 _EXCHANGE = """
-SELECT ops.record_exchange(%s::text, %s::timestamptz, %s::numeric, %s::numeric, %s::text)
+SELECT ops.record_exchange(e.device, e.at, e.final, e.initial, 'the work order of the simulation')
+FROM (VALUES (%s::text, %s::timestamptz, %s::numeric, %s::numeric))
+    AS e (device, at, final, initial)
+-- one that goes on after it was killed may have recorded it already
+WHERE NOT EXISTS (
+    SELECT FROM ops.ledger_records AS r
+    WHERE r.record = 'exchange' AND r.device = e.device AND r.happened_at = e.at
+)
 """
 
 
@@ -37,7 +44,8 @@ class Refused(Exception):
 class Poster:
     """Two connections that write side by side: one has the meters, one the vehicles.
 
-    `reached` counts the readings that were posted, duplicates included.
+    `reached` counts the readings that were posted, duplicates included; all that arrived before the
+    hour `written`, counted since 1970, is stored.
     """
 
     def __init__(self, url: str) -> None:
@@ -45,6 +53,7 @@ class Poster:
         self._pool = ThreadPoolExecutor(2)
         self._waiting: tuple[Future[None], ...] = ()
         self.reached = 0
+        self.written = 0
 
     def close(self) -> None:
         """Wait for what is under way, and close."""
@@ -61,6 +70,7 @@ class Poster:
         vehicles = [sent for hour in hours for sent in hour.vehicles]
         meter_arrays, vehicle_arrays = _arrays(meters, METER), _arrays(vehicles, VEHICLE)
         self.finish()
+        self.written = hours[0].number
         put_links(self._meters, [link for hour in hours for link in hour.links])
         self._waiting = (
             self._pool.submit(_write, self._meters, calls.METERS, meter_arrays, meters),
@@ -88,17 +98,24 @@ class Poster:
 
 
 def post_all(
-    poster: Poster, hours: Iterator[Hour], until: datetime, told: Callable[[int], None]
+    poster: Poster,
+    hours: Iterator[Hour],
+    since: datetime,
+    until: datetime,
+    told: Callable[[int], None],
 ) -> Hour:
-    """Post what arrives up to a time, the oldest first; return what is left of the last hour.
+    """Post what arrives from a full hour to a time, in order; return what is left of the last hour.
 
-    `told` is called with the hour after each group.
+    `told` is called with an hour now and then: how far it got.
     """
     end = int(until.timestamp())
     group: list[Hour] = []
     for hour in hours:
         if (hour.number + 1) * 3600 > end:
             break
+        if (hour.number + 1) * 3600 <= since.timestamp():
+            told(hour.number)
+            continue
         group.append(hour)
         if sum(len(one.meters) + len(one.vehicles) for one in group) >= _GROUP:
             poster.post(group)
@@ -109,6 +126,7 @@ def post_all(
     now, later = parted(hour, end)
     poster.post([*group, now])
     poster.finish()
+    poster.written = hour.number
     told(hour.number)
     return later
 
@@ -150,9 +168,7 @@ def record_exchanges(connection: Connection, exchanges: Sequence[Exchange]) -> N
     """Record meters that were replaced, as a DBA does."""
     for one in exchanges:
         kwh = (Decimal(one.final) / 10**6, Decimal(one.initial) / 10**6)
-        connection.execute(
-            _EXCHANGE, [one.device, one.at, *kwh, "the work order of the simulation"]
-        )
+        connection.execute(_EXCHANGE, [one.device, one.at, *kwh])
 
 
 def settle(connection: Connection, told: Callable[[int], None]) -> None:

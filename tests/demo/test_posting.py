@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import timedelta
 
-from service.demo import failing, posting
+from service.demo import failing, live, posting
 from service.demo.channel import Row
 from service.demo.plan import Plan
 from service.demo.simulation import Hour, Simulation
 from service.ingest.arrays import adapt
 from tests.support.fold import Exchange, Reading, fold
+from tests.support.keys import make_key
 from tests.support.ledger import settle
 from tests.support.readings import NOW, Connection
 
@@ -90,3 +91,22 @@ def test_sending_it_again_changes_nothing(db: Connection):
     posting.post_now(db, together([Hour(one.number, one.meters, one.vehicles) for one in hours]))
     settle(db)
     assert (energies(db, "meter"), energies(db, "vehicle")) == before
+
+
+def test_what_is_posted_over_http_is_the_truth_too(database_url: str):
+    simulation = Simulation(Plan(START, seed=13, vehicles=10, days=1))
+    whole = together([*simulation.run(), *simulation.rest()])
+    with live.Service(database_url, make_key(database_url), 0) as service:
+        service.post(whole)
+    with posting.connect(database_url) as db:
+        settle(db)
+        found = {side: energies(db, side) for side in ("meter", "vehicle")}
+        (links,) = db.execute("SELECT count(*) FROM telemetry.charging_link").fetchone()
+    assert {
+        key: device.told for key, device in simulation.truth.devices.items() if device.told
+    } == {
+        (side, name): sum(by_hour.values())
+        for side, devices in found.items()
+        for name, by_hour in devices.items()
+    }
+    assert links == len(simulation.truth.sessions)
