@@ -6,6 +6,7 @@ grid and into the battery. Look whether you would take it for real. docs/demo.md
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -102,17 +103,25 @@ def _drawing(panels: list[tuple[str, str, list[float], tuple[str, ...]]]) -> str
     )
 
 
+def ticks_to(highest: float) -> list[float]:
+    """Round numbers at equal steps from 0 to what is not below the highest: two to five of them."""
+    size = 10.0 ** math.floor(math.log10(highest or 1))
+    step = next(size * part for part in (0.25, 0.5, 1, 2.5) if size * part * 4 >= highest)
+    return [step * number for number in range(math.ceil(highest / step) + 1)]
+
+
 def _panel(
     title: str, colour: str, values: list[float], labels: tuple[str, ...], y: int
 ) -> list[str]:
-    highest, bottom = max(values), y + _TOP + _HEIGHT
+    ticks, bottom = ticks_to(max(values)), y + _TOP + _HEIGHT
+    highest = ticks[-1]
     step = (_WIDTH - _LEFT - 20) / len(values)
     parts = [f'<text x="10" y="{y + 20}" font-weight="bold">{title}</text>']
-    for share in (0, 0.5, 1):
-        at = bottom - _HEIGHT * share
+    for tick in ticks:
+        at = bottom - _HEIGHT * tick / highest
         parts += [
             f'<line x1="{_LEFT}" x2="{_WIDTH - 20}" y1="{at}" y2="{at}" stroke="#ddd"/>',
-            f'<text x="{_LEFT - 8}" y="{at + 4}" text-anchor="end">{highest * share:.1f}</text>',
+            f'<text x="{_LEFT - 8}" y="{at + 4}" text-anchor="end">{tick:g}</text>',
         ]
     for place, value in enumerate(values):
         if value > highest / 1000:

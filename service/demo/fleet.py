@@ -8,9 +8,22 @@ from typing import Literal
 
 from service.demo.plan import Plan, dice
 
-SiteKind = Literal["home", "depot", "public", "fast"]
+SiteKind = Literal["home", "depot", "work", "public", "fast"]
 Kind = Literal["difference", "lifetime_register", "session_counter"]
-Habit = Literal["home", "depot", "street"]
+Habit = Literal["home", "depot", "work", "street"]
+# of ten vehicles; the same for each ten, so that small fleets have some of each
+_HABITS: tuple[Habit, ...] = (
+    "home",
+    "depot",
+    "home",
+    "depot",
+    "home",
+    "work",
+    "home",
+    "depot",
+    "work",
+    "street",
+)
 
 
 @dataclass(frozen=True)
@@ -81,12 +94,10 @@ class Fleet:
 
 
 def build(plan: Plan) -> Fleet:
-    """The fleet of a plan: half of it at home, a third at depots, the rest on public plugs."""
+    """The fleet of a plan: most at home and at depots, some at work, the rest on public plugs."""
     fleet = Fleet()
     for number in range(plan.vehicles):
-        place = number % 10
-        habit: Habit = "home" if place in (0, 2, 4, 6, 8) else "street" if place == 9 else "depot"
-        _add_vehicle(plan, fleet, number, habit)
+        _add_vehicle(plan, fleet, number, _HABITS[number % 10])
     for number in range(2 + plan.vehicles // 40):
         _add_site(plan, fleet, f"PUB-{number + 1:02d}", "public", [22.0] * (2 + number % 3))
     for number in range(1 + plan.vehicles // 100):
@@ -98,7 +109,7 @@ def _add_vehicle(plan: Plan, fleet: Fleet, number: int, habit: Habit) -> None:
     random = dice(plan.seed, "vehicle", number)
     if habit == "depot":
         # about ten vans share eight points
-        place = f"DEP-{number // 25 + 1:02d}"
+        place = f"DEP-{number // 33 + 1:02d}"
         if place not in fleet.sites:
             _add_site(plan, fleet, place, "depot", [4.6] * 6 + [11.0] * 2)
         capacity, onboard = random.choice(((60.0, 11.0), (75.0, 11.0), (90.0, 22.0)))
@@ -112,6 +123,11 @@ def _add_vehicle(plan: Plan, fleet: Fleet, number: int, habit: Habit) -> None:
         place = f"HOME-{number + 1:03d}"
         if habit == "home" and number % 12 == 6:
             place = f"HOME-{number - 1:03d}"
+        if habit == "work":
+            # twelve colleagues share eight points
+            place = f"WORK-{number // 60 + 1:02d}"
+            if place not in fleet.sites:
+                _add_site(plan, fleet, place, "work", [11.0] * 8)
         if habit == "home" and place not in fleet.sites:
             power = random.choice((2.3, 3.7, 3.7, 3.7, 7.4, 7.4, 11.0, 11.0))
             _add_site(plan, fleet, place, "home", [power])

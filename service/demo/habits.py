@@ -42,6 +42,12 @@ def wishes(vehicle: Vehicle, weekday: int, soc: float, random: Random) -> list[W
         if soc < 0.45 or random.random() < 0.55:
             begin = spread(random, 960, 1320) if weekday < 5 else spread(random, 720, 1320)
             wanted.append(Wish(begin, 1440 + spread(random, 360, 510), "home", vehicle.target))
+    elif vehicle.habit == "work":
+        # those who were at the plugs first leave them at noon, or when they go home
+        if weekday < 5 and (soc < 0.7 or random.random() < 0.5):
+            begin = spread(random, 360, 540)
+            end = spread(random, 690, 780) if random.random() < 0.4 else spread(random, 930, 1080)
+            wanted.append(Wish(begin, end, "work", vehicle.target))
     elif vehicle.habit == "depot":
         if soc < 0.85:
             begin = spread(random, 870, 1110)

@@ -106,7 +106,7 @@ class Days:
         self, vehicle: Vehicle, wish: Wish, since: int, random: Random
     ) -> tuple[Charger | None, int]:
         """A charger and when it is had: the first that is free, else the one that is free first."""
-        if wish.kind in ("home", "depot"):
+        if wish.kind in ("home", "depot", "work"):
             site = vehicle.place
         else:
             site = random.choice(self._fleet.sites_of(wish.kind))
