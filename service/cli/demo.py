@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from service import settings
 from service.database.conninfo import reason
-from service.demo import database, live, posting
+from service.demo import database, failing, live, posting
 from service.demo.mark import Mark
 from service.demo.plan import Plan
 from service.demo.simulation import Hour, Simulation
@@ -57,7 +57,7 @@ SELECT c.key_id, c.key FROM ops.create_key(ARRAY['admin'], note => 'made by watt
 @click.option("--days", type=click.IntRange(1, 80), default=30, show_default=True, help="How long.")
 @click.option(
     "--vehicles",
-    type=click.IntRange(20, 5000),
+    type=click.IntRange(1, 5000),
     default=200,
     show_default=True,
     help="How many; chargers follow from that.",
@@ -68,7 +68,11 @@ SELECT c.key_id, c.key FROM ops.create_key(ARRAY['admin'], note => 'made by watt
     type=click.DateTime(["%Y-%m-%d"]),
     help="The first day, in UTC; --days before today unless told.",
 )
-@click.option("--all-faults", is_flag=True, help="One fault of every kind, not three chargers.")
+@click.option(
+    "--all-faults",
+    is_flag=True,
+    help="One fault of each kind that the fleet has a charger for, not three chargers.",
+)
 @click.option("--no-live", is_flag=True, help="End when the past is posted.")
 @click.option(
     "--port",
@@ -105,7 +109,8 @@ def demo(
     Stopped or killed, it goes on where it was when it is called with the same options again.
 
     --truth prints JSON lines: each fault, what flowed through each device by hour, and each session
-    with what a judge should say of it. Energies are in milliwatt-hours.
+    with what a judge should say of it. Energies are in milliwatt-hours. A fleet of few vehicles may
+    have no charger for a kind of fault: lines of "left_out" name those.
     """
     if destroy:
         _destroy()
@@ -116,7 +121,7 @@ def demo(
         raise click.BadParameter("that day is yet to come", param_hint="--start")
     mark = Mark(seed, vehicles, days, first, all_faults, first)
     if truth:
-        _print_truth(mark.plan())
+        _print_truth(mark)
         return
     # asked to end, it does so as after Ctrl-C
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -146,9 +151,11 @@ def _destroy() -> None:
     click.echo(f"removed {database.NAME}" if there else f"there is no {database.NAME}")
 
 
-def _print_truth(plan: Plan) -> None:
-    simulation = Simulation(plan)
+def _print_truth(mark: Mark) -> None:
+    simulation = Simulation(mark.plan())
     simulation.run()
+    for name in failing.left_out(simulation.plan) if mark.all_faults else ():
+        click.echo(json.dumps({"truth": "left_out", "name": name, "why": "too few chargers"}))
     for line in simulation.truth.lines():
         click.echo(json.dumps(line))
 
@@ -197,7 +204,7 @@ def _post_past(
             seconds=posted,
             rate=poster.reached / posted,
             settling=time.monotonic() - began - posted,
-            faults=_faults(plan),
+            faults=_faults(place.mark, plan),
             psql=f"psql \"$(wattledger db url | sed 's|/wattledger$|/{database.NAME}|')\""
             if embedded
             else 'psql "$DATABASE_URL"',
@@ -208,12 +215,14 @@ def _post_past(
     return left
 
 
-def _faults(plan: Plan) -> str:
-    lines = (
+def _faults(mark: Mark, plan: Plan) -> str:
+    lines = [
         f"  {fault.name.replace('_', ' '):<16} {', '.join(fault.devices) or 'all'} from"
         f" {fault.since:%Y-%m-%d %H:%M} on: {fault.judged}\n"
         for fault in plan.faults
-    )
+    ]
+    if mark.all_faults and (names := failing.left_out(plan)):
+        lines.append(f"  left out, for want of chargers: {', '.join(names).replace('_', ' ')}\n")
     return "".join(lines)
 
 

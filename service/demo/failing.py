@@ -2,74 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 from service.demo.faults import Fault, Name
-from service.demo.fleet import Charger, Fleet, build
+from service.demo.fleet import Fleet, build
 from service.demo.plan import Plan
 
 
 def with_three(plan: Plan) -> Plan:
     """A plan in which one charger drops, one drifts, and the counter of one stands still."""
-    return _with(plan, _chosen(plan, build(plan))[:3])
+    return _with(plan, _NAMES[:3])
 
 
 def with_all(plan: Plan) -> Plan:
-    """A plan with one fault of every name."""
-    return _with(plan, _chosen(plan, build(plan)))
+    """A plan with one fault of every name that its fleet has a device for."""
+    return _with(plan, _NAMES)
 
 
-def _with(plan: Plan, faults: list[Fault]) -> Plan:
+def left_out(plan: Plan) -> list[Name]:
+    """Names of which a plan with all of them has no fault: its fleet has no device for those."""
+    return [name for name in _NAMES if name not in {fault.name for fault in with_all(plan).faults}]
+
+
+def _with(plan: Plan, names: Sequence[Name]) -> Plan:
+    choice = _Choice(build(plan))
+    faults = [fault for name in names if (fault := _fault(plan, choice, name))]
     return replace(plan, faults=tuple(faults))
 
 
-def _chosen(plan: Plan, fleet: Fleet) -> list[Fault]:
-    """Faults on chargers that are in use and report well, no two on one."""
-    left = [
-        charger for charger in fleet.chargers.values() if charger.site_kind in ("depot", "home")
-    ]
-    # those that report well first, since a hole would hide what is wrong
-    left.sort(key=lambda one: (one.manner.lost > 0, one.manner.minutes, one.max_kw < 3))
+# when each begins, as a share of the plan's days, and how many devices it takes
+_PARTS: dict[Name, tuple[float, int]] = {
+    "charger_step": (0.6, 1),
+    "slow_drift": (0.05, 1),
+    "frozen_counter": (0.75, 1),
+    "register_reset": (0.5, 1),
+    "glitch_run": (0.4, 1),
+    "rollover": (0.0, 1),
+    "meter_exchanged": (0.55, 1),
+    "swapped_meters": (0.7, 2),
+    "wrong_link": (0.65, 2),
+    "silent_device": (0.8, 1),
+    "cold_week": (0.3, 0),
+}
+_NAMES = tuple(_PARTS)
+_OF_REGISTERS = ("frozen_counter", "register_reset", "glitch_run", "rollover", "meter_exchanged")
 
-    def take(fits: Callable[[Charger], bool]) -> str | None:
-        found = next((one for one in left if fits(one)), None)
-        if found is None:
-            return None
-        left.remove(found)
-        return found.meter_id
 
-    def depot(charger: Charger) -> bool:
-        return charger.site_kind == "depot"
+def _fault(plan: Plan, choice: _Choice, name: Name) -> Fault | None:
+    part, count = _PARTS[name]
+    if name == "silent_device":
+        devices = [choice.vehicle()]
+    elif name == "cold_week":
+        devices = []
+    else:
+        devices = choice.meters(count, registers=name in _OF_REGISTERS)
+    if len(devices) < count:
+        return None
+    # at noon, so that nobody charges at a depot or at home
+    since = plan.start + timedelta(days=int(plan.days * part), hours=12, minutes=7)
+    until = since + timedelta(days=min(7, plan.days / 4)) if name == "cold_week" else None
+    return Fault(name, tuple(devices), since, until)
 
-    def register(charger: Charger) -> bool:
-        return charger.manner.kind == "lifetime_register"
 
-    def fault(
-        name: Name, part: float, *devices: str | None, days: float | None = None
-    ) -> Fault | None:
-        found = tuple(device for device in devices if device)
-        if len(found) < len(devices):
-            # a small fleet has not enough chargers
-            return None
-        # at noon, so that nobody charges at a depot or at home
-        day = plan.start + timedelta(days=int(plan.days * part))
-        since = day + timedelta(hours=12, minutes=7)
-        return Fault(name, found, since, since + timedelta(days=days) if days else None)
+class _Choice:
+    """Chargers that are in use and report well, no two faults on one; then those used less."""
 
-    vehicle = next(v for v in fleet.vehicles.values() if v.habit == "home" and v.manner.lost == 0)
-    chosen = [
-        fault("charger_step", 0.6, take(depot)),
-        fault("slow_drift", 0.05, take(depot)),
-        fault("frozen_counter", 0.75, take(register)),
-        fault("register_reset", 0.5, take(register)),
-        fault("glitch_run", 0.4, take(register)),
-        fault("rollover", 0.0, take(lambda one: depot(one) and register(one))),
-        fault("meter_exchanged", 0.55, take(register)),
-        fault("swapped_meters", 0.7, take(depot), take(depot)),
-        fault("wrong_link", 0.65, take(depot), take(depot)),
-        fault("silent_device", 0.8, vehicle.vehicle_id),
-        fault("cold_week", 0.3, days=min(7, plan.days / 4)),
-    ]
-    return [one for one in chosen if one]
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        used = {vehicle.habit for vehicle in fleet.vehicles.values()}
+        kinds = {"depot", "home", "work", *(["public"] if "street" in used else [])}
+        self._left = [one for one in fleet.chargers.values() if one.site_kind in kinds]
+        # those that report well first, since a hole would hide what is wrong
+        order = ("depot", "home", "work", "public")
+        self._left.sort(
+            key=lambda one: (
+                order.index(one.site_kind) > 1,
+                one.manner.lost > 0,
+                one.manner.in_tunnel,
+                one.manner.minutes,
+                one.max_kw < 3,
+                order.index(one.site_kind),
+            )
+        )
+
+    def meters(self, count: int, *, registers: bool) -> list[str]:
+        """So many of one kind of site, no longer to be had then; fewer: there are not enough."""
+        fit = [one for one in self._left if not registers or one.manner.kind == "lifetime_register"]
+        # two that are swapped are beside each other, if there are such
+        for first in fit:
+            found = [one for one in fit if one.site == first.site][:count]
+            if len(found) == count:
+                break
+        else:
+            found = fit[:count]
+        if len(found) == count:
+            for one in found:
+                self._left.remove(one)
+        return [one.meter_id for one in found]
+
+    def vehicle(self) -> str:
+        """One that charges at home and is heard well, if there is such."""
+        best = min(
+            self._fleet.vehicles.values(),
+            key=lambda one: (one.habit != "home", one.manner.lost > 0, one.vehicle_id),
+        )
+        return best.vehicle_id

@@ -9,12 +9,13 @@ import sys
 from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.demo import failing
-from service.demo.faults import Fault
+from service.demo.faults import Fault, Name
 from service.demo.plan import Plan
 from service.demo.simulation import Hour, Simulation
 
@@ -165,6 +166,37 @@ def test_a_charger_that_drops_stores_less_from_its_day_on():
         if one.meter_id in names and one.since >= since and one.battery >= 5_000_000
     }
     assert verdicts == {"degraded"}
+
+
+@settings(max_examples=10, deadline=None)
+@given(SEEDS, st.integers(1, 12))
+def test_every_fault_that_has_a_device_is_placed_once(seed: int, vehicles: int):
+    plan = replace(PLAN, seed=seed, vehicles=vehicles)
+    faults = failing.with_all(plan).faults
+    names = {fault.name for fault in faults}
+    left_out = set(failing.left_out(plan))
+    assert names | left_out == set(get_args(Name))
+    assert not names & left_out
+    assert names >= {"charger_step", "silent_device", "cold_week"}
+    # its vans and colleagues have eight points each
+    assert vehicles < 8 or not left_out
+    meters = [name for one in faults for name in one.devices if name.startswith("M-")]
+    assert len(meters) == len(set(meters))
+    # a charger that nobody comes to would be faulty unseen
+    assert vehicles > 9 or not any(name.startswith("M-PUB") for name in meters)
+
+
+def test_mornings_are_not_empty_where_people_charge_at_work():
+    simulation = Simulation(Plan(START, seed=4, vehicles=30, days=1))
+    simulation.run()
+    energy = defaultdict[str, int](int)
+    for session in simulation.truth.sessions:
+        if session.meter_id.startswith("M-WORK"):
+            assert 6 <= session.since.hour < 13
+            energy["work"] += session.grid
+        elif session.since.hour < 12:
+            energy["elsewhere"] += session.grid
+    assert energy["work"] > energy["elsewhere"]
 
 
 def test_what_is_told_of_a_register_is_what_flowed_since_its_first_reading():
