@@ -2,7 +2,7 @@
 
 Simulates a fleet with one fault of each kind, posts it into a new database, settles it, and asks
 for verdicts: api.performance of each charge's time, bi.register_event of each register. Prints how
-many were right, wrong and missing, by what was true.
+many were right, wrong and missing, by what was true and by kind of fault.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def compare(
     wrong = Counter[tuple[str, str]]()
     for key, verdict in true.items():
         said = told.get(key)
-        if said == verdict:
+        if said is not None and said == verdict:
             scores[verdict]["right"] += 1
         elif said in _SILENT:
             scores[verdict]["missing"] += 1
@@ -84,6 +84,16 @@ def event_scores(connection: psycopg.Connection, plan: Plan) -> dict[str, Counte
     return scores
 
 
+def by_fault(sessions: Sequence[SessionTruth], told: dict[str, str]) -> dict[str, Counter[str]]:
+    """The same by kind of fault; those of a session with several count for each."""
+    scores = defaultdict[str, Counter[str]](Counter)
+    for one in sessions:
+        for name in one.faults or ("none",):
+            for counted in compare({one.session_id: one.verdict}, told)[0].values():
+                scores[name] += counted
+    return scores
+
+
 def main() -> None:
     """Print the score."""
     parser = argparse.ArgumentParser("python -m tests.score", description=__doc__)
@@ -106,11 +116,19 @@ def main() -> None:
             with posting.connect(url) as connection:
                 sessions = simulation.truth.sessions
                 true = {one.session_id: one.verdict for one in sessions}
-                scores, wrong = compare(true, told(connection, sessions))
+                said = told(connection, sessions)
+                scores, wrong = compare(true, said)
                 events = event_scores(connection, plan)
     finally:
         started.stop()
-    show(plan, {"charge": scores, "register": events}, wrong)
+    kinds = by_fault(sessions, said)
+    for fault in plan.faults:
+        # those of registers are told by their events; the cold is none
+        if fault.judged in EVENTS:
+            kinds[fault.name] = events[fault.judged]
+        elif fault.name != "cold_week":
+            kinds.setdefault(fault.name, Counter())
+    show(plan, {"charge": scores, "register": events, "fault": kinds}, wrong)
 
 
 def show(
