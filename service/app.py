@@ -124,7 +124,7 @@ def create_app(
     def provide_readiness(state: State) -> Database:
         return state.readiness
 
-    app = Litestar(
+    return Litestar(
         route_handlers=[
             endpoint.route,
             page.assets(),
@@ -146,8 +146,6 @@ def create_app(
         logging_config=_LOGGING,
         state=State({"settings": settings}),
     )
-    document.complete(app)
-    return app
 
 
 def logged(app: Litestar, settings: Settings, stream: IO[str] | None = None) -> Front:

@@ -1,10 +1,11 @@
 """Document of the API: Litestar's own, and what it cannot know of our routes."""
 
 from decimal import Decimal
+from typing import Any
 
-from litestar import Litestar
 from litestar._openapi.schema_generation import SchemaCreator
 from litestar.openapi.spec import (
+    OpenAPI,
     OpenAPIMediaType,
     Operation,
     Parameter,
@@ -34,9 +35,17 @@ _ANSWERS = {
 }
 
 
-def complete(app: Litestar) -> None:
+class Document(OpenAPI):
+    """Litestar's document, completed when it is first asked for: to start needs none of it."""
+
+    def to_schema(self) -> dict[str, Any]:
+        """The whole document; Litestar asks once, on the event loop, and keeps the answer."""
+        complete(self)
+        return super().to_schema()
+
+
+def complete(schema: OpenAPI) -> None:
     """Add what Litestar cannot know: the hot path, errors, and what our own code reads."""
-    schema = app.openapi_schema
     paths = schema.paths or {}
     named = schema.components.schemas
     derived = common.schemas() | ingest.schemas() | shapes.of_structs(NewLink)

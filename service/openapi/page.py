@@ -8,12 +8,13 @@ from typing import Any
 from litestar import Router
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin
-from litestar.openapi.spec import Components, License, SecurityScheme, Tag
+from litestar.openapi.spec import Components, License, OpenAPI, SecurityScheme, Tag
 from litestar.static_files import (
     create_static_files_router,  # pyright: ignore[reportUnknownVariableType]
 )
 
 from service.keys.guard import OPEN
+from service.openapi.document import Document
 
 PATH = "/docs"
 _ASSETS = f"{PATH}/assets"
@@ -53,9 +54,17 @@ class _Page(SwaggerRenderPlugin):
         return page.replace(f'="{_ASSETS}/'.encode(), f'="{_root(request)}{_ASSETS}/'.encode())
 
 
+class _Config(OpenAPIConfig):
+    """What Litestar starts a document from: its head, in a document that completes itself."""
+
+    def to_openapi_schema(self) -> OpenAPI:
+        """The head alone; Litestar adds paths and schemas."""
+        return Document(**vars(super().to_openapi_schema()))
+
+
 def config() -> OpenAPIConfig:
     """The document's head, and its page with assets that we serve ourselves."""
-    return OpenAPIConfig(
+    return _Config(
         title="Wattledger",
         version=version("wattledger"),
         description="The ledger of a charging fleet's energy: AC drawn from the grid, DC that"

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jsonschema
 import msgspec
 import openapi_spec_validator
 import pytest
+from litestar.openapi.spec import OpenAPI
 from litestar.routes import HTTPRoute
 
 from service.http.problem import Fault
 from service.ingest.answers import AllRefused, PartialReceipt, Receipt
+from service.openapi import document as openapi_document
 from service.wire import Refusal
 
 FORMS = {
@@ -44,6 +47,20 @@ def examples(node: Any) -> Iterator[tuple[dict[str, Any], Any]]:
     elif isinstance(node, list):
         for child in node:
             yield from examples(child)
+
+
+def test_the_document_is_made_once_and_not_before_it_is_asked_for(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[OpenAPI] = []
+    complete = openapi_document.complete
+    monkeypatch.setattr(openapi_document, "complete", lambda it: (made.append(it), complete(it)))
+    client.get("/health/ready")
+    assert made == []
+    with ThreadPoolExecutor(8) as several:
+        answers = list(several.map(client.get, ["/docs", "/docs/openapi.json"] * 4))
+    assert len(made) == 1
+    assert len({answer.content for answer in answers}) == 2
 
 
 def test_the_document_is_valid_openapi(document: dict[str, Any]) -> None:
