@@ -21,7 +21,7 @@ test *arguments: _development
 quick *arguments: _development
     @"{{bin}}/pytest" -n auto -m "not slow and not hypothesis" tests/wire tests/sql "$@"
 
-# run all the tests, with the long forms of chaos, soak, kills, fuzz and schemathesis
+# run all the tests, with the long forms of chaos, soak, kills, fuzz, properties and schemathesis
 test-all *arguments: _development
     @"{{bin}}/pytest" -n auto "$@"
 

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.support import server
+from tests.support import examples, server
 from tests.support.server import Server
 from tests.support.spreading import ByFileAndEngine
 
@@ -26,6 +26,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFileAndEng
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # before a test is imported, and in the workers of xdist too
+    if "not slow" in config.option.markexpr:
+        examples.shorten()
     # once a run: the workers of xdist inherit the environment of the process that started them
     if not hasattr(config, "workerinput") and not config.option.collectonly:
         # hundreds of processes follow, and one that finds all compiled starts three times as fast

@@ -10,10 +10,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import HealthCheck, Phase, given, note
 from hypothesis import strategies as st
 
 from tests.ledger.histories import SETTINGS, Settings, histories, records
+from tests.support.examples import examples
 from tests.support.fold import Exchange, Reading, Record
 from tests.support.ledger import (
     Device,
@@ -122,9 +123,8 @@ def play(
 
 
 @ON_SERVER
-@settings(
-    max_examples=150,
-    deadline=None,
+@examples(
+    150,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
@@ -137,9 +137,8 @@ def test_any_history_in_any_order_comes_to_what_the_plain_fold_says(
 
 @pytest.mark.slow_on_webassembly
 @ON_WEBASSEMBLY
-@settings(
-    max_examples=40,
-    deadline=None,
+@examples(
+    40,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
@@ -149,9 +148,8 @@ def test_so_it_does_on_the_community_edition(db: Connection, case: Any) -> None:
 
 
 @pytest.mark.slow_on_webassembly
-@settings(
-    max_examples=30,
-    deadline=None,
+@examples(
+    30,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
@@ -203,9 +201,8 @@ def settle_once_more(db: Connection) -> None:
 
 
 @ON_SERVER
-@settings(
-    max_examples=25,
-    deadline=None,
+@examples(
+    25,
     suppress_health_check=list(HealthCheck),
     # a race need not be lost again
     phases=[Phase.explicit, Phase.reuse, Phase.generate],

@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.database.errors import DatabaseUnavailable
@@ -19,6 +19,7 @@ from service.ingest.store import Outcome
 from service.ingest.writer import QueueFull, Writer
 from service.settings import Settings
 from service.wire import Batch, decode
+from tests.support.examples import examples
 from tests.support.http import meter, vehicle
 from tests.support.readings import (
     NOW,
@@ -100,7 +101,7 @@ READINGS = st.builds(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(requests=st.lists(st.lists(READINGS, min_size=1, max_size=5), min_size=1, max_size=12))
 def test_requests_written_together_give_what_they_give_one_by_one(
     database_server: Server, requests: list[list[dict[str, Any]]]

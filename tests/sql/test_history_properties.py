@@ -7,10 +7,11 @@ from datetime import timedelta
 from random import Random
 
 import psycopg
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
 
 from tests.support import rollups
+from tests.support.examples import examples
 from tests.support.readings import (
     NOW,
     Connection,
@@ -113,7 +114,7 @@ def check(connection: Connection, expected: Reference) -> None:
         ) == expected.totals(device_id)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(meters=METERS, vehicles=VEHICLES, random=st.randoms(use_true_random=False))
 def test_readings_in_any_order_batches_and_repetition_give_one_history(
     shared_connection: Connection, meters: dict, vehicles: dict, random: Random
@@ -136,9 +137,8 @@ def test_readings_in_any_order_batches_and_repetition_give_one_history(
         check(connection, Reference(meter_readings, vehicle_readings))
 
 
-@settings(
-    max_examples=15,
-    deadline=None,
+@examples(
+    15,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     # a race need not be lost again: a search for a smaller case takes minutes and tells nothing
     phases=[Phase.explicit, Phase.reuse, Phase.generate],

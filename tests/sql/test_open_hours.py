@@ -8,12 +8,13 @@ from random import Random
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from service.migrate import migrate
 from tests.sql.test_history_properties import batches
 from tests.support import rollups
+from tests.support.examples import examples
 from tests.support.readings import (
     NOW,
     Connection,
@@ -53,7 +54,7 @@ def stored(connection: Connection, table: str) -> list[tuple[datetime, int]]:
     ).fetchall()
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     meters=st.dictionaries(KEYS, st.none() | st.integers(0, 500), max_size=60),
     vehicles=st.dictionaries(KEYS, st.none() | st.integers(-50, 150), max_size=60),
@@ -142,9 +143,7 @@ HOURS = st.sets(st.integers(-48, 47), max_size=12)
 NUMBERS = count()
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seen=HOURS, missed=HOURS, kind=st.sampled_from(["meter", "vehicle"]))
 def test_a_refresh_counts_all_of_its_window_and_leaves_all_else_as_it_is(
     connection: Connection, seen: set[int], missed: set[int], kind: str

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from service.wire import MEDIA_TYPES, Batch, WireError, decode, raw_readings
 from service.wire.forms import FORMS
 from service.wire.readings import WireReading
+from tests.support.examples import examples
 from tests.wire.bodies import (
     COMPRESSORS,
     JSON,
@@ -132,6 +133,7 @@ def rows(batch: Batch) -> tuple[list[Any], list[Any]]:
     )
 
 
+@examples(100)
 @given(
     sent=st.lists(READINGS, min_size=1, max_size=20),
     media_type=MEDIA_TYPE,
@@ -168,6 +170,7 @@ def check_any(sent: bytes, media_type: str) -> None:
         assert all(value is None or math.isfinite(value) for value in measured)
 
 
+@examples(100)
 @given(sent=st.binary(), media_type=MEDIA_TYPE)
 @example(sent=b"\x81\x81\x80\x80\x80", media_type=MSGPACK)
 @example(sent=b"\x81\x91\x80\x80", media_type=MSGPACK)
@@ -176,6 +179,7 @@ def test_any_bytes_become_a_batch_or_one_of_our_errors(sent: bytes, media_type: 
     check_any(sent, media_type)
 
 
+@examples(100)
 @given(sent=st.binary(), encoding=st.sampled_from(sorted(COMPRESSORS)), step=st.integers(1, 10))
 def test_any_bytes_are_decompressed_or_one_of_our_errors(
     sent: bytes, encoding: str, step: int
@@ -184,6 +188,7 @@ def test_any_bytes_are_decompressed_or_one_of_our_errors(
         assert len(decompress(sent, encoding, max_bytes=100, step=step)) <= 100
 
 
+@examples(100)
 @given(
     sent=st.lists(READINGS, min_size=1, max_size=3),
     media_type=MEDIA_TYPE,
@@ -198,6 +203,7 @@ def test_readings_with_bytes_changed_become_a_batch_or_one_of_our_errors(
     check_any(good[:place] + bytes_in_place + good[place + 1 :], media_type)
 
 
+@examples(100)
 @given(sent=st.lists(NEARLY_READINGS | ANYTHING, max_size=5))
 def test_anything_in_json_becomes_a_batch_or_one_of_our_errors(sent: list[Any]) -> None:
     check_any(json.dumps(sent).encode(), JSON)
@@ -205,6 +211,7 @@ def test_anything_in_json_becomes_a_batch_or_one_of_our_errors(sent: list[Any]) 
     check_any(json.dumps(sent[:1] or None).encode(), JSON)
 
 
+@examples(100)
 @given(
     good=st.lists(READINGS, min_size=1, max_size=8),
     bad=st.sampled_from([{}, [], 5, None, "x"])
@@ -235,6 +242,7 @@ def test_a_corrupt_reading_is_refused_at_its_index_and_the_others_as_if_alone(
     assert tuple(without_place) == alone
 
 
+@examples(100)
 @given(
     reading=READINGS,
     added=st.sets(st.sampled_from([*ENERGIES, "session", "from"]), max_size=3),
@@ -264,6 +272,7 @@ def test_a_reading_is_taken_just_where_its_fields_are_those_of_one_form(
 
 
 @pytest.mark.parametrize("media_type", [JSON, MSGPACK])
+@examples(100)
 @given(reading=NEARLY_READINGS)
 def test_what_is_refused_is_refused_with_the_field_and_not_a_parsers_words(
     media_type: str, reading: Reading
