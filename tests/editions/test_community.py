@@ -12,10 +12,9 @@ import pytest
 
 from service.migrate import differences, edition, history, migrate
 from service.migrate.errors import MigrationError
-from service.settings import Settings
 from tests.editions.test_efficiency import fill
 from tests.editions.test_ops import fill_days, run_refresh_jobs
-from tests.service.test_writer import batch_of, submit_all
+from tests.service.test_writer import batch_of, write_all
 from tests.support import community, rollups
 from tests.support.community import Engine, EngineMissing, engine_with
 from tests.support.http import meter
@@ -242,7 +241,7 @@ def test_late_readings_beyond_the_decompression_limit_of_a_group_are_stored_in_s
         meter("L-0", day, kwhConsumedAc=0.7),
     ]
     requests = [batch_of(*sent[:4]), batch_of(*sent[4:])]
-    first, second = submit_all(community_url, requests, Settings(writers=1))
+    first, second = write_all(community_url, requests)
     assert first.refused == []
     assert [(refused.index, refused.reason) for refused in second.refused] == [(4, "conflict")]
     with psycopg.connect(community_url) as again:

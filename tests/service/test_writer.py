@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -14,8 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.concurrency import told
 from service.database.errors import DatabaseUnavailable
-from service.ingest.store import Outcome
+from service.ingest.line import Line
+from service.ingest.store import Outcome, Store
 from service.ingest.writer import QueueFull, Writer
 from service.settings import Settings
 from service.wire import Batch, decode
@@ -67,6 +70,20 @@ def submit_all(url: str, batches: list[Batch], options: Settings | None = None) 
         return await asyncio.gather(*(writer.submit(batch, 100) for batch in batches))
 
     return with_writer(url, use, options)
+
+
+def write_all(url: str, batches: list[Batch]) -> list[Outcome]:
+    """Put all at the same moment into a line that has one connection, and no other is made."""
+
+    async def run() -> list[Outcome]:
+        line = Line([Store(url, Settings())], group_readings=1000)
+        await line.start()
+        try:
+            return await asyncio.gather(*(told(partial(line.put, batch, 100)) for batch in batches))
+        finally:
+            await line.stop()
+
+    return asyncio.run(run())
 
 
 def submit_each(url: str, batches: list[Batch]) -> list[Outcome]:
