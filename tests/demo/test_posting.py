@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import timedelta
 
+import pytest
+
 from service.demo import failing, live, posting
 from service.demo.channel import Row
 from service.demo.plan import Plan
@@ -78,6 +80,7 @@ def test_energies_are_the_truth_of_what_was_sent(db: Connection):
         assert sum(folded.hours.values()) == mwh
 
 
+@pytest.mark.slow_on_webassembly
 def test_sending_it_again_changes_nothing(db: Connection):
     adapt(db)
     simulation = Simulation(Plan(START, seed=12, vehicles=10, days=1))

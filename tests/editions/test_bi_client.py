@@ -147,6 +147,7 @@ def test_a_driver_is_told_precision_and_scale(analyst: Connection) -> None:
     assert [(c.precision, c.scale) for c in cursor.description or ()] == [(None, None), (20, 6)]
 
 
+@pytest.mark.slow_on_webassembly
 def test_the_largest_sums_fit_into_their_digits(db: Connection) -> None:
     """An overflow would fail every query that meets it, not only the row that has it."""
     db.execute("UPDATE telemetry.dataset SET keep = NULL")

@@ -64,6 +64,7 @@ def touched(db: Connection, side: str) -> tuple[set[object], int]:
     return days, row[0]
 
 
+@pytest.mark.slow_on_webassembly
 @pytest.mark.parametrize("side", list(SIDES))
 def test_readings_that_come_again_touch_the_chunks_of_their_own_times_alone(
     db: Connection, side: str
@@ -82,6 +83,7 @@ def test_readings_that_come_again_touch_the_chunks_of_their_own_times_alone(
     assert relations <= 3
 
 
+@pytest.mark.slow_on_webassembly
 @pytest.mark.parametrize("side", list(SIDES))
 def test_each_reading_that_comes_again_is_told_what_stands(db: Connection, side: str) -> None:
     ingest, kind = SIDES[side]

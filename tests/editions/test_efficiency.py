@@ -8,9 +8,10 @@ from decimal import Decimal
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.readings import (
     NOW,
     Connection,
@@ -222,9 +223,8 @@ def overlap_free(
     return kept
 
 
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@pytest.mark.slow_on_webassembly
+@examples(30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     meters=st.dictionaries(
         st.tuples(st.sampled_from(["A", "B"]), MINUTES), st.integers(0, 10**7), max_size=60

@@ -75,6 +75,7 @@ def test_every_minute_is_in_the_day_of_its_local_date(history: Connection) -> No
             assert history.execute(WRONG, days).fetchall() == [], (zone, day, what)
 
 
+@pytest.mark.slow_on_webassembly
 def test_days_of_all_zones_are_right_around_every_change_of_clocks(history: Connection) -> None:
     changes = history.execute(
         f"""
@@ -103,6 +104,7 @@ def test_days_of_all_zones_are_right_around_every_change_of_clocks(history: Conn
         assert history.execute(WRONG, {**days, "step": "15 minutes"}).fetchall() == [], zone
 
 
+@pytest.mark.slow_on_webassembly
 def test_days_of_a_year_follow_each_other_without_gap(history: Connection) -> None:
     for zone in ("America/Havana", "Australia/Lord_Howe"):
         days = {"zone": zone, "first": "2026-01-01", "last": "2026-12-31", "step": "30 minutes"}

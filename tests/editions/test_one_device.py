@@ -85,6 +85,7 @@ QUESTIONS: dict[str, LiteralString] = {
 }
 
 
+@pytest.mark.slow_on_webassembly
 def test_what_is_asked_of_one_device_reads_no_more_rows_than_it_has_readings(
     db: Connection,
 ) -> None:
@@ -149,6 +150,7 @@ def test_what_is_asked_of_a_device_that_was_never_settled_reads_no_older_history
     assert found == (sum(placed[midnight + n * HOUR] for n in range(12)),)
 
 
+@pytest.mark.slow_on_webassembly
 def test_efficiency_is_what_plain_sql_makes_of_readings_and_links(db: Connection) -> None:
     fill(db, BEGIN, 4, minutes=7)
     changes = [

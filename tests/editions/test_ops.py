@@ -135,6 +135,7 @@ def test_without_confirmation_no_retention_changes_anything(
     assert db.execute("SELECT d::text FROM telemetry.dataset AS d ORDER BY 1").fetchall() == before
 
 
+@pytest.mark.slow_on_webassembly
 def test_lengthening_again_what_lost_nothing_loses_nothing(db: Connection) -> None:
     # older than what is kept in between, and not yet so old that it is dropped
     ingest_vehicles(db, [VehicleReading(ts=NOW - 32 * DAY)])

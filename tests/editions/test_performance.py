@@ -7,10 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from tests.editions.test_efficiency import DAY, HOUR, MINUTE, NOON, fill, overlap_free
+from tests.support.examples import examples
 from tests.support.fold import Reading
 from tests.support.ledger import Device, send, settle
 from tests.support.readings import (
@@ -70,9 +71,7 @@ def at(seconds: int) -> datetime:
     return BEGIN + timedelta(seconds=seconds)
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     meters=st.dictionaries(
         st.tuples(st.sampled_from(["A", "B"]), SECONDS), st.integers(0, 10**7), max_size=60
@@ -129,6 +128,7 @@ def keep_raw(db: Connection, keep: str) -> list[tuple[Any, ...]]:
     return listed
 
 
+@pytest.mark.slow_on_webassembly
 def test_a_window_older_than_raw_readings_is_rounded_to_hours_and_says_so(db: Connection) -> None:
     old = DAY - timedelta(days=30)
     link(db, "V-1", "M-1", None, old + 2 * HOUR + 40 * MINUTE)
@@ -163,6 +163,7 @@ def test_neighbouring_links_share_an_old_hour_without_gap_or_overlap(db: Connect
     assert rows == (Decimal(24),)
 
 
+@pytest.mark.slow_on_webassembly
 def test_a_window_older_than_the_hours_is_rounded_to_days_and_says_so(db: Connection) -> None:
     old = DAY - timedelta(days=60)
     link(db)
@@ -202,6 +203,7 @@ def test_hours_tell_what_is_not_settled_yet_and_hold_it(db: Connection) -> None:
     assert db.execute(ask, window).fetchall() == [(hour, 2, 0, 0, None) for hour in hours]
 
 
+@pytest.mark.slow_on_webassembly
 @pytest.mark.parametrize("hours", [1, 24, 80])
 def test_hours_of_performance_sum_up_to_performance(db: Connection, hours: int) -> None:
     begin = NOW.replace(minute=0) - 81 * HOUR

@@ -174,6 +174,7 @@ def tamper(db: Connection, energy_mwh: str, ts: Any) -> None:
     db.execute("RESET session_replication_role")
 
 
+@pytest.mark.slow_on_webassembly
 def test_verify_compares_what_is_kept_with_what_was_proven(db: Connection) -> None:
     fill(db)
     retain(db, "8 days")
@@ -195,6 +196,7 @@ def test_verify_compares_what_is_kept_with_what_was_proven(db: Connection) -> No
     ]
 
 
+@pytest.mark.slow_on_webassembly
 def test_verify_tells_what_it_cannot_check(db: Connection) -> None:
     fill(db)
     maintain(db)
@@ -215,6 +217,7 @@ def test_verify_tells_what_it_cannot_check(db: Connection) -> None:
     assert db.execute("SELECT * FROM ops.verify()").fetchall() == []
 
 
+@pytest.mark.slow_on_webassembly
 def test_a_longer_retention_before_anything_went_takes_all_times_again(db: Connection) -> None:
     fill(db)
     maintain(db)
@@ -230,6 +233,7 @@ def test_a_longer_retention_before_anything_went_takes_all_times_again(db: Conne
     assert ingest_meters(db, [MeterReading("M-2", NOON - 12 * DAY)]) == []
 
 
+@pytest.mark.slow_on_webassembly
 def test_verify_looks_at_all_that_is_left_of_either_side(db: Connection) -> None:
     fill(db)
     maintain(db)
@@ -282,6 +286,7 @@ def test_readings_are_not_written_from_an_old_snapshot(db: Connection) -> None:
         assert raised.value.sqlstate == "WL052"
 
 
+@pytest.mark.slow_on_webassembly
 def test_nobody_writes_readings_of_a_time_that_was_dropped(db: Connection) -> None:
     fill(db)
     retain(db, "8 days")

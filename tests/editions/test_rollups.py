@@ -8,12 +8,13 @@ from random import Random
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from tests.sql.test_history_properties import METERS, VEHICLES, batches
 from tests.support import rollups
 from tests.support.community import Engine
+from tests.support.examples import examples
 from tests.support.readings import (
     NOW,
     Connection,
@@ -38,9 +39,7 @@ def refresh(db: Connection, since: datetime = NOW - timedelta(days=80)) -> None:
     db.execute("CALL ops.refresh(%s, now())", [since])
 
 
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(meters=METERS, vehicles=VEHICLES, random=st.randoms(use_true_random=False))
 def test_readings_in_any_order_and_batches_give_the_rollups_that_raw_readings_give(
     db: Connection, meters: dict, vehicles: dict, random: Random
@@ -54,9 +53,7 @@ def test_readings_in_any_order_and_batches_give_the_rollups_that_raw_readings_gi
         assert db.execute("SELECT * FROM ops.verify('-infinity', 'infinity')").fetchall() == []
 
 
-@settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(meters=METERS, vehicles=VEHICLES, random=st.randoms(use_true_random=False))
 def test_readings_and_refreshes_in_any_order_give_the_same_rollups_after_the_last_refresh(
     engine: Engine, meters: dict, vehicles: dict, random: Random

@@ -72,6 +72,7 @@ def in_utc(value: Any) -> Any:
     return value.astimezone(UTC) if isinstance(value, datetime) else value
 
 
+@pytest.mark.slow_on_webassembly
 def test_every_answer_is_the_same_in_every_time_zone_of_a_session(filled: Connection) -> None:
     expected = answers(filled, "UTC")
     assert len(expected["SELECT * FROM ops.verify('-infinity')"]) == 2

@@ -189,6 +189,7 @@ def test_what_a_failing_device_is_settled_by_already_is_dropped(
     assert db.execute("SELECT * FROM ops.verify()").fetchall() == []
 
 
+@pytest.mark.slow_on_webassembly
 def test_a_device_that_cannot_be_settled_keeps_what_it_is_settled_by(db: Connection) -> None:
     failing, vehicle = new_device(), new_device("vehicle")
     for each in (failing, vehicle):

@@ -11,9 +11,10 @@ from urllib.parse import quote
 import httpx
 import msgspec
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.http import meter, vehicle
 from tests.support.readings import NOW
 
@@ -139,7 +140,7 @@ def assert_refused(http: httpx.Client, device_id: str, refusal: dict[str, Any]) 
 
 
 @given(device_id=TEXTS)
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(60, suppress_health_check=list(HealthCheck))
 @example("a\n")
 @example("\ufeff")
 def test_any_text_reads_back_identical_or_is_refused_with_a_reason(

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.app import create_app, logged
 from service.http.connection import Connection as Protocol
 from service.settings import Settings
 from tests.http.running import PROTOCOLS, Running, dumped, request, running
+from tests.support.examples import examples
 from tests.support.http import meter
 from tests.support.in_process import Peer, listening
 from tests.support.keys import key_id, the_key
@@ -59,7 +60,7 @@ def numbered(number: int) -> bytes:
     return dumped(meter("M-1", NOW - timedelta(minutes=number)))
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(data=st.data())
 def test_however_requests_are_cut_into_packets_each_is_answered_once_in_order(
     shared_running: Running, data: st.DataObject

@@ -219,6 +219,7 @@ def test_a_difference_decides_what_a_register_was(db: Connection, device: Device
             assert event == ("undecided" if count == 2 else "jump")
 
 
+@pytest.mark.slow_on_webassembly
 def test_verification_finds_what_is_not_as_the_readings_say(db: Connection) -> None:
     devices = [new_device(side) for side in ("meter", "vehicle") for _ in ROWS]
     for device, row in zip(devices, [*ROWS.values()] * 2, strict=True):

@@ -7,9 +7,10 @@ from decimal import Decimal
 
 import psycopg
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.readings import (
     NOW,
     Connection,
@@ -171,7 +172,7 @@ def test_a_window_that_ends_before_it_begins_raises_wl002(connection: Connection
 MINUTES = st.integers(0, 200)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     meters=st.dictionaries(st.tuples(st.sampled_from(["A", "B"]), MINUTES), st.integers(0, 10**7)),
     vehicle=st.dictionaries(MINUTES, st.integers(0, 10**7)),
