@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
@@ -11,10 +13,17 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from service.demo import posting
+from service.demo.channel import Sent
+from service.demo.plan import Plan
+from service.demo.simulation import Hour, Simulation
+from service.ingest.arrays import adapt
 from tests.sql.test_history_properties import METERS, VEHICLES, batches
 from tests.support import rollups
 from tests.support.community import Engine
 from tests.support.examples import examples
+from tests.support.fold import Reading, fold
+from tests.support.ledger import settle
 from tests.support.readings import (
     NOW,
     Connection,
@@ -51,6 +60,67 @@ def test_readings_in_any_order_and_batches_give_the_rollups_that_raw_readings_gi
             ingest_vehicles(db, batch)
         assert rollups.differences(db) == []
         assert db.execute("SELECT * FROM ops.verify('-infinity', 'infinity')").fetchall() == []
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_fleet_in_any_order_and_batches_gives_the_rollups_that_are_true(
+    db: Connection, seed: int
+) -> None:
+    random = Random(seed)
+    adapt(db)
+    simulation = Simulation(Plan(DAY - timedelta(days=1), seed, vehicles=3, days=1))
+    hours = [*simulation.run(), *simulation.rest()]
+    meters = [one for hour in hours for one in hour.meters]
+    vehicles = [one for hour in hours for one in hour.vehicles]
+    with db.transaction(force_rollback=True):
+        for batch in batches(random, meters):
+            posting.post_now(db, Hour(0, meters=batch))
+        for batch in batches(random, vehicles):
+            posting.post_now(db, Hour(0, vehicles=batch))
+        settle(db)
+        expected = {
+            name: fold(sorted(readings.values())).hours
+            for name, readings in by_device(meters + vehicles).items()
+        }
+        assert energies(db, "hourly") == energies_by(expected, lambda hour: hour)
+        assert energies(db, "daily") == energies_by(expected, lambda hour: hour.replace(hour=0))
+        # the simulator's own count of what it told
+        assert {name: sum(hours.values()) for name, hours in expected.items()} == {
+            name: device.told
+            for (_, name), device in simulation.truth.devices.items()
+            if name in expected
+        }
+        assert rollups.differences(db) == []
+        assert db.execute("SELECT * FROM ops.verify('-infinity', 'infinity')").fetchall() == []
+
+
+def by_device(sent: list[Sent]) -> dict[str, dict[datetime, Reading]]:
+    """What each device sent, each time once."""
+    found = defaultdict[str, dict[datetime, Reading]](dict)
+    for one in sent:
+        name, ts, kind, kwh, start, session, *_ = one.row
+        found[name][ts] = Reading(ts, round(kwh * 1e6), kind or "difference", start, session)
+    return found
+
+
+def energies(db: Connection, grain: str) -> dict[tuple[str, datetime], int]:
+    """Energy in mWh of each device and bucket that has any."""
+    rows = db.execute(
+        f"SELECT meter_id, bucket, energy_mwh FROM bi.meter_energy_{grain} UNION ALL"
+        f" SELECT vehicle_id, bucket, energy_mwh FROM bi.vehicle_energy_{grain}"
+    )
+    return {(name, bucket): int(mwh) for name, bucket, mwh in rows if mwh}
+
+
+def energies_by(
+    hours: dict[str, dict[datetime, int]], bucket: Callable[[datetime], datetime]
+) -> dict[tuple[str, datetime], int]:
+    """The same of hours that are known, for buckets of any size."""
+    found = Counter[tuple[str, datetime]]()
+    for name, energy in hours.items():
+        for hour, mwh in energy.items():
+            found[name, bucket(hour)] += mwh
+    return {key: mwh for key, mwh in found.items() if mwh}
 
 
 @examples(6, suppress_health_check=[HealthCheck.function_scoped_fixture])
