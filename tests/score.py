@@ -44,14 +44,15 @@ def told(connection: psycopg.Connection, sessions: Sequence[SessionTruth]) -> di
 
 
 def compare(
-    true: dict[str, str], told: dict[str, str]
+    true: dict[str, tuple[str, ...]], told: dict[str, str]
 ) -> tuple[dict[str, Counter[str]], Counter[tuple[str, str]]]:
-    """Right, wrong and missing by what is true; and what was said wrongly."""
+    """Right, wrong and missing by what is true, the likeliest; and what was said wrongly."""
     scores = defaultdict[str, Counter[str]](Counter)
     wrong = Counter[tuple[str, str]]()
-    for key, verdict in true.items():
+    for key, verdicts in true.items():
+        verdict = verdicts[0]
         said = told.get(key)
-        if said is not None and said == verdict:
+        if said in verdicts:
             scores[verdict]["right"] += 1
         elif said in _SILENT:
             scores[verdict]["missing"] += 1
@@ -89,7 +90,7 @@ def by_fault(sessions: Sequence[SessionTruth], told: dict[str, str]) -> dict[str
     scores = defaultdict[str, Counter[str]](Counter)
     for one in sessions:
         for name in one.faults or ("none",):
-            for counted in compare({one.session_id: one.verdict}, told)[0].values():
+            for counted in compare({one.session_id: one.verdicts}, told)[0].values():
                 scores[name] += counted
     return scores
 
@@ -115,7 +116,7 @@ def main() -> None:
             poster.close()
             with posting.connect(url) as connection:
                 sessions = simulation.truth.sessions
-                true = {one.session_id: one.verdict for one in sessions}
+                true = {one.session_id: one.verdicts for one in sessions}
                 said = told(connection, sessions)
                 scores, wrong = compare(true, said)
                 events = event_scores(connection, plan)

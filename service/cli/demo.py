@@ -73,9 +73,10 @@ def demo(
 
     Stopped or killed, it goes on where it was when it is called with the same options again.
 
-    --truth prints JSON lines: each fault, what flowed through each device by hour, and each session
-    with what a judge should say of it. Energies are in milliwatt-hours. A fleet of few vehicles may
-    have no charger for a kind of fault: lines of "left_out" name those.
+    --truth prints JSON lines: each fault, what flowed through each device by hour, each session and
+    each day of a vehicle at a meter, with the verdicts that are right. Energies are in
+    milliwatt-hours. A fleet of few vehicles may have no charger for a kind of fault: lines of
+    "left_out" name those.
     """
     if destroy:
         _destroy()

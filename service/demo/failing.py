@@ -57,7 +57,9 @@ def _fault(plan: Plan, choice: _Choice, name: Name) -> Fault | None:
     elif name == "cold_week":
         devices = []
     else:
-        devices = choice.meters(count, registers=name in _OF_REGISTERS)
+        devices = choice.meters(
+            count, registers=name in _OF_REGISTERS, at_home=name == "slow_drift"
+        )
     if len(devices) < count:
         return None
     # at noon, so that nobody charges at a depot or at home
@@ -71,6 +73,7 @@ class _Choice:
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
+        self._failing_sites: set[str] = set()
         used = {vehicle.habit for vehicle in fleet.vehicles.values()}
         kinds = {"depot", "home", "work", *(["public"] if "street" in used else [])}
         self._left = [one for one in fleet.chargers.values() if one.site_kind in kinds]
@@ -87,9 +90,14 @@ class _Choice:
             )
         )
 
-    def meters(self, count: int, *, registers: bool) -> list[str]:
-        """So many of one kind of site, no longer to be had then; fewer: there are not enough."""
+    def meters(self, count: int, *, registers: bool, at_home: bool) -> list[str]:
+        """So many of one kind of site, no longer to be had then; fewer: there are not enough.
+
+        At home one vehicle comes to a charger, so that the pair has a history: there if possible.
+        """
         fit = [one for one in self._left if not registers or one.manner.kind == "lifetime_register"]
+        if at_home:
+            fit.sort(key=lambda one: (one.site_kind != "home", one.max_kw < 3))
         # two that are swapped are beside each other, if there are such
         for first in fit:
             found = [one for one in fit if one.site == first.site][:count]
@@ -100,12 +108,18 @@ class _Choice:
         if len(found) == count:
             for one in found:
                 self._left.remove(one)
+                self._failing_sites.add(one.site)
         return [one.meter_id for one in found]
 
     def vehicle(self) -> str:
-        """One that charges at home and is heard well, if there is such."""
+        """One that charges at home, at a sound charger, and is heard well, if there is such."""
         best = min(
             self._fleet.vehicles.values(),
-            key=lambda one: (one.habit != "home", one.manner.lost > 0, one.vehicle_id),
+            key=lambda one: (
+                one.habit != "home",
+                one.place in self._failing_sites,
+                one.manner.lost > 0,
+                one.vehicle_id,
+            ),
         )
         return best.vehicle_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 Name = Literal[
@@ -21,26 +21,27 @@ Name = Literal[
     "meter_exchanged",
 ]
 
-# status of the pair, or event of the register
-_JUDGED: dict[Name, str] = {
-    "charger_step": "degraded",
-    "slow_drift": "drifting",
-    "frozen_counter": "frozen",
-    "register_reset": "reset",
-    "glitch_run": "glitch",
-    "rollover": "rollover",
+_WEEK = timedelta(days=7)
+# status of the pair, or event of the register; several where either can be told
+_JUDGED: dict[Name, tuple[str, ...]] = {
+    "charger_step": ("degraded",),
+    "slow_drift": ("drifting", "degraded"),
+    "frozen_counter": ("frozen",),
+    "register_reset": ("reset",),
+    "glitch_run": ("glitch",),
+    "rollover": ("rollover",),
     # each meter counts while the other one's vehicle charges
-    "swapped_meters": "frozen",
-    "wrong_link": "frozen",
-    "silent_device": "insufficient",
-    "cold_week": "healthy",
-    "meter_exchanged": "exchange",
+    "swapped_meters": ("frozen", "impossible", "degraded"),
+    "wrong_link": ("frozen", "impossible", "degraded"),
+    "silent_device": ("insufficient",),
+    "cold_week": ("healthy",),
+    "meter_exchanged": ("exchange",),
 }
 EVENTS = ("reset", "glitch", "rollover", "exchange")
 # what a fault's size is, and what it is unless told
 SIZES: dict[Name, tuple[str, float]] = {
     "charger_step": ("share of the energy that still arrives", 0.80 / 0.92),
-    "slow_drift": ("points of efficiency lost per week", 1.0),
+    "slow_drift": ("points of efficiency lost per week", 4.0),
     "glitch_run": ("readings that show nothing", 3),
     "rollover": ("kWh until the register is full, at the start", 60),
     "cold_week": ("degrees C that it is colder", 18),
@@ -68,9 +69,22 @@ class Fault:
         return SIZES.get(self.name, ("", 0.0))[1]
 
     @property
-    def judged(self) -> str:
-        """What a judge should say: a status, or one of EVENTS."""
+    def verdicts(self) -> tuple[str, ...]:
+        """What a judge should say, the likeliest first: statuses, or one of EVENTS."""
         return _JUDGED[self.name]
+
+    @property
+    def judged(self) -> str:
+        """The likeliest of them."""
+        return self.verdicts[0]
+
+    def lost_points(self, moment: datetime) -> float:
+        """Points of efficiency that it takes of a sound pair's 92 at a time."""
+        if not self.is_at(moment):
+            return 0.0
+        if self.name == "charger_step":
+            return 92 * (1 - self.size)
+        return self.size * ((moment - self.since) / _WEEK) if self.name == "slow_drift" else 0.0
 
     def is_at(self, moment: datetime) -> bool:
         """Whether it is there at a time."""

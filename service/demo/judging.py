@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from service.demo.faults import EVENTS, Faulty
+from service.demo.faults import Faulty
 from service.demo.plan import moment_of
 from service.demo.sessions import Session
 from service.demo.truth import SessionTruth
+from service.demo.verdict import Flow, right
 
-# docs/ledger.md: less than this is too little to judge by
-_LEAST_KWH = 5
-# which fault decides, where there are several; the cold is none
-_WORST = (
+# those that change what can be said of a pair; the cold is none
+_OF_PAIRS = (
     "silent_device",
     "frozen_counter",
     "swapped_meters",
@@ -24,19 +23,18 @@ def session_truth(session: Session, linked: str, measured_by: str, faulty: Fault
     """The truth of a session; `linked` and `measured_by` are meters."""
     moment = moment_of(session.since)
     devices = {session.vehicle.vehicle_id, session.charger.meter_id, linked, measured_by}
-    found = [
-        fault
+    found = {
+        fault.name: fault
         for device in sorted(devices)
-        for fault in faulty.of(device, *_WORST)
+        for fault in faulty.of(device, *_OF_PAIRS)
         if fault.is_at(moment)
-    ]
-    names = {fault.name for fault in found}
-    grid, battery = sum(session.charge.grid), sum(session.charge.battery)
-    verdict = "healthy" if battery >= _LEAST_KWH * 10**6 else "insufficient"
-    if verdict == "healthy":
-        worst = next((name for name in _WORST if name in names), None)
-        verdict = next((f.judged for f in found if f.name == worst), verdict)
-    assert verdict not in EVENTS  # noqa: S101  those are of registers
+    }
+    at_charger = faulty.of(session.charger.meter_id, "charger_step", "slow_drift")
+    lost = sum(fault.lost_points(moment) for fault in at_charger)
+    hours = _hours(session)
+    whole = Flow()
+    for flow in hours.values():
+        whole = whole.plus(flow)
     return SessionTruth(
         session_id=session.session_id,
         vehicle_id=session.vehicle.vehicle_id,
@@ -45,10 +43,31 @@ def session_truth(session: Session, linked: str, measured_by: str, faulty: Fault
         since=moment,
         energy_until=moment_of(session.energy_until),
         until=moment_of(session.until),
-        grid=grid,
-        battery=battery,
+        grid=sum(session.charge.grid),
+        battery=whole.dc,
         soc_start=round(session.charge.soc, 3),
         battery_temp_c=round(session.charge.cold, 1),
-        faults=tuple(sorted(names)),
-        verdict=verdict,
+        faults=tuple(sorted(found)),
+        verdicts=right(whole, found, lost),
+        expected_efficiency=whole.expected_efficiency,
+        lost_points=round(lost, 2),
+        hours=hours,
     )
+
+
+def _hours(session: Session) -> dict[int, Flow]:
+    """What flowed by hour since 1970, from plugging in to leaving."""
+    idle = session.charger.idle_mwh
+    grid, battery = session.charge.grid, session.charge.battery
+    hours: dict[int, Flow] = {}
+    for hour in range(session.since // 60, (session.until - 1) // 60 + 1):
+        first = max(0, hour * 60 - session.since)
+        last = min(session.until, hour * 60 + 60) - session.since
+        drawn = grid[first:last]
+        # a car that waits for its departure draws what an empty charger does, before the last
+        # minutes of its stay; nothing that charges draws so little
+        waiting = drawn.count(idle)
+        charging = len(drawn) - waiting
+        standby = idle * (last - first - charging)
+        hours[hour] = Flow(sum(drawn) - idle * waiting, sum(battery[first:last]), standby, charging)
+    return hours

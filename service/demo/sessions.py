@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from random import Random
 
 from service.demo.faults import Faulty
@@ -13,7 +12,6 @@ from service.demo.physics import Charge, charge, precondition
 from service.demo.plan import MINUTES_A_DAY, Plan, dice, moment_of
 from service.demo.weather import Weather
 
-_WEEK = timedelta(days=7)
 # under which a driver does not bother
 _SHORTEST_STAY = 15
 
@@ -123,11 +121,7 @@ class Days:
         moment = moment_of(since)
         health = 1.0
         for fault in self._faulty.of(charger.meter_id, "charger_step", "slow_drift"):
-            if fault.is_at(moment):
-                weeks = (moment - fault.since) / _WEEK
-                health *= (
-                    fault.size if fault.name == "charger_step" else 1 - fault.size * weeks / 92
-                )
+            health *= 1 - fault.lost_points(moment) / 92
         return health
 
 

@@ -6,13 +6,14 @@ All energy is in whole milliwatt-hours, so that sums are exact.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Any, Literal
 
 from service.demo.faults import Fault
 from service.demo.plan import moment_of
+from service.demo.verdict import Flow, right
 
 Side = Literal["meter", "vehicle"]
 
@@ -43,7 +44,10 @@ class DeviceTruth:
 
 @dataclass(frozen=True)
 class SessionTruth:
-    """A charging session: what was drawn and stored, and what a judge should say."""
+    """A charging session: what was drawn and stored, and what a judge should say.
+
+    `grid` has all that was drawn up to `energy_until`, `hours` tell charging and standby apart.
+    """
 
     session_id: str
     vehicle_id: str
@@ -57,7 +61,41 @@ class SessionTruth:
     soc_start: float
     battery_temp_c: float
     faults: tuple[str, ...]
-    verdict: str
+    # right ones, the likeliest first
+    verdicts: tuple[str, ...]
+    # None where nothing was charged
+    expected_efficiency: float | None
+    # points of efficiency that the charger's faults take
+    lost_points: float
+    # by hour since 1970, from plugging in to leaving
+    hours: dict[int, Flow]
+
+
+@dataclass(frozen=True)
+class DayTruth:
+    """A day in UTC of a vehicle and the meter it is linked to, and what a judge should say."""
+
+    day: date
+    vehicle_id: str
+    linked_meter_id: str
+    flow: Flow
+    faults: tuple[str, ...]
+    verdicts: tuple[str, ...]
+
+
+_TIMES = ("since", "energy_until", "until")
+_TOLD_OF_SESSIONS = (
+    "session_id",
+    "vehicle_id",
+    "meter_id",
+    "linked_meter_id",
+    "soc_start",
+    "battery_temp_c",
+    "faults",
+    "verdicts",
+    "expected_efficiency",
+    "lost_points",
+)
 
 
 @dataclass
@@ -71,7 +109,7 @@ class Truth:
     faults: tuple[Fault, ...] = ()
 
     def lines(self) -> Iterator[dict[str, Any]]:
-        """Objects for JSON: faults, then devices with their hours, then sessions."""
+        """Objects for JSON: faults, devices with their hours, sessions, and days of pairs."""
         for fault in self.faults:
             yield {
                 "truth": "fault",
@@ -80,7 +118,7 @@ class Truth:
                 "since": fault.since.isoformat(),
                 "until": fault.until and fault.until.isoformat(),
                 "size": fault.size,
-                "judge": fault.judged,
+                "verdicts": fault.verdicts,
             }
         for device in self.devices.values():
             yield {
@@ -95,16 +133,52 @@ class Truth:
                 "measured": device.measured,
                 "sent": device.sent,
                 "hours_mwh": {
-                    f"{moment_of(hour * 60):%Y-%m-%dT%H:%MZ}": mwh
-                    for hour, mwh in sorted(device.hours.items())
-                    if mwh
+                    _named(hour): mwh for hour, mwh in sorted(device.hours.items()) if mwh
                 },
             }
         for session in self.sessions:
-            times = (session.since, session.energy_until, session.until)
-            names = ("since", "energy_until", "until")
             yield {
                 "truth": "session",
-                **asdict(session),
-                **{name: time.isoformat() for name, time in zip(names, times, strict=True)},
+                **{name: getattr(session, name) for name in _TOLD_OF_SESSIONS},
+                **{name: getattr(session, name).isoformat() for name in _TIMES},
+                **_energies(session.hours.values()),
+                "hours": {_named(hour): _energies([flow]) for hour, flow in session.hours.items()},
             }
+        for day in self.days():
+            yield {
+                "truth": "day",
+                "day": day.day.isoformat(),
+                "vehicle_id": day.vehicle_id,
+                "linked_meter_id": day.linked_meter_id,
+                "faults": day.faults,
+                "verdicts": day.verdicts,
+                "expected_efficiency": day.flow.expected_efficiency,
+                **_energies([day.flow]),
+            }
+
+    def days(self) -> list[DayTruth]:
+        """Days of pairs that were linked then, in order."""
+        flows: defaultdict[tuple[date, str, str], Flow] = defaultdict(Flow)
+        parts: defaultdict[tuple[date, str, str], list[SessionTruth]] = defaultdict(list)
+        for session in self.sessions:
+            for hour, flow in session.hours.items():
+                key = moment_of(hour * 60).date(), session.vehicle_id, session.linked_meter_id
+                flows[key] = flows[key].plus(flow)
+                if session not in parts[key][-1:]:
+                    parts[key].append(session)
+        found: list[DayTruth] = []
+        for key, flow in sorted(flows.items()):
+            faults = sorted({fault for one in parts[key] for fault in one.faults})
+            lost = max(one.lost_points for one in parts[key])
+            verdicts = right(flow, faults, lost)
+            found.append(DayTruth(*key, flow, tuple(faults), verdicts))
+        return found
+
+
+def _named(hour: int) -> str:
+    return f"{moment_of(hour * 60):%Y-%m-%dT%H:%MZ}"
+
+
+def _energies(flows: Iterable[Flow]) -> dict[str, int]:
+    ac, dc, standby, minutes = (sum(column) for column in zip(*flows, strict=True))
+    return {"ac_mwh": ac, "dc_mwh": dc, "standby_mwh": standby, "charging_minutes": minutes}

@@ -238,7 +238,7 @@ def test_the_commands_of_the_guide_work_beside_the_other_databases(
 def test_the_truth_is_printed_as_lines_of_json():
     printed = call("demo", "--truth", "--vehicles", "20", "--days", "1", "--start", START)
     lines = [json.loads(line) for line in printed.output.splitlines()]
-    assert {line["truth"] for line in lines} == {"fault", "device", "session"}
+    assert {line["truth"] for line in lines} == {"fault", "device", "session", "day"}
     for line in lines:
         if line["truth"] == "device":
             assert sum(line["hours_mwh"].values()) == line["flowed_mwh"]

@@ -9,9 +9,30 @@ from service.demo.truth import SessionTruth
 from tests.score import by_fault, compare
 from tests.support.readings import NOW
 
-TRUE = {"T-1": "healthy", "T-2": "healthy", "T-3": "healthy", "T-4": "degraded", "T-5": "frozen"}
+TRUE = {
+    "T-1": ("healthy",),
+    "T-2": ("healthy",),
+    "T-3": ("healthy",),
+    "T-4": ("degraded",),
+    "T-5": ("frozen", "impossible"),
+}
 SESSION = SessionTruth(
-    "T-1", "V-1", "M-1", "M-1", NOW, NOW, NOW, 9_000_000, 8_000_000, 0.5, 20.0, (), "healthy"
+    "T-1",
+    "V-1",
+    "M-1",
+    "M-1",
+    NOW,
+    NOW,
+    NOW,
+    9_000_000,
+    8_000_000,
+    0.5,
+    20.0,
+    (),
+    ("healthy",),
+    0.85,
+    0,
+    {},
 )
 
 
@@ -33,18 +54,22 @@ def test_no_verdict_is_never_right():
         "degraded": Counter(missing=1),
         "frozen": Counter(missing=1),
     }
-    silent = dict.fromkeys(TRUE)
-    # a judge may answer without a verdict, and truth may have none
-    assert compare(silent, silent)[0][None] == Counter(missing=5)
+    # a judge may answer without a verdict
+    assert compare({"T-1": ("healthy",)}, {"T-1": None})[0] == {"healthy": Counter(missing=1)}
+
+
+def test_each_verdict_is_right_where_either_can_be_told():
+    for said, which in (("frozen", "right"), ("impossible", "right"), ("healthy", "wrong")):
+        assert compare({"T-5": TRUE["T-5"]}, {"T-5": said})[0] == {"frozen": Counter([which])}
 
 
 def test_too_little_to_judge_by_is_right_where_it_is_true():
-    scores, _ = compare({"T-1": "insufficient"}, {"T-1": "insufficient"})
+    scores, _ = compare({"T-1": ("insufficient",)}, {"T-1": "insufficient"})
     assert scores == {"insufficient": Counter(right=1)}
 
 
 def test_each_fault_has_its_count():
-    two = replace(SESSION, session_id="T-2", faults=("charger_step",), verdict="degraded")
+    two = replace(SESSION, session_id="T-2", faults=("charger_step",), verdicts=("degraded",))
     both = replace(two, session_id="T-3", faults=("charger_step", "slow_drift"))
     told = {"T-1": "healthy", "T-2": "healthy"}
     assert by_fault([SESSION, two, both], told) == {

@@ -1,0 +1,64 @@
+"""Rules of a judge who knows everything: which verdicts are right (docs/ledger.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+# less than this is too little to judge by
+_LEAST_MWH = 5_000_000
+# and less than this, to see that one side stands still
+_LEAST_STANDING_MWH = 1_000_000
+_LEAST_KW = 3.6
+# of a pair whose energies have nothing to do with one another
+_UNRELATED = ("frozen", "impossible", "degraded")
+# points of efficiency that are lost: fewer are no drift; of a history that drifts along, the median
+# has lost half as much, so that a judge sees this many for sure
+_NO_DRIFT, _DRIFT = 5.0, 10.0
+
+
+class Flow(NamedTuple):
+    """Energy in mWh: drawn while charging, stored, drawn while idle; minutes of charging."""
+
+    ac: int = 0
+    dc: int = 0
+    standby: int = 0
+    minutes: int = 0
+
+    def plus(self, other: Flow) -> Flow:
+        """Both together."""
+        return Flow(*(mine + its for mine, its in zip(self, other, strict=True)))
+
+    @property
+    def expected_efficiency(self) -> float | None:
+        """The least of a sound pair, by its mean power; None where nothing was charged."""
+        if not self.minutes:
+            return None
+        return 0.85 if self.ac * 60 / self.minutes >= _LEAST_KW * 1e6 else 0.75
+
+
+def right(flow: Flow, faults: Collection[str], lost_points: float) -> tuple[str, ...]:
+    """Verdicts that are right, the likeliest first; more than one where either can be told."""
+    if not flow.ac:
+        return ("idle",)
+    if "silent_device" in faults:
+        return ("insufficient",)
+    if "frozen_counter" in faults:
+        stands = ("frozen",)
+    else:
+        stands = _UNRELATED if {"swapped_meters", "wrong_link"} & set(faults) else ()
+    if flow.dc < _LEAST_MWH:
+        return ("insufficient", *(stands if flow.dc >= _LEAST_STANDING_MWH else ()))
+    return stands or _of_efficiency(flow, faults, lost_points)
+
+
+def _of_efficiency(flow: Flow, faults: Collection[str], lost_points: float) -> tuple[str, ...]:
+    is_low = flow.dc < (flow.expected_efficiency or 0) * flow.ac
+    if "charger_step" in faults:
+        # of a pair that was good enough to lose so much, only its history can tell
+        return ("degraded",) if is_low else ("drifting", "healthy")
+    if "slow_drift" not in faults:
+        return ("healthy",)
+    drifting = () if lost_points < _NO_DRIFT else ("drifting",)
+    healthy = ("healthy",) if lost_points < _DRIFT and not is_low else ()
+    return (*drifting, *healthy, *(("degraded",) if is_low else ()))
