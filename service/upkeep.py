@@ -5,6 +5,7 @@ import logging
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from time import monotonic
 from typing import Any, LiteralString
 
@@ -21,7 +22,9 @@ _FIRST_SECONDS = 60.0
 # how often the readings that were ahead of the clock are looked through for those that are due
 REPLAY_SECONDS = 30.0
 # how often to look whether something is to be settled
-_SETTLE_SECONDS = 1.0
+_SETTLE_SECONDS = 0.5
+# what comes of a device meanwhile is settled with it: all this and the wait are about a second
+_QUEUED_FOR = timedelta(seconds=0.5)
 # after a call, so many times what it took: a backlog takes a third of a core
 _REST = 2.0
 # after one that failed
@@ -153,11 +156,13 @@ class Upkeep:
                 failed = True
 
 
-async def _call(connection: psycopg.AsyncConnection[Any], query: LiteralString) -> tuple[Any, ...]:
+async def _call(
+    connection: psycopg.AsyncConnection[Any], query: LiteralString, *parameters: object
+) -> tuple[Any, ...]:
     """The row of a function that is called in a transaction of its own."""
     async with connection.transaction():
         await connection.execute(_PATIENCE)
-        row = await (await connection.execute(query)).fetchone()
+        row = await (await connection.execute(query, parameters)).fetchone()
     assert row is not None  # noqa: S101  each of these functions has a row
     return row
 
@@ -165,11 +170,11 @@ async def _call(connection: psycopg.AsyncConnection[Any], query: LiteralString) 
 async def _settle(connection: psycopg.AsyncConnection[Any]) -> float:
     """Settle some of what is due; return how many seconds to wait before the next call."""
     began = monotonic()
-    settled, _, waiting = await _call(
-        connection, "SELECT s.settled, s.entries, s.waiting FROM api.settle() AS s"
+    (waiting,) = await _call(
+        connection, "SELECT s.waiting FROM api.settle(queued_for => %s) AS s", _QUEUED_FOR
     )
     rest = _REST * (monotonic() - began)
-    if settled or waiting:
+    if waiting:
         return rest
     # not all workers at the same moment
     return max(rest, _SETTLE_SECONDS * random.uniform(0.8, 1))  # noqa: S311  no secret

@@ -1474,10 +1474,10 @@ FUNCTION api.replay_due(most integer DEFAULT 1000)
     LANGUAGE sql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.replay_due(integer) TO wattledger_service;
 
-FUNCTION api.settle(most integer DEFAULT 200)
+FUNCTION api.settle(most integer DEFAULT 200, queued_for interval DEFAULT '00:00:00'::interval)
     RETURNS TABLE(settled integer, entries integer, waiting integer)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION api.settle(integer) TO wattledger_service;
+GRANT EXECUTE ON FUNCTION api.settle(integer,interval) TO wattledger_service;
 
 FUNCTION api.vehicle_state(vehicle_id text)
     RETURNS TABLE(vehicle_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, soc_percent numeric, battery_temp_c numeric, received_at timestamptz, open_events integer)

@@ -104,6 +104,25 @@ def test_what_was_just_settled_does_not_wait(db: Connection, device: Device) -> 
     assert db.execute("SELECT s.settled, s.waiting FROM api.settle() AS s").fetchone() == (1, 0)
 
 
+def test_late_readings_of_a_moment_are_settled_together(db: Connection, device: Device) -> None:
+    settle(db)
+    call = "SELECT s.settled, s.waiting FROM api.settle(queued_for => INTERVAL '1 hour') AS s"
+    ask = (
+        "SELECT e.energy_mwh, e.provisional_mwh"
+        f" FROM telemetry.{device.side}_energy(%s, %s, %s, '-infinity') AS e"
+    )
+    window = [device.device_id, NOON, NOON + HOUR]
+    send(db, device, [Reading(NOON, 100 * KWH), Reading(NOON + 2 * HOUR, 110 * KWH)])
+    assert db.execute(call).fetchone() == (0, 0)
+    assert db.execute(ask, window).fetchone() == (5 * KWH, 5 * KWH)
+    db.execute("UPDATE telemetry.settle_queue SET due_at = due_at - INTERVAL '2 hours'")
+    # what comes later does not put it off
+    send(db, device, [Reading(NOON + HOUR, 107 * KWH)])
+    assert db.execute(ask, window).fetchone() == (7 * KWH, 7 * KWH)
+    assert db.execute(call).fetchone() == (1, 0)
+    assert db.execute(ask, window).fetchone() == (7 * KWH, 0)
+
+
 def test_a_repeat_beside_a_reading_that_is_refused_is_a_duplicate(
     db: Connection, device: Device
 ) -> None:

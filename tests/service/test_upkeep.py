@@ -204,7 +204,7 @@ async def wait_in_loop(happened: Callable[[], bool]) -> None:
 
 
 SETTLE = """
-CREATE OR REPLACE FUNCTION api.settle(most integer DEFAULT 200)
+CREATE OR REPLACE FUNCTION api.settle(most integer DEFAULT 200, queued_for interval DEFAULT '0')
 RETURNS TABLE (settled integer, entries integer, waiting integer)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 AS $$ BEGIN {} END $$
@@ -248,6 +248,23 @@ def test_what_is_due_is_settled_by_itself(
     registers(connection)
     assert hours(connection) == [0, 2]
     settling(service_url, lambda: wait_for(lambda: hours(connection) == [1, 1]), monkeypatch)
+
+
+def test_what_was_queued_just_now_waits_for_what_comes_with_it(
+    connection: Connection, service_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "_QUEUED_FOR", timedelta(hours=1))
+
+    async def call() -> None:
+        async with await connect(service_url, "test") as opened:
+            await upkeep._settle(opened)
+
+    registers(connection)
+    asyncio.run(call())
+    assert hours(connection) == [0, 2]
+    connection.execute("UPDATE telemetry.settle_queue SET due_at = due_at - INTERVAL '2 hours'")
+    asyncio.run(call())
+    assert hours(connection) == [1, 1]
 
 
 def test_a_maintenance_settles_what_was_due_and_leaves_what_comes_meanwhile(
@@ -313,26 +330,26 @@ def test_a_call_that_waits_ends_with_the_service(
     connection.execute(SETTLE.format("PERFORM pg_sleep(3600); RETURN QUERY SELECT 0, 0, 0;"))
     calls = (
         "SELECT count(*) FROM pg_stat_activity"
-        " WHERE query LIKE '%api.settle()%' AND pid <> pg_backend_pid()"
+        " WHERE query LIKE '%api.settle(%' AND pid <> pg_backend_pid()"
     )
     settling(service_url, lambda: wait_for(lambda: one(connection, calls) == 1), monkeypatch)
     wait_for(lambda: one(connection, calls) == 0)
 
 
 @pytest.mark.parametrize(
-    ("settled", "took", "shortest", "longest"),
-    [(200, 0.75, 1.5, 1.5), (1, 0.0, 0.0, 0.0), (0, 0.0, 0.8, 1.0), (0, 0.75, 1.5, 1.5)],
+    ("waiting", "took", "shortest", "longest"),
+    [(200, 0.75, 1.5, 1.5), (1, 0.0, 0.0, 0.0), (0, 0.0, 0.4, 0.5), (0, 0.75, 1.5, 1.5)],
 )
-def test_settling_rests_twice_as_long_as_it_took_and_a_second_where_nothing_is_due(
+def test_settling_rests_twice_as_long_as_it_took_and_half_a_second_where_none_waits(
     connection: Connection,
     service_url: str,
     monkeypatch: pytest.MonkeyPatch,
-    settled: int,
+    waiting: int,
     took: float,
     shortest: float,
     longest: float,
 ) -> None:
-    connection.execute(SETTLE.format(f"RETURN QUERY SELECT {settled}, 0, 0;"))
+    connection.execute(SETTLE.format(f"RETURN QUERY SELECT 1, 0, {waiting};"))
     clock = iter([7.0, 7.0 + took])
     monkeypatch.setattr(upkeep, "monotonic", lambda: next(clock))
 
