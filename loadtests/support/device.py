@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-# one in so many has a register, which falls to zero once per period
+from loadtests.support.simulated import registers
+
+# one in so many has a register of a simulated fleet: its day takes a period, then it falls to zero
 _SHARE = 10
 _PERIOD_MS = 3600 * 1000
-# 100 kW
-_MWH_PER_MS = 28
 
 
 class CountedDevice:
@@ -30,7 +30,8 @@ class CountedDevice:
         """What it reports of a time: in milliwatt-hours, and since the last one or in all."""
         if self.is_register:
             # so that late readings, and clocks that jump, tell what the register had then
-            return (at + self._number * 97_000) % _PERIOD_MS * _MWH_PER_MS
+            simulated = registers()[self._number % len(registers())]
+            return simulated.level((at + self._number * 97_000) % _PERIOD_MS / _PERIOD_MS)
         self._sent += 1
         return (self._sent % 97 + 1) * 1000
 
