@@ -169,7 +169,9 @@ def run(arguments: tuple[str, ...], url: str) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "sent", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_the_present_is_posted_to_a_service_until_it_is_stopped(
     database_url: str, sent: signal.Signals
 ):
