@@ -6,7 +6,7 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_before timestamptz := now() - queued_for;
+    v_before timestamptz := telemetry.utc_minus(now(), queued_for);
 BEGIN
     -- what a crash takes back is still queued then
     PERFORM set_config('synchronous_commit', 'off', TRUE);
