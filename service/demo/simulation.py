@@ -139,7 +139,8 @@ class Simulation:
             truth.hours[(session.since + place - 1) // 60] += stored
             # asleep while it waits
             if (stored and place % minutes == 0) or place == last:
-                soc = round(100 * (made.soc + (level - base) / capacity), 1)
+                # the last minute may give a little more than there is room for
+                soc = min(100.0, round(100 * (made.soc + (level - base) / capacity), 1))
                 warmth = round(made.temperature(place), 1)
                 channel.report(session.since + place, level, base, name, soc, warmth)
         self._levels[key] = level
