@@ -62,7 +62,8 @@ def test_readings_in_any_order_and_batches_give_the_rollups_that_raw_readings_gi
         assert db.execute("SELECT * FROM ops.verify('-infinity', 'infinity')").fetchall() == []
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.slow_on_webassembly
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_fleet_in_any_order_and_batches_gives_the_rollups_that_are_true(
     db: Connection, seed: int
 ) -> None:

@@ -34,6 +34,8 @@ OTHERS = {
     ("service/demo/habits.py", 300),
     ("service/demo/habits.py", 0.85),
     ("service/demo/fleet.py", 150.0),
+    # the truth is judged without asking the database that is judged by it
+    ("service/demo/verdict.py", 0.85),
 }
 
 
