@@ -1,6 +1,7 @@
 """Document of the API: Litestar's own, and what it cannot know of our routes."""
 
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from litestar._openapi.schema_generation import SchemaCreator
@@ -39,7 +40,11 @@ class Document(OpenAPI):
     """Litestar's document, completed when it is first asked for: to start needs none of it."""
 
     def to_schema(self) -> dict[str, Any]:
-        """The whole document; Litestar asks once, on the event loop, and keeps the answer."""
+        """The whole document, the same however often it is asked for."""
+        return self._whole
+
+    @cached_property
+    def _whole(self) -> dict[str, Any]:
         complete(self)
         return super().to_schema()
 
