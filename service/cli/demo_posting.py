@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import chain
 
@@ -145,11 +146,8 @@ def _post_present(place: database.Demonstration, hours: Iterator[Hour], port: in
     """Post to a service what arrives, each second, until the process is stopped."""
     began, posted, links = time.monotonic(), 0, 0
     with posting.connect(place.admin) as connection:
-        row = connection.execute(_MAKE_KEY).fetchone()
-        assert row is not None  # noqa: S101  the function returns one row
-        key_id, key = row
         try:
-            with live.Service(place.service, key, port) as service:
+            with _key(connection) as key, live.Service(place.service, key, port) as service:
                 click.echo(_LIVE.format(base=service.base, key=key))
                 with Console().status("live") as status:
                     for hour in hours:
@@ -163,8 +161,18 @@ def _post_present(place: database.Demonstration, hours: Iterator[Hour], port: in
         except KeyboardInterrupt:
             minutes = (time.monotonic() - began) / 60
             click.echo(_STOPPED.format(minutes=minutes, posted=posted, links=links))
-        finally:
-            connection.execute("SELECT ops.revoke_key(%s::text)", [key_id])
+
+
+@contextmanager
+def _key(connection: posting.Connection) -> Iterator[str]:
+    """A key for the service, which is revoked at the end."""
+    row = connection.execute(_MAKE_KEY).fetchone()
+    assert row is not None  # noqa: S101  the function returns one row
+    key_id, key = row
+    try:
+        yield key
+    finally:
+        connection.execute("SELECT ops.revoke_key(%s::text)", [key_id])
 
 
 def _due(hour: Hour) -> Iterator[Hour]:

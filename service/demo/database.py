@@ -51,14 +51,11 @@ class Demonstration:
     `admin` is the URL of a login that may do all, `service` that of the service's.
     """
 
-    def __init__(
-        self, connection: _Connection, mark: Mark, admin: str, service: str, *, begun: bool
-    ) -> None:
+    def __init__(self, connection: _Connection, mark: Mark, admin: str, service: str) -> None:
         self._connection = connection
         self.mark = mark
         self.admin = admin
         self.service = service
-        self.begun = begun
 
     def reach(self, hour: int) -> None:
         """Note that all is stored that arrived before an hour, in hours since 1970."""
@@ -105,7 +102,7 @@ def prepare(wanted: Mark, report: Callable[[str], None], *, any_start: bool) -> 
     except BaseException:
         connection.close()
         raise
-    return Demonstration(connection, mark, url, service, begun=found is not None)
+    return Demonstration(connection, mark, url, service)
 
 
 def destroy() -> bool:

@@ -1,4 +1,4 @@
-"""Rules of a judge who knows everything: which verdicts are right (docs/ledger.md)."""
+"""Rules of a judge who knows everything: which verdicts are right (docs/demo.md)."""
 
 from __future__ import annotations
 
