@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import chain
@@ -164,7 +164,7 @@ def _post_present(place: database.Demonstration, hours: Iterator[Hour], port: in
 
 
 @contextmanager
-def _key(connection: posting.Connection) -> Iterator[str]:
+def _key(connection: posting.Connection) -> Generator[str]:
     """A key for the service, which is revoked at the end."""
     row = connection.execute(_MAKE_KEY).fetchone()
     assert row is not None  # noqa: S101  the function returns one row
