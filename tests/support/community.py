@@ -11,7 +11,16 @@ import psycopg
 from filelock import FileLock
 
 from service.migrate import migrate
-from tests.support.readings import Connection
+from tests.support.ledger import settle
+from tests.support.readings import (
+    Connection,
+    MeterReading,
+    VehicleReading,
+    ingest_meters,
+    ingest_vehicles,
+    link,
+    performance,
+)
 
 _PLACE = Path(__file__).parents[1] / "community"
 _MODULES = _PLACE / "node_modules"
@@ -27,7 +36,7 @@ class Engine:
 
     def __init__(self, saved: Path | None = None) -> None:
         _install()
-        self._mark: str | None = None
+        self._filled: str | None = None
         self._process = subprocess.Popen(
             [_node(), _PLACE / "engine.mjs", *([saved] if saved else [])],
             stdin=subprocess.PIPE,
@@ -44,20 +53,24 @@ class Engine:
         """Write the database to a file; then the engine can only be stopped."""
         self._command(f"save {file}")
 
+    def start_from_here(self) -> None:
+        """Have `reset` go back to the database as it is now; connections of before are cut off."""
+        self._command("mark start")
+
     def reset(self) -> None:
-        """Go back to what was saved; connections of before are cut off."""
-        self._command("reset")
+        """Go back to `start_from_here`; connections of before are cut off."""
+        self._command("reset start")
 
     def reset_filled(self, fill: Callable[[Connection], None]) -> None:
         """Go back to that with what `fill` has put into it; again only after another one did."""
         name = f"{fill.__module__}.{fill.__qualname__}"
-        if name != self._mark:
+        if name != self._filled:
             self.reset()
             with psycopg.connect(self.url, autocommit=True) as connection:
                 fill(connection)
-            self._command("mark")
-            self._mark = name
-        self._command("reset mark")
+            self._command("mark filled")
+            self._filled = name
+        self._command("reset filled")
 
     def stop(self) -> None:
         """End it; the data was in memory."""
@@ -83,7 +96,23 @@ class Engine:
 
 def migrated_engine(saved: Path) -> Engine:
     """A new engine with a migrated database; see `engine_with`."""
-    return engine_with(saved, lambda url: migrate(url, lambda _: None))
+    engine = engine_with(saved, lambda url: migrate(url, lambda _: None))
+    with psycopg.connect(engine.url) as connection:
+        _call_what_tests_call(connection)
+        connection.rollback()
+    engine.start_from_here()
+    return engine
+
+
+def _call_what_tests_call(connection: Connection) -> None:
+    """Have the one session of an engine know it: else each test compiles those functions anew."""
+    link(connection)
+    ingest_meters(connection, [MeterReading()])
+    ingest_vehicles(connection, [VehicleReading()])
+    settle(connection)
+    performance(connection)
+    for side in ("meter", "vehicle"):
+        connection.execute(f"SELECT FROM bi.{side}_energy_hourly")
 
 
 def engine_with(saved: Path, fill: Callable[[str], None]) -> Engine:
@@ -99,7 +128,9 @@ def engine_with(saved: Path, fill: Callable[[str], None]) -> Engine:
             engine.save(part)
             engine.stop()
             part.rename(saved)
-    return Engine(saved)
+    engine = Engine(saved)
+    engine.start_from_here()
+    return engine
 
 
 def _node() -> str:
