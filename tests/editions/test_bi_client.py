@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import psycopg
 import pytest
-import sqlalchemy as sa
 
 from tests.editions.test_efficiency import DAY, MINUTE, fill
 from tests.support.ledger import settle
@@ -22,6 +20,10 @@ from tests.support.readings import (
     link,
 )
 from tests.support.server import Server, as_role
+
+# each takes half a second to import: only where it is used, not in every worker
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 RELATIONS = [
     "charging_efficiency_daily",
@@ -89,6 +91,8 @@ def login_url(database_url: str) -> str:
 
 @pytest.fixture
 def alchemy(login_url: str) -> Iterator[sa.Engine]:
+    import sqlalchemy as sa
+
     made = sa.create_engine(
         "postgresql+psycopg://", creator=lambda: psycopg.connect(login_url), poolclass=sa.NullPool
     )
@@ -310,6 +314,8 @@ def test_an_analysts_session_is_read_only_and_ends_long_queries(login_url: str) 
 
 @pytest.mark.parametrize("relation", RELATIONS)
 def test_reflection_gives_types_and_comments(alchemy: sa.Engine, relation: str) -> None:
+    import sqlalchemy as sa
+
     inspector = sa.inspect(alchemy)
     assert sorted(inspector.get_view_names("bi")) == RELATIONS
     assert inspector.get_table_comment(relation, schema="bi")["text"]
@@ -330,6 +336,8 @@ EXPECTED: dict[str, Any] = {
 
 @pytest.mark.parametrize("relation", RELATIONS)
 def test_pandas_reads_typed_columns(alchemy: sa.Engine, relation: str) -> None:
+    import pandas as pd
+
     with alchemy.connect() as connection:
         frame = pd.read_sql_table(relation, connection, schema="bi")
     assert len(frame) > 0
