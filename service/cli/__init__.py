@@ -1,23 +1,29 @@
 """Command line, `wattledger`: one module per command, gathered here."""
 
+from importlib import import_module
+
 import click
 
-from service.cli.config import config
-from service.cli.db import db
-from service.cli.demo import demo
-from service.cli.key import key
-from service.cli.maintain import maintain
-from service.cli.migrate import migrate
-from service.cli.serve import serve
-from service.cli.up import up
-from service.cli.verify import verify
+_COMMANDS = ("config", "db", "demo", "key", "maintain", "migrate", "serve", "up", "verify")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(click.Group):
+    """Commands whose modules are imported when they are asked for: each needs a part of all."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        # all of them, where the name is wrong, so that the right one can be proposed
+        for name in _COMMANDS if cmd_name not in _COMMANDS else (cmd_name,):
+            self.add_command(getattr(import_module(f"service.cli.{name}"), name))
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="wattledger")
 def main() -> None:
     """The ledger of a charging fleet's energy: grid AC in, battery DC out, and what was lost."""
-
-
-for command in (up, serve, migrate, key, maintain, verify, demo, db, config):
-    main.add_command(command)

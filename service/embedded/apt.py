@@ -1,17 +1,20 @@
 """apt on a private root: resolve, download and verify packages of another release."""
 
+from __future__ import annotations
+
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import IO
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from typing import IO, TYPE_CHECKING
 
 from service.embedded import places
 from service.embedded.errors import EmbeddedError
+
+# shows the progress of the first start on a machine; every other command does without
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 _KEYRINGS = (
     "/usr/share/keyrings/debian-archive-keyring.pgp",
@@ -64,6 +67,9 @@ class Apt:
 
         Tells on stderr that it fetches `what`, and shows the progress. Raises EmbeddedError.
         """
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
         console = Console(stderr=True)
         console.print(f"Fetching {what} from Debian, once for this user")
         with Progress(
