@@ -49,6 +49,8 @@ def reading(row: Row) -> Reading:
     return Reading(ts, round(kwh * 1e6), kind or "difference", start, session)
 
 
+# the definitions that it calls are the same on both editions
+@pytest.mark.slow_on_webassembly
 def test_energies_are_the_truth_of_what_was_sent(db: Connection):
     adapt(db)
     simulation = Simulation(PLAN)

@@ -40,7 +40,7 @@ _SETTINGS = {
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "timescaledb.max_background_workers": "0",
-    "shared_buffers": "256MB",
+    "shared_buffers": "64MB",
     # a run logs in many thousand times, and 4096 rounds take longer than all else of it
     "scram_iterations": "1",
 }
