@@ -46,6 +46,7 @@ def test_a_request_is_one_line_with_status_duration_counts_and_id(requested: Any
     assert line.endswith(f"id={answer.headers['x-request-id']}")
 
 
+@pytest.mark.shares_a_service
 @pytest.mark.parametrize("prefix", ["", "/wattledger"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("path", ["/health/live", "/docs", "/docs/swagger-ui.css", "/nothing"])

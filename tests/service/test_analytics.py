@@ -112,6 +112,7 @@ def test_a_vehicle_without_readings_has_no_hours(client: Any) -> None:
     assert hourly(client).json() == {"vehicleId": "V-1", "hours": []}
 
 
+@pytest.mark.shares_a_service
 @pytest.mark.parametrize(
     ("params", "says"),
     [
@@ -165,6 +166,7 @@ def test_the_fleet_has_totals_and_its_vehicles_worst_first(client: Any, three: A
     assert found["next"] is None
 
 
+@pytest.mark.shares_a_service
 @pytest.mark.parametrize(
     ("order", "vehicles"),
     [
@@ -209,6 +211,7 @@ def test_the_fleets_window_is_the_whole_hours_that_it_touches(client: Any) -> No
     assert (total["from"], total["to"]) == (text(FULL_HOUR - 2 * HOUR), text(FULL_HOUR))
 
 
+@pytest.mark.shares_a_service
 @pytest.mark.parametrize(
     ("params", "says"),
     [
@@ -226,6 +229,7 @@ def test_a_bad_question_about_the_fleet_is_400_naming_it(
     assert says in answer.json()["detail"]
 
 
+@pytest.mark.shares_a_service
 @pytest.mark.parametrize(
     "path",
     [

@@ -66,6 +66,7 @@ def test_a_conflict_says_how_to_replace_and_that_works(client: Any) -> None:
     ]
 
 
+@pytest.mark.shares_a_service
 @pytest.mark.parametrize("replace", ["yes", 1, None])
 def test_replace_is_true_or_false(client: Any, replace: Any) -> None:
     answer = put(client, "V-1", "M-1", replace=replace)
@@ -84,6 +85,7 @@ def test_what_a_delete_answers_is_as_the_document_says(client: Any) -> None:
         jsonschema_rs.validate({**schema, "components": document["components"]}, answer.json())
 
 
+@pytest.mark.shares_a_service
 @pytest.mark.parametrize("name", ["from", "to"])
 @pytest.mark.parametrize("number", [SECONDS, 946_684_800, 4_102_444_799])
 def test_a_links_time_in_seconds_is_400_saying_so(client: Any, name: str, number: int) -> None:
@@ -94,6 +96,7 @@ def test_a_links_time_in_seconds_is_400_saying_so(client: Any, name: str, number
     assert links(client) == []
 
 
+@pytest.mark.shares_a_service
 @pytest.mark.parametrize(
     "path",
     [
@@ -110,6 +113,7 @@ def test_a_time_in_seconds_is_400_saying_so_wherever_it_stands(client: Any, path
     assert client.delete(f"/v1/links/V-1?at={SECONDS}").status_code == 400
 
 
+@pytest.mark.shares_a_service
 @pytest.mark.parametrize(
     "body",
     [

@@ -90,6 +90,7 @@ def test_every_paged_route_is_walked_here(client: Any) -> None:
     assert paged_routes(client) == set(LISTS) == {path for path, _ in QUESTIONS}
 
 
+@pytest.mark.shares_a_service
 @pytest.mark.parametrize("limit", [1, 3, 5, 10, 11])
 def test_every_row_is_on_one_page_and_the_last_says_so(
     client: Any, filled: None, limit: int
@@ -145,6 +146,7 @@ def test_what_stays_is_on_one_page_whatever_comes_and_goes(
     assert all(counts[row] == 2 for row in moved)
 
 
+@pytest.mark.shares_a_service
 @pytest.mark.parametrize(
     "after",
     [
@@ -174,6 +176,7 @@ def test_what_is_no_place_of_the_order_is_400_and_not_the_first_page(
         assert '"after"' in answer.json()["detail"]
 
 
+@pytest.mark.shares_a_service
 def test_a_place_of_another_order_is_400_saying_what_to_do(client: Any, filled: None) -> None:
     last = client.get(FLEET, params={**WINDOW, "limit": 2}).json()["next"]
     answer = client.get(FLEET, params={**WINDOW, "order": "loss", "after": last})

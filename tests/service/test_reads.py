@@ -82,6 +82,7 @@ def test_a_state_tells_of_resets_that_nobody_has_spoken_of(
     assert client.get(f"/v1/{kind}/D-1").json()["openEvents"] == 1
 
 
+@pytest.mark.shares_a_service
 @pytest.mark.parametrize("kind", ["meters", "vehicles"])
 def test_an_unknown_device_is_404_by_name(client: Any, kind: str) -> None:
     answer = client.get(f"/v1/{kind}/nobody")
@@ -107,6 +108,7 @@ def test_pages_show_every_device_once_in_order(
     assert seen == ids
 
 
+@pytest.mark.shares_a_service
 @pytest.mark.parametrize("limit", ["0", "1001", "-1", "x"])
 def test_a_page_size_out_of_bounds_is_400_naming_it(client: Any, limit: str) -> None:
     answer = client.get("/v1/meters", params={"limit": limit})
@@ -159,6 +161,7 @@ def test_a_link_that_overlaps_is_409_naming_the_other(client: Any) -> None:
     assert answer.json()["hint"]
 
 
+@pytest.mark.shares_a_service
 @pytest.mark.parametrize(
     ("body", "says"),
     [
@@ -229,6 +232,7 @@ def test_energy_keeps_all_its_digits(client: Any, post: Any, connection: Connect
     assert '"kwhConsumedAc":999999.999' in answer.text
 
 
+@pytest.mark.shares_a_service
 @pytest.mark.parametrize(
     "given",
     [
@@ -243,6 +247,7 @@ def test_a_time_may_be_written_in_any_of_its_forms(client: Any, given: str) -> N
     assert found["from"] == "2026-01-31T11:00:00Z"
 
 
+@pytest.mark.shares_a_service
 @pytest.mark.parametrize("given", ["", "yesterday", "2026-01-31", "2026-01-31T12:00:00", "9" * 30])
 def test_a_time_that_cannot_be_read_is_400_naming_it(client: Any, given: str) -> None:
     answer = client.get("/v1/analytics/performance/V-1", params={"from": given})
@@ -268,6 +273,7 @@ def test_it_is_alive_and_ready(client: Any) -> None:
         assert client.get(path).json() == {"status": "ok"}
 
 
+@pytest.mark.shares_a_service
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
