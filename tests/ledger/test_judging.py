@@ -144,6 +144,8 @@ def test_the_plain_fold_says_what_the_table_says(row: Row) -> None:
     assert [event.event for event in found.events] == list(row.events)
 
 
+# one by one they are judged on both engines in the short run, by the definitions that both share
+@pytest.mark.slow_on_webassembly
 def test_readings_in_one_call_are_judged_so(db: Connection, device: Device, row: Row) -> None:
     prepare(db, device, row)
     assert send(db, device, row.readings) == []
@@ -161,6 +163,7 @@ def test_readings_that_come_one_by_one_are_judged_so_at_any_time(
         check(db, device, row.readings[:count], rules=rules(row))
 
 
+@pytest.mark.slow_on_webassembly
 def test_late_readings_are_judged_so_too(db: Connection, device: Device, row: Row) -> None:
     prepare(db, device, row)
     for count, reading in enumerate(reversed(row.readings), 1):
