@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from service.demo.faults import Faulty
 from service.demo.fleet import Manner
-from service.demo.plan import dice, minute_of, moment_of
+from service.demo.plan import dice, minute_of
 from service.demo.shown import Counted, Shown
 from service.demo.truth import DeviceTruth
 
@@ -17,13 +17,19 @@ _TUNNEL = 360
 # how long readings are missing when some are, on average
 _MEAN_HOLE = 18
 Row = tuple[Any, ...]
+# what runs for each of millions of readings is said with few calls
+_time = datetime.fromtimestamp
 
 
 class Sent(NamedTuple):
-    """A reading under way: when it arrives, in seconds since 1970, and its row for the wire."""
+    """A reading under way: when it arrives, in seconds since 1970, and its row for the wire.
+
+    `is_again`: it was sent before, and the answer was lost.
+    """
 
     at: int
     row: Row
+    is_again: bool = False
 
 
 class Outbox:
@@ -74,14 +80,14 @@ class Channel:
         self, minute: int, level: int, base: int, session: str | None, *measured: float
     ) -> None:
         """Measure at a minute, and send it if nothing is in the way."""
-        manner, truth, random = self._manner, self._truth, self._random
+        manner, truth = self._manner, self._truth
         value = self.shown.value(minute, level, base)
         truth.measured += 1
-        chance = random()
+        chance = self._random()
         second = minute * 60 + manner.phase + manner.skew
         if manner.jitter:
             second += int(chance * 65_536) % (manner.jitter + 1)
-        read_at = moment_of(second / 60) if second % 60 else moment_of(second // 60)
+        read_at = _time(second, UTC)
         start, self._last = self._last if manner.sends_start else None, read_at
         if self._wobbles and value > 200_000 and int(chance * 8_191) % 12 == 0:
             # cars correct their count downwards now and then
@@ -89,31 +95,33 @@ class Channel:
         if minute < self._hole_until:
             return
         if chance < self._hole:
-            self._hole_until = minute + 1 + int(random() * 2 * _MEAN_HOLE * manner.minutes)
+            self._hole_until = minute + 1 + int(self._random() * 2 * _MEAN_HOLE * manner.minutes)
             return
         if self._silent and any(
             since <= minute and (until is None or minute < until) for since, until in self._silent
         ):
             return
-        for at, final, initial in self.shown.exchanges[self._exchanged :]:
-            if minute >= at:
-                self._counted.exchange(final, initial)
-                self._exchanged += 1
+        if len(self.shown.exchanges) > self._exchanged:
+            self._count_exchanges(minute)
         self._counted.add(value, session)
         truth.told = self._counted.mwh
         truth.sent += 1
         if self._kind is not None:
             start = None
         row = (self._id, read_at, self._kind, value / 1e6, start, session, *measured)
-        self._send(minute, Sent(minute * 60 + manner.phase + 2, row), chance)
-
-    def _send(self, minute: int, sent: Sent, chance: float) -> None:
-        if self._manner.in_tunnel:
+        at = minute * 60 + manner.phase + 2
+        if manner.in_tunnel:
             # the gateway sends its backlog when it comes out, the newest first
             out = (minute // _TUNNEL + 1) * _TUNNEL
-            sent = Sent(out * 60 + (out - minute), sent.row)
-        self._box[sent.at // 3600].append(sent)
-        if 1 - chance < self._manner.again:
+            at = out * 60 + (out - minute)
+        self._box[at // 3600].append(Sent(at, row))
+        if 1 - chance < manner.again:
             # an answer was lost, so it is sent again
-            again = Sent(sent.at + 20 + int(chance * 4_099) % 400, sent.row)
-            self._box[again.at // 3600].append(again)
+            at += 20 + int(chance * 4_099) % 400
+            self._box[at // 3600].append(Sent(at, row, is_again=True))
+
+    def _count_exchanges(self, minute: int) -> None:
+        for at, final, initial in self.shown.exchanges[self._exchanged :]:
+            if minute >= at:
+                self._counted.exchange(final, initial)
+                self._exchanged += 1

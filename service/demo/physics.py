@@ -63,7 +63,7 @@ def charge(
     for minute in range(stay):
         if soc >= target:
             break
-        heat = heater * 30 / (minute + 30) if made.temperature(minute) < 12 else 0.0
+        heat = heater * 30 / (minute + 30) if heater and made.temperature(minute) < 12 else 0.0
         if is_fast:
             power, arrives = _fast(charger, vehicle, soc, cold, minute, heat)
         else:

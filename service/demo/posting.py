@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,6 +21,8 @@ from service.ingest.arrays import METER, VEHICLE, Kind, adapt, columns
 Connection = psycopg.Connection[tuple[Any, ...]]
 # per call; larger ones take longer per reading
 _GROUP = 12_000
+# groups that are made or written at a time
+_AHEAD = 2
 _LINKS = """
 SELECT count(api.put_charging_link(l.vehicle_id, l.meter_id, l.since, l.until, replace => TRUE))
 FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[])
@@ -50,33 +53,45 @@ class Poster:
 
     def __init__(self, url: str) -> None:
         self._meters, self._vehicles = connect(url), connect(url)
-        self._pool = ThreadPoolExecutor(2)
-        self._waiting: tuple[Future[None], ...] = ()
+        # a thread for each, in which what is posted waits in its order
+        self._for_meters, self._for_vehicles = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+        self._waiting: deque[tuple[int, list[Future[None]]]] = deque()
         self.reached = 0
         self.written = 0
 
     def close(self) -> None:
         """Wait for what is under way, and close."""
-        self._pool.shutdown()
+        for pool in (self._for_meters, self._for_vehicles):
+            pool.shutdown(cancel_futures=True)
         self._meters.close()
         self._vehicles.close()
 
     def post(self, hours: Sequence[Hour]) -> None:
-        """Post hours that follow one another; what went before is written when it returns.
+        """Post hours that follow one another, while those of the calls before are being written.
 
         Raises Refused, psycopg.Error.
         """
-        meters = [sent for hour in hours for sent in hour.meters]
-        vehicles = [sent for hour in hours for sent in hour.vehicles]
-        meter_arrays, vehicle_arrays = _arrays(meters, METER), _arrays(vehicles, VEHICLE)
-        self.finish()
-        self.written = hours[0].number
-        put_links(self._meters, [link for hour in hours for link in hour.links])
-        self._waiting = (
-            self._pool.submit(_write, self._meters, calls.METERS, meter_arrays, meters),
-            self._pool.submit(_write, self._vehicles, calls.VEHICLES, vehicle_arrays, vehicles),
+        meters = [_Call(calls.METERS, METER, sent) for sent in _parts(one.meters for one in hours)]
+        vehicles = [
+            _Call(calls.VEHICLES, VEHICLE, sent) for sent in _parts(one.vehicles for one in hours)
+        ]
+        while len(self._waiting) >= _AHEAD:
+            self._finish_first()
+        self._waiting.append(
+            (
+                hours[-1].number + 1,
+                [
+                    self._for_meters.submit(
+                        _write_all,
+                        self._meters,
+                        meters,
+                        [one for hour in hours for one in hour.links],
+                    ),
+                    self._for_vehicles.submit(_write_all, self._vehicles, vehicles),
+                ],
+            )
         )
-        self.reached += len(meters) + len(vehicles)
+        self.reached += sum(len(one.meters) + len(one.vehicles) for one in hours)
         if exchanges := [one for hour in hours for one in hour.exchanges]:
             self.finish()
             record_exchanges(self._meters, exchanges)
@@ -85,16 +100,22 @@ class Poster:
         """Settle what was posted, on both connections. Raises psycopg.Error."""
         self.finish()
         for future in [
-            self._pool.submit(settle, connection, told)
-            for connection in (self._meters, self._vehicles)
+            self._for_meters.submit(settle, self._meters, told),
+            self._for_vehicles.submit(settle, self._vehicles, told),
         ]:
             future.result()
 
     def finish(self) -> None:
         """Wait until all is written that was posted. Raises Refused, psycopg.Error."""
-        for future in self._waiting:
+        while self._waiting:
+            self._finish_first()
+
+    def _finish_first(self) -> None:
+        until, futures = self._waiting[0]
+        for future in futures:
             future.result()
-        self._waiting = ()
+        self._waiting.popleft()
+        self.written = until
 
 
 def post_all(
@@ -145,8 +166,8 @@ def parted(hour: Hour, second: int) -> tuple[Hour, Hour]:
 def post_now(connection: Connection, hour: Hour) -> None:
     """Post an hour on one connection. Raises Refused, psycopg.Error."""
     put_links(connection, hour.links)
-    _write(connection, calls.METERS, _arrays(hour.meters, METER), hour.meters)
-    _write(connection, calls.VEHICLES, _arrays(hour.vehicles, VEHICLE), hour.vehicles)
+    _Call(calls.METERS, METER, hour.meters).write(connection)
+    _Call(calls.VEHICLES, VEHICLE, hour.vehicles).write(connection)
     record_exchanges(connection, hour.exchanges)
 
 
@@ -189,19 +210,38 @@ def connect(url: str) -> Connection:
     return connection
 
 
-def _arrays(sent: Sequence[Sent], kind: Kind) -> Sequence[Any]:
-    # of one reading that is sent twice in a group, both stay: the second is a duplicate
-    return columns([one.row for one in sent], kind)
+class _Call:
+    """A call of an ingest function with readings."""
+
+    def __init__(self, query: LiteralString, kind: Kind, sent: Sequence[Sent]) -> None:
+        self._query = query
+        self._sent = sent
+        # of one reading that is twice in it, both stay: the second is a duplicate
+        self._arrays = columns([one.row for one in sent], kind)
+
+    def write(self, connection: Connection) -> None:
+        """Raises Refused, psycopg.Error."""
+        if not self._sent:
+            return
+        told = connection.execute(self._query, self._arrays, binary=True)
+        for _, index, outcome, detail in told:
+            if outcome != "duplicate":
+                raise Refused(f"{self._sent[int(index)].row}: {outcome}, {detail}")
 
 
-def _write(
-    connection: Connection, query: LiteralString, arrays: Sequence[Any], sent: Sequence[Sent]
-) -> None:
-    if not sent:
-        return
-    for _, index, outcome, detail in connection.execute(query, arrays, binary=True):
-        if outcome != "duplicate":
-            raise Refused(f"{sent[int(index)].row}: {outcome}, {detail}")
+def _parts(sent: Iterable[Sequence[Sent]]) -> tuple[list[Sent], list[Sent]]:
+    """Readings, and then those that are sent again: requests of their own, as they are of devices.
+
+    Among others each of these few would have all of them looked at anew.
+    """
+    found = [one for hour in sent for one in hour]
+    return [one for one in found if not one.is_again], [one for one in found if one.is_again]
+
+
+def _write_all(connection: Connection, made: Sequence[_Call], links: Sequence[Link] = ()) -> None:
+    put_links(connection, links)
+    for call in made:
+        call.write(connection)
 
 
 def end_of(plan: Plan) -> datetime:
