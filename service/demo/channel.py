@@ -73,6 +73,9 @@ class Channel:
         self._hole = manner.lost / (1 - manner.lost) / _MEAN_HOLE + 0.00002
         self._exchanged = 0
         self._last: datetime | None = None
+        # the minute of the last reading that was measured, and the session of the last sent
+        self._minute = 0
+        self._session: str | None = None
         self._kind = None if manner.kind == "difference" else manner.kind
         self._wobbles = truth.side == "vehicle" and manner.kind == "session_counter"
 
@@ -83,6 +86,7 @@ class Channel:
         manner, truth = self._manner, self._truth
         value = self.shown.value(minute, level, base)
         truth.measured += 1
+        before, self._minute = self._minute, minute
         chance = self._random()
         second = minute * 60 + manner.phase + manner.skew
         if manner.jitter:
@@ -93,16 +97,22 @@ class Channel:
             # cars correct their count downwards now and then
             value -= int(chance * 131_071) % 120_000
         if minute < self._hole_until:
+            truth.miss(before, minute)
             return
         if chance < self._hole:
             self._hole_until = minute + 1 + int(self._random() * 2 * _MEAN_HOLE * manner.minutes)
+            truth.miss(before, minute)
             return
         if self._silent and any(
             since <= minute and (until is None or minute < until) for since, until in self._silent
         ):
+            truth.miss(before, minute)
             return
         if len(self.shown.exchanges) > self._exchanged:
             self._count_exchanges(minute)
+        if truth.missed or not truth.sent:
+            self._tell(minute, session)
+        self._session = session
         self._counted.add(value, session)
         truth.told = self._counted.mwh
         truth.sent += 1
@@ -119,6 +129,16 @@ class Channel:
             # an answer was lost, so it is sent again
             at += 20 + int(chance * 4_099) % 400
             self._box[at // 3600].append(Sent(at, row, is_again=True))
+
+    def _tell(self, minute: int, session: str | None) -> None:
+        """Note of which time nothing is told, now that a reading is heard after some were not."""
+        truth = self._truth
+        if self._kind is not None and not truth.sent:
+            # who comes in the middle does not know when it flowed
+            truth.untold.append((0, minute))
+        elif self._kind is None or session != self._session:
+            truth.untold += truth.missed
+        truth.missed.clear()
 
     def _count_exchanges(self, minute: int) -> None:
         for at, final, initial in self.shown.exchanges[self._exchanged :]:

@@ -214,7 +214,7 @@ class _Call:
     """A call of an ingest function with readings."""
 
     def __init__(self, query: LiteralString, kind: Kind, sent: Sequence[Sent]) -> None:
-        self._query = query
+        self._query: LiteralString = query
         self._sent = sent
         # of one reading that is twice in it, both stay: the second is a duplicate
         self._arrays = columns([one.row for one in sent], kind)

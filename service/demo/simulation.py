@@ -9,6 +9,7 @@ from datetime import datetime
 from itertools import accumulate
 
 from service.demo.channel import Channel, Outbox, Sent
+from service.demo.coverage import Coverage
 from service.demo.faults import Faulty
 from service.demo.fleet import Charger, Vehicle, build
 from service.demo.judging import session_truth
@@ -57,6 +58,7 @@ class Simulation:
         self._faulty = Faulty(plan.faults)
         self._days = Days(plan, self.fleet, self._faulty)
         self.truth = Truth(faults=plan.faults)
+        self._coverage = Coverage(self.truth)
         self._outbox = Outbox()
         self._links: defaultdict[int, list[Link]] = defaultdict(list)
         self._on: defaultdict[str, list[Session]] = defaultdict(list)
@@ -120,10 +122,11 @@ class Simulation:
                 Link(name, linked, moment, moment_of(session.until))
             )
             truth = session_truth(session, linked, measured_by, self._faulty)
-            self.truth.sessions.append(truth)
+            self._coverage.add(session, truth)
             self._report_vehicle(session)
         for charger in self.fleet.chargers.values():
             self._report_meter(charger, first, first + MINUTES_A_DAY)
+        self._coverage.close_day(first + MINUTES_A_DAY)
 
     def _report_vehicle(self, session: Session) -> None:
         """A vehicle wakes up to charge, and reports only then."""

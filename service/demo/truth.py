@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from service.demo.faults import Fault
 from service.demo.plan import moment_of
-from service.demo.verdict import Flow, right
+from service.demo.verdict import Cover, Flow, right
 
 Side = Literal["meter", "vehicle"]
 
@@ -23,7 +23,9 @@ class DeviceTruth:
     """A device: what flowed through it by hour since 1970, and what its readings come to.
 
     `told` is the energy that follows from the readings that were sent; it is less than what flowed
-    where differences were lost, and before a register's first reading.
+    where differences were lost, and before a register's first reading. `untold` are the spans of
+    time of which no reading tells, in minutes since 1970; `missed` those of which the next reading
+    of a register will, if it comes.
     """
 
     side: Side
@@ -35,6 +37,14 @@ class DeviceTruth:
     told: int = 0
     measured: int = 0
     sent: int = 0
+    untold: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    missed: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+
+    def miss(self, since: int, until: int) -> None:
+        """Note that a reading of a span was not sent."""
+        if self.missed and self.missed[-1][1] == since:
+            since, _ = self.missed.pop()
+        self.missed.append((since, until))
 
     @property
     def flowed(self) -> int:
@@ -69,6 +79,8 @@ class SessionTruth:
     lost_points: float
     # by hour since 1970, from plugging in to leaving
     hours: dict[int, Flow]
+    # what of it the readings tell that were sent, by the same hours
+    covered: dict[int, Cover] = field(default_factory=dict[int, Cover])
 
 
 @dataclass(frozen=True)
@@ -81,6 +93,8 @@ class DayTruth:
     flow: Flow
     faults: tuple[str, ...]
     verdicts: tuple[str, ...]
+    # what of it the readings tell that were sent
+    cover: Cover
 
 
 _TIMES = ("since", "energy_until", "until")
@@ -142,7 +156,14 @@ class Truth:
                 **{name: getattr(session, name) for name in _TOLD_OF_SESSIONS},
                 **{name: getattr(session, name).isoformat() for name in _TIMES},
                 **_energies(session.hours.values()),
-                "hours": {_named(hour): _energies([flow]) for hour, flow in session.hours.items()},
+                **_known(session.covered.values()),
+                "hours": {
+                    _named(hour): {
+                        **_energies([flow]),
+                        **_known([session.covered.get(hour, Cover())]),
+                    }
+                    for hour, flow in session.hours.items()
+                },
             }
         for day in self.days():
             yield {
@@ -154,24 +175,27 @@ class Truth:
                 "verdicts": day.verdicts,
                 "expected_efficiency": day.flow.expected_efficiency,
                 **_energies([day.flow]),
+                **_known([day.cover]),
             }
 
     def days(self) -> list[DayTruth]:
         """Days of pairs that were linked then, in order."""
         flows: defaultdict[tuple[date, str, str], Flow] = defaultdict(Flow)
+        covers: defaultdict[tuple[date, str, str], Cover] = defaultdict(Cover)
         parts: defaultdict[tuple[date, str, str], list[SessionTruth]] = defaultdict(list)
         for session in self.sessions:
             for hour, flow in session.hours.items():
                 key = moment_of(hour * 60).date(), session.vehicle_id, session.linked_meter_id
                 flows[key] = flows[key].plus(flow)
+                covers[key] = covers[key].plus(session.covered.get(hour, Cover()))
                 if session not in parts[key][-1:]:
                     parts[key].append(session)
         found: list[DayTruth] = []
         for key, flow in sorted(flows.items()):
             faults = sorted({fault for one in parts[key] for fault in one.faults})
             lost = max(one.lost_points for one in parts[key])
-            verdicts = right(flow, faults, lost)
-            found.append(DayTruth(*key, flow, tuple(faults), verdicts))
+            verdicts = right(flow, faults, lost, covers[key])
+            found.append(DayTruth(*key, flow, tuple(faults), verdicts, covers[key]))
         return found
 
 
@@ -182,3 +206,14 @@ def _named(hour: int) -> str:
 def _energies(flows: Iterable[Flow]) -> dict[str, int]:
     ac, dc, standby, minutes = (sum(column) for column in zip(*flows, strict=True))
     return {"ac_mwh": ac, "dc_mwh": dc, "standby_mwh": standby, "charging_minutes": minutes}
+
+
+def _known(covers: Iterable[Cover]) -> dict[str, int]:
+    whole = Cover()
+    for cover in covers:
+        whole = whole.plus(cover)
+    return {
+        "told_ac_mwh": whole.told_ac,
+        "covered_ac_mwh": whole.ac,
+        "covered_dc_mwh": whole.dc,
+    }

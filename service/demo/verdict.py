@@ -10,6 +10,10 @@ _LEAST_MWH = 5_000_000
 # and less than this, to see that one side stands still
 _LEAST_STANDING_MWH = 1_000_000
 _LEAST_KW = 3.6
+# of what the meter tells, the vehicle has to tell so much too
+_LEAST_SHARE = 0.5
+# a judge cuts at readings, not at minutes: so near to either, both are right
+_NEAR = 0.05
 # of a pair whose energies have nothing to do with one another
 _UNRELATED = ("frozen", "impossible", "degraded")
 # points of efficiency that are lost: fewer are no drift; of a history that drifts along, the median
@@ -30,6 +34,11 @@ class Flow(NamedTuple):
         return Flow(*(mine + its for mine, its in zip(self, other, strict=True)))
 
     @property
+    def as_known(self) -> Cover:
+        """All of it, as if each reading had come."""
+        return Cover(self.ac, self.ac, self.dc)
+
+    @property
     def expected_efficiency(self) -> float | None:
         """The least of a sound pair, by its mean power; None where nothing was charged."""
         if not self.minutes:
@@ -37,23 +46,57 @@ class Flow(NamedTuple):
         return 0.85 if self.ac * 60 / self.minutes >= _LEAST_KW * 1e6 else 0.75
 
 
-def right(flow: Flow, faults: Collection[str], lost_points: float) -> tuple[str, ...]:
-    """Verdicts that are right, the likeliest first; more than one where either can be told."""
+class Cover(NamedTuple):
+    """What of a flow is known from what was sent, in mWh.
+
+    `told_ac` is what the meter's readings tell of what is drawn while charging, `ac` what of that
+    the vehicle's tell too, and `dc` what was stored in that time.
+    """
+
+    told_ac: int = 0
+    ac: int = 0
+    dc: int = 0
+
+    def plus(self, other: Cover) -> Cover:
+        """Both together."""
+        return Cover(*(mine + its for mine, its in zip(self, other, strict=True)))
+
+
+def right(
+    flow: Flow, faults: Collection[str], lost_points: float, cover: Cover | None = None
+) -> tuple[str, ...]:
+    """Verdicts that are right, the likeliest first; more than one where either can be told.
+
+    Without a cover, each reading came.
+    """
     if not flow.ac:
         return ("idle",)
     if "silent_device" in faults:
         return ("insufficient",)
+    known = cover or flow.as_known
     if "frozen_counter" in faults:
         stands = ("frozen",)
     else:
         stands = _UNRELATED if {"swapped_meters", "wrong_link"} & set(faults) else ()
-    if flow.dc < _LEAST_MWH:
-        return ("insufficient", *(stands if flow.dc >= _LEAST_STANDING_MWH else ()))
-    return stands or _of_efficiency(flow, faults, lost_points)
+    if stands:
+        if known.dc >= _LEAST_MWH and known.ac >= _LEAST_SHARE * flow.ac:
+            return stands
+        return ("insufficient", *(stands if known.dc >= _LEAST_STANDING_MWH else ()))
+    least = max(_LEAST_MWH, _LEAST_SHARE * known.told_ac)
+    if known.ac < (1 - _NEAR) * least:
+        return ("insufficient",) if known.told_ac else ("insufficient", "idle")
+    # a meter that tells less than half of it leaves open how much the vehicle lacks
+    in_doubt = (
+        known.ac < (1 + _NEAR) * least or known.dc < _LEAST_MWH or known.ac < _LEAST_SHARE * flow.ac
+    )
+    of_efficiency = _of_efficiency(flow, known, faults, lost_points)
+    return ("insufficient", *of_efficiency) if in_doubt else of_efficiency
 
 
-def _of_efficiency(flow: Flow, faults: Collection[str], lost_points: float) -> tuple[str, ...]:
-    is_low = flow.dc < (flow.expected_efficiency or 0) * flow.ac
+def _of_efficiency(
+    flow: Flow, known: Cover, faults: Collection[str], lost_points: float
+) -> tuple[str, ...]:
+    is_low = known.dc < (flow.expected_efficiency or 0) * known.ac
     if "charger_step" in faults:
         # of a pair that was good enough to lose so much, only its history can tell
         return ("degraded",) if is_low else ("drifting", "healthy")
