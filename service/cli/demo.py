@@ -13,6 +13,7 @@ from service.cli.demo_posting import run
 from service.database.conninfo import reason
 from service.demo import database, failing, live, posting
 from service.demo.mark import Mark
+from service.demo.plan import moment_of
 from service.demo.simulation import Simulation
 from service.embedded import EmbeddedError
 from service.migrate import MigrationError
@@ -78,6 +79,8 @@ def demo(
     milliwatt-hours. A fleet of few vehicles may have no charger for a kind of fault: lines of
     "left_out" name those.
     """
+    if destroy and truth:
+        raise click.UsageError("--truth and --destroy are two commands: call one after the other")
     if destroy:
         _destroy()
         return
@@ -85,6 +88,8 @@ def demo(
     first = start.replace(tzinfo=UTC) if start else database.start_of(days, now)
     if first > now:
         raise click.BadParameter("that day is yet to come", param_hint="--start")
+    if first < moment_of(0):
+        raise click.BadParameter("time is counted from 1970-01-01 on", param_hint="--start")
     mark = Mark(seed, vehicles, days, first, all_faults, first)
     if truth:
         _print_truth(mark)
@@ -104,7 +109,12 @@ def demo(
     ) as error:
         raise click.ClickException(str(error)) from error
     except psycopg.Error as error:
-        raise click.ClickException(f"the demonstration failed: {reason(error)}") from error
+        # where it waits for the server, its last words have a code; else they are only in the text
+        if "terminating connection" in str(error):
+            told = "the database was removed, or its server stopped, while this was at work"
+        else:
+            told = f"the demonstration failed: {reason(error)}"
+        raise click.ClickException(told) from error
     finally:
         signal.signal(signal.SIGTERM, before)
 
@@ -122,5 +132,11 @@ def _print_truth(mark: Mark) -> None:
     simulation.run()
     for name in failing.left_out(simulation.plan) if mark.all_faults else ():
         click.echo(json.dumps({"truth": "left_out", "name": name, "why": "too few chargers"}))
-    for line in simulation.truth.lines():
-        click.echo(json.dumps(line))
+    try:
+        for line in simulation.truth.lines():
+            click.echo(json.dumps(line))
+    except BrokenPipeError:
+        # whoever reads has enough
+        raise
+    except OSError as error:
+        raise click.ClickException(f"the truth cannot be written: {error.strerror}") from error

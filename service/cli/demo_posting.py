@@ -50,6 +50,9 @@ SELECT c.key_id, c.key FROM ops.create_key(ARRAY['admin'], note => 'made by watt
 
 def run(wanted: Mark, now: datetime, *, port: int | None, any_start: bool) -> None:
     """Post a fleet up to now; with a port, go on through a service on it until interrupted."""
+    if port:
+        # hours before it is needed, another service there would be taken for this one's
+        live.check_free(port)
     place = database.prepare(wanted, click.echo, any_start=any_start)
     try:
         # millions of tuples without a cycle among them: looking for some takes half of the time

@@ -26,6 +26,22 @@ _PATIENCE = "SET LOCAL lock_timeout = '3s'"
 _LOCK = "SELECT pg_advisory_lock(hashtextextended('wattledger demo', 0))"
 _OLDEST = "SELECT (telemetry.acceptance('meter_reading')).oldest"
 _HAS_LEDGER = "SELECT to_regclass('telemetry.meter_state') IS NOT NULL"
+# tables and views of others; what a migration that was killed left is ours
+_OTHERS = """
+SELECT format('%I.%I', n.nspname, c.relname)
+FROM pg_class AS c
+INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
+    AND n.nspname NOT IN ('information_schema', 'telemetry', 'api', 'bi', 'ops')
+    AND n.nspname NOT LIKE 'pg\\_%'
+    AND c.relname NOT LIKE '%yoyo%'
+    AND NOT EXISTS (
+        SELECT FROM pg_depend AS d
+        WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+    )
+ORDER BY 1
+LIMIT 1
+"""
 _DEVICES = """
 SELECT count(*), min(d.device_id)
 FROM (
@@ -167,6 +183,11 @@ def _keep_others_out(connection: _Connection) -> None:
 def _fleet_in(connection: _Connection) -> Mark | None:
     """The fleet whose devices are there; None: none are. Raises NotOurs where others are."""
     if connection.execute(_HAS_LEDGER).fetchone() != (True,):
+        if (other := connection.execute(_OTHERS).fetchone()) is not None:
+            raise NotOurs(
+                f"{connection.info.dbname} is not empty: it has {other[0]}. Unset DATABASE_URL for"
+                " a database of its own, or name an empty one"
+            )
         return None
     row = connection.execute(_DEVICES).fetchone()
     assert row is not None  # noqa: S101  an aggregate has a row

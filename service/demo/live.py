@@ -23,7 +23,9 @@ from service.demo.simulation import Hour, Link
 _CHILD = """
 import os, signal, sys, threading
 def watch():
-    sys.stdin.buffer.read()
+    # not by sys.stdin, whose lock would end a service that fails without its reason
+    while os.read(0, 1):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 threading.Thread(target=watch, daemon=True).start()
 from service.cli import main
@@ -145,6 +147,19 @@ class Service:
         self._log.seek(0)
         lines = self._log.read().decode(errors="replace").strip().splitlines()
         return "; ".join(lines[-3:]) or "it said nothing"
+
+
+def check_free(port: int) -> None:
+    """Raises Failed where a port, which is not 0, cannot be listened on."""
+    with socket.socket() as probe:
+        # as servers do: what is closed already is no hindrance
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except OSError as error:
+            raise Failed(
+                f"port {port} of {_HOST} cannot be had: {error.strerror}; name another by --port"
+            ) from error
 
 
 def _said(link: Link) -> dict[str, object]:

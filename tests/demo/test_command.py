@@ -165,6 +165,7 @@ def run(arguments: tuple[str, ...], url: str) -> subprocess.Popen[str]:
         [sys.executable, "-c", "from service.cli import main; main()", *arguments],
         env={**os.environ, "DATABASE_URL": url, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
     )
 
