@@ -56,7 +56,10 @@ class Days:
         for name, vehicle in self._fleet.vehicles.items():
             random = dice(self._plan.seed, "day", day, name)
             used = driven_kwh(vehicle, weekday, air, random) / vehicle.capacity_kwh
-            self._soc[name] = max(0.06, self._soc[name] - used)
+            # few dare to come home empty: who drives farther charges on the way, which nobody sees
+            reserve = 0.07 + 0.18 * dice(self._plan.seed, "reserve", day, name).random()
+            before = self._soc[name]
+            self._soc[name] = max(min(before, reserve), before - used)
             wanted += [
                 (first + wish.since, name, wish)
                 for wish in wishes(vehicle, weekday, self._soc[name], random)

@@ -177,7 +177,7 @@ class Simulation:
             level += flowed
             minute = end
             if reports and minute % step == 0:
-                channel.report(minute, level, 0, None, self._voltage(minute, 0))
+                channel.report(minute, level, 0, None, self._voltage(charger, minute, 0))
         self._levels[key] = level
         truth.register_end = truth.register_start + level
 
@@ -194,15 +194,20 @@ class Simulation:
             hours[minute // 60] += drawn
             minute += 1
             if minute % minutes == 0 or minute == session.energy_until:
-                voltage = self._voltage(minute, drawn)
+                voltage = self._voltage(charger, minute, drawn)
                 channel.report(minute, level + drawn, base, name, voltage)
         self._levels[key] += sum(grid)
         truth.register_end = truth.register_start + self._levels[key]
 
-    def _voltage(self, minute: int, drawn: int) -> float:
-        """Volts: a little less in the evening, and under load."""
-        evening = abs((minute % MINUTES_A_DAY) - 1140) / 240
-        return round(232.5 - drawn / 90_000 + evening + (minute * 7919 % 23) / 10, 1)
+    def _voltage(self, charger: Charger, minute: int, drawn: int) -> float:
+        """Volts: a little less in the evening, and under load; no two places have the same."""
+        # the evening's peak is at 19 o'clock
+        apart = abs(minute % MINUTES_A_DAY - 1140)
+        evening = min(apart, MINUTES_A_DAY - apart) / 240
+        place = charger.register_mwh % 41
+        flicker = (minute * (1 + charger.register_mwh % 89) + charger.register_mwh) % 97
+        sag = 3.3 * drawn / (charger.max_kw * 16_667)
+        return round(230.5 + place / 10 - sag + evening + flicker / 42, 1)
 
     def _exchanges(self) -> list[Exchange]:
         """Meters that were replaced since this was last asked."""
