@@ -17,9 +17,9 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from service.demo import database, failing, posting
+from service.demo import failing, posting
 from service.demo.faults import EVENTS
-from service.demo.plan import Plan
+from service.demo.plan import Plan, start_of
 from service.demo.simulation import Simulation
 from service.demo.truth import SessionTruth
 from tests.support import server
@@ -102,7 +102,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=21, help="for how long; 21 unless told")
     parser.add_argument("--seed", type=int, default=1, help="of the fleet; 1 unless told")
     options = parser.parse_args()
-    start = database.start_of(options.days + 1, datetime.now(UTC))
+    start = start_of(options.days + 1, datetime.now(UTC))
     plan = failing.with_all(Plan(start, options.seed, options.vehicles, options.days))
     simulation = Simulation(plan)
     started = server.start()

@@ -13,7 +13,7 @@ from service.cli.demo_posting import run
 from service.database.conninfo import reason
 from service.demo import database, failing, live, posting
 from service.demo.mark import Mark
-from service.demo.plan import moment_of
+from service.demo.plan import moment_of, start_of
 from service.demo.simulation import Simulation
 from service.embedded import EmbeddedError
 from service.migrate import MigrationError
@@ -85,7 +85,7 @@ def demo(
         _destroy()
         return
     now = datetime.now(UTC)
-    first = start.replace(tzinfo=UTC) if start else database.start_of(days, now)
+    first = start.replace(tzinfo=UTC) if start else start_of(days, now)
     if first > now:
         raise click.BadParameter("that day is yet to come", param_hint="--start")
     if first < moment_of(0):

@@ -240,12 +240,6 @@ def _write_mark(connection: _Connection, mark: Mark) -> None:
     )
 
 
-def start_of(days: int, now: datetime) -> datetime:
-    """The midnight in UTC that is so many days before today's."""
-    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return datetime.fromtimestamp(today.timestamp() - days * 86_400, UTC)
-
-
 def _name(url: str) -> str:
     return str(conninfo_to_dict(url).get("dbname") or "postgres")
 

@@ -48,3 +48,9 @@ def minute_of(moment: datetime) -> int:
 def moment_of(minute: float) -> datetime:
     """The time that is so many minutes after 1970."""
     return _EPOCH + timedelta(minutes=minute)
+
+
+def start_of(days: int, now: datetime) -> datetime:
+    """The midnight in UTC that is so many days before today's."""
+    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return today - timedelta(days=days)
