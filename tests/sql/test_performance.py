@@ -170,12 +170,14 @@ def test_a_window_that_ends_before_it_begins_raises_wl002(connection: Connection
 
 
 MINUTES = st.integers(0, 200)
+# as much as a minute may have, by the power that devices can have
+ENERGY = st.integers(0, 9 * 10**6)
 
 
 @examples(40)
 @given(
-    meters=st.dictionaries(st.tuples(st.sampled_from(["A", "B"]), MINUTES), st.integers(0, 10**7)),
-    vehicle=st.dictionaries(MINUTES, st.integers(0, 10**7)),
+    meters=st.dictionaries(st.tuples(st.sampled_from(["A", "B"]), MINUTES), ENERGY),
+    vehicle=st.dictionaries(MINUTES, ENERGY),
     links=st.lists(st.tuples(st.sampled_from(["A", "B"]), st.tuples(MINUTES, MINUTES)), max_size=4),
     window=st.tuples(MINUTES, MINUTES).filter(lambda w: w[0] != w[1]),
 )
