@@ -11,9 +11,8 @@ from locust import constant, task
 
 from loadtests.load.devices import PROCESSES, Device, shared
 from service.demo.channel import Sent
-from service.demo.database import start_of
 from service.demo.document import document
-from service.demo.plan import Plan
+from service.demo.plan import Plan, start_of
 from service.demo.simulation import Simulation
 
 _VEHICLES = 2_000

@@ -12,6 +12,7 @@ from typing import Any, LiteralString
 import psycopg
 
 from service.database.conninfo import completed
+from service.demo import settling
 from service.demo.channel import Sent
 from service.demo.plan import MINUTES_A_DAY, Plan, moment_of
 from service.demo.simulation import Exchange, Hour, Link
@@ -100,8 +101,8 @@ class Poster:
         """Settle what was posted, on both connections. Raises psycopg.Error."""
         self.finish()
         for future in [
-            self._for_meters.submit(settle, self._meters, told),
-            self._for_vehicles.submit(settle, self._vehicles, told),
+            self._for_meters.submit(settling.settle, self._meters, told),
+            self._for_vehicles.submit(settling.settle, self._vehicles, told),
         ]:
             future.result()
 
@@ -190,16 +191,6 @@ def record_exchanges(connection: Connection, exchanges: Sequence[Exchange]) -> N
     for one in exchanges:
         kwh = (Decimal(one.final) / 10**6, Decimal(one.initial) / 10**6)
         connection.execute(_EXCHANGE, [one.device, one.at, *kwh])
-
-
-def settle(connection: Connection, told: Callable[[int], None]) -> None:
-    """Settle what is due, as the service does; `told` hears how many days of devices wait."""
-    while True:
-        row = connection.execute("SELECT s.settled, s.waiting FROM api.settle() AS s").fetchone()
-        assert row is not None  # noqa: S101  the function has one row
-        told(row[1])
-        if row == (0, 0):
-            return
 
 
 def connect(url: str) -> Connection:

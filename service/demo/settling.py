@@ -1,0 +1,18 @@
+"""What the service does to what was posted: settle it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+
+
+def settle(connection: psycopg.Connection[Any], told: Callable[[int], None]) -> None:
+    """Settle what is due, as the service does; `told` hears how many days of devices wait."""
+    while True:
+        row = connection.execute("SELECT s.settled, s.waiting FROM api.settle() AS s").fetchone()
+        assert row is not None  # noqa: S101  the function has one row
+        told(row[1])
+        if row == (0, 0):
+            return
