@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from urllib.request import Request, urlopen
 from service.demo.document import document
 from service.demo.posting import Refused
 from service.demo.simulation import Hour, Link
+from service.embedded import ports
 
 # ends with what started it, also where that is killed: then its input ends
 _CHILD = """
@@ -54,7 +54,7 @@ class Service:
     def __init__(self, database_url: str, key: str, port: int) -> None:
         self._database_url = database_url
         self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-        self._port = port or _free_port()
+        self._port = port or ports.free_port()
         self.base = f"http://{_HOST}:{self._port}"
 
     def __enter__(self) -> Self:
@@ -151,15 +151,10 @@ class Service:
 
 def check_free(port: int) -> None:
     """Raises Failed where a port, which is not 0, cannot be listened on."""
-    with socket.socket() as probe:
-        # as servers do: what is closed already is no hindrance
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((_HOST, port))
-        except OSError as error:
-            raise Failed(
-                f"port {port} of {_HOST} cannot be had: {error.strerror}; name another by --port"
-            ) from error
+    if (obstacle := ports.obstacle(port)) is not None:
+        raise Failed(
+            f"port {port} of {_HOST} cannot be had: {obstacle.strerror}; name another by --port"
+        )
 
 
 def _said(link: Link) -> dict[str, object]:
@@ -172,9 +167,3 @@ def _seconds(headers: Message) -> float:
         return min(10.0, float(headers.get("Retry-After", 1)))
     except ValueError:
         return 1.0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        return int(probe.getsockname()[1])
