@@ -32,13 +32,8 @@ class Coverage:
             meter = self._truth.devices["meter", truth.linked_meter_id]
             vehicle = self._truth.devices["vehicle", truth.vehicle_id]
             covered = _covered(session, truth, meter, vehicle, minute)
-            whole = Cover()
-            for cover in covered.values():
-                whole = whole.plus(cover)
-            flow = Flow()
-            for one in truth.hours.values():
-                flow = flow.plus(one)
-            verdicts = right(flow, truth.faults, truth.lost_points, whole)
+            flow, cover = Flow.of(truth.hours.values()), Cover.of(covered.values())
+            verdicts = right(flow, truth.faults, truth.lost_points, cover)
             self._truth.sessions[place] = replace(truth, covered=covered, verdicts=verdicts)
             # what a register's next reading tells is known then
             if session.energy_until > minute or meter.missed or vehicle.missed:

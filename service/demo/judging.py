@@ -32,9 +32,7 @@ def session_truth(session: Session, linked: str, measured_by: str, faulty: Fault
     at_charger = faulty.of(session.charger.meter_id, "charger_step", "slow_drift")
     lost = sum(fault.lost_points(moment) for fault in at_charger)
     hours = _hours(session)
-    whole = Flow()
-    for flow in hours.values():
-        whole = whole.plus(flow)
+    whole = Flow.of(hours.values())
     return SessionTruth(
         session_id=session.session_id,
         vehicle_id=session.vehicle.vehicle_id,

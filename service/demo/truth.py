@@ -180,22 +180,22 @@ class Truth:
 
     def days(self) -> list[DayTruth]:
         """Days of pairs that were linked then, in order."""
-        flows: defaultdict[tuple[date, str, str], Flow] = defaultdict(Flow)
-        covers: defaultdict[tuple[date, str, str], Cover] = defaultdict(Cover)
+        flows: defaultdict[tuple[date, str, str], list[Flow]] = defaultdict(list)
+        covers: defaultdict[tuple[date, str, str], list[Cover]] = defaultdict(list)
         parts: defaultdict[tuple[date, str, str], list[SessionTruth]] = defaultdict(list)
         for session in self.sessions:
             for hour, flow in session.hours.items():
                 key = moment_of(hour * 60).date(), session.vehicle_id, session.linked_meter_id
-                flows[key] = flows[key].plus(flow)
-                covers[key] = covers[key].plus(session.covered.get(hour, Cover()))
+                flows[key].append(flow)
+                covers[key].append(session.covered.get(hour, Cover()))
                 if session not in parts[key][-1:]:
                     parts[key].append(session)
         found: list[DayTruth] = []
-        for key, flow in sorted(flows.items()):
-            faults = sorted({fault for one in parts[key] for fault in one.faults})
-            lost = max(one.lost_points for one in parts[key])
-            verdicts = right(flow, faults, lost, covers[key])
-            found.append(DayTruth(*key, flow, tuple(faults), verdicts, covers[key]))
+        for key, sessions in sorted(parts.items()):
+            flow, cover = Flow.of(flows[key]), Cover.of(covers[key])
+            faults = tuple(sorted({fault for one in sessions for fault in one.faults}))
+            lost = max(one.lost_points for one in sessions)
+            found.append(DayTruth(*key, flow, faults, right(flow, faults, lost, cover), cover))
         return found
 
 
@@ -204,14 +204,17 @@ def _named(hour: int) -> str:
 
 
 def _energies(flows: Iterable[Flow]) -> dict[str, int]:
-    ac, dc, standby, minutes = (sum(column) for column in zip(*flows, strict=True))
-    return {"ac_mwh": ac, "dc_mwh": dc, "standby_mwh": standby, "charging_minutes": minutes}
+    whole = Flow.of(flows)
+    return {
+        "ac_mwh": whole.ac,
+        "dc_mwh": whole.dc,
+        "standby_mwh": whole.standby,
+        "charging_minutes": whole.minutes,
+    }
 
 
 def _known(covers: Iterable[Cover]) -> dict[str, int]:
-    whole = Cover()
-    for cover in covers:
-        whole = whole.plus(cover)
+    whole = Cover.of(covers)
     return {
         "told_ac_mwh": whole.told_ac,
         "covered_ac_mwh": whole.ac,

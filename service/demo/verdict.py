@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 # less than this is too little to judge by
@@ -29,9 +29,10 @@ class Flow(NamedTuple):
     standby: int = 0
     minutes: int = 0
 
-    def plus(self, other: Flow) -> Flow:
-        """Both together."""
-        return Flow(*(mine + its for mine, its in zip(self, other, strict=True)))
+    @classmethod
+    def of(cls, parts: Iterable[Flow]) -> Flow:
+        """All parts together."""
+        return cls(*map(sum, zip(cls(), *parts, strict=True)))
 
     @property
     def as_known(self) -> Cover:
@@ -57,9 +58,10 @@ class Cover(NamedTuple):
     ac: int = 0
     dc: int = 0
 
-    def plus(self, other: Cover) -> Cover:
-        """Both together."""
-        return Cover(*(mine + its for mine, its in zip(self, other, strict=True)))
+    @classmethod
+    def of(cls, parts: Iterable[Cover]) -> Cover:
+        """All parts together."""
+        return cls(*map(sum, zip(cls(), *parts, strict=True)))
 
 
 def right(
