@@ -67,22 +67,59 @@ CREATE TABLE telemetry.rules (
     only_row boolean PRIMARY KEY DEFAULT TRUE CHECK (only_row),
     clock_skew interval NOT NULL DEFAULT '5 minutes' CHECK (clock_skew >= '0'),
     reading_interval interval NOT NULL DEFAULT '1 minute' CHECK (reading_interval > '0'),
-    degraded_below numeric NOT NULL DEFAULT 0.85 CHECK (degraded_below BETWEEN 0 AND 1),
-    sufficient_energy_kwh numeric NOT NULL DEFAULT 0.1 CHECK (sufficient_energy_kwh >= 0),
-    sufficient_coverage numeric NOT NULL DEFAULT 0.5 CHECK (sufficient_coverage BETWEEN 0 AND 1)
+    degraded_below double precision NOT NULL DEFAULT 0.85 CHECK (degraded_below BETWEEN 0 AND 1),
+    full_kw double precision NOT NULL DEFAULT 4.2 CHECK (full_kw > slow_kw),
+    slow_degraded_below double precision NOT NULL DEFAULT 0.75
+    CHECK (slow_degraded_below BETWEEN 0 AND 1),
+    slow_kw double precision NOT NULL DEFAULT 2.3 CHECK (slow_kw > 0),
+    cold_below_c double precision NOT NULL DEFAULT 7,
+    cold_allowance double precision NOT NULL DEFAULT 0.15 CHECK (cold_allowance BETWEEN 0 AND 1),
+    cold_heating_kwh double precision NOT NULL DEFAULT 2 CHECK (cold_heating_kwh >= 0),
+    drifting_below_usual double precision NOT NULL DEFAULT 0.05
+    CHECK (drifting_below_usual BETWEEN 0 AND 1),
+    drifting_after integer NOT NULL DEFAULT 3 CHECK (drifting_after > 0),
+    idle_below_kw double precision NOT NULL DEFAULT 0.1 CHECK (idle_below_kw >= 0),
+    session_ends_after interval NOT NULL DEFAULT '30 minutes' CHECK (session_ends_after > '0'),
+    smallest_session_kwh double precision NOT NULL DEFAULT 0.1 CHECK (smallest_session_kwh >= 0),
+    frozen_above_kwh double precision NOT NULL DEFAULT 1 CHECK (frozen_above_kwh >= 0),
+    greatest_uncertainty double precision NOT NULL DEFAULT 0.1 CHECK (greatest_uncertainty > 0),
+    sufficient_energy_kwh double precision NOT NULL DEFAULT 5 CHECK (sufficient_energy_kwh >= 0),
+    sufficient_coverage double precision NOT NULL DEFAULT 0.5
+    CHECK (sufficient_coverage BETWEEN 0 AND 1)
 );
 
-COMMENT ON TABLE telemetry.rules IS 'The rules of time and of efficiency: exactly one row.';
+COMMENT ON TABLE telemetry.rules IS 'The rules of time and of charging: exactly one row.';
 COMMENT ON COLUMN telemetry.rules.only_row IS 'Always true: the key that keeps this table at one row.';
 COMMENT ON COLUMN telemetry.rules.clock_skew IS
 'How far ahead of the database''s clock a reading may be. Past it the reading is refused as future.';
 COMMENT ON COLUMN telemetry.rules.reading_interval IS
-'How often a device is expected to report: what coverage is measured against.';
-COMMENT ON COLUMN telemetry.rules.degraded_below IS 'Efficiency (DC / AC) below this is degraded.';
+'How often a device is expected to report: what the coverage of readings is measured against.';
+COMMENT ON COLUMN telemetry.rules.degraded_below IS 'Efficiency (DC / AC) below this is degraded, at full_kw and more.';
+COMMENT ON COLUMN telemetry.rules.full_kw IS
+'Mean power from which on degraded_below holds, in kW; below it what is expected falls to slow_degraded_below.';
+COMMENT ON COLUMN telemetry.rules.slow_degraded_below IS 'Efficiency below this is degraded, at slow_kw and less.';
+COMMENT ON COLUMN telemetry.rules.slow_kw IS 'Mean power up to which slow_degraded_below holds, in kW.';
+COMMENT ON COLUMN telemetry.rules.cold_below_c IS
+'Battery temperature in °C below which less is expected, since the battery is heated.';
+COMMENT ON COLUMN telemetry.rules.cold_allowance IS
+'How much less is expected 10 degrees below that and colder, as a share of AC.';
+COMMENT ON COLUMN telemetry.rules.cold_heating_kwh IS
+'How much energy in kWh may go into heating a battery that is so cold, where that is more.';
+COMMENT ON COLUMN telemetry.rules.drifting_below_usual IS
+'How far below the usual efficiency of its pair a session has to be to count as one of a drift.';
+COMMENT ON COLUMN telemetry.rules.drifting_after IS 'After so many of these in a row a pair is drifting.';
+COMMENT ON COLUMN telemetry.rules.idle_below_kw IS 'Mean power in kW below which a step is idle.';
+COMMENT ON COLUMN telemetry.rules.session_ends_after IS 'A pause this long ends a charging session.';
+COMMENT ON COLUMN telemetry.rules.smallest_session_kwh IS
+'What flows with less energy than this in kWh is not shown as a charging session.';
+COMMENT ON COLUMN telemetry.rules.frozen_above_kwh IS
+'Energy in kWh of one side from which on the other''s value, which stands, is frozen.';
+COMMENT ON COLUMN telemetry.rules.greatest_uncertainty IS
+'Efficiency that is less certain than this is not judged: insufficient.';
 COMMENT ON COLUMN telemetry.rules.sufficient_energy_kwh IS
-'With less energy than this, in kWh, on both sides, efficiency is not judged: insufficient.';
+'With less matched AC energy than this, in kWh, efficiency is not judged: insufficient.';
 COMMENT ON COLUMN telemetry.rules.sufficient_coverage IS
-'With a smaller share of the expected readings than this on either side, efficiency is not judged: insufficient.';
+'With a smaller share of AC energy matched, efficiency is not judged: insufficient.';
 
 INSERT INTO telemetry.rules DEFAULT VALUES;
 

@@ -38,6 +38,22 @@ $$;
 COMMENT ON FUNCTION telemetry.check_zone(text) IS
 'Takes a time zone''s name. Returns nothing. Raises WL009 unless it is in pg_timezone_names and no abbreviation; UTC and GMT are taken.';
 
+CREATE OR REPLACE FUNCTION telemetry.check_days(first_day date, last_day date)
+RETURNS void
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF (isfinite(first_day) AND isfinite(last_day)) IS NOT TRUE THEN
+        RAISE EXCEPTION 'the first and the last day must be dates'
+            USING ERRCODE = 'WL002', HINT = 'Give two dates, such as 2026-10-01 and 2026-10-31.';
+    END IF;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.check_days(date, date) IS
+'Takes the first and the last of the days that are asked for. Returns nothing. Raises WL002 unless both are dates.';
+
 CREATE OR REPLACE FUNCTION telemetry.local_day(zone text, first_day date, last_day date)
 RETURNS TABLE (day date, since timestamptz, until timestamptz, first_hour timestamptz, end_hour timestamptz)
 LANGUAGE plpgsql STABLE
@@ -55,10 +71,7 @@ DECLARE
     -- moments at which the local date may change
     v_moments timestamp[] := ARRAY[]::timestamp[];
 BEGIN
-    IF (isfinite(first_day) AND isfinite(last_day)) IS NOT TRUE THEN
-        RAISE EXCEPTION 'the first and the last day must be dates'
-            USING ERRCODE = 'WL002', HINT = 'Give two dates, such as 2026-10-01 and 2026-10-31.';
-    END IF;
+    PERFORM telemetry.check_days(first_day, last_day);
     v_midnight := (first_day - 2)::timestamp;
     v_offset := (v_midnight AT TIME ZONE 'UTC' AT TIME ZONE zone) - v_midnight;
     FOR v_number IN 0..last_day - first_day + 4 LOOP
@@ -117,4 +130,8 @@ $$;
 COMMENT ON FUNCTION telemetry.local_day(text, date, date) IS
 'Takes a time zone''s name and the first and last day, both included. Returns the stretches of time whose local date is one of these days, in order: the day, its start and end, to the nearest full hour where raw readings are gone, and the first whole hour inside and the end of the last. Mostly one per day; none where the zone left out a day, two where clocks went back over midnight and the date with them. Raises WL002 unless both are dates.';
 
-REVOKE ALL ON FUNCTION telemetry.check_zone(text), telemetry.local_day(text, date, date) FROM PUBLIC;
+REVOKE ALL ON FUNCTION
+    telemetry.check_zone(text),
+    telemetry.check_days(date, date),
+    telemetry.local_day(text, date, date)
+FROM PUBLIC;

@@ -32,6 +32,45 @@ $$;
 COMMENT ON FUNCTION telemetry.mwh(double precision) IS
 'Takes energy in kWh, as it was sent. Returns it as it is stored, in whole milliwatt-hours; NULL for NULL.';
 
+-- its body is read now, and not when it is called: views of bi call it for roles that cannot look into this schema
+CREATE OR REPLACE FUNCTION telemetry.mean_kw(mwh numeric, span interval)
+RETURNS double precision
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN telemetry.kwh(mwh)::double precision * 3600 / nullif(date_part('epoch', span), 0);
+
+COMMENT ON FUNCTION telemetry.mean_kw(numeric, interval) IS
+'Takes energy in milliwatt-hours and the time in which it flowed. Returns the mean power in kW; NULL for NULL, and where that is no time.';
+
+CREATE OR REPLACE FUNCTION telemetry.us(span interval)
+RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT (extract(EPOCH FROM span) * 1000000)::bigint
+$$;
+
+COMMENT ON FUNCTION telemetry.us(interval) IS
+'Takes a span of time without days and months. Returns it in microseconds; NULL for NULL.';
+
+CREATE OR REPLACE FUNCTION telemetry.span(us numeric)
+RETURNS interval
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT us::double precision * INTERVAL '1 microsecond'
+$$;
+
+COMMENT ON FUNCTION telemetry.span(numeric) IS
+'Takes a number of microseconds. Returns the span of time; NULL for NULL.';
+
+CREATE OR REPLACE FUNCTION telemetry.hours(us numeric)
+RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT us / 3600000000
+$$;
+
+COMMENT ON FUNCTION telemetry.hours(numeric) IS
+'Takes a number of microseconds. Returns it in hours; NULL for NULL.';
+
 CREATE OR REPLACE FUNCTION telemetry.total(a bigint, b bigint)
 RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -46,12 +85,20 @@ REVOKE ALL ON FUNCTION
     telemetry.kwh(numeric),
     telemetry.mwh(numeric),
     telemetry.mwh(double precision),
+    telemetry.mean_kw(numeric, interval),
+    telemetry.us(interval),
+    telemetry.span(numeric),
+    telemetry.hours(numeric),
     telemetry.total(bigint, bigint)
 FROM PUBLIC;
 -- views of bi call them with the rights of whoever asks
 GRANT EXECUTE ON FUNCTION
     telemetry.kwh(numeric),
     telemetry.mwh(numeric),
+    telemetry.mwh(double precision),
+    telemetry.mean_kw(numeric, interval),
+    telemetry.span(numeric),
+    telemetry.hours(numeric),
     telemetry.total(bigint, bigint)
 TO wattledger_bi;
 -- so do views of ops
