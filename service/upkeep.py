@@ -25,6 +25,8 @@ REPLAY_SECONDS = 30.0
 _SETTLE_SECONDS = 0.5
 # what comes of a device meanwhile is settled with it: all this and the wait are about a second
 _QUEUED_FOR = timedelta(seconds=0.5)
+# how often to look whether charging is to be kept
+_CHARGING_SECONDS = 5.0
 # after a call, so many times what it took: a backlog takes a third of a core
 _REST = 2.0
 # after one that failed
@@ -34,9 +36,9 @@ _PATIENCE = "SET LOCAL statement_timeout = '10min'"
 
 
 class Upkeep:
-    """Calls api.settle, api.maintain and api.replay_due every so often.
+    """Calls api.settle, api.settle_charging, api.maintain and api.replay_due every so often.
 
-    Several services share the first; of the other two each is done by one at a time. Each has a
+    Several services share the first; of the others each is done by one at a time. Each has a
     connection of its own while it runs, so that none waits for another.
     """
 
@@ -53,7 +55,8 @@ class Upkeep:
         self._tasks = [
             asyncio.create_task(self._repeat(self._maintain, self._every_seconds)),
             asyncio.create_task(self._repeat(self._replay, self._replay_seconds)),
-            asyncio.create_task(self._settle_for_ever()),
+            asyncio.create_task(self._for_ever("settling", _settle)),
+            asyncio.create_task(self._for_ever("keeping charging", _keep_charging)),
         ]
 
     async def stop(self) -> None:
@@ -97,22 +100,25 @@ class Upkeep:
                     return total
                 total = (total[0] + new, total[1] + duplicates, total[2] + refused)
 
-    async def _settle_for_ever(self) -> None:
+    async def _for_ever(
+        self, work: str, run: Callable[[psycopg.AsyncConnection[Any]], Awaitable[float]]
+    ) -> None:
+        """Call what returns for how many seconds to wait before the next call."""
         failed = False
         while True:
             try:
                 async with self._connection() as connection:
                     while True:
-                        wait_seconds = await _settle(connection)
+                        wait_seconds = await run(connection)
                         failed = False
                         await asyncio.sleep(wait_seconds)
             except (DatabaseError, psycopg.Error) as error:
                 # once for an outage, however long
                 if not failed:
-                    _log.warning("settling failed, and is tried again: %s", reason(error))
+                    _log.warning("%s failed, and is tried again: %s", work, reason(error))
             except Exception:
                 if not failed:
-                    _log.exception("settling failed, and is tried again")
+                    _log.exception("%s failed, and is tried again", work)
             failed = True
             await asyncio.sleep(_RECOVER_SECONDS * random.uniform(0.5, 1))  # noqa: S311  no secret
 
@@ -178,6 +184,20 @@ async def _settle(connection: psycopg.AsyncConnection[Any]) -> float:
         return rest
     # not all workers at the same moment
     return max(rest, _SETTLE_SECONDS * random.uniform(0.8, 1))  # noqa: S311  no secret
+
+
+async def _keep_charging(connection: psycopg.AsyncConnection[Any]) -> float:
+    """Keep some of the charging that is due; return how many seconds to wait until the next."""
+    began = monotonic()
+    _kept, waiting = await _call(
+        connection, "SELECT s.kept, s.waiting FROM api.settle_charging() AS s"
+    )
+    rest = _REST * (monotonic() - began)
+    if waiting:
+        # another worker may be at it
+        return max(rest, _SETTLE_SECONDS)
+    # not all workers at the same moment
+    return max(rest, _CHARGING_SECONDS * random.uniform(0.8, 1))  # noqa: S311  no secret
 
 
 def _log_warning(notice: psycopg.errors.Diagnostic) -> None:

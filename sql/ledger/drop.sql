@@ -1,7 +1,7 @@
 -- Drops of what is kept no longer, in steps that are committed one by one:
 --   1. move the bound of what is accepted;
 --   2. wait for every transaction that may have looked at the old one;
---   3. bring the rollups up to it, whatever their schedule, and settle what is queued of it for good;
+--   3. bring the rollups up to it, whatever their schedule, settle what is queued of it for good, keep its charging;
 --   4. chunk by chunk, refreshes and writers kept out: prove that hours and days hold all of it, note that, and drop.
 
 CREATE OR REPLACE FUNCTION telemetry.await_writers(dataset text, patience interval)

@@ -92,6 +92,25 @@ BEGIN
         PERFORM telemetry.post_entries(dataset, v_missing);
     END IF;
     PERFORM telemetry.keep_folded(v_folded);
+    PERFORM telemetry.queue_charging(
+        dataset, array_agg(k.device_id), array_agg(k.first_day), array_agg(k.last_day), array_agg(k.is_certain)
+    )
+    FROM (
+        SELECT
+            f.device_id,
+            greatest(min(q.day), f.first_day) AS first_day,
+            f.last_day,
+            -- what is cut at the hours is explained as before
+            EXISTS (
+                SELECT
+                FROM unnest(v_missing) AS m
+                WHERE m.device_id = f.device_id AND m.reason NOT IN ('taken', 'apportioned', 'correction')
+            ) AS is_certain
+        FROM unnest(v_folded) AS f
+        INNER JOIN unnest(v_queued) AS q ON q.device_id = f.device_id
+        GROUP BY f.device_id, f.first_day, f.last_day
+    ) AS k
+    WHERE k.first_day <= k.last_day;
     DELETE FROM telemetry.settle_queue AS q
     USING unnest(v_queued) AS k, unnest(v_folded) AS f
     WHERE q.dataset = k.dataset

@@ -128,11 +128,14 @@ BEGIN
             detail := format('%s of %s cannot be settled: another session has it, or see ops.failing_devices', v_next.device_id, dataset);
         END IF;
     END LOOP;
+    IF step IS NULL THEN
+        SELECT k.step, k.detail INTO step, detail FROM telemetry.keep_charging_before(until) AS k;
+    END IF;
 END;
 $$;
 
 COMMENT ON FUNCTION telemetry.settle_before(text, timestamptz, timestamptz, timestamptz) IS
-'Takes what telemetry.queue_unsettled does. Settles for good what is to be dropped, for some 100 milliseconds; a device that fails is passed over where the first span holds nothing that it is settled by. Returns the step that it was: settle (something was, and more may be left), busy (another session has a device), unproven (a device cannot be settled), and of the last two a sentence that says more; NULL where nothing was left to settle.';
+'Takes what telemetry.queue_unsettled does. Settles for good what is to be dropped, for some 100 milliseconds; a device that fails is passed over where the first span holds nothing that it is settled by. Then charging of that time is kept. Returns the step that it was: settle (something was, and more may be left), busy (another session has a device), unproven (a device cannot be settled, or its charging kept), and of the last two a sentence that says more; NULL where nothing was left to settle.';
 
 REVOKE ALL ON FUNCTION
     telemetry.queue_unsettled(text, timestamptz, timestamptz, timestamptz),

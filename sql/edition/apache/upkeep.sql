@@ -182,6 +182,9 @@ BEGIN
     CALL telemetry.settle_all_due(NULL);
     SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
+    CALL telemetry.settle_all_charging();
+    SET LOCAL ROLE wattledger_owner;
+    SET LOCAL search_path = pg_catalog, pg_temp;
     FOR v_dataset IN SELECT d.dataset FROM telemetry.dataset_level AS d WHERE d.keep IS NOT NULL ORDER BY d.level, d.side LOOP
         SET LOCAL ROLE wattledger_owner;
         SET LOCAL search_path = pg_catalog, pg_temp;

@@ -29,6 +29,9 @@ BEGIN
             CALL telemetry.drop_due(do_work.dataset, problem);
         WHEN 'settle' THEN
             CALL telemetry.settle_all_due(do_work.dataset);
+            SET LOCAL ROLE wattledger_owner;
+            SET LOCAL search_path = pg_catalog, pg_temp;
+            CALL telemetry.settle_all_charging();
     END CASE;
     SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
@@ -139,6 +142,9 @@ BEGIN
     SET LOCAL search_path = pg_catalog, pg_temp;
     PERFORM telemetry.note_dropped();
     CALL telemetry.settle_all_due(NULL);
+    SET LOCAL ROLE wattledger_owner;
+    SET LOCAL search_path = pg_catalog, pg_temp;
+    CALL telemetry.settle_all_charging();
     SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
     FOR v_work IN
