@@ -5,8 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import IO, Any
 
-import msgspec
-from litestar import Litestar, Request, Response
+from litestar import Litestar, Request
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.logging import LoggingConfig
@@ -26,7 +25,8 @@ from service.ingest.writer import Writer
 from service.keys.guard import guard
 from service.keys.keyring import Keyring
 from service.openapi import document, page
-from service.routes import analytics, devices, errors, health, links
+from service.routes import analytics, chargers, devices, errors, fleet, health, links, sessions
+from service.routes.exact import ExactResponse
 from service.settings import Settings, SettingsError
 from service.upkeep import Upkeep
 
@@ -44,19 +44,6 @@ _LOGGING = LoggingConfig(
         *(Fault, ClientGone, RuleViolation, DatabaseUnavailable, DatabaseBusy),
     },
 )
-
-# exact digits of numeric, as a JSON number
-_encode = msgspec.json.Encoder(decimal_format="number").encode
-
-
-class ExactResponse(Response[Any]):
-    """A JSON response whose decimals are numbers with all their digits."""
-
-    def render(self, content: Any, media_type: str, enc_hook: Any = None) -> bytes:
-        """Encode structs by msgspec, anything else as Litestar does."""
-        if isinstance(content, msgspec.Struct):
-            return _encode(content)
-        return super().render(content, media_type, enc_hook)
 
 
 def create_app(
@@ -131,6 +118,9 @@ def create_app(
             *devices.HANDLERS,
             *links.HANDLERS,
             *analytics.HANDLERS,
+            *fleet.HANDLERS,
+            *chargers.HANDLERS,
+            *sessions.HANDLERS,
             *health.HANDLERS,
         ],
         guards=[guard],

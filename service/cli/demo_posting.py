@@ -21,7 +21,8 @@ from service.demo.simulation import Hour, Simulation
 
 _SAMPLE = """
   {readings:,} readings of {vehicles} vehicles and {meters} meters since {start:%Y-%m-%d},
-  posted in {seconds:.0f} s ({rate:,.0f} a second), settled in {settling:.0f} s.
+  posted in {seconds:.0f} s ({rate:,.0f} a second), settled in {settling:.0f} s,
+  charging judged in {judging:.0f} s.
 
 {faults}
   look at it       {psql}
@@ -84,6 +85,8 @@ def _post_past(
         left = _post(poster, hours, place, end, console)
         posted = time.monotonic() - began
         _settle(poster, console)
+        settled = time.monotonic() - began - posted
+        _judge(poster, console)
     finally:
         poster.close()
     embedded = settings.database_url() is None
@@ -95,7 +98,8 @@ def _post_past(
             start=plan.start,
             seconds=posted,
             rate=poster.reached / posted,
-            settling=time.monotonic() - began - posted,
+            settling=settled,
+            judging=time.monotonic() - began - posted - settled,
             faults=_faults(place.mark, plan),
             psql=f"psql \"$(wattledger db url | sed 's|/wattledger$|/{database.NAME}|')\""
             if embedded
@@ -143,6 +147,11 @@ def _post(
 def _settle(poster: posting.Poster, console: Console) -> None:
     with console.status("settling") as status:
         poster.settle(lambda left: status.update(f"settling: {left:,} days of devices are left"))
+
+
+def _judge(poster: posting.Poster, console: Console) -> None:
+    with console.status("judging charging") as status:
+        poster.keep_charging(lambda kept: status.update(f"judging charging: {kept:,} devices"))
 
 
 def _post_present(place: database.Demonstration, hours: Iterator[Hour], port: int) -> None:

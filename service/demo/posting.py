@@ -106,6 +106,10 @@ class Poster:
         ]:
             future.result()
 
+    def keep_charging(self, told: Callable[[int], None]) -> None:
+        """Keep charging of what was settled. Raises psycopg.Error."""
+        settling.keep_charging(self._meters, told)
+
     def finish(self) -> None:
         """Wait until all is written that was posted. Raises Refused, psycopg.Error."""
         while self._waiting:

@@ -56,3 +56,12 @@ async def check_body(connection: _Connection, document: msgspec.Struct) -> None:
 def grant_of(connection: _Connection) -> Grant | None:
     """What the request's key may do; None where the service does without keys."""
     return cast("dict[str, Any]", connection.scope).get(_GRANT)
+
+
+def limited_key_of(connection: _Connection) -> str | None:
+    """The id of the request's key where it is for some devices only.
+
+    What has no limit need not be asked for each row.
+    """
+    grant = grant_of(connection)
+    return None if grant is None or grant.every_device else grant.key_id

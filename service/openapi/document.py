@@ -7,7 +7,9 @@ from typing import Any
 from litestar._openapi.schema_generation import SchemaCreator
 from litestar.openapi.spec import (
     OpenAPI,
+    OpenAPIHeader,
     OpenAPIMediaType,
+    OpenAPIResponse,
     Operation,
     Parameter,
     PathItem,
@@ -21,6 +23,7 @@ from litestar.typing import FieldDefinition
 from service.ingest.answers import PATH
 from service.openapi import common, ingest, shapes
 from service.routes.links import NewLink
+from service.routes.sessions import CSV
 
 _ANSWERS = {
     ("put", "/v1/links/{vehicle_id}"): {
@@ -63,6 +66,7 @@ def complete(schema: OpenAPI) -> None:
                 _describe_parameters(operation, named)
     _describe_link(paths["/v1/links/{vehicle_id}"])
     _describe_readiness(paths["/health/ready"])
+    _describe_sessions(paths["/v1/sessions"])
     schema.paths = {PATH: ingest.path_item(), **paths}
 
 
@@ -101,6 +105,23 @@ def _describe_readiness(item: PathItem) -> None:
     assert busy.headers is not None  # noqa: S101  Retry-After, which not being ready has not
     busy.headers.pop("Retry-After")
     responses["503"] = busy
+
+
+def _describe_sessions(item: PathItem) -> None:
+    """They are CSV too, where the header Link leads to the page that follows."""
+    assert item.get is not None  # noqa: S101  see service.routes.sessions
+    good = (item.get.responses or {})["200"]
+    assert isinstance(good, OpenAPIResponse)  # noqa: S101  Litestar's own
+    assert good.content is not None  # noqa: S101  a page
+    good.content[CSV] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
+    good.headers = {
+        **(good.headers or {}),
+        "Link": OpenAPIHeader(
+            schema=Schema(type=OpenAPIType.STRING),
+            description="Of CSV: where the page that follows is, unless this is the last.",
+        ),
+        "Vary": OpenAPIHeader(schema=Schema(type=OpenAPIType.STRING, const="Accept")),
+    }
 
 
 class DecimalSchemaPlugin(OpenAPISchemaPlugin):

@@ -1,4 +1,4 @@
-"""Analytics: what charging lost between grid and battery."""
+"""Analytics of a vehicle: what its charging lost between grid and battery."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -6,28 +6,38 @@ from typing import Annotated, Literal
 
 import msgspec
 from litestar import get
-from litestar.params import QueryParameter
 
 from service.keys.guard import READ
-from service.routes.paging import PageSize, page, place_parameter
 from service.routes.parameters import FromDatabase, VehicleId, moment, moment_parameter
 
-Verdict = Literal["healthy", "degraded", "insufficient", "impossible"]
+Verdict = Literal["healthy", "drifting", "degraded", "impossible", "frozen", "insufficient", "idle"]
 Status = Literal[Verdict, "no_data", "unlinked"]
 Since = Annotated[
     str | None, moment_parameter("from", "Start of the window; 24 hours before its end.")
 ]
 Until = Annotated[str | None, moment_parameter("to", "End of the window, not included; now.")]
 
-_ENERGY = {
+FrozenSide = Literal["meter", "vehicle"] | None
+
+# columns whose field is not called as they are
+ENERGY = {
     "vehicle_id": "vehicleId",
+    "meter_id": "meterId",
     "window_start": "from",
     "window_end": "to",
     "hour_start": "from",
     "ac_kwh": "kwhConsumedAc",
     "dc_kwh": "kwhDeliveredDc",
     "dc_unlinked_kwh": "kwhDeliveredDcUnlinked",
+    "ac_matched_kwh": "kwhMatchedAc",
+    "dc_matched_kwh": "kwhMatchedDc",
+    "ac_active_kwh": "kwhActiveAc",
+    "ac_unlinked_kwh": "kwhUnlinkedAc",
+    "standby_kwh": "kwhStandbyAc",
+    "standby_w": "standbyW",
     "loss_kwh": "kwhLost",
+    "expected_efficiency": "expectedEfficiency",
+    "frozen_side": "frozenSide",
     "avg_battery_temp_c": "avgBatteryTemp",
     "meter_samples": "meterSamples",
     "vehicle_samples": "vehicleSamples",
@@ -40,13 +50,23 @@ _ENERGY = {
 }
 
 
-class Performance(msgspec.Struct, rename=_ENERGY):
+class Performance(msgspec.Struct, rename=ENERGY):
     """A vehicle's charging in a window: energy in kWh, temperature in °C, coverage 0 to 1.
 
-    `efficiency` is DC / AC, null without AC. `kwhDeliveredDcUnlinked` reached the battery while
-    no meter was linked, and is not judged. `status` is `unlinked` (no meter), `no_data`,
-    `insufficient` (too little energy or coverage to say), `impossible` (more DC than AC: a
-    metering fault), `degraded` (below the threshold) or `healthy`. `roundedTo` is null where all
+    Judged is what is matched: what flowed while the readings of both sides explain it.
+    `efficiency` is kwhMatchedDc / kwhMatchedAc, null without AC, `kwhLost` their difference: what
+    a meter drew while the vehicle was silent is nobody's loss. `kwhActiveAc` is AC above idle,
+    `kwhStandbyAc` of idle time, as far as readings explain it. `coverage` is the share of AC above
+    idle that is matched, `uncertainty` by how much the efficiency may be wrong,
+    `expectedEfficiency` the least that a sound charge has; null without energy.
+    `kwhDeliveredDcUnlinked` reached the battery while no meter was linked. `meterCoverage` and
+    `vehicleCoverage` are shares of the expected readings.
+
+    `status` is `unlinked` (no meter), `no_data`, `idle` (nothing above idle), `insufficient` (too
+    little energy, coverage or certainty to say), `frozen` (one side flows and the other's value
+    stands: `frozenSide`), `impossible` (more DC than AC: a metering fault), `degraded` (below what
+    is expected), `drifting` (for some sessions below what is usual of the vehicle at the meter) or
+    `healthy`. `roundedTo` is null where all
     is exact; `hour` or `day` where raw readings or hours of that time are no longer kept, so that
     the ends of the window and of links were moved to the nearest one. `settledUntil` is null where
     no reading of these devices waits to be settled; else all before it is, and `provisionalKwhAc`
@@ -71,12 +91,20 @@ class Performance(msgspec.Struct, rename=_ENERGY):
     provisional_kwh_ac: Decimal
     provisional_kwh_dc: Decimal
     settled_until: datetime | None
+    ac_matched_kwh: Decimal
+    dc_matched_kwh: Decimal
+    ac_active_kwh: Decimal
+    standby_kwh: Decimal
+    coverage: Decimal | None
+    uncertainty: Decimal | None
+    expected_efficiency: Decimal | None
+    frozen_side: FrozenSide
 
 
-class HourOfPerformance(msgspec.Struct, rename=_ENERGY):
+class HourOfPerformance(msgspec.Struct, rename=ENERGY):
     """An hour of a vehicle's charging while it was linked, in UTC; fields as of Performance.
 
-    `settledUntil` is null where all of the hour is settled.
+    `settledUntil` is null where all of the hour is settled. No hour is `drifting`.
     """
 
     hour_start: datetime
@@ -92,6 +120,14 @@ class HourOfPerformance(msgspec.Struct, rename=_ENERGY):
     provisional_kwh_ac: Decimal
     provisional_kwh_dc: Decimal
     settled_until: datetime | None
+    ac_matched_kwh: Decimal
+    dc_matched_kwh: Decimal
+    ac_active_kwh: Decimal
+    standby_kwh: Decimal
+    coverage: Decimal | None
+    uncertainty: Decimal | None
+    expected_efficiency: Decimal | None
+    frozen_side: FrozenSide
 
 
 class PerformanceByHour(msgspec.Struct, rename="camel"):
@@ -99,47 +135,6 @@ class PerformanceByHour(msgspec.Struct, rename="camel"):
 
     vehicle_id: str
     hours: list[HourOfPerformance]
-
-
-class FleetVehicle(msgspec.Struct, rename=_ENERGY):
-    """A vehicle's charging in the fleet's window; fields as of Performance."""
-
-    vehicle_id: str
-    ac_kwh: Decimal
-    dc_kwh: Decimal
-    loss_kwh: Decimal
-    efficiency: Decimal | None
-    meter_coverage: Decimal
-    vehicle_coverage: Decimal
-    status: Verdict
-
-
-class FleetTotal(msgspec.Struct, rename=_ENERGY):
-    """The fleet's charging in whole hours, in UTC; fields as of Performance."""
-
-    window_start: datetime
-    window_end: datetime
-    vehicles: int
-    ac_kwh: Decimal
-    dc_kwh: Decimal
-    loss_kwh: Decimal
-    efficiency: Decimal | None
-    meter_coverage: Decimal
-    vehicle_coverage: Decimal
-    status: Literal[Verdict, "no_data"]
-
-
-class Fleet(msgspec.Struct, rename="camel"):
-    """The fleet's totals and a page of its vehicles, worst first.
-
-    `next` goes into `after` for the page that follows, with the same `order`, and with `from` and
-    `to` as the total has them; it is null on the last. A vehicle whose figures do not change
-    meanwhile is on one page, whatever becomes of the others.
-    """
-
-    total: FleetTotal
-    vehicles: list[FleetVehicle]
-    next: str | None
 
 
 @get("/v1/analytics/performance/{vehicle_id:str}", tags=["analytics"], opt=READ)
@@ -176,45 +171,4 @@ async def performance_by_hour(
     return PerformanceByHour(vehicle_id, hours)
 
 
-@get("/v1/analytics/fleet", tags=["analytics"], opt=READ)
-async def fleet(
-    database: FromDatabase,
-    since: Since = None,
-    until: Until = None,
-    ordering: Annotated[
-        Literal["efficiency", "loss", "vehicle_id"],
-        QueryParameter(
-            name="order",
-            description="Lowest efficiency first (those that cannot be judged last), highest loss"
-            " first, or by vehicle_id.",
-        ),
-    ] = "efficiency",
-    limit: PageSize = 100,
-    after: Annotated[
-        str | None,
-        place_parameter("`next` of the page before; by vehicle_id, a vehicle's id will do."),
-    ] = None,
-) -> Fleet:
-    """The fleet's totals, and its vehicles worst first, over the last 24 hours unless told."""
-    total = await database.one(
-        FleetTotal,
-        "SELECT * FROM api.fleet(since => %s::timestamptz, until => %s::timestamptz)",
-        moment("from", since),
-        moment("to", until),
-    )
-    assert total is not None  # noqa: S101  the function returns one row, whatever it is asked
-    vehicles, last = await page(
-        database,
-        FleetVehicle,
-        limit,
-        "SELECT * FROM api.fleet_vehicles(since => %s::timestamptz, until => %s::timestamptz,"
-        " ordering => %s::text, after => %s::text, page_size => %s::integer)",
-        total.window_start,
-        total.window_end,
-        ordering,
-        after,
-    )
-    return Fleet(total, vehicles, last)
-
-
-HANDLERS = [performance, performance_by_hour, fleet]
+HANDLERS = [performance, performance_by_hour]

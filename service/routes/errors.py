@@ -12,7 +12,12 @@ from service.database.errors import DatabaseUnavailable, RuleViolation
 from service.faults import away, defect, fault_of
 from service.http.head_method import with_head
 from service.http.problem import MEDIA_TYPE, Fault, answer_to
-from service.routes.paging import PLACE_OR_ID_PATTERN, PLACE_OR_ID_RULE
+from service.routes.paging import (
+    PLACE_OR_ID_PATTERN,
+    PLACE_OR_ID_RULE,
+    PLACE_PATTERN,
+    PLACE_RULE,
+)
 from service.wire.readings import ID_PATTERN, ID_RULE
 
 _Request = Request[Any, Any, Any]
@@ -52,6 +57,8 @@ def _sentence(fault: dict[str, str]) -> str:
     # the only patterns that there are; who has to fix an id wants to read no regular expression
     if repr(PLACE_OR_ID_PATTERN) in message:
         return PLACE_OR_ID_RULE
+    if repr(PLACE_PATTERN) in message:
+        return PLACE_RULE
     return ID_RULE if repr(ID_PATTERN) in message else message
 
 

@@ -8,7 +8,7 @@ from litestar import Request, Response, delete, get, put, route
 from litestar.exceptions import NotFoundException
 from litestar.params import QueryParameter
 
-from service.keys.guard import READ, grant_of
+from service.keys.guard import READ, grant_of, limited_key_of
 from service.routes.json_body import read
 from service.routes.paging import PageSize, page, place_parameter
 from service.routes.parameters import (
@@ -137,7 +137,6 @@ async def links(
     A key for some devices must name one of them, and is shown the links whose vehicle and meter it
     covers.
     """
-    grant = grant_of(request)
     found, last = await page(
         database,
         Link,
@@ -145,8 +144,7 @@ async def links(
         "SELECT * FROM api.charging_links(acting_key => %s::text, of_vehicle_id => %s::text,"
         " of_meter_id => %s::text, after => %s::text, after_since => %s::timestamptz,"
         " page_size => %s::integer)",
-        # what has no limit need not be asked for each link
-        None if grant is None or grant.every_device else grant.key_id,
+        limited_key_of(request),
         vehicle,
         meter,
         after,

@@ -17,6 +17,8 @@ Row = TypeVar("Row")
 # of the longest id, with whatever a row is sorted by before it
 _LONGEST_PLACE = 1000
 _PLACE_PATTERN = r"[a-z_]+/[A-Za-z0-9_-]+"
+PLACE_PATTERN = f"^{_PLACE_PATTERN}$"
+PLACE_RULE = 'it is "next" of the page before, as it is'
 # titles: see service.routes.parameters
 Place = Annotated[
     str,
@@ -24,17 +26,28 @@ Place = Annotated[
         title="Place",
         description="Where a page ended in an order: only what `next` was is a place.",
         max_length=_LONGEST_PLACE,
-        pattern=f"^{_PLACE_PATTERN}$",
+        pattern=PLACE_PATTERN,
     ),
 ]
 PLACE_OR_ID_PATTERN = (
     rf"^(?:{_PLACE_PATTERN}|(?!\.{{1,2}}$)[^\x00-\x1f\x7f-\x9f/]{{1,{LONGEST_ID}}}(?!\n))$"
 )
-PLACE_OR_ID_RULE = 'it is "next" of the page before, as it is, or an id'
+PLACE_OR_ID_RULE = f"{PLACE_RULE}, or an id"
 
 PageSize = Annotated[
     int, QueryParameter(name="limit", ge=1, le=1000, description="How many to return at most.")
 ]
+
+
+def next_parameter() -> object:
+    """Declare the optional query parameter that says where the page before ended."""
+    return QueryParameter(
+        name="after",
+        title="Place",
+        description="`next` of the page before.",
+        max_length=_LONGEST_PLACE,
+        pattern=PLACE_PATTERN,
+    )
 
 
 def place_parameter(description: str) -> object:

@@ -22,7 +22,15 @@ RETURNS TABLE (
     rounded_to text,
     provisional_kwh_ac numeric,
     provisional_kwh_dc numeric,
-    settled_until timestamptz
+    settled_until timestamptz,
+    ac_matched_kwh numeric,
+    dc_matched_kwh numeric,
+    ac_active_kwh numeric,
+    standby_kwh numeric,
+    coverage numeric,
+    uncertainty numeric,
+    expected_efficiency numeric,
+    frozen_side text
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -96,6 +104,22 @@ BEGIN
             ) AS e
             WHERE (l.since, l.until) <> (v_first, v_end)
         ) AS d
+    ),
+    charged AS (
+        SELECT
+            coalesce(sum(p.ac_mwh), 0) AS ac_mwh,
+            coalesce(sum(p.ac_matched_mwh), 0) AS ac_matched_mwh,
+            coalesce(sum(p.dc_mwh), 0) AS dc_mwh,
+            coalesce(sum(p.dc_matched_mwh), 0) AS dc_matched_mwh,
+            coalesce(sum(p.ac_standing_mwh), 0) AS ac_standing_mwh,
+            coalesce(sum(p.dc_standing_mwh), 0) AS dc_standing_mwh,
+            coalesce(sum(p.standby_mwh), 0) AS standby_mwh,
+            coalesce(sum(p.edge_mwh), 0) AS edge_mwh,
+            coalesce(sum(p.matched_us), 0) AS matched_us,
+            min(p.ac_resolution_mwh) AS ac_resolution_mwh,
+            min(p.dc_resolution_mwh) AS dc_resolution_mwh,
+            min(p.battery_temp_mc) AS battery_temp_mc
+        FROM telemetry.vehicle_charging(performance.vehicle_id, v_first, v_end) AS p
     )
     SELECT
         v_first,
@@ -103,16 +127,18 @@ BEGIN
         trim_scale(telemetry.kwh(k.ac_mwh)),
         trim_scale(telemetry.kwh(k.dc_mwh)),
         trim_scale(telemetry.kwh(coalesce(w.energy_mwh, 0) - k.dc_mwh)),
-        trim_scale(telemetry.kwh(k.ac_mwh - k.dc_mwh)),
-        telemetry.efficiency(k.ac_mwh, k.dc_mwh),
+        trim_scale(telemetry.kwh(p.ac_matched_mwh - p.dc_matched_mwh)),
+        telemetry.efficiency(p.ac_matched_mwh, p.dc_matched_mwh),
         round(w.battery_temp_mc_sum * 0.001 / nullif(w.battery_temp_samples, 0), 3),
         k.meter_samples,
         coalesce(w.samples, 0),
         c.meter,
         c.vehicle,
-        telemetry.window_status(
-            k.links > 0, k.meter_samples + k.vehicle_samples > 0, k.ac_mwh, k.dc_mwh, c.meter, c.vehicle, r
-        ),
+        CASE
+            WHEN k.links = 0 THEN 'unlinked'
+            WHEN k.meter_samples + k.vehicle_samples = 0 THEN 'no_data'
+            ELSE j.verdict
+        END,
         CASE
             WHEN NOT k.rounded AND (v_first, v_end) = (v_since, v_until) THEN NULL
             WHEN v_since < v_hourly_since THEN 'day'
@@ -120,20 +146,35 @@ BEGIN
         END,
         trim_scale(telemetry.kwh(k.provisional_ac_mwh)),
         trim_scale(telemetry.kwh(w.provisional_mwh)),
-        least(k.settled_until, w.settled_until)
+        least(k.settled_until, w.settled_until),
+        trim_scale(telemetry.kwh(p.ac_matched_mwh)),
+        trim_scale(telemetry.kwh(p.dc_matched_mwh)),
+        trim_scale(telemetry.kwh(p.ac_mwh)),
+        trim_scale(telemetry.kwh(p.standby_mwh)),
+        round(j.coverage::numeric, 4),
+        round(j.uncertainty::numeric, 4),
+        round(j.expected_efficiency::numeric, 6),
+        j.frozen_side
     FROM linked AS k
     CROSS JOIN whole AS w
+    CROSS JOIN charged AS p
     CROSS JOIN telemetry.rules AS r
     CROSS JOIN LATERAL (
         SELECT
             telemetry.coverage(k.meter_samples, k.duration, r.reading_interval) AS meter,
             telemetry.coverage(k.vehicle_samples, k.duration, r.reading_interval) AS vehicle
-    ) AS c;
+    ) AS c
+    CROSS JOIN LATERAL telemetry.judged(
+        p.ac_mwh, p.ac_matched_mwh, p.dc_mwh, p.dc_matched_mwh, p.ac_standing_mwh, p.dc_standing_mwh,
+        p.standby_mwh, p.edge_mwh,
+        p.ac_resolution_mwh, p.dc_resolution_mwh, p.matched_us, p.battery_temp_mc,
+        telemetry.is_drifting(performance.vehicle_id, v_first, v_end), r
+    ) AS j;
 END;
 $$;
 
 COMMENT ON FUNCTION api.performance(text, timestamptz, timestamptz) IS
-'Takes a vehicle and a window: since (included; NULL: 24 hours before its end) and until (not included; NULL: now). Returns one row: the window as it was answered, energy in kWh drawn from the grid by the meters linked to the vehicle in that time (AC), delivered to its battery while linked (DC) and while not linked, the loss AC - DC, the efficiency DC / AC (NULL without AC), the average battery temperature in °C (NULL without samples), how many readings of either side were counted, the coverage of either side (share of the expected readings in the linked time), a status: unlinked, no_data, insufficient, impossible, degraded or healthy, and NULL where all ends are exact, else hour or day: to what the ends of the window or of links were rounded, because the raw readings or the hours of that time are gone; and how much of AC and DC in kWh is not settled yet, with a reading''s time before which all is (NULL: everything is settled). Raises WL002 where the window is empty.';
+'Takes a vehicle and a window: since (included; NULL: 24 hours before its end) and until (not included; NULL: now). Returns one row: the window as it was answered, energy in kWh drawn from the grid by the meters linked to the vehicle in that time (AC), delivered to its battery while linked (DC) and while not linked, the loss and the efficiency of the matched time, in which the readings of both sides explain what flowed: matched AC - matched DC, and matched DC / matched AC (NULL without); the average battery temperature in °C (NULL without samples), how many readings of either side were counted, the coverage of either side (share of the expected readings in the linked time), a status: unlinked, no_data, or what telemetry.judged says (idle, insufficient, frozen, impossible, degraded, drifting or healthy), and NULL where all ends are exact, else hour or day: to what the ends of the window or of links were rounded, because the raw readings or the hours of that time are gone; how much of AC and DC in kWh is not settled yet, with a reading''s time before which all is (NULL: everything is settled); matched AC and DC in kWh, AC above idle and of idle time as far as readings explain it, the share of AC above idle that is matched, by how much the efficiency may be wrong, the least efficiency that a sound charge has (either NULL without), and the side that is frozen (meter or vehicle; NULL: none). Raises WL002 where the window is empty.';
 
 REVOKE ALL ON FUNCTION api.performance(text, timestamptz, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION api.performance(text, timestamptz, timestamptz) TO wattledger_service;

@@ -1,184 +1,261 @@
--- Efficiency of charging, for analysts: by vehicle and hour, by vehicle and day, of the fleet by day.
+-- Efficiency of charging, for analysts: by vehicle, meter and hour, UTC day or UTC month.
 
 CREATE OR REPLACE VIEW bi.charging_efficiency_hourly AS
 SELECT
-    e.bucket,
-    e.vehicle_id,
-    telemetry.kwh(e.ac_mwh)::numeric(20, 6) AS ac_kwh,
-    telemetry.kwh(e.dc_mwh)::numeric(20, 6) AS dc_kwh,
-    telemetry.kwh(e.ac_mwh - e.dc_mwh)::numeric(20, 6) AS loss_kwh,
-    telemetry.efficiency(e.ac_mwh, e.dc_mwh)::numeric(26, 6) AS efficiency,
-    telemetry.coverage(e.meter_samples, e.linked, r.reading_interval)::numeric(5, 4) AS meter_coverage,
-    telemetry.coverage(e.vehicle_samples, e.linked, r.reading_interval)::numeric(5, 4) AS vehicle_coverage,
-    telemetry.efficiency_status(
-        e.ac_mwh,
-        e.dc_mwh,
-        telemetry.coverage(e.meter_samples, e.linked, r.reading_interval),
-        telemetry.coverage(e.vehicle_samples, e.linked, r.reading_interval),
-        r
-    ) AS verdict,
-    e.meter_samples,
-    e.vehicle_samples,
-    e.linked,
-    (extract(EPOCH FROM e.linked) / 3600)::numeric(12, 6) AS linked_hours
-FROM telemetry.linked_energy_hourly AS e
-CROSS JOIN telemetry.rules AS r;
+    s.bucket,
+    s.vehicle_id,
+    s.meter_id,
+    telemetry.kwh(s.ac_mwh + s.standby_mwh)::numeric(20, 6) AS ac_kwh,
+    telemetry.kwh(s.dc_mwh)::numeric(20, 6) AS dc_kwh,
+    telemetry.kwh(s.ac_matched_mwh - s.dc_matched_mwh)::numeric(20, 6) AS loss_kwh,
+    j.efficiency::numeric(26, 6) AS efficiency,
+    j.coverage::numeric(5, 4) AS coverage,
+    (CASE WHEN j.uncertainty > 9.9999 THEN 9.9999 ELSE j.uncertainty END)::numeric(5, 4) AS uncertainty,
+    j.expected_efficiency::numeric(26, 6) AS expected_efficiency,
+    j.verdict,
+    j.frozen_side,
+    telemetry.kwh(s.ac_mwh)::numeric(20, 6) AS ac_active_kwh,
+    telemetry.kwh(s.ac_matched_mwh)::numeric(20, 6) AS ac_matched_kwh,
+    telemetry.kwh(s.dc_matched_mwh)::numeric(20, 6) AS dc_matched_kwh,
+    telemetry.kwh(s.standby_mwh)::numeric(20, 6) AS standby_kwh,
+    telemetry.hours(s.active_us)::numeric(12, 6) AS charging_hours,
+    telemetry.mean_kw(s.ac_mwh, telemetry.span(s.active_us))::numeric(26, 3) AS mean_kw,
+    (s.peak_w * 0.001)::numeric(26, 3) AS peak_kw,
+    s.meter_samples,
+    s.vehicle_samples
+FROM (
+    SELECT
+        p.hour AS bucket,
+        p.vehicle_id,
+        p.meter_id,
+        sum(p.ac_mwh) AS ac_mwh,
+        sum(p.ac_matched_mwh) AS ac_matched_mwh,
+        sum(p.dc_mwh) AS dc_mwh,
+        sum(p.dc_matched_mwh) AS dc_matched_mwh,
+        sum(p.ac_standing_mwh) AS ac_standing_mwh,
+        sum(p.dc_standing_mwh) AS dc_standing_mwh,
+        sum(p.standby_mwh) AS standby_mwh,
+        sum(p.edge_mwh) AS edge_mwh,
+        sum(p.standby_us) AS standby_us,
+        sum(p.active_us) AS active_us,
+        sum(p.matched_us) AS matched_us,
+        min(p.ac_resolution_mwh) AS ac_resolution_mwh,
+        min(p.dc_resolution_mwh) AS dc_resolution_mwh,
+        max(p.peak_w) AS peak_w,
+        min(p.battery_temp_mc) AS battery_temp_mc,
+        sum(p.meter_samples)::bigint AS meter_samples,
+        sum(p.vehicle_samples)::bigint AS vehicle_samples
+    FROM telemetry.charging_part AS p
+    -- what no vehicle was linked to comes first in the index
+    WHERE p.vehicle_id > ''
+    GROUP BY p.vehicle_id, p.hour, p.meter_id
+) AS s
+CROSS JOIN telemetry.rules AS r
+CROSS JOIN LATERAL telemetry.judged(
+    s.ac_mwh, s.ac_matched_mwh, s.dc_mwh, s.dc_matched_mwh, s.ac_standing_mwh, s.dc_standing_mwh,
+    s.standby_mwh, s.edge_mwh,
+    s.ac_resolution_mwh, s.dc_resolution_mwh, s.matched_us, s.battery_temp_mc, FALSE, r
+) AS j;
 
 COMMENT ON VIEW bi.charging_efficiency_hourly IS
-'What charging lost between grid and battery, one row per vehicle and hour in which it was linked to a meter and either reported.';
-COMMENT ON COLUMN bi.charging_efficiency_hourly.bucket IS
-'Start of the hour, in UTC.';
-COMMENT ON COLUMN bi.charging_efficiency_hourly.vehicle_id IS
-'The vehicle''s id.';
+'What charging lost between grid and battery, one row per vehicle, meter and hour in which they were linked and either reported.';
+COMMENT ON COLUMN bi.charging_efficiency_hourly.bucket IS 'Start of the hour, in UTC.';
+COMMENT ON COLUMN bi.charging_efficiency_hourly.vehicle_id IS 'The vehicle''s id.';
+COMMENT ON COLUMN bi.charging_efficiency_hourly.meter_id IS 'The id of the meter that it was linked to.';
 COMMENT ON COLUMN bi.charging_efficiency_hourly.ac_kwh IS
-'AC energy in kWh that the meters drew from the grid while linked to the vehicle.';
-COMMENT ON COLUMN bi.charging_efficiency_hourly.dc_kwh IS
-'DC energy in kWh that reached the battery while linked.';
+'AC energy in kWh that the meter drew while linked to the vehicle, standby included.';
+COMMENT ON COLUMN bi.charging_efficiency_hourly.dc_kwh IS 'DC energy in kWh that reached the battery while linked.';
 COMMENT ON COLUMN bi.charging_efficiency_hourly.loss_kwh IS
-'What was lost between the two, in kWh: AC - DC.';
+'What was lost on the way in matched time, in kWh: ac_matched_kwh - dc_matched_kwh.';
 COMMENT ON COLUMN bi.charging_efficiency_hourly.efficiency IS
-'DC / AC; NULL where no AC was drawn. Read it together with verdict.';
-COMMENT ON COLUMN bi.charging_efficiency_hourly.meter_coverage IS
-'Share of the readings expected of the meter that came, 0 to 1.';
-COMMENT ON COLUMN bi.charging_efficiency_hourly.vehicle_coverage IS
-'Share of the readings expected of the vehicle that came, 0 to 1.';
+'dc_matched_kwh / ac_matched_kwh; NULL where nothing is matched. Read it together with verdict.';
+COMMENT ON COLUMN bi.charging_efficiency_hourly.coverage IS
+'Share of the AC energy above idle that is matched, 0 to 1; NULL where there is none.';
+COMMENT ON COLUMN bi.charging_efficiency_hourly.uncertainty IS
+'By how much efficiency may be wrong, for the digits and steps of both devices; 9.9999: that or more. NULL where nothing is matched.';
+COMMENT ON COLUMN bi.charging_efficiency_hourly.expected_efficiency IS
+'The least efficiency that a sound charge has at this power and battery temperature; NULL where nothing is matched.';
 COMMENT ON COLUMN bi.charging_efficiency_hourly.verdict IS
-'healthy, degraded (below 0.85, unless a DBA chose otherwise), insufficient (too little energy or coverage to say) or impossible (more DC than AC: a metering fault).';
-COMMENT ON COLUMN bi.charging_efficiency_hourly.meter_samples IS
-'How many readings the linked meters sent.';
-COMMENT ON COLUMN bi.charging_efficiency_hourly.vehicle_samples IS
-'How many readings the vehicle sent while linked.';
-COMMENT ON COLUMN bi.charging_efficiency_hourly.linked IS
-'How long the vehicle was linked in the hour, until now at most.';
-COMMENT ON COLUMN bi.charging_efficiency_hourly.linked_hours IS
-'The same in hours.';
+'healthy; degraded: efficiency is certainly below what is expected; impossible: more DC than AC; frozen: one side flows and the other''s value stands; insufficient: too little energy, coverage or certainty to say; idle: nothing above idle power. Of the hour alone: days and charges know more.';
+COMMENT ON COLUMN bi.charging_efficiency_hourly.frozen_side IS
+'The side whose value stands: meter or vehicle; NULL unless frozen.';
+COMMENT ON COLUMN bi.charging_efficiency_hourly.ac_active_kwh IS 'AC energy in kWh above idle power.';
+COMMENT ON COLUMN bi.charging_efficiency_hourly.ac_matched_kwh IS
+'What of that flowed while the readings of both sides tell what flowed, in kWh.';
+COMMENT ON COLUMN bi.charging_efficiency_hourly.dc_matched_kwh IS 'DC energy of the same time, in kWh.';
+COMMENT ON COLUMN bi.charging_efficiency_hourly.standby_kwh IS
+'AC energy in kWh of idle time, in which nothing is expected of the vehicle.';
+COMMENT ON COLUMN bi.charging_efficiency_hourly.charging_hours IS 'How long AC flowed above idle power, in hours.';
+COMMENT ON COLUMN bi.charging_efficiency_hourly.mean_kw IS 'Mean AC power of that time, in kW; NULL where none flowed.';
+COMMENT ON COLUMN bi.charging_efficiency_hourly.peak_kw IS
+'Greatest mean AC power from one reading of the meter to the next, in kW; NULL where none flowed.';
+COMMENT ON COLUMN bi.charging_efficiency_hourly.meter_samples IS 'How many readings the meter sent while linked.';
+COMMENT ON COLUMN bi.charging_efficiency_hourly.vehicle_samples IS 'How many readings the vehicle sent while linked.';
 
 CREATE OR REPLACE VIEW bi.charging_efficiency_daily AS
 SELECT
-    e.bucket,
-    (e.bucket AT TIME ZONE 'UTC')::date AS day,
-    e.vehicle_id,
-    telemetry.kwh(e.ac_mwh)::numeric(20, 6) AS ac_kwh,
-    telemetry.kwh(e.dc_mwh)::numeric(20, 6) AS dc_kwh,
-    telemetry.kwh(e.ac_mwh - e.dc_mwh)::numeric(20, 6) AS loss_kwh,
-    telemetry.efficiency(e.ac_mwh, e.dc_mwh)::numeric(26, 6) AS efficiency,
-    telemetry.coverage(e.meter_samples, e.linked, r.reading_interval)::numeric(5, 4) AS meter_coverage,
-    telemetry.coverage(e.vehicle_samples, e.linked, r.reading_interval)::numeric(5, 4) AS vehicle_coverage,
-    telemetry.efficiency_status(
-        e.ac_mwh,
-        e.dc_mwh,
-        telemetry.coverage(e.meter_samples, e.linked, r.reading_interval),
-        telemetry.coverage(e.vehicle_samples, e.linked, r.reading_interval),
-        r
-    ) AS verdict,
-    e.meter_samples,
-    e.vehicle_samples,
-    e.linked,
-    (extract(EPOCH FROM e.linked) / 3600)::numeric(12, 6) AS linked_hours
-FROM telemetry.linked_energy_daily AS e
-CROSS JOIN telemetry.rules AS r;
+    telemetry.day_start(d.day) AS bucket,
+    d.day,
+    d.vehicle_id,
+    d.meter_id,
+    telemetry.kwh(d.ac_mwh::numeric + d.standby_mwh)::numeric(20, 6) AS ac_kwh,
+    telemetry.kwh(d.dc_mwh)::numeric(20, 6) AS dc_kwh,
+    telemetry.kwh(d.ac_matched_mwh::numeric - d.dc_matched_mwh)::numeric(20, 6) AS loss_kwh,
+    j.efficiency::numeric(26, 6) AS efficiency,
+    j.coverage::numeric(5, 4) AS coverage,
+    (CASE WHEN j.uncertainty > 9.9999 THEN 9.9999 ELSE j.uncertainty END)::numeric(5, 4) AS uncertainty,
+    j.expected_efficiency::numeric(26, 6) AS expected_efficiency,
+    j.verdict,
+    j.frozen_side,
+    telemetry.kwh(d.ac_mwh)::numeric(20, 6) AS ac_active_kwh,
+    telemetry.kwh(d.ac_matched_mwh)::numeric(20, 6) AS ac_matched_kwh,
+    telemetry.kwh(d.dc_matched_mwh)::numeric(20, 6) AS dc_matched_kwh,
+    telemetry.kwh(d.standby_mwh)::numeric(20, 6) AS standby_kwh,
+    telemetry.hours(d.active_us)::numeric(12, 6) AS charging_hours,
+    telemetry.mean_kw(d.ac_mwh, telemetry.span(d.active_us))::numeric(26, 3) AS mean_kw,
+    (d.peak_w * 0.001)::numeric(26, 3) AS peak_kw,
+    d.meter_samples,
+    d.vehicle_samples
+FROM telemetry.charging_day AS d
+CROSS JOIN telemetry.rules AS r
+CROSS JOIN LATERAL telemetry.judged(
+    d.ac_mwh, d.ac_matched_mwh, d.dc_mwh, d.dc_matched_mwh, d.ac_standing_mwh, d.dc_standing_mwh,
+    d.standby_mwh, d.edge_mwh,
+    d.ac_resolution_mwh, d.dc_resolution_mwh, d.matched_us, d.battery_temp_mc, d.is_drifting, r
+) AS j
+WHERE d.vehicle_id > '';
 
 COMMENT ON VIEW bi.charging_efficiency_daily IS
-'What charging lost between grid and battery, one row per vehicle and UTC day in which it was linked to a meter and either reported.';
-COMMENT ON COLUMN bi.charging_efficiency_daily.bucket IS
-'Start of the UTC day.';
-COMMENT ON COLUMN bi.charging_efficiency_daily.day IS
-'The UTC day as a date, the same in every time zone.';
-COMMENT ON COLUMN bi.charging_efficiency_daily.vehicle_id IS
-'The vehicle''s id.';
+'What charging lost between grid and battery, one row per vehicle, meter and UTC day in which they were linked and either reported.';
+COMMENT ON COLUMN bi.charging_efficiency_daily.bucket IS 'Start of the UTC day.';
+COMMENT ON COLUMN bi.charging_efficiency_daily.day IS 'The UTC day as a date, the same in every time zone.';
+COMMENT ON COLUMN bi.charging_efficiency_daily.vehicle_id IS 'The vehicle''s id.';
+COMMENT ON COLUMN bi.charging_efficiency_daily.meter_id IS 'The id of the meter that it was linked to.';
 COMMENT ON COLUMN bi.charging_efficiency_daily.ac_kwh IS
-'AC energy in kWh that the meters drew from the grid while linked to the vehicle.';
-COMMENT ON COLUMN bi.charging_efficiency_daily.dc_kwh IS
-'DC energy in kWh that reached the battery while linked.';
+'AC energy in kWh that the meter drew while linked to the vehicle, standby included.';
+COMMENT ON COLUMN bi.charging_efficiency_daily.dc_kwh IS 'DC energy in kWh that reached the battery while linked.';
 COMMENT ON COLUMN bi.charging_efficiency_daily.loss_kwh IS
-'What was lost between the two, in kWh: AC - DC.';
+'What was lost on the way in matched time, in kWh: ac_matched_kwh - dc_matched_kwh.';
 COMMENT ON COLUMN bi.charging_efficiency_daily.efficiency IS
-'DC / AC; NULL where no AC was drawn. Read it together with verdict.';
-COMMENT ON COLUMN bi.charging_efficiency_daily.meter_coverage IS
-'Share of the readings expected of the meter that came, 0 to 1.';
-COMMENT ON COLUMN bi.charging_efficiency_daily.vehicle_coverage IS
-'Share of the readings expected of the vehicle that came, 0 to 1.';
+'dc_matched_kwh / ac_matched_kwh; NULL where nothing is matched. Read it together with verdict.';
+COMMENT ON COLUMN bi.charging_efficiency_daily.coverage IS
+'Share of the AC energy above idle that is matched, 0 to 1; NULL where there is none.';
+COMMENT ON COLUMN bi.charging_efficiency_daily.uncertainty IS
+'By how much efficiency may be wrong, for the digits and steps of both devices; 9.9999: that or more. NULL where nothing is matched.';
+COMMENT ON COLUMN bi.charging_efficiency_daily.expected_efficiency IS
+'The least efficiency that a sound charge has at this power and battery temperature; NULL where nothing is matched.';
 COMMENT ON COLUMN bi.charging_efficiency_daily.verdict IS
-'healthy, degraded (below 0.85, unless a DBA chose otherwise), insufficient (too little energy or coverage to say) or impossible (more DC than AC: a metering fault).';
-COMMENT ON COLUMN bi.charging_efficiency_daily.meter_samples IS
-'How many readings the linked meters sent.';
-COMMENT ON COLUMN bi.charging_efficiency_daily.vehicle_samples IS
-'How many readings the vehicle sent while linked.';
-COMMENT ON COLUMN bi.charging_efficiency_daily.linked IS
-'How long the vehicle was linked in the day, until now at most.';
-COMMENT ON COLUMN bi.charging_efficiency_daily.linked_hours IS
-'The same in hours.';
+'healthy; degraded: efficiency is certainly below what is expected; drifting: below what is usual of the pair, several charges in a row; impossible: more DC than AC; frozen: one side flows and the other''s value stands; insufficient: too little energy, coverage or certainty to say; idle: nothing above idle power.';
+COMMENT ON COLUMN bi.charging_efficiency_daily.frozen_side IS
+'The side whose value stands: meter or vehicle; NULL unless frozen.';
+COMMENT ON COLUMN bi.charging_efficiency_daily.ac_active_kwh IS 'AC energy in kWh above idle power.';
+COMMENT ON COLUMN bi.charging_efficiency_daily.ac_matched_kwh IS
+'What of that flowed while the readings of both sides tell what flowed, in kWh.';
+COMMENT ON COLUMN bi.charging_efficiency_daily.dc_matched_kwh IS 'DC energy of the same time, in kWh.';
+COMMENT ON COLUMN bi.charging_efficiency_daily.standby_kwh IS
+'AC energy in kWh of idle time, in which nothing is expected of the vehicle.';
+COMMENT ON COLUMN bi.charging_efficiency_daily.charging_hours IS 'How long AC flowed above idle power, in hours.';
+COMMENT ON COLUMN bi.charging_efficiency_daily.mean_kw IS 'Mean AC power of that time, in kW; NULL where none flowed.';
+COMMENT ON COLUMN bi.charging_efficiency_daily.peak_kw IS
+'Greatest mean AC power from one reading of the meter to the next, in kW; NULL where none flowed.';
+COMMENT ON COLUMN bi.charging_efficiency_daily.meter_samples IS 'How many readings the meter sent while linked.';
+COMMENT ON COLUMN bi.charging_efficiency_daily.vehicle_samples IS 'How many readings the vehicle sent while linked.';
 
-CREATE OR REPLACE VIEW bi.fleet_efficiency_daily AS
+CREATE OR REPLACE VIEW bi.charging_efficiency_monthly AS
 SELECT
-    f.bucket,
-    (f.bucket AT TIME ZONE 'UTC')::date AS day,
-    f.vehicles,
-    f.ac_kwh::numeric(20, 6) AS ac_kwh,
-    f.dc_kwh::numeric(20, 6) AS dc_kwh,
-    (f.ac_kwh - f.dc_kwh)::numeric(20, 6) AS loss_kwh,
-    telemetry.efficiency(f.ac_kwh, f.dc_kwh)::numeric(26, 6) AS efficiency,
-    telemetry.coverage(f.meter_samples, f.linked, r.reading_interval)::numeric(5, 4) AS meter_coverage,
-    telemetry.coverage(f.vehicle_samples, f.linked, r.reading_interval)::numeric(5, 4) AS vehicle_coverage,
-    telemetry.efficiency_status(
-        telemetry.mwh(f.ac_kwh),
-        telemetry.mwh(f.dc_kwh),
-        telemetry.coverage(f.meter_samples, f.linked, r.reading_interval),
-        telemetry.coverage(f.vehicle_samples, f.linked, r.reading_interval),
-        r
-    ) AS verdict,
-    f.healthy_vehicles,
-    f.degraded_vehicles,
-    f.impossible_vehicles,
-    f.insufficient_vehicles
+    s.bucket,
+    telemetry.utc_day(s.bucket) AS month,
+    s.vehicle_id,
+    s.meter_id,
+    telemetry.kwh(s.ac_mwh + s.standby_mwh)::numeric(20, 6) AS ac_kwh,
+    telemetry.kwh(s.dc_mwh)::numeric(20, 6) AS dc_kwh,
+    telemetry.kwh(s.ac_matched_mwh - s.dc_matched_mwh)::numeric(20, 6) AS loss_kwh,
+    j.efficiency::numeric(26, 6) AS efficiency,
+    j.coverage::numeric(5, 4) AS coverage,
+    (CASE WHEN j.uncertainty > 9.9999 THEN 9.9999 ELSE j.uncertainty END)::numeric(5, 4) AS uncertainty,
+    j.expected_efficiency::numeric(26, 6) AS expected_efficiency,
+    j.verdict,
+    j.frozen_side,
+    telemetry.kwh(s.ac_mwh)::numeric(20, 6) AS ac_active_kwh,
+    telemetry.kwh(s.ac_matched_mwh)::numeric(20, 6) AS ac_matched_kwh,
+    telemetry.kwh(s.dc_matched_mwh)::numeric(20, 6) AS dc_matched_kwh,
+    telemetry.kwh(s.standby_mwh)::numeric(20, 6) AS standby_kwh,
+    telemetry.hours(s.active_us)::numeric(12, 6) AS charging_hours,
+    telemetry.mean_kw(s.ac_mwh, telemetry.span(s.active_us))::numeric(26, 3) AS mean_kw,
+    (s.peak_w * 0.001)::numeric(26, 3) AS peak_kw,
+    s.meter_samples,
+    s.vehicle_samples
 FROM (
     SELECT
-        e.bucket,
-        count(*) AS vehicles,
-        sum(e.ac_kwh) AS ac_kwh,
-        sum(e.dc_kwh) AS dc_kwh,
-        sum(e.meter_samples)::bigint AS meter_samples,
-        sum(e.vehicle_samples)::bigint AS vehicle_samples,
-        sum(e.linked) AS linked,
-        count(*) FILTER (WHERE e.verdict = 'healthy') AS healthy_vehicles,
-        count(*) FILTER (WHERE e.verdict = 'degraded') AS degraded_vehicles,
-        count(*) FILTER (WHERE e.verdict = 'impossible') AS impossible_vehicles,
-        count(*) FILTER (WHERE e.verdict = 'insufficient') AS insufficient_vehicles
-    FROM bi.charging_efficiency_daily AS e
-    GROUP BY e.bucket
-) AS f
-CROSS JOIN telemetry.rules AS r;
+        date_trunc('month', telemetry.day_start(d.day), 'UTC') AS bucket,
+        d.vehicle_id,
+        d.meter_id,
+        bool_or(d.is_drifting) AS is_drifting,
+        sum(d.ac_mwh) AS ac_mwh,
+        sum(d.ac_matched_mwh) AS ac_matched_mwh,
+        sum(d.dc_mwh) AS dc_mwh,
+        sum(d.dc_matched_mwh) AS dc_matched_mwh,
+        sum(d.ac_standing_mwh) AS ac_standing_mwh,
+        sum(d.dc_standing_mwh) AS dc_standing_mwh,
+        sum(d.standby_mwh) AS standby_mwh,
+        sum(d.edge_mwh) AS edge_mwh,
+        sum(d.standby_us) AS standby_us,
+        sum(d.active_us) AS active_us,
+        sum(d.matched_us) AS matched_us,
+        min(d.ac_resolution_mwh) AS ac_resolution_mwh,
+        min(d.dc_resolution_mwh) AS dc_resolution_mwh,
+        max(d.peak_w) AS peak_w,
+        min(d.battery_temp_mc) AS battery_temp_mc,
+        sum(d.meter_samples)::bigint AS meter_samples,
+        sum(d.vehicle_samples)::bigint AS vehicle_samples
+    FROM telemetry.charging_day AS d
+    WHERE d.vehicle_id > ''
+    GROUP BY date_trunc('month', telemetry.day_start(d.day), 'UTC'), d.vehicle_id, d.meter_id
+) AS s
+CROSS JOIN telemetry.rules AS r
+CROSS JOIN LATERAL telemetry.judged(
+    s.ac_mwh, s.ac_matched_mwh, s.dc_mwh, s.dc_matched_mwh, s.ac_standing_mwh, s.dc_standing_mwh,
+    s.standby_mwh, s.edge_mwh,
+    s.ac_resolution_mwh, s.dc_resolution_mwh, s.matched_us, s.battery_temp_mc, s.is_drifting, r
+) AS j;
 
-COMMENT ON VIEW bi.fleet_efficiency_daily IS
-'What the fleet''s charging lost between grid and battery, one row per UTC day, over all vehicles that were linked to a meter.';
-COMMENT ON COLUMN bi.fleet_efficiency_daily.bucket IS
-'Start of the UTC day.';
-COMMENT ON COLUMN bi.fleet_efficiency_daily.day IS
-'The UTC day as a date, the same in every time zone.';
-COMMENT ON COLUMN bi.fleet_efficiency_daily.vehicles IS
-'How many vehicles were linked and had readings on either side.';
-COMMENT ON COLUMN bi.fleet_efficiency_daily.ac_kwh IS
-'AC energy in kWh that the meters drew from the grid while linked.';
-COMMENT ON COLUMN bi.fleet_efficiency_daily.dc_kwh IS
-'DC energy in kWh that reached the batteries while linked.';
-COMMENT ON COLUMN bi.fleet_efficiency_daily.loss_kwh IS
-'What was lost between the two, in kWh: AC - DC.';
-COMMENT ON COLUMN bi.fleet_efficiency_daily.efficiency IS
-'DC / AC of the whole fleet; NULL where no AC was drawn.';
-COMMENT ON COLUMN bi.fleet_efficiency_daily.meter_coverage IS
-'Share of the readings expected of the meters that came, 0 to 1.';
-COMMENT ON COLUMN bi.fleet_efficiency_daily.vehicle_coverage IS
-'Share of the readings expected of the vehicles that came, 0 to 1.';
-COMMENT ON COLUMN bi.fleet_efficiency_daily.verdict IS
-'healthy, degraded, insufficient or impossible, judged like a vehicle.';
-COMMENT ON COLUMN bi.fleet_efficiency_daily.healthy_vehicles IS
-'How many vehicles were healthy that day.';
-COMMENT ON COLUMN bi.fleet_efficiency_daily.degraded_vehicles IS
-'How many vehicles were degraded that day.';
-COMMENT ON COLUMN bi.fleet_efficiency_daily.impossible_vehicles IS
-'How many vehicles had more DC than AC that day: a metering fault.';
-COMMENT ON COLUMN bi.fleet_efficiency_daily.insufficient_vehicles IS
-'How many vehicles had too little energy or coverage to say.';
+COMMENT ON VIEW bi.charging_efficiency_monthly IS
+'What charging lost between grid and battery, one row per vehicle, meter and UTC month in which they were linked and either reported.';
+COMMENT ON COLUMN bi.charging_efficiency_monthly.bucket IS 'Start of the UTC month.';
+COMMENT ON COLUMN bi.charging_efficiency_monthly.month IS 'Its first day as a date, the same in every time zone.';
+COMMENT ON COLUMN bi.charging_efficiency_monthly.vehicle_id IS 'The vehicle''s id.';
+COMMENT ON COLUMN bi.charging_efficiency_monthly.meter_id IS 'The id of the meter that it was linked to.';
+COMMENT ON COLUMN bi.charging_efficiency_monthly.ac_kwh IS
+'AC energy in kWh that the meter drew while linked to the vehicle, standby included.';
+COMMENT ON COLUMN bi.charging_efficiency_monthly.dc_kwh IS 'DC energy in kWh that reached the battery while linked.';
+COMMENT ON COLUMN bi.charging_efficiency_monthly.loss_kwh IS
+'What was lost on the way in matched time, in kWh: ac_matched_kwh - dc_matched_kwh.';
+COMMENT ON COLUMN bi.charging_efficiency_monthly.efficiency IS
+'dc_matched_kwh / ac_matched_kwh; NULL where nothing is matched. Read it together with verdict.';
+COMMENT ON COLUMN bi.charging_efficiency_monthly.coverage IS
+'Share of the AC energy above idle that is matched, 0 to 1; NULL where there is none.';
+COMMENT ON COLUMN bi.charging_efficiency_monthly.uncertainty IS
+'By how much efficiency may be wrong, for the digits and steps of both devices; 9.9999: that or more. NULL where nothing is matched.';
+COMMENT ON COLUMN bi.charging_efficiency_monthly.expected_efficiency IS
+'The least efficiency that a sound charge has at this power and battery temperature; NULL where nothing is matched.';
+COMMENT ON COLUMN bi.charging_efficiency_monthly.verdict IS
+'healthy; degraded: efficiency is certainly below what is expected; drifting: below what is usual of the pair, several charges in a row; impossible: more DC than AC; frozen: one side flows and the other''s value stands; insufficient: too little energy, coverage or certainty to say; idle: nothing above idle power.';
+COMMENT ON COLUMN bi.charging_efficiency_monthly.frozen_side IS
+'The side whose value stands: meter or vehicle; NULL unless frozen.';
+COMMENT ON COLUMN bi.charging_efficiency_monthly.ac_active_kwh IS 'AC energy in kWh above idle power.';
+COMMENT ON COLUMN bi.charging_efficiency_monthly.ac_matched_kwh IS
+'What of that flowed while the readings of both sides tell what flowed, in kWh.';
+COMMENT ON COLUMN bi.charging_efficiency_monthly.dc_matched_kwh IS 'DC energy of the same time, in kWh.';
+COMMENT ON COLUMN bi.charging_efficiency_monthly.standby_kwh IS
+'AC energy in kWh of idle time, in which nothing is expected of the vehicle.';
+COMMENT ON COLUMN bi.charging_efficiency_monthly.charging_hours IS 'How long AC flowed above idle power, in hours.';
+COMMENT ON COLUMN bi.charging_efficiency_monthly.mean_kw IS
+'Mean AC power of that time, in kW; NULL where none flowed.';
+COMMENT ON COLUMN bi.charging_efficiency_monthly.peak_kw IS
+'Greatest mean AC power from one reading of the meter to the next, in kW; NULL where none flowed.';
+COMMENT ON COLUMN bi.charging_efficiency_monthly.meter_samples IS 'How many readings the meter sent while linked.';
+COMMENT ON COLUMN bi.charging_efficiency_monthly.vehicle_samples IS 'How many readings the vehicle sent while linked.';
 
-REVOKE ALL ON bi.charging_efficiency_hourly, bi.charging_efficiency_daily, bi.fleet_efficiency_daily FROM PUBLIC;
-GRANT SELECT ON bi.charging_efficiency_hourly, bi.charging_efficiency_daily, bi.fleet_efficiency_daily TO wattledger_bi;
+REVOKE ALL ON bi.charging_efficiency_hourly, bi.charging_efficiency_daily, bi.charging_efficiency_monthly FROM PUBLIC;
+GRANT SELECT ON bi.charging_efficiency_hourly, bi.charging_efficiency_daily, bi.charging_efficiency_monthly
+TO wattledger_bi;
