@@ -48,6 +48,34 @@ CREATE TABLE telemetry.api_key (
     CONSTRAINT api_key_rotated_from_fkey FOREIGN KEY (rotated_from) REFERENCES telemetry.api_key(key_id)
 );
 
+CREATE TABLE telemetry.charging_day (
+    day date NOT NULL,
+    vehicle_id text COLLATE "C" NOT NULL,
+    meter_id text COLLATE "C" NOT NULL,
+    is_drifting boolean NOT NULL DEFAULT false,
+    ac_mwh bigint NOT NULL DEFAULT 0,
+    ac_matched_mwh bigint NOT NULL DEFAULT 0,
+    dc_mwh bigint NOT NULL DEFAULT 0,
+    dc_matched_mwh bigint NOT NULL DEFAULT 0,
+    ac_standing_mwh bigint NOT NULL DEFAULT 0,
+    dc_standing_mwh bigint NOT NULL DEFAULT 0,
+    standby_mwh bigint NOT NULL DEFAULT 0,
+    edge_mwh bigint NOT NULL DEFAULT 0,
+    standby_us bigint NOT NULL DEFAULT 0,
+    active_us bigint NOT NULL DEFAULT 0,
+    matched_us bigint NOT NULL DEFAULT 0,
+    ac_resolution_mwh bigint,
+    dc_resolution_mwh bigint,
+    peak_w bigint,
+    battery_temp_mc integer,
+    meter_samples bigint NOT NULL DEFAULT 0,
+    vehicle_samples bigint NOT NULL DEFAULT 0,
+    CONSTRAINT charging_day_pkey PRIMARY KEY (day, vehicle_id, meter_id)
+);
+CREATE INDEX charging_day_bucket ON telemetry.charging_day USING btree (((day)::timestamp without time zone AT TIME ZONE 'UTC'::text));
+CREATE INDEX charging_day_meter ON telemetry.charging_day USING btree (meter_id, day);
+CREATE INDEX charging_day_vehicle ON telemetry.charging_day USING btree (vehicle_id, day);
+
 CREATE TABLE telemetry.charging_link (
     vehicle_id text COLLATE "C" NOT NULL,
     meter_id text COLLATE "C" NOT NULL,
@@ -62,6 +90,8 @@ CREATE UNIQUE INDEX charging_link_by_meter ON telemetry.charging_link USING btre
 CREATE UNIQUE INDEX charging_link_by_vehicle ON telemetry.charging_link USING btree (vehicle_id, COALESCE(lower(during), '-infinity'::timestamptz));
 CREATE TRIGGER noted AFTER INSERT OR DELETE OR UPDATE ON telemetry.charging_link FOR EACH ROW EXECUTE FUNCTION telemetry.note_link_change();
 CREATE TRIGGER noted_all BEFORE TRUNCATE ON telemetry.charging_link FOR EACH STATEMENT EXECUTE FUNCTION telemetry.note_link_change();
+CREATE TRIGGER queued AFTER INSERT OR DELETE OR UPDATE ON telemetry.charging_link FOR EACH ROW EXECUTE FUNCTION telemetry.queue_link_change();
+CREATE TRIGGER queued_all AFTER TRUNCATE ON telemetry.charging_link FOR EACH STATEMENT EXECUTE FUNCTION telemetry.queue_all_charging();
 
 CREATE TABLE telemetry.charging_link_change (
     change_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -77,6 +107,101 @@ CREATE TABLE telemetry.charging_link_change (
 );
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON telemetry.charging_link_change FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_change_of_link_history();
 -- the owner has no right to UPDATE, DELETE
+
+CREATE TABLE telemetry.charging_part (
+    meter_id text COLLATE "C" NOT NULL,
+    hour timestamptz NOT NULL,
+    since timestamptz NOT NULL,
+    until timestamptz NOT NULL,
+    vehicle_id text COLLATE "C" NOT NULL,
+    link_since timestamptz,
+    transaction_no integer,
+    flow_since timestamptz,
+    flow_until timestamptz,
+    meter_step interval,
+    vehicle_step interval,
+    ac_mwh bigint NOT NULL DEFAULT 0,
+    ac_matched_mwh bigint NOT NULL DEFAULT 0,
+    dc_mwh bigint NOT NULL DEFAULT 0,
+    dc_matched_mwh bigint NOT NULL DEFAULT 0,
+    ac_standing_mwh bigint NOT NULL DEFAULT 0,
+    dc_standing_mwh bigint NOT NULL DEFAULT 0,
+    standby_mwh bigint NOT NULL DEFAULT 0,
+    edge_mwh bigint NOT NULL DEFAULT 0,
+    standby_us bigint NOT NULL DEFAULT 0,
+    active_us bigint NOT NULL DEFAULT 0,
+    matched_us bigint NOT NULL DEFAULT 0,
+    ac_resolution_mwh bigint,
+    dc_resolution_mwh bigint,
+    peak_w bigint,
+    battery_temp_mc integer,
+    meter_samples bigint NOT NULL DEFAULT 0,
+    vehicle_samples bigint NOT NULL DEFAULT 0,
+    CONSTRAINT charging_part_pkey PRIMARY KEY (meter_id, hour, since)
+);
+CREATE INDEX charging_part_hour ON telemetry.charging_part USING btree (hour);
+CREATE INDEX charging_part_vehicle ON telemetry.charging_part USING btree (vehicle_id, hour, meter_id);
+
+CREATE TABLE telemetry.charging_progress (
+    dataset text COLLATE "C" NOT NULL,
+    device_id text COLLATE "C" NOT NULL,
+    seen_at timestamptz NOT NULL,
+    kept_at timestamptz NOT NULL,
+    CONSTRAINT charging_progress_pkey PRIMARY KEY (dataset, device_id),
+    CONSTRAINT charging_progress_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text]))
+) WITH (fillfactor=70);
+
+CREATE TABLE telemetry.charging_queue (
+    dataset text COLLATE "C" NOT NULL,
+    device_id text COLLATE "C" NOT NULL,
+    day date NOT NULL,
+    queued_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    is_certain boolean NOT NULL,
+    retry_at timestamptz NOT NULL DEFAULT '-infinity'::timestamptz,
+    last_error text,
+    CONSTRAINT charging_queue_pkey PRIMARY KEY (dataset, device_id, day),
+    CONSTRAINT charging_queue_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text]))
+) WITH (fillfactor=70);
+CREATE INDEX charging_queue_queued ON telemetry.charging_queue USING btree (queued_at);
+
+CREATE TABLE telemetry.charging_session (
+    meter_id text COLLATE "C" NOT NULL,
+    started_at timestamptz NOT NULL,
+    vehicle_id text COLLATE "C" NOT NULL,
+    ended_at timestamptz NOT NULL,
+    unplugged_at timestamptz,
+    transaction_no integer,
+    soc_start_mpct integer,
+    soc_end_mpct integer,
+    temp_start_mc integer,
+    temp_end_mc integer,
+    ac_register_start_mwh bigint,
+    ac_register_end_mwh bigint,
+    dc_register_start_mwh bigint,
+    dc_register_end_mwh bigint,
+    usual_efficiency double precision,
+    below_usual integer NOT NULL DEFAULT 0,
+    ac_mwh bigint NOT NULL DEFAULT 0,
+    ac_matched_mwh bigint NOT NULL DEFAULT 0,
+    dc_mwh bigint NOT NULL DEFAULT 0,
+    dc_matched_mwh bigint NOT NULL DEFAULT 0,
+    ac_standing_mwh bigint NOT NULL DEFAULT 0,
+    dc_standing_mwh bigint NOT NULL DEFAULT 0,
+    standby_mwh bigint NOT NULL DEFAULT 0,
+    edge_mwh bigint NOT NULL DEFAULT 0,
+    standby_us bigint NOT NULL DEFAULT 0,
+    active_us bigint NOT NULL DEFAULT 0,
+    matched_us bigint NOT NULL DEFAULT 0,
+    ac_resolution_mwh bigint,
+    dc_resolution_mwh bigint,
+    peak_w bigint,
+    battery_temp_mc integer,
+    meter_samples bigint NOT NULL DEFAULT 0,
+    vehicle_samples bigint NOT NULL DEFAULT 0,
+    CONSTRAINT charging_session_pkey PRIMARY KEY (meter_id, started_at)
+);
+CREATE INDEX charging_session_start ON telemetry.charging_session USING btree (started_at);
+CREATE INDEX charging_session_vehicle ON telemetry.charging_session USING btree (vehicle_id, started_at);
 
 CREATE TABLE telemetry.dataset (
     dataset text NOT NULL,
@@ -155,6 +280,51 @@ VIEW telemetry.horizon (
     hourly_since timestamptz
 );
 
+VIEW telemetry.judged_session (
+    meter_id text COLLATE "C",
+    started_at timestamptz,
+    vehicle_id text COLLATE "C",
+    ended_at timestamptz,
+    unplugged_at timestamptz,
+    transaction_no integer,
+    soc_start_mpct integer,
+    soc_end_mpct integer,
+    temp_start_mc integer,
+    temp_end_mc integer,
+    ac_register_start_mwh bigint,
+    ac_register_end_mwh bigint,
+    dc_register_start_mwh bigint,
+    dc_register_end_mwh bigint,
+    usual_efficiency double precision,
+    below_usual integer,
+    ac_mwh bigint,
+    ac_matched_mwh bigint,
+    dc_mwh bigint,
+    dc_matched_mwh bigint,
+    ac_standing_mwh bigint,
+    dc_standing_mwh bigint,
+    standby_mwh bigint,
+    edge_mwh bigint,
+    standby_us bigint,
+    active_us bigint,
+    matched_us bigint,
+    ac_resolution_mwh bigint,
+    dc_resolution_mwh bigint,
+    peak_w bigint,
+    battery_temp_mc integer,
+    meter_samples bigint,
+    vehicle_samples bigint,
+    efficiency double precision,
+    coverage double precision,
+    uncertainty double precision,
+    expected_efficiency double precision,
+    verdict text,
+    frozen_side text,
+    is_judged boolean,
+    power_class integer,
+    temp_class integer
+);
+
 CREATE TABLE telemetry.ledger_record (
     record_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
     recorded_at timestamptz NOT NULL DEFAULT now(),
@@ -204,59 +374,11 @@ END),
     CONSTRAINT limits_when_outside_check CHECK (when_outside = ANY (ARRAY['refuse'::text, 'store_null'::text]))
 );
 
-VIEW telemetry.link_edge (
-    vehicle_id text COLLATE "C",
-    meter_id text COLLATE "C",
-    bucket timestamptz,
-    since timestamptz,
-    until timestamptz
-);
-
-VIEW telemetry.link_part_of_day (
-    vehicle_id text COLLATE "C",
-    meter_id text COLLATE "C",
-    bucket timestamptz,
-    since timestamptz,
-    until timestamptz
-);
-
 VIEW telemetry.link_span (
     vehicle_id text COLLATE "C",
     meter_id text COLLATE "C",
     since timestamptz,
-    until timestamptz,
-    daily_since timestamptz,
-    daily_until timestamptz
-);
-
-VIEW telemetry.linked_edge_energy (
-    vehicle_id text COLLATE "C",
-    bucket timestamptz,
-    ac_mwh numeric,
-    meter_samples bigint,
-    dc_mwh numeric,
-    vehicle_samples bigint,
-    linked interval
-);
-
-VIEW telemetry.linked_energy_daily (
-    vehicle_id text COLLATE "C",
-    bucket timestamptz,
-    ac_mwh numeric,
-    meter_samples bigint,
-    dc_mwh numeric,
-    vehicle_samples bigint,
-    linked interval
-);
-
-VIEW telemetry.linked_energy_hourly (
-    vehicle_id text COLLATE "C",
-    bucket timestamptz,
-    ac_mwh numeric,
-    meter_samples bigint,
-    dc_mwh numeric,
-    vehicle_samples bigint,
-    linked interval
+    until timestamptz
 );
 
 CREATE TABLE telemetry.maintenance (
@@ -429,18 +551,44 @@ CREATE TABLE telemetry.rules (
     only_row boolean NOT NULL DEFAULT true,
     clock_skew interval NOT NULL DEFAULT '00:05:00'::interval,
     reading_interval interval NOT NULL DEFAULT '00:01:00'::interval,
-    degraded_below numeric NOT NULL DEFAULT 0.85,
-    sufficient_energy_kwh numeric NOT NULL DEFAULT 0.1,
-    sufficient_coverage numeric NOT NULL DEFAULT 0.5,
+    degraded_below double precision NOT NULL DEFAULT 0.85,
+    full_kw double precision NOT NULL DEFAULT 4.2,
+    slow_degraded_below double precision NOT NULL DEFAULT 0.75,
+    slow_kw double precision NOT NULL DEFAULT 2.3,
+    cold_below_c double precision NOT NULL DEFAULT 7,
+    cold_allowance double precision NOT NULL DEFAULT 0.15,
+    cold_heating_kwh double precision NOT NULL DEFAULT 2,
+    drifting_below_usual double precision NOT NULL DEFAULT 0.05,
+    drifting_after integer NOT NULL DEFAULT 3,
+    idle_below_kw double precision NOT NULL DEFAULT 0.1,
+    session_ends_after interval NOT NULL DEFAULT '00:30:00'::interval,
+    smallest_session_kwh double precision NOT NULL DEFAULT 0.1,
+    frozen_above_kwh double precision NOT NULL DEFAULT 1,
+    greatest_uncertainty double precision NOT NULL DEFAULT 0.1,
+    sufficient_energy_kwh double precision NOT NULL DEFAULT 5,
+    sufficient_coverage double precision NOT NULL DEFAULT 0.5,
     CONSTRAINT rules_pkey PRIMARY KEY (only_row),
+    CONSTRAINT rules_check CHECK (full_kw > slow_kw),
     CONSTRAINT rules_clock_skew_check CHECK (clock_skew >= '00:00:00'::interval),
-    CONSTRAINT rules_degraded_below_check CHECK (degraded_below >= 0::numeric AND degraded_below <= 1::numeric),
+    CONSTRAINT rules_cold_allowance_check CHECK (cold_allowance >= 0::double precision AND cold_allowance <= 1::double precision),
+    CONSTRAINT rules_cold_heating_kwh_check CHECK (cold_heating_kwh >= 0::double precision),
+    CONSTRAINT rules_degraded_below_check CHECK (degraded_below >= 0::double precision AND degraded_below <= 1::double precision),
+    CONSTRAINT rules_drifting_after_check CHECK (drifting_after > 0),
+    CONSTRAINT rules_drifting_below_usual_check CHECK (drifting_below_usual >= 0::double precision AND drifting_below_usual <= 1::double precision),
+    CONSTRAINT rules_frozen_above_kwh_check CHECK (frozen_above_kwh >= 0::double precision),
+    CONSTRAINT rules_greatest_uncertainty_check CHECK (greatest_uncertainty > 0::double precision),
+    CONSTRAINT rules_idle_below_kw_check CHECK (idle_below_kw >= 0::double precision),
     CONSTRAINT rules_only_row_check CHECK (only_row),
     CONSTRAINT rules_reading_interval_check CHECK (reading_interval > '00:00:00'::interval),
-    CONSTRAINT rules_sufficient_coverage_check CHECK (sufficient_coverage >= 0::numeric AND sufficient_coverage <= 1::numeric),
-    CONSTRAINT rules_sufficient_energy_kwh_check CHECK (sufficient_energy_kwh >= 0::numeric)
+    CONSTRAINT rules_session_ends_after_check CHECK (session_ends_after > '00:00:00'::interval),
+    CONSTRAINT rules_slow_degraded_below_check CHECK (slow_degraded_below >= 0::double precision AND slow_degraded_below <= 1::double precision),
+    CONSTRAINT rules_slow_kw_check CHECK (slow_kw > 0::double precision),
+    CONSTRAINT rules_smallest_session_kwh_check CHECK (smallest_session_kwh >= 0::double precision),
+    CONSTRAINT rules_sufficient_coverage_check CHECK (sufficient_coverage >= 0::double precision AND sufficient_coverage <= 1::double precision),
+    CONSTRAINT rules_sufficient_energy_kwh_check CHECK (sufficient_energy_kwh >= 0::double precision)
 );
 CREATE TRIGGER always_there BEFORE DELETE OR TRUNCATE ON telemetry.rules FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_removal();
+CREATE TRIGGER charging_changed AFTER UPDATE ON telemetry.rules FOR EACH ROW WHEN (((old.reading_interval <> new.reading_interval) OR (old.idle_below_kw <> new.idle_below_kw) OR (old.session_ends_after <> new.session_ends_after))) EXECUTE FUNCTION telemetry.queue_all_charging();
 
 CREATE TABLE telemetry.settle_queue (
     dataset text COLLATE "C" NOT NULL,
@@ -581,6 +729,10 @@ FUNCTION telemetry.await_writers(dataset text, patience interval)
     RETURNS boolean
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.battery_at(vehicle_id text, since timestamptz, until timestamptz)
+    RETURNS TABLE(soc_start_mpct integer, soc_end_mpct integer, temp_start_mc integer, temp_end_mc integer, register_start_mwh bigint, register_end_mwh bigint)
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
 FUNCTION telemetry.bound_quarantine(key_id text, added integer, awaiting boolean)
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
@@ -601,6 +753,26 @@ FUNCTION telemetry.ceiling_hour(moment timestamptz)
 GRANT EXECUTE ON FUNCTION telemetry.ceiling_hour(timestamptz) TO wattledger_bi;
 GRANT EXECUTE ON FUNCTION telemetry.ceiling_hour(timestamptz) TO wattledger_dba;
 
+FUNCTION telemetry.charging_due(kept_before timestamptz, idle_before timestamptz, most integer)
+    RETURNS TABLE(dataset text, device_id text)
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.charging_kept_since()
+    RETURNS timestamptz
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.charging_now(meter_id text, since timestamptz, until timestamptz)
+    RETURNS SETOF telemetry.charging_part
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.charging_parts(meter_id text, since timestamptz, until timestamptz)
+    RETURNS SETOF telemetry.charging_part
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.charging_slices(meter_id text, since timestamptz, until timestamptz)
+    RETURNS TABLE(slice_since timestamptz, slice_until timestamptz, vehicle_id text, link_since timestamptz, transaction_no integer, is_ac boolean, is_ac_idle boolean, is_dc boolean, is_dc_idle boolean, is_edge boolean, is_blurred boolean, ac_mwh bigint, dc_mwh bigint, dc_step_mwh bigint, ac_kw double precision, battery_temp_mc integer, meter_step interval, vehicle_step interval, ac_resolution_mwh bigint, dc_resolution_mwh bigint, meter_samples bigint, vehicle_samples bigint)
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.check_accounted(sent integer, stored integer, reported integer)
     RETURNS void
     LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
@@ -616,6 +788,10 @@ FUNCTION telemetry.check_can_refresh(dataset text)
 FUNCTION telemetry.check_complete(dataset text, oldest timestamptz)
     RETURNS void
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.check_days(first_day date, last_day date)
+    RETURNS void
+    LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.check_isolation()
     RETURNS void
@@ -748,13 +924,6 @@ FUNCTION telemetry.efficiency(ac_mwh numeric, dc_mwh numeric)
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION telemetry.efficiency(numeric,numeric) TO wattledger_bi;
 
-FUNCTION telemetry.efficiency_status(ac_mwh numeric, dc_mwh numeric, meter_coverage numeric, vehicle_coverage numeric, rules telemetry.rules)
-    RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN (LEAST(meter_coverage, vehicle_coverage) < (rules).sufficient_coverage) THEN 'insufficient'::text WHEN (GREATEST(ac_mwh, dc_mwh) < telemetry.mwh((rules).sufficient_energy_kwh)) THEN 'insufficient'::text WHEN (dc_mwh > ac_mwh) THEN 'impossible'::text WHEN (dc_mwh < (ac_mwh * (rules).degraded_below)) THEN 'degraded'::text ELSE 'healthy'::text END
-;
-GRANT EXECUTE ON FUNCTION telemetry.efficiency_status(numeric,numeric,numeric,numeric,telemetry.rules) TO wattledger_bi;
-
 FUNCTION telemetry.end_link_change()
     RETURNS void
     LANGUAGE sql;
@@ -775,6 +944,21 @@ FUNCTION telemetry.entries_posted(folded telemetry.folded[])
     RETURNS SETOF telemetry.due_entry
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
+FUNCTION telemetry.expected_efficiency(ac_mwh double precision, mean_kw double precision, battery_temp_c double precision, rules telemetry.rules)
+    RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (CASE WHEN (mean_kw >= (rules).full_kw) THEN (rules).degraded_below WHEN (mean_kw <= (rules).slow_kw) THEN (rules).slow_degraded_below ELSE ((rules).slow_degraded_below + ((((rules).degraded_below - (rules).slow_degraded_below) * (mean_kw - (rules).slow_kw)) / ((rules).full_kw - (rules).slow_kw))) END - COALESCE((GREATEST((rules).cold_allowance, ((telemetry.mwh((rules).cold_heating_kwh))::double precision / NULLIF(ac_mwh, (0)::double precision))) * LEAST((1)::double precision, GREATEST((0)::double precision, (((rules).cold_below_c - battery_temp_c) / (10)::double precision)))), (0)::double precision))
+;
+GRANT EXECUTE ON FUNCTION telemetry.expected_efficiency(double precision,double precision,double precision,telemetry.rules) TO wattledger_bi;
+
+FUNCTION telemetry.explained(dataset text, device_id text, since timestamptz, until timestamptz)
+    RETURNS TABLE(span_since timestamptz, ts timestamptz, energy_mwh bigint, is_idle boolean, is_edge boolean, is_blurred boolean, session_no integer, battery_temp_mc integer, step interval, resolution_mwh bigint)
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.explained_since(ts timestamptz, energy_mwh bigint, kind telemetry.reading_kind, interval_start timestamptz, session_no integer, earlier_ts timestamptz, earlier_session_no integer, step interval, rules telemetry.register_rules)
+    RETURNS timestamptz
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.fault_outcome(fault text)
     RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -787,8 +971,8 @@ FUNCTION telemetry.fits_one_step(energy_mwh bigint, rules telemetry.register_rul
     RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
-FUNCTION telemetry.fleet_energy(since timestamptz, until timestamptz)
-    RETURNS TABLE(vehicle_id text, ac_mwh numeric, dc_mwh numeric, meter_samples bigint, vehicle_samples bigint, linked interval)
+FUNCTION telemetry.fleet_charging(since timestamptz, until timestamptz)
+    RETURNS TABLE(vehicle_id text, may_drift boolean, ac_mwh double precision, ac_matched_mwh double precision, dc_mwh double precision, dc_matched_mwh double precision, ac_standing_mwh double precision, dc_standing_mwh double precision, standby_mwh double precision, edge_mwh double precision, matched_us double precision, ac_resolution_mwh bigint, dc_resolution_mwh bigint, battery_temp_mc integer, meter_samples double precision, vehicle_samples double precision)
     LANGUAGE sql STABLE PARALLEL SAFE;
 
 FUNCTION telemetry.floor_day(moment timestamptz)
@@ -820,6 +1004,10 @@ FUNCTION telemetry.goes_elsewhere(item telemetry.fold_item, state telemetry.sett
     RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.has_changed(dataset text, device_id text, day date)
+    RETURNS boolean
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.has_chunk(dataset text, since timestamptz, until timestamptz)
     RETURNS boolean
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
@@ -841,6 +1029,11 @@ FUNCTION telemetry.has_rollups(dataset text, since timestamptz, until timestampt
     RETURNS boolean
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
+FUNCTION telemetry.hours(us numeric)
+    RETURNS numeric
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION telemetry.hours(numeric) TO wattledger_bi;
+
 FUNCTION telemetry.hours_without_chunk(dataset text, read_at timestamptz[], oldest timestamptz, newest timestamptz)
     RETURNS timestamptz[]
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
@@ -860,6 +1053,10 @@ FUNCTION telemetry.is_at_work(pid integer)
 FUNCTION telemetry.is_decided(run telemetry.fold_item[], rules telemetry.register_rules)
     RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+FUNCTION telemetry.is_drifting(vehicle_id text, since timestamptz, until timestamptz)
+    RETURNS boolean
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.is_glitch_over(run telemetry.fold_item[], rules telemetry.register_rules)
     RETURNS boolean
@@ -911,6 +1108,34 @@ FUNCTION telemetry.judge(item telemetry.fold_item, following telemetry.fold_item
     RETURNS telemetry.judgement
     LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.judged(ac_mwh double precision, ac_matched_mwh double precision, dc_mwh double precision, dc_matched_mwh double precision, ac_standing_mwh double precision, dc_standing_mwh double precision, standby_mwh double precision, edge_mwh double precision, ac_resolution_mwh double precision, dc_resolution_mwh double precision, matched_us double precision, battery_temp_mc double precision, is_drifting boolean, rules telemetry.rules)
+    RETURNS TABLE(efficiency double precision, coverage double precision, uncertainty double precision, expected_efficiency double precision, verdict text, frozen_side text)
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC SELECT m.efficiency,     m.coverage,     m.uncertainty,     m.expected,         CASE             WHEN (m.frozen_side IS NOT NULL) THEN 'frozen'::text             WHEN ((m.ac = (0)::double precision) AND (m.dc < m.frozen_above)) THEN 'idle'::text             WHEN ((m.dc_standing >= m.frozen_above) AND (m.dc_standing >= (m.dc / (50)::double precision))) THEN 'impossible'::text             WHEN (((GREATEST(m.ac_matched, m.dc_matched) >= m.sufficient) AND (m.coverage >= (m.rules).sufficient_coverage) AND (m.uncertainty <= (m.rules).greatest_uncertainty) AND (m.expected IS NOT NULL)) IS NOT TRUE) THEN 'insufficient'::text             WHEN ((m.efficiency - m.uncertainty) > (1)::double precision) THEN 'impossible'::text             WHEN ((m.efficiency + m.uncertainty) < m.expected) THEN 'degraded'::text             WHEN m.is_drifting THEN 'drifting'::text             ELSE 'healthy'::text         END AS verdict,     m.frozen_side    FROM ( SELECT u.ac,             u.ac_matched,             u.dc,             u.dc_matched,             u.ac_standing,             u.dc_standing,             u.standby,             u.edge,             u.ac_step,             u.dc_step,             u.efficiency,             u.coverage,             u.mean_kw,             u.temp_c,             u.frozen_above,             u.sufficient,             u.is_drifting,             u.rules,             (((u.dc_step + (u.efficiency * u.ac_step)) + (u.edge / (2)::double precision)) / NULLIF(u.ac_matched, (0)::double precision)) AS uncertainty,             telemetry.expected_efficiency(u.ac_matched, u.mean_kw, u.temp_c, u.rules) AS expected,                 CASE                     WHEN ((u.ac_standing >= u.frozen_above) AND ((u.ac_standing * (2)::double precision) >= u.ac_matched)) THEN 'vehicle'::text                     WHEN ((u.dc_standing >= u.frozen_above) AND (u.ac = (0)::double precision) AND (u.standby = (0)::double precision)) THEN 'meter'::text                     ELSE NULL::text                 END AS frozen_side            FROM ( SELECT j.ac_mwh AS ac,                     j.ac_matched_mwh AS ac_matched,                     j.dc_mwh AS dc,                     j.dc_matched_mwh AS dc_matched,                     j.ac_standing_mwh AS ac_standing,                     j.dc_standing_mwh AS dc_standing,                     j.standby_mwh AS standby,                     j.edge_mwh AS edge,                     COALESCE(j.ac_resolution_mwh, (0)::double precision) AS ac_step,                     COALESCE(j.dc_resolution_mwh, (0)::double precision) AS dc_step,                     (j.dc_matched_mwh / NULLIF(j.ac_matched_mwh, (0)::double precision)) AS efficiency,                     (j.ac_matched_mwh / NULLIF(j.ac_mwh, (0)::double precision)) AS coverage,                     ((j.ac_matched_mwh * (3600)::double precision) / NULLIF(j.matched_us, (0)::double precision)) AS mean_kw,                     (j.battery_temp_mc * (0.001)::double precision) AS temp_c,                     (telemetry.mwh((j.rules).frozen_above_kwh))::double precision AS frozen_above,                     (telemetry.mwh((j.rules).sufficient_energy_kwh))::double precision AS sufficient,                     j.is_drifting,                     j.rules                    FROM ( SELECT judged.ac_mwh AS ac_mwh,                             judged.ac_matched_mwh AS ac_matched_mwh,                             judged.dc_mwh AS dc_mwh,                             judged.dc_matched_mwh AS dc_matched_mwh,                             judged.ac_standing_mwh AS ac_standing_mwh,                             judged.dc_standing_mwh AS dc_standing_mwh,                             judged.standby_mwh AS standby_mwh,                             judged.edge_mwh AS edge_mwh,                             judged.ac_resolution_mwh AS ac_resolution_mwh,                             judged.dc_resolution_mwh AS dc_resolution_mwh,                             judged.matched_us AS matched_us,                             judged.battery_temp_mc AS battery_temp_mc,                             judged.is_drifting AS is_drifting,                             judged.rules AS rules) j) u) m;
+END
+;
+GRANT EXECUTE ON FUNCTION telemetry.judged(double precision,double precision,double precision,double precision,double precision,double precision,double precision,double precision,double precision,double precision,double precision,double precision,boolean,telemetry.rules) TO wattledger_bi;
+
+FUNCTION telemetry.judged_readings(dataset text, device_id text, since timestamptz, until timestamptz)
+    RETURNS TABLE(ts timestamptz, energy_mwh bigint, kind telemetry.reading_kind, interval_start timestamptz, session_no integer, battery_temp_mc integer)
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+FUNCTION telemetry.keep_charging(meter_id text, since timestamptz, until timestamptz)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.keep_charging_before(until timestamptz, OUT step text, OUT detail text)
+    RETURNS record
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.keep_charging_days(meter_id text, first_day date, last_day date)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.keep_device(dataset text, device_id text)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.keep_folded(folded telemetry.folded[])
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
@@ -925,6 +1150,14 @@ FUNCTION telemetry.keep_record(record text, dataset text, device_id text, happen
 
 FUNCTION telemetry.keep_rollup()
     RETURNS trigger
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.keep_sessions(meter_id text, since timestamptz, until timestamptz)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.keep_usual(meter_id text, since timestamptz)
+    RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.keep_vehicle_state()
@@ -957,6 +1190,14 @@ FUNCTION telemetry.kwh(mwh numeric)
 GRANT EXECUTE ON FUNCTION telemetry.kwh(numeric) TO wattledger_bi;
 GRANT EXECUTE ON FUNCTION telemetry.kwh(numeric) TO wattledger_dba;
 
+FUNCTION telemetry.last_named(dataset text, device_id text, session_no integer, since timestamptz, until timestamptz)
+    RETURNS timestamptz
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+FUNCTION telemetry.linked_time(during tstzrange, since timestamptz, until timestamptz)
+    RETURNS interval
+    LANGUAGE sql STABLE PARALLEL SAFE;
+
 FUNCTION telemetry.local_day(zone text, first_day date, last_day date)
     RETURNS TABLE(day date, since timestamptz, until timestamptz, first_hour timestamptz, end_hour timestamptz)
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
@@ -980,6 +1221,20 @@ FUNCTION telemetry.matches_pattern(device_id text, pattern text)
     RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.mean_kw(mwh numeric, span interval)
+    RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (((telemetry.kwh(mwh))::double precision * (3600)::double precision) / NULLIF(date_part('epoch'::text, span), (0)::double precision))
+;
+GRANT EXECUTE ON FUNCTION telemetry.mean_kw(numeric,interval) TO wattledger_bi;
+
+FUNCTION telemetry.meaning_of_rule(rule_name text)
+    RETURNS text
+    LANGUAGE sql STABLE
+RETURN (SELECT col_description(a.attrelid, (a.attnum)::integer) AS col_description FROM (((pg_attribute a JOIN (SELECT meaning_of_rule.rule_name AS called) r ON ((a.attname = r.called))) JOIN pg_class c ON (((c.oid = a.attrelid) AND (c.relname = 'rules'::name)))) JOIN pg_namespace n ON (((n.oid = c.relnamespace) AND (n.nspname = 'telemetry'::name)))))
+;
+GRANT EXECUTE ON FUNCTION telemetry.meaning_of_rule(text) TO wattledger_bi;
+
 FUNCTION telemetry.meter_energy(meter_id text, since timestamptz, until timestamptz, hourly_since timestamptz)
     RETURNS TABLE(energy_mwh numeric, samples bigint, provisional_mwh numeric, settled_until timestamptz)
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
@@ -988,9 +1243,14 @@ FUNCTION telemetry.meter_energy_of_parts(meter_ids text[], sinces timestamptz[],
     RETURNS TABLE(part bigint, energy_mwh numeric, samples bigint)
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
+FUNCTION telemetry.meter_hours(meter_id text, since timestamptz, until timestamptz)
+    RETURNS TABLE(bucket timestamptz, energy_mwh numeric, samples bigint)
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
 FUNCTION telemetry.mwh(kwh double precision)
     RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION telemetry.mwh(double precision) TO wattledger_bi;
 
 FUNCTION telemetry.mwh(kwh numeric)
     RETURNS numeric
@@ -1001,9 +1261,17 @@ FUNCTION telemetry.named_device(device text, OUT dataset text, OUT device_id tex
     RETURNS record
     LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.named_until(meter_id text, vehicle_id text, transaction_no integer, started_at timestamptz, ended_at timestamptz, since timestamptz)
+    RETURNS timestamptz
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.newest_item(dataset text, device_id text)
     RETURNS timestamptz
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.newest_reading(dataset text, device_id text)
+    RETURNS timestamptz
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.newest_reading_before(dataset text, device_id text, moment timestamptz)
     RETURNS timestamptz
@@ -1028,6 +1296,10 @@ FUNCTION telemetry.note_proven(dataset text, since timestamptz, until timestampt
 FUNCTION telemetry.number_sessions(dataset text, device_ids text[], session_ids text[])
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.oldest_charging(dataset text, device_id text)
+    RETURNS timestamptz
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.oldest_item(dataset text, device_id text, since timestamptz)
     RETURNS timestamptz
@@ -1066,6 +1338,10 @@ FUNCTION telemetry.postpone(dataset text, device_ids text[], error text)
     RETURNS void
     LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.postpone_charging(dataset text, device_id text, error text)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.provisional_entries(dataset text, device_id text, since timestamptz, until timestamptz)
     RETURNS SETOF telemetry.due_entry
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
@@ -1073,6 +1349,18 @@ FUNCTION telemetry.provisional_entries(dataset text, device_id text, since times
 FUNCTION telemetry.provisional_mwh(dataset text, device_id text, since timestamptz, until timestamptz)
     RETURNS numeric
     LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.queue_all_charging()
+    RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.queue_charging(dataset text, device_ids text[], first_days date[], last_days date[], are_certain boolean[])
+    RETURNS void
+    LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.queue_link_change()
+    RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.queue_to_settle(dataset text, device_ids text[], days date[], due timestamptz[])
     RETURNS void
@@ -1094,6 +1382,10 @@ FUNCTION telemetry.range_fault(label text, value double precision, bounds teleme
     RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
+FUNCTION telemetry.reading_before(dataset text, device_id text, moment timestamptz)
+    RETURNS timestamptz
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
 FUNCTION telemetry.reading_fault(device_id text, read_at timestamptz, kind text, energy_kwh double precision, interval_start timestamptz, session_id text, oldest timestamptz, newest timestamptz, dropped_hours timestamptz[])
     RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -1101,6 +1393,10 @@ FUNCTION telemetry.reading_fault(device_id text, read_at timestamptz, kind text,
 FUNCTION telemetry.reading_fault_detail(fault text, read_at timestamptz, oldest timestamptz, newest timestamptz)
     RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE;
+
+FUNCTION telemetry.reading_from(dataset text, device_id text, moment timestamptz)
+    RETURNS timestamptz
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
 PROCEDURE telemetry.refresh_above(IN dataset text, IN since timestamptz, IN until timestamptz)
     LANGUAGE plpgsql;
@@ -1142,6 +1438,10 @@ FUNCTION telemetry.refuse_change_of_records()
 FUNCTION telemetry.refuse_removal()
     RETURNS trigger
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.register_at(meter_id text, since timestamptz, until timestamptz)
+    RETURNS TABLE(register_start_mwh bigint, register_end_mwh bigint)
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
 FUNCTION telemetry.remove_oldest(key_id text, excess_bytes bigint, most integer)
     RETURNS bigint
@@ -1197,10 +1497,17 @@ FUNCTION telemetry.send_again(quarantine_ids bigint[])
     RETURNS TABLE(quarantine_id bigint, outcome text, detail text)
     LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
 
+PROCEDURE telemetry.settle_all_charging()
+    LANGUAGE plpgsql;
+
 PROCEDURE telemetry.settle_all_due(IN only_dataset text)
     LANGUAGE plpgsql;
 
 FUNCTION telemetry.settle_before(dataset text, since timestamptz, chunk_end timestamptz, until timestamptz, OUT step text, OUT detail text)
+    RETURNS record
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.settle_charging(most integer, kept_before timestamptz, idle_before timestamptz, patience interval, OUT kept integer, OUT waiting integer)
     RETURNS record
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
@@ -1244,6 +1551,15 @@ FUNCTION telemetry.source_of(dataset text)
     RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION telemetry.source_of(text) TO wattledger_dba;
+
+FUNCTION telemetry.span(us numeric)
+    RETURNS interval
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION telemetry.span(numeric) TO wattledger_bi;
+
+FUNCTION telemetry.stale_charging(dataset text, device_id text, compared boolean)
+    RETURNS TABLE(since timestamptz, until timestamptz)
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.stands_alike(a telemetry.settled_day, b telemetry.settled_day)
     RETURNS boolean
@@ -1334,6 +1650,10 @@ FUNCTION telemetry.unsettled_since(dataset text, device_id text, day date)
     RETURNS timestamptz
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.us(span interval)
+    RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
 FUNCTION telemetry.utc_day(moment timestamptz)
     RETURNS date
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -1350,12 +1670,20 @@ FUNCTION telemetry.utc_text(moment timestamptz)
     RETURNS text
     LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.vehicle_charging(vehicle_id text, since timestamptz, until timestamptz)
+    RETURNS SETOF telemetry.charging_part
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.vehicle_energy(vehicle_id text, since timestamptz, until timestamptz, hourly_since timestamptz)
     RETURNS TABLE(energy_mwh numeric, samples bigint, battery_temp_mc_sum numeric, battery_temp_samples bigint, provisional_mwh numeric, settled_until timestamptz)
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
 FUNCTION telemetry.vehicle_energy_of_parts(vehicle_ids text[], sinces timestamptz[], untils timestamptz[])
     RETURNS TABLE(part bigint, energy_mwh numeric, samples bigint)
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+FUNCTION telemetry.vehicle_hours(vehicle_id text, since timestamptz, until timestamptz)
+    RETURNS TABLE(bucket timestamptz, energy_mwh numeric, samples bigint)
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
 FUNCTION telemetry.verify_device(dataset text, device_id text, since timestamptz, until timestamptz)
@@ -1374,10 +1702,6 @@ FUNCTION telemetry.watermark()
     RETURNS TABLE(dataset text, watermark timestamptz)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION telemetry.watermark() TO wattledger_dba;
-
-FUNCTION telemetry.window_status(is_linked boolean, has_readings boolean, ac_mwh numeric, dc_mwh numeric, meter_coverage numeric, vehicle_coverage numeric, rules telemetry.rules)
-    RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
 FUNCTION telemetry.with_verdict(items telemetry.fold_item[], first_verdict text, other_verdict text)
     RETURNS telemetry.fold_item[]
@@ -1399,20 +1723,20 @@ FUNCTION api.charging_links(of_vehicle_id text, of_meter_id text, after text, af
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan' SET enable_sort TO 'off' SET enable_bitmapscan TO 'off';
 GRANT EXECUTE ON FUNCTION api.charging_links(text,text,text,timestamptz,integer,text) TO wattledger_service;
 
+FUNCTION api.charging_sessions(of_vehicle_id text DEFAULT NULL::text, of_meter_id text DEFAULT NULL::text, since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz, after text DEFAULT NULL::text, page_size integer DEFAULT 100, acting_key text DEFAULT NULL::text)
+    RETURNS TABLE(meter_id text, vehicle_id text, started_at timestamptz, ended_at timestamptz, unplugged_at timestamptz, session_id text, ac_kwh numeric, dc_kwh numeric, ac_matched_kwh numeric, dc_matched_kwh numeric, loss_kwh numeric, ac_active_kwh numeric, standby_kwh numeric, efficiency numeric, uncertainty numeric, coverage numeric, expected_efficiency numeric, usual_efficiency numeric, status text, frozen_side text, peak_kw numeric, mean_kw numeric, soc_start_percent numeric, soc_end_percent numeric, battery_temp_start_c numeric, battery_temp_end_c numeric, ac_register_start_kwh numeric, ac_register_end_kwh numeric, dc_register_start_kwh numeric, dc_register_end_kwh numeric, place text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+GRANT EXECUTE ON FUNCTION api.charging_sessions(text,text,timestamptz,timestamptz,text,integer,text) TO wattledger_service;
+
 FUNCTION api.end_charging_link(vehicle_id text, ended_at timestamptz, remove boolean DEFAULT false, acting_key text DEFAULT NULL::text)
     RETURNS TABLE(meter_id text, since timestamptz, until timestamptz, removed boolean)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.end_charging_link(text,timestamptz,boolean,text) TO wattledger_service;
 
-FUNCTION api.fleet(since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz)
-    RETURNS TABLE(window_start timestamptz, window_end timestamptz, vehicles bigint, ac_kwh numeric, dc_kwh numeric, loss_kwh numeric, efficiency numeric, meter_coverage numeric, vehicle_coverage numeric, status text)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET work_mem TO '64MB';
-GRANT EXECUTE ON FUNCTION api.fleet(timestamptz,timestamptz) TO wattledger_service;
-
-FUNCTION api.fleet_vehicles(since timestamptz, until timestamptz, ordering text DEFAULT 'efficiency'::text, after text DEFAULT NULL::text, page_size integer DEFAULT 100)
-    RETURNS TABLE(vehicle_id text, ac_kwh numeric, dc_kwh numeric, loss_kwh numeric, efficiency numeric, meter_coverage numeric, vehicle_coverage numeric, status text, place text)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET work_mem TO '64MB';
-GRANT EXECUTE ON FUNCTION api.fleet_vehicles(timestamptz,timestamptz,text,text,integer) TO wattledger_service;
+FUNCTION api.fleet(since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz, ordering text DEFAULT 'efficiency'::text, after text DEFAULT NULL::text, page_size integer DEFAULT 100)
+    RETURNS TABLE(vehicle_id text, place text, window_start timestamptz, window_end timestamptz, vehicles bigint, ac_kwh numeric, dc_kwh numeric, loss_kwh numeric, efficiency numeric, meter_coverage numeric, vehicle_coverage numeric, status text, ac_matched_kwh numeric, dc_matched_kwh numeric, ac_active_kwh numeric, standby_kwh numeric, coverage numeric, uncertainty numeric, expected_efficiency numeric, frozen_side text, judged_vehicles bigint, judged_ac_kwh numeric, judged_dc_kwh numeric, other_vehicles bigint, other_ac_kwh numeric, other_dc_kwh numeric, healthy bigint, drifting bigint, degraded bigint, impossible bigint, frozen bigint, insufficient bigint, idle bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan' SET work_mem TO '64MB';
+GRANT EXECUTE ON FUNCTION api.fleet(timestamptz,timestamptz,text,text,integer) TO wattledger_service;
 
 FUNCTION api.ingest_meter_readings(meter_ids text[], read_at timestamptz[], kinds text[], energies_kwh double precision[], interval_starts timestamptz[], session_ids text[], voltages_v double precision[])
     RETURNS TABLE(reading_index integer, outcome text, detail text)
@@ -1434,6 +1758,11 @@ FUNCTION api.maintain()
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.maintain() TO wattledger_service;
 
+FUNCTION api.meter_performance(meter_id text, since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz, acting_key text DEFAULT NULL::text)
+    RETURNS TABLE(vehicle_id text, window_start timestamptz, window_end timestamptz, rounded_to text, ac_kwh numeric, ac_active_kwh numeric, ac_unlinked_kwh numeric, standby_kwh numeric, standby_w numeric, ac_matched_kwh numeric, dc_matched_kwh numeric, loss_kwh numeric, efficiency numeric, uncertainty numeric, coverage numeric, expected_efficiency numeric, frozen_side text, status text, meter_samples bigint, provisional_kwh_ac numeric, settled_until timestamptz)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.meter_performance(text,timestamptz,timestamptz,text) TO wattledger_service;
+
 FUNCTION api.meter_state(meter_id text)
     RETURNS TABLE(meter_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, voltage_v numeric, received_at timestamptz, open_events integer)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
@@ -1445,12 +1774,12 @@ FUNCTION api.meter_states(after text, page_size integer)
 GRANT EXECUTE ON FUNCTION api.meter_states(text,integer) TO wattledger_service;
 
 FUNCTION api.performance(vehicle_id text, since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz)
-    RETURNS TABLE(window_start timestamptz, window_end timestamptz, ac_kwh numeric, dc_kwh numeric, dc_unlinked_kwh numeric, loss_kwh numeric, efficiency numeric, avg_battery_temp_c numeric, meter_samples bigint, vehicle_samples bigint, meter_coverage numeric, vehicle_coverage numeric, status text, rounded_to text, provisional_kwh_ac numeric, provisional_kwh_dc numeric, settled_until timestamptz)
+    RETURNS TABLE(window_start timestamptz, window_end timestamptz, ac_kwh numeric, dc_kwh numeric, dc_unlinked_kwh numeric, loss_kwh numeric, efficiency numeric, avg_battery_temp_c numeric, meter_samples bigint, vehicle_samples bigint, meter_coverage numeric, vehicle_coverage numeric, status text, rounded_to text, provisional_kwh_ac numeric, provisional_kwh_dc numeric, settled_until timestamptz, ac_matched_kwh numeric, dc_matched_kwh numeric, ac_active_kwh numeric, standby_kwh numeric, coverage numeric, uncertainty numeric, expected_efficiency numeric, frozen_side text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_generic_plan';
 GRANT EXECUTE ON FUNCTION api.performance(text,timestamptz,timestamptz) TO wattledger_service;
 
 FUNCTION api.performance_hourly(vehicle_id text, since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz)
-    RETURNS TABLE(hour_start timestamptz, ac_kwh numeric, dc_kwh numeric, loss_kwh numeric, efficiency numeric, meter_samples bigint, vehicle_samples bigint, meter_coverage numeric, vehicle_coverage numeric, status text, provisional_kwh_ac numeric, provisional_kwh_dc numeric, settled_until timestamptz)
+    RETURNS TABLE(hour_start timestamptz, ac_kwh numeric, dc_kwh numeric, loss_kwh numeric, efficiency numeric, meter_samples bigint, vehicle_samples bigint, meter_coverage numeric, vehicle_coverage numeric, status text, provisional_kwh_ac numeric, provisional_kwh_dc numeric, settled_until timestamptz, ac_matched_kwh numeric, dc_matched_kwh numeric, ac_active_kwh numeric, standby_kwh numeric, coverage numeric, uncertainty numeric, expected_efficiency numeric, frozen_side text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.performance_hourly(text,timestamptz,timestamptz) TO wattledger_service;
 
@@ -1479,6 +1808,11 @@ FUNCTION api.settle(most integer DEFAULT 200, queued_for interval DEFAULT '00:00
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.settle(integer,interval) TO wattledger_service;
 
+FUNCTION api.settle_charging(most integer DEFAULT 200, kept_for interval DEFAULT '00:04:00'::interval, patience interval DEFAULT '00:00:00.25'::interval)
+    RETURNS TABLE(kept integer, waiting integer)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.settle_charging(integer,interval,interval) TO wattledger_service;
+
 FUNCTION api.vehicle_state(vehicle_id text)
     RETURNS TABLE(vehicle_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, soc_percent numeric, battery_temp_c numeric, received_at timestamptz, open_events integer)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
@@ -1497,54 +1831,198 @@ VIEW bi.charging_efficiency_daily (
     bucket timestamptz,
     day date,
     vehicle_id text COLLATE "C",
+    meter_id text COLLATE "C",
     ac_kwh numeric(20,6),
     dc_kwh numeric(20,6),
     loss_kwh numeric(20,6),
     efficiency numeric(26,6),
-    meter_coverage numeric(5,4),
-    vehicle_coverage numeric(5,4),
+    coverage numeric(5,4),
+    uncertainty numeric(5,4),
+    expected_efficiency numeric(26,6),
     verdict text,
+    frozen_side text,
+    ac_active_kwh numeric(20,6),
+    ac_matched_kwh numeric(20,6),
+    dc_matched_kwh numeric(20,6),
+    standby_kwh numeric(20,6),
+    charging_hours numeric(12,6),
+    mean_kw numeric(26,3),
+    peak_kw numeric(26,3),
     meter_samples bigint,
-    vehicle_samples bigint,
-    linked interval,
-    linked_hours numeric(12,6)
+    vehicle_samples bigint
 );
 GRANT SELECT ON bi.charging_efficiency_daily TO wattledger_bi;
 
 VIEW bi.charging_efficiency_hourly (
     bucket timestamptz,
     vehicle_id text COLLATE "C",
+    meter_id text COLLATE "C",
     ac_kwh numeric(20,6),
     dc_kwh numeric(20,6),
     loss_kwh numeric(20,6),
     efficiency numeric(26,6),
-    meter_coverage numeric(5,4),
-    vehicle_coverage numeric(5,4),
+    coverage numeric(5,4),
+    uncertainty numeric(5,4),
+    expected_efficiency numeric(26,6),
     verdict text,
+    frozen_side text,
+    ac_active_kwh numeric(20,6),
+    ac_matched_kwh numeric(20,6),
+    dc_matched_kwh numeric(20,6),
+    standby_kwh numeric(20,6),
+    charging_hours numeric(12,6),
+    mean_kw numeric(26,3),
+    peak_kw numeric(26,3),
     meter_samples bigint,
-    vehicle_samples bigint,
-    linked interval,
-    linked_hours numeric(12,6)
+    vehicle_samples bigint
 );
 GRANT SELECT ON bi.charging_efficiency_hourly TO wattledger_bi;
+
+VIEW bi.charging_efficiency_monthly (
+    bucket timestamptz,
+    month date,
+    vehicle_id text COLLATE "C",
+    meter_id text COLLATE "C",
+    ac_kwh numeric(20,6),
+    dc_kwh numeric(20,6),
+    loss_kwh numeric(20,6),
+    efficiency numeric(26,6),
+    coverage numeric(5,4),
+    uncertainty numeric(5,4),
+    expected_efficiency numeric(26,6),
+    verdict text,
+    frozen_side text,
+    ac_active_kwh numeric(20,6),
+    ac_matched_kwh numeric(20,6),
+    dc_matched_kwh numeric(20,6),
+    standby_kwh numeric(20,6),
+    charging_hours numeric(12,6),
+    mean_kw numeric(26,3),
+    peak_kw numeric(26,3),
+    meter_samples bigint,
+    vehicle_samples bigint
+);
+GRANT SELECT ON bi.charging_efficiency_monthly TO wattledger_bi;
+
+VIEW bi.charging_link (
+    vehicle_id text COLLATE "C",
+    meter_id text COLLATE "C",
+    linked_since timestamptz,
+    linked_until timestamptz,
+    is_present boolean
+);
+GRANT SELECT ON bi.charging_link TO wattledger_bi;
+
+VIEW bi.charging_session (
+    meter_id text COLLATE "C",
+    started_at timestamptz,
+    vehicle_id text COLLATE "C",
+    ended_at timestamptz,
+    unplugged_at timestamptz,
+    session_id text COLLATE "C",
+    ac_kwh numeric(20,6),
+    dc_kwh numeric(20,6),
+    loss_kwh numeric(20,6),
+    efficiency numeric(26,6),
+    coverage numeric(5,4),
+    uncertainty numeric(5,4),
+    expected_efficiency numeric(26,6),
+    usual_efficiency numeric(26,6),
+    verdict text,
+    frozen_side text,
+    ac_active_kwh numeric(20,6),
+    ac_matched_kwh numeric(20,6),
+    dc_matched_kwh numeric(20,6),
+    standby_kwh numeric(20,6),
+    charging_hours numeric(12,6),
+    mean_kw numeric(26,3),
+    peak_kw numeric(26,3),
+    soc_start_percent numeric(10,3),
+    soc_end_percent numeric(10,3),
+    battery_temp_start_c numeric(10,3),
+    battery_temp_end_c numeric(10,3),
+    battery_temp_min_c numeric(10,3),
+    ac_register_start_kwh numeric(20,6),
+    ac_register_end_kwh numeric(20,6),
+    dc_register_start_kwh numeric(20,6),
+    dc_register_end_kwh numeric(20,6),
+    meter_samples bigint,
+    vehicle_samples bigint
+);
+GRANT SELECT ON bi.charging_session TO wattledger_bi;
 
 VIEW bi.fleet_efficiency_daily (
     bucket timestamptz,
     day date,
     vehicles bigint,
+    judged_vehicles bigint,
+    ac_kwh numeric(20,6),
+    dc_kwh numeric(20,6),
+    judged_ac_kwh numeric(20,6),
+    judged_dc_kwh numeric(20,6),
+    unjudged_ac_kwh numeric(20,6),
+    unjudged_dc_kwh numeric(20,6),
+    loss_kwh numeric(20,6),
+    efficiency numeric(26,6),
+    coverage numeric(5,4),
+    uncertainty numeric(5,4),
+    expected_efficiency numeric(26,6),
+    verdict text,
+    ac_matched_kwh numeric(20,6),
+    dc_matched_kwh numeric(20,6),
+    standby_kwh numeric(20,6),
+    healthy_vehicles bigint,
+    degraded_vehicles bigint,
+    drifting_vehicles bigint,
+    impossible_vehicles bigint,
+    frozen_vehicles bigint,
+    insufficient_vehicles bigint,
+    idle_vehicles bigint
+);
+GRANT SELECT ON bi.fleet_efficiency_daily TO wattledger_bi;
+
+VIEW bi.meter (
+    meter_id text COLLATE "C",
+    linked_vehicle_id text COLLATE "C",
+    linked_since timestamptz,
+    last_reading_at timestamptz,
+    last_received_at timestamptz,
+    settled_until timestamptz,
+    kind text,
+    register_kwh numeric(20,6),
+    session_id text COLLATE "C",
+    voltage_v numeric(10,3)
+);
+GRANT SELECT ON bi.meter TO wattledger_bi;
+
+VIEW bi.meter_efficiency_daily (
+    bucket timestamptz,
+    day date,
+    meter_id text COLLATE "C",
+    vehicles bigint,
     ac_kwh numeric(20,6),
     dc_kwh numeric(20,6),
     loss_kwh numeric(20,6),
     efficiency numeric(26,6),
-    meter_coverage numeric(5,4),
-    vehicle_coverage numeric(5,4),
+    coverage numeric(5,4),
+    uncertainty numeric(5,4),
+    expected_efficiency numeric(26,6),
     verdict text,
-    healthy_vehicles bigint,
-    degraded_vehicles bigint,
-    impossible_vehicles bigint,
-    insufficient_vehicles bigint
+    frozen_side text,
+    ac_active_kwh numeric(20,6),
+    unlinked_ac_kwh numeric(20,6),
+    ac_matched_kwh numeric(20,6),
+    dc_matched_kwh numeric(20,6),
+    standby_kwh numeric(20,6),
+    standby_w numeric(26,3),
+    standby_hours numeric(12,6),
+    charging_hours numeric(12,6),
+    mean_kw numeric(26,3),
+    peak_kw numeric(26,3),
+    meter_samples bigint,
+    vehicle_samples bigint
 );
-GRANT SELECT ON bi.fleet_efficiency_daily TO wattledger_bi;
+GRANT SELECT ON bi.meter_efficiency_daily TO wattledger_bi;
 
 VIEW bi.meter_energy_daily (
     bucket timestamptz,
@@ -1640,6 +2118,43 @@ VIEW bi.register_event (
     state text
 );
 GRANT SELECT ON bi.register_event TO wattledger_bi;
+
+VIEW bi.rule (
+    name text,
+    value numeric(20,6),
+    unit text,
+    meaning text
+);
+GRANT SELECT ON bi.rule TO wattledger_bi;
+
+VIEW bi.unlinked_energy_daily (
+    bucket timestamptz,
+    day date,
+    meter_id text COLLATE "C",
+    ac_kwh numeric(20,6),
+    ac_active_kwh numeric(20,6),
+    standby_kwh numeric(20,6),
+    charging_hours numeric(12,6),
+    mean_kw numeric(26,3),
+    peak_kw numeric(26,3),
+    meter_samples bigint
+);
+GRANT SELECT ON bi.unlinked_energy_daily TO wattledger_bi;
+
+VIEW bi.vehicle (
+    vehicle_id text COLLATE "C",
+    linked_meter_id text COLLATE "C",
+    linked_since timestamptz,
+    last_reading_at timestamptz,
+    last_received_at timestamptz,
+    settled_until timestamptz,
+    kind text,
+    register_kwh numeric(20,6),
+    session_id text COLLATE "C",
+    soc_percent numeric(10,3),
+    battery_temp_c numeric(10,3)
+);
+GRANT SELECT ON bi.vehicle TO wattledger_bi;
 
 VIEW bi.vehicle_energy_daily (
     bucket timestamptz,
@@ -1739,7 +2254,7 @@ VIEW bi.vehicle_register_daily (
 GRANT SELECT ON bi.vehicle_register_daily TO wattledger_bi;
 
 FUNCTION bi.charging_efficiency_local_daily(zone text, first_day date, last_day date)
-    RETURNS TABLE(day date, vehicle_id text, ac_kwh numeric, dc_kwh numeric, loss_kwh numeric, efficiency numeric, meter_coverage numeric, vehicle_coverage numeric, verdict text)
+    RETURNS TABLE(day date, vehicle_id text, meter_id text, ac_kwh numeric, dc_kwh numeric, loss_kwh numeric, efficiency numeric, coverage numeric, uncertainty numeric, expected_efficiency numeric, verdict text, frozen_side text, ac_active_kwh numeric, ac_matched_kwh numeric, dc_matched_kwh numeric, standby_kwh numeric, charging_hours numeric, mean_kw numeric, peak_kw numeric, meter_samples bigint, vehicle_samples bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 GRANT EXECUTE ON FUNCTION bi.charging_efficiency_local_daily(text,date,date) TO wattledger_bi;
 
@@ -1776,6 +2291,14 @@ VIEW ops.discarded_measurements (
     last_received_at timestamptz
 );
 GRANT SELECT ON ops.discarded_measurements TO wattledger_dba;
+
+VIEW ops.failing_charging (
+    device text COLLATE "C",
+    queued_at timestamptz,
+    retry_at timestamptz,
+    last_error text
+);
+GRANT SELECT ON ops.failing_charging TO wattledger_dba;
 
 VIEW ops.failing_devices (
     device text COLLATE "C",
@@ -1921,6 +2444,16 @@ VIEW ops.settling (
     last_error text
 );
 GRANT SELECT ON ops.settling TO wattledger_dba;
+
+VIEW ops.settling_charging (
+    dataset text,
+    queued bigint,
+    oldest_queued_at timestamptz,
+    behind bigint,
+    failing bigint,
+    last_error text
+);
+GRANT SELECT ON ops.settling_charging TO wattledger_dba;
 
 VIEW ops.storage (
     dataset text,

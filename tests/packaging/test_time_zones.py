@@ -45,6 +45,8 @@ REVIEWED = {
     ("arrival.sql", "now() + random("),
     ("queue.sql", "now() + random("),
     ("settle_due.sql", "clock_timestamp() + INTERVAL"),
+    ("settle_charging.sql", "clock_timestamp() + patience"),
+    ("charging_retention.sql", "clock_timestamp() + INTERVAL"),
     ("settle_before.sql", "clock_timestamp() + INTERVAL"),
 }
 

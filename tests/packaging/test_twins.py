@@ -23,7 +23,10 @@ NAMES = [
     ("vehicle", "meter"),
 ]
 # what is about both sides at once, or about vehicles alone
-SINGLE = re.compile(r"charging|link|fleet|performance|efficiency|count_discarded")
+SINGLE = re.compile(
+    r"charging|link|fleet|performance|efficiency|count_discarded|judged_session"
+    r"|bi\.(?:vehicle|meter)(?:\.|$)"
+)
 
 
 def renamed(text: str) -> str:
