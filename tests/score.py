@@ -28,14 +28,19 @@ _SILENT = {None, "insufficient", "idle", "no_data", "unlinked"}
 
 
 def told(connection: psycopg.Connection, sessions: Sequence[SessionTruth]) -> dict[str, str]:
-    """What today's rule says of each session's time."""
+    """What is said of each session."""
     rows = connection.execute(
-        "SELECT s.session_id, p.status FROM unnest(%s::text[], %s::text[], %s::timestamptz[],"
-        " %s::timestamptz[]) AS s (session_id, vehicle_id, since, until)"
-        " CROSS JOIN LATERAL api.performance(s.vehicle_id, s.since, s.until) AS p",
+        # of several in the time of one that was broken off, the one with the most energy
+        "SELECT DISTINCT ON (s.session_id) s.session_id, c.verdict FROM unnest(%s::text[],"
+        " %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[])"
+        " AS s (session_id, vehicle_id, meter_id, since, until)"
+        " INNER JOIN bi.charging_session AS c ON c.vehicle_id = s.vehicle_id"
+        " AND c.meter_id = s.meter_id AND c.started_at < s.until AND c.ended_at > s.since"
+        " ORDER BY s.session_id, greatest(c.ac_kwh, c.dc_kwh) DESC",
         [
             [one.session_id for one in sessions],
             [one.vehicle_id for one in sessions],
+            [one.linked_meter_id for one in sessions],
             [one.since for one in sessions],
             [one.until for one in sessions],
         ],
@@ -113,6 +118,7 @@ def main() -> None:
             for place in range(0, len(hours), 3):
                 poster.post(hours[place : place + 3])
             poster.settle(lambda _: None)
+            poster.keep_charging(lambda _: None)
             poster.close()
             with posting.connect(url) as connection:
                 sessions = simulation.truth.sessions

@@ -55,7 +55,7 @@ def test_every_block_is_run_by_a_test_below() -> None:
         "operations.md",
         "scale.md",
     }
-    assert len([block for block in of("bi.md") if block.result]) == 10
+    assert len([block for block in of("bi.md") if block.result]) == 14
 
 
 def test_the_answers_in_the_guide_for_analysts_are_those_of_the_demo_data(db: Connection) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.support.charging import keep_charging
 from tests.support.readings import Connection, link
 
 # the names that are taken; those in posix/ are the same zones once more
@@ -168,11 +169,6 @@ def test_functions_for_local_days_give_what_local_dates_of_readings_give(
             " '7 minutes') AS t, unnest(%s::text[]) AS n, generate_series(0, 1) AS e",
             [energy, first, last, [f"{kind[0].upper()}-{n}" for n in (1, 2)]],
         )
-    midday = datetime(last.year, last.month, last.day, 12, tzinfo=UTC)
-    change = midday - timedelta(hours=12, minutes=17)
-    link(history, "V-1", "M-1", midday - timedelta(hours=30), change)
-    link(history, "V-2", "M-1", change, midday)
-    link(history, "V-1", "M-2", change + timedelta(minutes=3))
     days = {"zone": zone, "first": first, "last": last}
     for kind in ("meter", "vehicle"):
         shown = history.execute(
@@ -191,43 +187,101 @@ def test_functions_for_local_days_give_what_local_dates_of_readings_give(
                 days,
             ).fetchall()
         )
-    expected: dict[tuple[date, str], list[Decimal]] = {}
-    for side, kind in enumerate(("meter", "vehicle")):
-        for at, vehicle, energy in history.execute(
-            f"SELECT (r.ts AT TIME ZONE %(zone)s)::date, l.vehicle_id, sum(r.energy_mwh) * 0.000001"
-            f" FROM telemetry.{kind}_reading AS r JOIN telemetry.charging_link AS l"
-            f" ON l.{kind}_id = r.{kind}_id AND l.during @> r.ts"
-            " WHERE (r.ts AT TIME ZONE %(zone)s)::date BETWEEN %(first)s AND %(last)s"
-            " GROUP BY 1, 2",
-            days,
-        ).fetchall():
-            expected.setdefault((at, vehicle), [Decimal(0), Decimal(0)])[side] = energy
-    found = history.execute(
-        "SELECT d.day, d.vehicle_id, d.ac_kwh, d.dc_kwh"
-        " FROM bi.charging_efficiency_local_daily(%(zone)s, %(first)s, %(last)s) AS d",
+
+
+@pytest.mark.parametrize(
+    ("zone", "day"),
+    [
+        ("Atlantic/Azores", "2026-10-25"),
+        ("America/St_Johns", "2007-11-04"),
+        ("Pacific/Apia", "2011-12-30"),
+        ("Asia/Kolkata", "2026-10-25"),
+        ("Asia/Kathmandu", "2026-10-25"),
+        ("Australia/Lord_Howe", "2026-04-05"),
+        ("Europe/Berlin", "2026-10-25"),
+    ],
+)
+def test_efficiency_of_local_days_is_that_of_the_hours_that_start_in_them(
+    history: Connection, zone: str, day: str
+) -> None:
+    first, last = date.fromisoformat(day) - timedelta(days=1), date.fromisoformat(day)
+    midday = datetime(last.year, last.month, last.day, 12, tzinfo=UTC)
+    begin, end = midday - timedelta(hours=60), midday + timedelta(hours=48)
+    for kind, energy in (("meter", 1_000_000), ("vehicle", 900_000)):
+        history.execute(
+            f"INSERT INTO telemetry.{kind}_reading ({kind}_id, ts, energy_mwh)"
+            " SELECT n, t, %s + extract(EPOCH FROM t)::bigint %% 1000"
+            " FROM generate_series(%s::timestamptz, %s::timestamptz, '7 minutes') AS t,"
+            " unnest(%s::text[]) AS n",
+            [energy, begin, end, [f"{kind[0].upper()}-{n}" for n in (1, 2)]],
+        )
+    change = midday - timedelta(hours=12, minutes=17)
+    link(history, "V-1", "M-1", midday - timedelta(hours=50), change)
+    link(history, "V-2", "M-1", change, midday)
+    link(history, "V-1", "M-2", change + timedelta(minutes=3))
+    keep_charging(history, begin - timedelta(days=1), end + timedelta(days=1))
+    days = {"zone": zone, "first": first, "last": last}
+    expected = history.execute(
+        "SELECT (h.bucket AT TIME ZONE %(zone)s)::date AS day, h.vehicle_id, h.meter_id,"
+        " sum(h.ac_kwh), sum(h.dc_kwh), sum(h.loss_kwh),"
+        " round(sum(h.dc_matched_kwh) / sum(h.ac_matched_kwh), 6), sum(h.charging_hours),"
+        " sum(h.meter_samples), sum(h.vehicle_samples)"
+        " FROM bi.charging_efficiency_hourly AS h"
+        " WHERE (h.bucket AT TIME ZONE %(zone)s)::date BETWEEN %(first)s AND %(last)s"
+        " GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
         days,
     ).fetchall()
-    assert len(found) == len(expected) >= 2
-    assert {(at, vehicle): sums for at, vehicle, *sums in found} == expected
+    found = history.execute(
+        "SELECT d.day, d.vehicle_id, d.meter_id, d.ac_kwh, d.dc_kwh, d.loss_kwh, d.efficiency,"
+        " d.charging_hours, d.meter_samples, d.vehicle_samples"
+        " FROM bi.charging_efficiency_local_daily(%(zone)s, %(first)s, %(last)s) AS d"
+        " ORDER BY 1, 2, 3",
+        days,
+    ).fetchall()
+    assert len(found) >= 2
+    assert found == expected
 
 
-def test_a_days_coverage_is_measured_by_its_hours(history: Connection) -> None:
-    """25 hours, of which readings came for a half."""
+def test_a_day_of_25_hours_has_the_energy_of_all_of_them(history: Connection) -> None:
     begin = datetime(2026, 10, 24, 22, tzinfo=UTC)
-    history.execute("UPDATE telemetry.rules SET reading_interval = '30 minutes'")
     for kind in ("meter", "vehicle"):
         history.execute(
             f"INSERT INTO telemetry.{kind}_reading ({kind}_id, ts, energy_mwh)"
             " SELECT %s, %s::timestamptz + n * INTERVAL '30 minutes', 1000000"
-            " FROM generate_series(0, 24) AS n",
+            " FROM generate_series(-20, 52) AS n",
             [f"{kind[0].upper()}-1", begin],
         )
     link(history)
+    keep_charging(history, begin - timedelta(days=1), begin + timedelta(days=2))
     rows = history.execute(
-        "SELECT d.day, d.meter_coverage, d.vehicle_coverage FROM"
+        "SELECT d.day, d.ac_kwh, d.charging_hours, d.meter_samples, d.coverage, d.verdict FROM"
         " bi.charging_efficiency_local_daily('Europe/Berlin', '2026-10-25', '2026-10-25') AS d"
     ).fetchall()
-    assert rows == [(date(2026, 10, 25), Decimal("0.5"), Decimal("0.5"))]
+    assert rows == [(date(2026, 10, 25), 50, 25, 50, 1, "healthy")]
+
+
+def test_an_hour_that_midnight_cuts_is_of_the_day_in_which_it_starts(history: Connection) -> None:
+    """Also once its raw readings are gone, so that a day stays what it was."""
+    midnight = datetime(2026, 10, 24, 18, 30, tzinfo=UTC)
+    for kind in ("meter", "vehicle"):
+        history.execute(
+            f"INSERT INTO telemetry.{kind}_reading ({kind}_id, ts, energy_mwh)"
+            " SELECT %s, %s::timestamptz + n * INTERVAL '10 minutes', 1000000"
+            " FROM generate_series(-12, 12) AS n",
+            [f"{kind[0].upper()}-1", midnight],
+        )
+    link(history)
+    keep_charging(history, midnight - timedelta(days=1), midnight + timedelta(days=1))
+    query = (
+        "SELECT d.day, d.meter_samples, d.dc_kwh FROM"
+        " bi.charging_efficiency_local_daily('Asia/Kolkata', '2026-10-24', '2026-10-25') AS d"
+        " ORDER BY d.day"
+    )
+    days = history.execute(query).fetchall()
+    # from 16:30 until 19:00, where two readings are of the time after midnight, and until 20:30
+    assert [samples for _, samples, _ in days] == [15, 10]
+    history.execute("UPDATE telemetry.dataset SET complete_since = '2026-10-31 00:00+00'")
+    assert history.execute(query).fetchall() == days
 
 
 REFUSED = {

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.editions.test_bi_client import RELATIONS
+from tests.support.charging import keep_charging
 from tests.support.readings import Connection, link
 
 ZONES = ["Europe/Berlin", "Asia/Kathmandu", "America/Los_Angeles"]
@@ -24,7 +25,6 @@ QUERIES = [
         for name in ("meter_energy", "vehicle_energy", "charging_efficiency")
     ),
     "SELECT * FROM telemetry.link_span ORDER BY 1, 3",
-    "SELECT * FROM telemetry.link_part_of_day ORDER BY 1, 2",
     "SELECT * FROM api.performance('V-1', '2025-10-25 00:00+00', '2025-10-27 00:00+00')",
     "SELECT * FROM api.performance('V-1', NULL, '2026-03-29 12:00+00')",
     "SELECT * FROM api.performance_hourly('V-1', '2025-10-25 00:00+00', '2026-04-01 00:00+00')",
@@ -50,6 +50,7 @@ def filled(db: Connection) -> Iterator[Connection]:
                     [f"{kind[0].upper()}-1", energy, day, day + timedelta(hours=71)],
                 )
             link(db, "V-1", "M-1", day, day + LINKED)
+        keep_charging(db, DAYS[0] - timedelta(days=1), DAYS[-1] + timedelta(days=4))
         # so that there is something to say of it, with its time
         db.execute("UPDATE telemetry.meter_state SET energy_mwh = 1")
         db.execute(
@@ -88,7 +89,7 @@ def test_a_link_over_a_change_of_clocks_has_the_energy_of_its_hours(
     filled.execute("SELECT set_config('timezone', %s, true)", [zone])
     for day in DAYS:
         rows = filled.execute(
-            "SELECT e.day, e.ac_kwh, e.dc_kwh, e.linked_hours"
+            "SELECT e.day, e.ac_kwh, e.dc_kwh, e.charging_hours"
             " FROM bi.charging_efficiency_daily AS e WHERE e.bucket BETWEEN %s AND %s"
             " ORDER BY e.day",
             [day, day + LINKED],

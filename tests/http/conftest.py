@@ -27,14 +27,20 @@ def protocol() -> type[Connection]:
 
 
 @pytest.fixture(scope="module")
-def service_port(database_server: Server, protocol: type[Connection]) -> Iterator[int]:
-    """The service as its workers run it, in this process and for a module's tests: its port."""
+def module_url(database_server: Server, protocol: type[Connection]) -> Iterator[str]:
+    """The database of the service that a module's tests share."""
     with database_server.clone() as url:
-        app = logged(create_app(as_service(url), SETTINGS), SETTINGS, io.StringIO())
-        with listening(app, protocol) as port:
-            ready = f"http://127.0.0.1:{port}/health/ready"
-            wait_until_ready(lambda: httpx.get(ready).status_code)
-            yield port
+        yield url
+
+
+@pytest.fixture(scope="module")
+def service_port(module_url: str, protocol: type[Connection]) -> Iterator[int]:
+    """The service as its workers run it, in this process and for a module's tests: its port."""
+    app = logged(create_app(as_service(module_url), SETTINGS), SETTINGS, io.StringIO())
+    with listening(app, protocol) as port:
+        ready = f"http://127.0.0.1:{port}/health/ready"
+        wait_until_ready(lambda: httpx.get(ready).status_code)
+        yield port
 
 
 @pytest.fixture

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 import msgspec
+import psycopg
 import pytest
 from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 
 from tests.support.examples import examples
 from tests.support.http import meter, vehicle
-from tests.support.readings import NOW
+from tests.support.kept_charging import keep
+from tests.support.readings import NOW, Connection
 
 AWKWARD = [
     "'; DROP TABLE telemetry.meter_reading; --",
@@ -74,6 +77,13 @@ TEXTS = st.text(
 MINUTES = itertools.count()
 
 
+@pytest.fixture(scope="module")
+def database(module_url: str) -> Iterator[Connection]:
+    """A connection to the service's database."""
+    with psycopg.connect(module_url, autocommit=True) as opened:
+        yield opened
+
+
 def path(*parts: str) -> str:
     return "/".join(["", *(quote(part, safe="") for part in parts)])
 
@@ -95,7 +105,7 @@ def page(http: httpx.Client, kind: str, before: str) -> list[str]:
     return [one[f"{kind[:-1]}Id"] for one in answer.json()[kind]]
 
 
-def assert_reads_back(http: httpx.Client, device_id: str) -> None:
+def assert_reads_back(http: httpx.Client, database: Connection, device_id: str) -> None:
     for kind in ("meters", "vehicles"):
         found = http.get(path("v1", kind, device_id))
         assert (found.status_code, found.json()[f"{kind[:-1]}Id"]) == (200, device_id)
@@ -114,6 +124,7 @@ def assert_reads_back(http: httpx.Client, device_id: str) -> None:
     assert (answer["vehicleId"], answer["meterSamples"] > 0) == (device_id, True)
     hours = http.get(path("v1", "analytics", "performance", device_id, "hourly")).json()
     assert (hours["vehicleId"], bool(hours["hours"])) == (device_id, True)
+    keep(database)
     fleet = http.get("/v1/analytics/fleet", params={"limit": 1000, "order": "vehicle_id"}).json()
     assert [one["vehicleId"] for one in fleet["vehicles"]].count(device_id) == 1
     after = {"limit": 1000, "order": "vehicle_id", "after": device_id}
@@ -144,19 +155,21 @@ def assert_refused(http: httpx.Client, device_id: str, refusal: dict[str, Any]) 
 @example("a\n")
 @example("\ufeff")
 def test_any_text_reads_back_identical_or_is_refused_with_a_reason(
-    http: httpx.Client, device_id: str
+    http: httpx.Client, database: Connection, device_id: str
 ) -> None:
     refusal = sent(http, device_id)
     if refusal is None:
-        assert_reads_back(http, device_id)
+        assert_reads_back(http, database, device_id)
     else:
         assert_refused(http, device_id, refusal)
 
 
 @pytest.mark.parametrize("device_id", AWKWARD)
-def test_an_awkward_id_reads_back_identical(http: httpx.Client, device_id: str) -> None:
+def test_an_awkward_id_reads_back_identical(
+    http: httpx.Client, database: Connection, device_id: str
+) -> None:
     assert sent(http, device_id) is None
-    assert_reads_back(http, device_id)
+    assert_reads_back(http, database, device_id)
 
 
 @pytest.mark.parametrize("device_id", REFUSED)

@@ -63,7 +63,15 @@ def test_both_limits_of_a_key_must_allow_a_device(
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/{kind}s/{id}", "/v1/analytics/performance/{id}", "/v1/links/{id}"]
+    "path",
+    [
+        "/v1/{kind}s/{id}",
+        "/v1/analytics/performance/{id}",
+        "/v1/analytics/meters/{id}",
+        "/v1/sessions?vehicle={id}",
+        "/v1/sessions?meter={id}",
+        "/v1/links/{id}",
+    ],
 )
 def test_a_device_key_reads_its_own_device_only(client: Any, database_url: str, path: str) -> None:
     key = make_key(database_url, "admin", devices=["V-1"])
@@ -77,7 +85,10 @@ def test_a_device_key_reads_its_own_device_only(client: Any, database_url: str, 
         assert answer.status_code in (200, 403, 404)
 
 
-@pytest.mark.parametrize("path", ["/v1/meters", "/v1/vehicles", "/v1/links", "/v1/analytics/fleet"])
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/meters", "/v1/vehicles", "/v1/links", "/v1/analytics/fleet", "/v1/sessions"],
+)
 def test_a_device_key_gets_no_answer_for_all_devices(
     client: Any, database_url: str, path: str
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import product
 from typing import Any
 
@@ -12,8 +13,9 @@ from litestar.routes import HTTPRoute
 
 from service.keys.named import IDS_IN_PATH, IDS_IN_QUERY
 from tests.support.http import meter, vehicle
+from tests.support.kept_charging import charge, settle_and_keep
 from tests.support.keys import bearer, make_key
-from tests.support.readings import Connection, link
+from tests.support.readings import NOW, Connection, link
 
 ID = {"$ref": "#/components/schemas/DeviceId"}
 OWN, FOREIGN = "OWN", "FOREIGN"
@@ -74,7 +76,8 @@ def test_a_foreign_id_is_refused_in_each_place_where_one_may_stand(
                 named = {**dict.fromkeys(others, OWN), foreign: FOREIGN}
                 answer = ask(client, key, method, path, named)
                 assert answer.status_code == 403, (method, path, named)
-                assert FOREIGN not in str(answer.json().get("links", ""))
+                told = answer.json()
+                assert FOREIGN not in str([told.get("links"), told.get("sessions")])
             tried.add((path, foreign[1]))
     assert tried >= {
         ("/v1/links/{vehicle_id}", "meterId"),
@@ -85,6 +88,9 @@ def test_a_foreign_id_is_refused_in_each_place_where_one_may_stand(
         ("/v1/meters", "after"),
         ("/v1/meters/{meter_id}", "meter_id"),
         ("/v1/analytics/performance/{vehicle_id}/hourly", "vehicle_id"),
+        ("/v1/analytics/meters/{meter_id}", "meter_id"),
+        ("/v1/sessions", "vehicle"),
+        ("/v1/sessions", "meter"),
     }
     assert connection.execute("SELECT count(*) FROM telemetry.charging_link").fetchone() == (2,)
 
@@ -166,6 +172,37 @@ def test_a_device_key_lists_the_links_of_which_it_covers_both_ends(
         answer = client.get("/v1/links", params=params, headers=bearer(key))
         assert [one["vehicleId"] for one in answer.json()["links"]] == shown
     assert client.get("/v1/links", headers=bearer(key)).status_code == 403
+
+
+def test_a_device_key_is_shown_the_sessions_and_vehicles_that_it_covers(
+    client: Any, database_url: str, connection: Connection
+) -> None:
+    begin = NOW - timedelta(hours=6)
+    for number, (meter_id, vehicle_id) in enumerate(
+        (("M-1", "V-1"), ("M-1", "V-9"), ("M-9", "V-1"), ("M-1", "V-1"))
+    ):
+        since = begin + number * timedelta(hours=1)
+        link(connection, vehicle_id, meter_id, since, since + timedelta(hours=1))
+        charge(connection, since, 40, meter_id=meter_id, vehicle_id=vehicle_id)
+    # and one of no vehicle
+    charge(connection, begin + timedelta(hours=5), 40, meter_id="M-1", vehicle_id="V-8")
+    settle_and_keep(connection)
+
+    def pairs(headers: Any, **params: str) -> list[tuple[str, str | None]]:
+        found = client.get("/v1/sessions", params=params, headers=headers).json()["sessions"]
+        return [(one["meterId"], one["vehicleId"]) for one in found]
+
+    def charged(headers: Any) -> tuple[list[str], float]:
+        found = client.get("/v1/analytics/meters/M-1", headers=headers).json()
+        return [one["vehicleId"] for one in found["vehicles"]], found["kwhActiveAc"]
+
+    own = bearer(make_key(database_url, "read", devices=["V-1", "M-1"]))
+    assert pairs(own, vehicle="V-1") == [("M-1", "V-1")] * 2
+    assert pairs(own, meter="M-1") == [("M-1", "V-1")] * 2 + [("M-1", None)]
+    assert pairs(bearer(), vehicle="V-1") == [("M-1", "V-1"), ("M-9", "V-1"), ("M-1", "V-1")]
+    # what others drew there is part of the charger's answer, and not who they are
+    assert charged(own) == (["V-1"], 14.4)
+    assert charged(bearer()) == (["V-1", "V-9"], 14.4)
 
 
 def test_a_device_key_changes_no_link_of_another_device(

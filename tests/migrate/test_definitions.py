@@ -84,7 +84,7 @@ def test_what_a_dba_grants_to_others_is_the_dbas_concern(database_url: str) -> N
     ("name", "drop"),
     [
         # views of other files stand on it
-        ("ledger/linked_energy.sql", "DROP VIEW telemetry.linked_energy_hourly CASCADE;\n"),
+        ("ledger/judged_sessions.sql", "DROP VIEW telemetry.judged_session CASCADE;\n"),
         # its comments and rights are in another file
         ("edition/apache/relations.sql", "DROP VIEW bi.vehicle_energy_daily CASCADE;\n"),
     ],

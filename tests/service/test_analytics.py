@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +14,8 @@ import pytest
 
 from tests.service.test_reads import HOUR, text
 from tests.support.http import meter, vehicle
-from tests.support.readings import NOW
+from tests.support.kept_charging import settle_and_keep
+from tests.support.readings import NOW, Connection
 
 MINUTE = timedelta(minutes=1)
 FULL_HOUR = NOW.replace(minute=0)
@@ -82,21 +86,45 @@ def test_hours_come_in_order_whole_and_without_those_nobody_reported_in(
         "status": "healthy",
         "provisionalKwhAc": 0,
         "provisionalKwhDc": 0,
+        "kwhMatchedAc": 6,
+        "kwhMatchedDc": 5.4,
+        "kwhActiveAc": 6,
+        "kwhStandbyAc": 0,
+        "coverage": 1,
+        "uncertainty": 0.0167,
+        "expectedEfficiency": 0.85,
+        "frozenSide": None,
     }
     assert first == whole
-    assert second == {**whole, "from": text(begin + HOUR)}
+    # the minute before the full hour is explained by no reading
+    assert second == {
+        **whole,
+        "from": text(begin + HOUR),
+        "kwhMatchedAc": 5.9,
+        "kwhMatchedDc": 5.31,
+        "kwhLost": 0.59,
+        "kwhActiveAc": 5.9,
+        "uncertainty": 0.0254,
+    }
+    # what nobody matches is nobody's loss
     assert third == {
         **whole,
         "from": text(begin + 4 * HOUR),
         "kwhConsumedAc": 3,
         "kwhDeliveredDc": 0,
-        "kwhLost": 3,
-        "efficiency": 0,
+        "kwhLost": 0,
+        "efficiency": None,
         "meterSamples": 30,
         "vehicleSamples": 0,
         "meterCoverage": 0.5,
         "vehicleCoverage": 0,
         "status": "insufficient",
+        "kwhMatchedAc": 0,
+        "kwhMatchedDc": 0,
+        "kwhActiveAc": 2.9,
+        "coverage": 0,
+        "uncertainty": None,
+        "expectedEfficiency": None,
     }
 
 
@@ -129,12 +157,22 @@ def test_hours_of_a_window_that_is_empty_unreadable_or_too_long_are_400(
     assert says in answer.json()["detail"]
 
 
+def charger(client: Any, meter_id: str, **params: Any) -> Any:
+    return client.get(f"/v1/analytics/meters/{meter_id}", params=params)
+
+
+def sessions(client: Any, headers: Any = None, **params: Any) -> Any:
+    return client.get("/v1/sessions", params=params, headers=headers)
+
+
 @pytest.fixture
-def three(client: Any, post: Any) -> dict[str, str]:
+def three(client: Any, post: Any, connection: Connection) -> dict[str, str]:
     """Two hours of three vehicles, of which the last loses most; the window that they are in."""
     begin = FULL_HOUR - 4 * HOUR
     for number, dc_kwh in ((1, 0.09), (2, 0.095), (3, 0.07)):
         charge(client, post, number, begin, 120, dc_kwh)
+    # the service does so within minutes
+    settle_and_keep(connection)
     return {"from": text(begin), "to": text(begin + 2 * HOUR)}
 
 
@@ -145,23 +183,51 @@ def test_the_fleet_has_totals_and_its_vehicles_worst_first(client: Any, three: A
     assert found["total"] == {
         **three,
         "vehicles": 3,
-        "kwhConsumedAc": 36,
-        "kwhDeliveredDc": 30.6,
-        "kwhLost": 5.4,
+        # a reading of the end explains nothing yet
+        "kwhConsumedAc": 35.7,
+        "kwhDeliveredDc": 30.345,
+        "kwhLost": 5.355,
         "efficiency": 0.85,
         "meterCoverage": 1,
         "vehicleCoverage": 1,
         "status": "healthy",
+        "kwhMatchedAc": 35.7,
+        "kwhMatchedDc": 30.345,
+        "kwhActiveAc": 35.7,
+        "kwhStandbyAc": 0,
+        "coverage": 1,
+        "uncertainty": found["total"]["uncertainty"],
+        "expectedEfficiency": 0.85,
+        "statuses": {
+            "healthy": 2,
+            "drifting": 0,
+            "degraded": 1,
+            "impossible": 0,
+            "frozen": 0,
+            "insufficient": 0,
+            "idle": 0,
+        },
+        "judged": {"vehicles": 3, "kwhConsumedAc": 35.7, "kwhDeliveredDc": 30.345},
+        "notJudged": {"vehicles": 0, "kwhConsumedAc": 0, "kwhDeliveredDc": 0},
     }
+    assert 0 < found["total"]["uncertainty"] < 0.01
     assert found["vehicles"][0] == {
         "vehicleId": "V-3",
-        "kwhConsumedAc": 12,
-        "kwhDeliveredDc": 8.4,
-        "kwhLost": 3.6,
+        "kwhConsumedAc": 11.9,
+        "kwhDeliveredDc": 8.33,
+        "kwhLost": 3.57,
         "efficiency": 0.7,
         "meterCoverage": 1,
         "vehicleCoverage": 1,
         "status": "degraded",
+        "kwhMatchedAc": 11.9,
+        "kwhMatchedDc": 8.33,
+        "kwhActiveAc": 11.9,
+        "kwhStandbyAc": 0,
+        "coverage": 1,
+        "uncertainty": 0.0109,
+        "expectedEfficiency": 0.85,
+        "frozenSide": None,
     }
     assert found["next"] is None
 
@@ -171,16 +237,23 @@ def test_the_fleet_has_totals_and_its_vehicles_worst_first(client: Any, three: A
     ("order", "vehicles"),
     [
         ("efficiency", ["V-3", "V-1", "V-2", "V-4"]),  # the last one cannot be judged
-        ("loss", ["V-4", "V-3", "V-1", "V-2"]),
+        ("loss", ["V-3", "V-1", "V-2", "V-4"]),
         ("vehicle_id", ["V-1", "V-2", "V-3", "V-4"]),
     ],
 )
 @pytest.mark.parametrize("limit", [1, 2, 3, 4])
 def test_every_page_size_shows_each_vehicle_once_in_the_order_asked_for(
-    client: Any, post: Any, three: dict[str, str], order: str, vehicles: list[str], limit: int
+    client: Any,
+    post: Any,
+    connection: Connection,
+    three: dict[str, str],
+    order: str,
+    vehicles: list[str],
+    limit: int,
 ) -> None:
     begin = FULL_HOUR - 4 * HOUR
     charge(client, post, 4, begin, 50, dc_kwh=None)
+    settle_and_keep(connection)
     seen: list[str] = []
     after: dict[str, str] = {}
     pages = 0
@@ -236,14 +309,156 @@ def test_a_bad_question_about_the_fleet_is_400_naming_it(
         "/v1/analytics/performance/{vehicle_id}",
         "/v1/analytics/performance/{vehicle_id}/hourly",
         "/v1/analytics/fleet",
+        "/v1/analytics/meters/{meter_id}",
+        "/v1/sessions",
     ],
 )
 def test_answers_are_as_the_openapi_document_says(
     client: Any, three: dict[str, str], path: str
 ) -> None:
     document = client.get("/docs/openapi.json").json()
-    answer = client.get(path.format(vehicle_id="V-1"), params=three)
+    answer = client.get(path.format(vehicle_id="V-1", meter_id="M-1"), params=three)
     content = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]
     schema = {**content["schema"], "components": document["components"]}
     jsonschema_rs.validate(schema, answer.json())
     assert answer.json()
+
+
+def test_what_cannot_be_judged_is_told_apart_from_the_fleets_loss(
+    client: Any, post: Any, connection: Connection, three: dict[str, str]
+) -> None:
+    before = fleet(client, **three).json()["total"]
+    charge(client, post, 4, FULL_HOUR - 4 * HOUR, 50, dc_kwh=None)
+    settle_and_keep(connection)
+    total = fleet(client, **three).json()["total"]
+    assert total["kwhConsumedAc"] == 40.6
+    assert total["notJudged"] == {"vehicles": 1, "kwhConsumedAc": 4.9, "kwhDeliveredDc": 0}
+    assert total["statuses"] == {**before["statuses"], "insufficient": 1}
+    names = ("kwhLost", "efficiency", "status", "kwhMatchedAc", "coverage", "uncertainty", "judged")
+    assert {name: total[name] for name in names} == {name: before[name] for name in names}
+
+
+def test_a_charger_is_judged_over_its_vehicles(client: Any, three: dict[str, str]) -> None:
+    own = client.get("/v1/analytics/performance/V-3", params=three).json()
+    answer = charger(client, "M-3", **three)
+    assert answer.status_code == 200
+    found = answer.json()
+    (vehicle_there,) = found.pop("vehicles")
+    shared = ("kwhMatchedAc", "kwhMatchedDc", "kwhLost", "efficiency", "status", "coverage")
+    for one in (found, vehicle_there):
+        assert {name: one[name] for name in shared} == {name: own[name] for name in shared}
+    assert vehicle_there["vehicleId"] == "V-3"
+    assert (found["meterId"], found["from"], found["to"]) == ("M-3", three["from"], three["to"])
+    assert (found["kwhConsumedAc"], found["kwhUnlinkedAc"], found["meterSamples"]) == (12, 0, 120)
+    assert (found["kwhStandbyAc"], found["standbyW"], found["roundedTo"]) == (0, None, None)
+
+
+def test_a_charger_tells_what_it_drew_idle_and_for_no_vehicle(client: Any, post: Any) -> None:
+    begin = FULL_HOUR - 4 * HOUR
+    post([meter("M-1", begin + n * MINUTE, kwhConsumedAc=0.1) for n in range(1, 61)])
+    post([meter("M-1", begin + n * MINUTE, kwhConsumedAc=0.00005) for n in range(61, 121)])
+    window = {"from": text(begin), "to": text(begin + 3 * HOUR)}
+    found = charger(client, "M-1", **window).json()
+    assert (found["kwhUnlinkedAc"], found["kwhStandbyAc"], found["standbyW"]) == (6, 0.003, 3)
+    assert (found["status"], found["vehicles"]) == ("unlinked", [])
+    assert charger(client, "M-2").json()["status"] == "unlinked"
+
+
+@pytest.mark.shares_a_service
+def test_a_bad_window_of_a_charger_or_of_sessions_is_400(client: Any) -> None:
+    window = {"from": text(NOW), "to": text(NOW)}
+    for answer in (charger(client, "M-1", **window), sessions(client, **window)):
+        assert answer.status_code == 400
+        assert "window" in answer.json()["detail"]
+    answer = sessions(client, after="V-1")
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == '"after": it is "next" of the page before, as it is'
+
+
+def test_sessions_are_listed_by_start_of_a_vehicle_or_a_meter(
+    client: Any, post: Any, connection: Connection
+) -> None:
+    begin = FULL_HOUR - 4 * HOUR
+    charge(client, post, 1, begin, 61)
+    client.delete("/v1/links/V-1", params={"at": text(begin + 2 * HOUR)})
+    post(
+        [
+            {"meterId": "M-2", "kwhTotalAc": 100 + n / 10, "timestamp": text(begin + n * MINUTE)}
+            for n in range(10, 30)
+        ]
+    )
+    settle_and_keep(connection)
+    found = sessions(client).json()
+    assert found["next"] is None
+    first, second = found["sessions"]
+    assert first == {
+        "meterId": "M-1",
+        "vehicleId": "V-1",
+        # the first reading explains the minute before it
+        "from": text(begin - MINUTE),
+        "to": text(begin + HOUR),
+        "unpluggedAt": text(begin + 2 * HOUR),
+        "session": None,
+        "kwhConsumedAc": 6.1,
+        "kwhDeliveredDc": 5.49,
+        "kwhMatchedAc": 6.1,
+        "kwhMatchedDc": 5.49,
+        "kwhLost": 0.61,
+        "kwhActiveAc": 6.1,
+        "kwhStandbyAc": 0,
+        "efficiency": 0.9,
+        "uncertainty": first["uncertainty"],
+        "coverage": 1,
+        "expectedEfficiency": 0.85,
+        "usualEfficiency": None,
+        "status": "healthy",
+        "frozenSide": None,
+        "peakKw": 6,
+        "meanKw": 6,
+        "socStart": 81.5,
+        "socEnd": 81.5,
+        "batteryTempStart": 31.2,
+        "batteryTempEnd": 31.2,
+        "registerKwhAcStart": None,
+        "registerKwhAcEnd": None,
+        "registerKwhDcStart": None,
+        "registerKwhDcEnd": None,
+    }
+    assert (second["meterId"], second["vehicleId"]) == ("M-2", None)
+    assert (second["registerKwhAcStart"], second["registerKwhAcEnd"]) == (101, 102.9)
+    for params, expected in (
+        ({"vehicle": "V-1"}, [first]),
+        ({"meter": "M-2"}, [second]),
+        ({"vehicle": "V-1", "meter": "M-2"}, []),
+        ({"from": text(begin)}, [second]),
+        ({"to": text(begin)}, [first]),
+    ):
+        assert sessions(client, **params).json()["sessions"] == expected
+
+
+def test_sessions_are_csv_where_that_is_asked_for(client: Any, three: dict[str, str]) -> None:
+    found = sessions(client).json()["sessions"]
+    assert len(found) == 3
+    read: list[dict[str, str]] = []
+    target = "/v1/sessions?limit=2&from=2026-01-01T00:00:00%2B00:00"
+    while target:
+        answer = client.get(target, headers={"Accept": "text/csv"})
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/csv")
+        assert answer.headers["vary"] == "Accept"
+        read += csv.DictReader(io.StringIO(answer.text))
+        following = re.fullmatch('<(.*)>; rel="next"', answer.headers.get("link", ""))
+        target = f"/v1/sessions{following[1]}" if following else ""
+    assert [list(one) for one in read] == [list(one) for one in found]
+    for line, one in zip(read, found, strict=True):
+        for name, value in one.items():
+            if isinstance(value, (int, float)):
+                assert float(line[name]) == value
+            else:
+                assert line[name] == (value or "")
+    for accepted in ("application/json", "*/*", "application/json, text/csv;q=0.5"):
+        answer = sessions(client, {"Accept": accepted})
+        assert (answer.headers["content-type"], answer.headers["vary"]) == (
+            "application/json",
+            "Accept",
+        )

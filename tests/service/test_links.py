@@ -9,7 +9,8 @@ import jsonschema_rs
 import pytest
 
 from tests.service.test_reads import HOUR, text
-from tests.support.readings import NOW
+from tests.support.kept_charging import charge, settle_and_keep
+from tests.support.readings import NOW, Connection
 
 SECONDS = 1_795_000_000
 
@@ -138,3 +139,20 @@ def test_a_window_may_start_in_any_year_that_is_told_as_such(client: Any) -> Non
         params = {"from": begin, "to": text(NOW + timedelta(days=3650))}
         answer = client.get("/v1/analytics/performance/V-1", params=params)
         assert answer.status_code == 200
+
+
+def test_a_link_reaches_no_charging_that_is_kept_for_good(
+    client: Any, connection: Connection
+) -> None:
+    charge(connection, NOW - 3 * HOUR, 120)
+    settle_and_keep(connection)
+    gone = NOW - HOUR
+    connection.execute(
+        "UPDATE telemetry.dataset SET complete_since = %s WHERE dataset LIKE '%%reading'", [gone]
+    )
+    answer = client.put("/v1/links/V-1", json={"meterId": "M-1"})
+    assert answer.status_code == 409
+    assert "kept for good" in answer.json()["detail"]
+    assert 'Send a "from" of' in answer.json()["hint"]
+    put = client.put("/v1/links/V-1", json={"meterId": "M-1", "from": text(NOW)})
+    assert put.status_code == 201

@@ -12,24 +12,28 @@ import pytest
 
 from tests.service.test_reads import HOUR, text
 from tests.support.http import meter, vehicle
+from tests.support.kept_charging import settle_and_keep
 from tests.support.readings import NOW, Connection
 
 BEGIN = NOW.replace(minute=0) - 4 * HOUR
 WINDOW = {"from": text(BEGIN), "to": text(BEGIN + HOUR)}
 ORDERS = ["efficiency", "loss", "vehicle_id"]
 FLEET = "/v1/analytics/fleet"
+SESSIONS = "/v1/sessions"
 # which of its fields holds the rows, and which of theirs says what is on one page alone
 LISTS = {
     "/v1/meters": ("meters", ["meterId"]),
     "/v1/vehicles": ("vehicles", ["vehicleId"]),
     "/v1/links": ("links", ["vehicleId", "from"]),
     FLEET: ("vehicles", ["vehicleId"]),
+    SESSIONS: ("sessions", ["meterId", "from"]),
 }
 QUESTIONS: list[tuple[str, dict[str, str]]] = [
     ("/v1/meters", {}),
     ("/v1/vehicles", {}),
     ("/v1/links", {}),
     *((FLEET, {"order": order, **WINDOW}) for order in ORDERS),
+    (SESSIONS, {}),
 ]
 FIXED = [f"-{number:02}" for number in range(0, 30, 3)]
 
@@ -80,10 +84,11 @@ def nothing(_: int) -> None:
 
 
 @pytest.fixture
-def filled(client: Any, post: Any) -> None:
+def filled(client: Any, post: Any, connection: Connection) -> None:
     """Ten pairs, each of another efficiency and loss, of which two have the same."""
     for place, number in enumerate(FIXED):
         put(client, post, number, 0.05 + 0.004 * (place % 9))
+    settle_and_keep(connection)
 
 
 def test_every_paged_route_is_walked_here(client: Any) -> None:
@@ -131,9 +136,11 @@ def test_what_stays_is_on_one_page_whatever_comes_and_goes(
             # another came before and behind all of it, and in between
             for new in ("-00a", "-13", "-99"):
                 put(client, post, new, 0.06)
+            settle_and_keep(connection)
         if number == 4:
             # and the figures of one that was shown are others
             put(client, post, suffix, 0.001, BEGIN + timedelta(seconds=1))
+            settle_and_keep(connection)
 
     seen: list[tuple[Any, ...]] = []
     for row in walk(client, path, params, 1, meanwhile):
@@ -184,9 +191,12 @@ def test_a_place_of_another_order_is_400_saying_what_to_do(client: Any, filled: 
     assert "first page" in answer.json()["hint"]
 
 
-def test_a_place_is_written_without_what_a_url_must_escape(client: Any, post: Any) -> None:
+def test_a_place_is_written_without_what_a_url_must_escape(
+    client: Any, post: Any, connection: Connection
+) -> None:
     for number in ("\u00fc&=+ %", "\u00fc&=+ %2"):
         put(client, post, number, 0.05)
+    settle_and_keep(connection)
     for path, params in QUESTIONS[2:]:
         last = client.get(path, params={**params, "limit": 1}).json()["next"]
         assert re.fullmatch(r"[a-z_]+/[A-Za-z0-9_-]+", last)

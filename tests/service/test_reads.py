@@ -201,7 +201,7 @@ def test_performance_of_a_window_is_exact(client: Any, post: Any) -> None:
         "kwhConsumedAc": 6,
         "kwhDeliveredDc": 4.8,
         "kwhDeliveredDcUnlinked": 0,
-        "kwhLost": 1.2,
+        "kwhLost": 1.18,
         "efficiency": 0.8,
         "avgBatteryTemp": 31.2,
         "meterSamples": 60,
@@ -212,6 +212,15 @@ def test_performance_of_a_window_is_exact(client: Any, post: Any) -> None:
         "provisionalKwhAc": 0,
         "provisionalKwhDc": 0,
         "roundedTo": None,
+        # what the first reading explains is before the window
+        "kwhMatchedAc": 5.9,
+        "kwhMatchedDc": 4.72,
+        "kwhActiveAc": 5.9,
+        "kwhStandbyAc": 0,
+        "coverage": 1,
+        "uncertainty": 0.0237,
+        "expectedEfficiency": 0.85,
+        "frozenSide": None,
     }
 
 

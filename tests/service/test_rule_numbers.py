@@ -27,8 +27,9 @@ NAMES = {
     ("vehicle_reading", "battery_temp_c"): "batteryTemp",
 }
 # numbers that stand for so much else that finding one says nothing: the service is tried for these
-COMMON = {0, 1, 60, 100, 1000, 0.1, 0.5}
-# what means something else: how long a migration waits for a lock; the fleet that is simulated
+COMMON = {0, 1, 2, 3, 5, 7, 60, 100, 1000, 0.05, 0.1, 0.15, 0.5}
+# what means something else: how long a migration waits for a lock, a move for its turn; how long a
+# connection is kept; the fleet that is simulated
 OTHERS = {
     ("service/migrate/patience.py", 300.0),
     ("service/demo/habits.py", 300),
@@ -36,6 +37,11 @@ OTHERS = {
     ("service/demo/fleet.py", 150.0),
     # the truth is judged without asking the database that is judged by it
     ("service/demo/verdict.py", 0.85),
+    ("service/demo/verdict.py", 0.75),
+    ("service/demo/failing.py", 0.75),
+    ("service/demo/fleet.py", 2.3),
+    ("service/migrate/move.py", "30 minutes"),
+    ("service/database/pool.py", 1800),
 }
 
 
@@ -91,7 +97,9 @@ def test_a_measurement_is_bounded_by_what_the_database_says(
         ({"degraded_below": 0.6}, "degraded"),
         ({"sufficient_energy_kwh": 30}, "insufficient"),
         ({"sufficient_coverage": 0.9}, "insufficient"),
-        ({"sufficient_coverage": 0.9, "reading_interval": timedelta(minutes=30)}, "degraded"),
+        # what flowed in the first and the last ten minutes is not known to be matched
+        ({"sufficient_coverage": 0.6}, "degraded"),
+        ({"greatest_uncertainty": 0.01}, "insufficient"),
     ],
 )
 def test_charging_is_judged_by_what_the_database_says(

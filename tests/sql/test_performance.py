@@ -36,10 +36,12 @@ def fill(
     vehicle: str = "V-1",
     begin: datetime = NOW - HOUR,
     minutes: int = 60,
+    vehicle_minutes: int | None = None,
 ) -> None:
-    """A reading a minute on both sides."""
+    """A reading a minute on both sides; the vehicle may fall silent before the meter does."""
     times = [begin + i * MINUTE for i in range(minutes)]
     ingest_meters(connection, [MeterReading(meter, ts, ac_kwh) for ts in times])
+    times = times[:vehicle_minutes]
     ingest_vehicles(connection, [VehicleReading(vehicle, ts, dc_kwh) for ts in times])
 
 
@@ -52,8 +54,16 @@ def test_energy_efficiency_loss_and_coverage_of_a_full_hour(connection: Connecti
     fill(connection)
     found = last_hour(connection)
     assert (found["ac_kwh"], found["dc_kwh"]) == (Decimal(6), Decimal("5.4"))
-    assert found["loss_kwh"] == Decimal("0.6")
-    assert found["efficiency"] == Decimal("0.9")
+    # what the first reading explains is before the window, and nobody explains its last minute
+    assert (found["ac_matched_kwh"], found["dc_matched_kwh"]) == (Decimal("5.9"), Decimal("5.31"))
+    assert (found["ac_active_kwh"], found["standby_kwh"]) == (Decimal("5.9"), 0)
+    assert found["loss_kwh"] == Decimal("0.59")
+    assert (found["efficiency"], found["coverage"]) == (Decimal("0.9"), 1)
+    # a tenth of a kWh AC, a hundredth DC, and half of the step with which it ends
+    assert found["uncertainty"] == round(
+        (Decimal("0.01") + Decimal("0.09") + Decimal("0.05")) / Decimal("5.9"), 4
+    )
+    assert (found["expected_efficiency"], found["frozen_side"]) == (Decimal("0.85"), None)
     assert found["avg_battery_temp_c"] == Decimal("31.2")
     assert (found["meter_samples"], found["vehicle_samples"]) == (60, 60)
     assert (found["meter_coverage"], found["vehicle_coverage"]) == (1, 1)
@@ -81,20 +91,44 @@ def test_the_default_window_is_the_last_24_hours(connection: Connection) -> None
 @pytest.mark.parametrize(
     ("ac", "dc", "status"),
     [
-        (0.1, 0.085, "healthy"),
-        (0.1, 0.084999, "degraded"),
-        (0.1, 0.1, "healthy"),
-        (0.1, 0.100001, "impossible"),
-        (0.0, 0.1, "impossible"),
-        (0.001, 0.0009, "insufficient"),
+        # exact to the milliwatt-hour, so that but for the last step all is certain
+        (0.100001, 0.085001, "healthy"),
+        (0.100001, 0.084199, "healthy"),  # perhaps
+        (0.100001, 0.084101, "degraded"),
+        (0.100001, 0.100001, "healthy"),
+        (0.100001, 0.100799, "healthy"),  # perhaps
+        (0.100001, 0.100899, "impossible"),
+        # in tenths of a kWh a little less is not known to be less
+        (0.1, 0.084101, "healthy"),
+        (0.1, 0.08, "degraded"),
+        (0.1, 0.11, "impossible"),
+        # little energy, and less than a vehicle takes to charge
+        (0.08, 0.06, "insufficient"),
+        (0.001, 0.0009, "idle"),
+        (0.001, 0.0, "idle"),
     ],
 )
-def test_status_follows_the_ratio_of_energy(
+def test_status_follows_the_ratio_of_matched_energy_as_far_as_it_is_certain(
     connection: Connection, ac: float, dc: float, status: str
 ) -> None:
     link(connection)
     fill(connection, ac, dc)
-    assert last_hour(connection)["status"] == status
+    found = last_hour(connection)
+    assert found["status"] == status
+    if status in ("healthy", "degraded", "impossible"):
+        efficiency, uncertainty = found["efficiency"], found["uncertainty"]
+        assert (efficiency - uncertainty > 1) is (status == "impossible")
+        assert (efficiency + uncertainty < found["expected_efficiency"]) is (status == "degraded")
+
+
+@pytest.mark.parametrize(("side", "ac", "dc"), [("meter", 0.0, 0.1), ("vehicle", 0.1, 0.0)])
+def test_a_side_that_stands_while_the_other_flows_is_frozen(
+    connection: Connection, side: str, ac: float, dc: float
+) -> None:
+    link(connection)
+    fill(connection, ac, dc, begin=NOW - 2 * HOUR, minutes=120)
+    found = performance(connection, "V-1", NOW - 2 * HOUR, NOW)
+    assert (found["status"], found["frozen_side"]) == ("frozen", side)
 
 
 def test_efficiency_is_null_where_no_ac_was_drawn(connection: Connection) -> None:
@@ -103,10 +137,26 @@ def test_efficiency_is_null_where_no_ac_was_drawn(connection: Connection) -> Non
     assert last_hour(connection)["efficiency"] is None
 
 
-def test_a_side_that_was_silent_half_of_the_time_is_insufficient(connection: Connection) -> None:
+def test_a_side_that_was_silent_half_of_the_time_is_judged_by_the_other_half(
+    connection: Connection,
+) -> None:
     link(connection)
-    fill(connection, minutes=29)
-    assert last_hour(connection)["status"] == "insufficient"
+    fill(connection, begin=NOW - 2 * HOUR, minutes=120, vehicle_minutes=65)
+    found = performance(connection, "V-1", NOW - 2 * HOUR, NOW)
+    assert (found["ac_kwh"], found["dc_kwh"]) == (12, Decimal("5.85"))
+    # what the meter drew while the vehicle was silent is nobody's loss
+    assert (found["loss_kwh"], found["efficiency"]) == (Decimal("0.64"), Decimal("0.9"))
+    assert found["coverage"] == round(Decimal("6.4") / Decimal("11.9"), 4)
+    assert (found["status"], found["vehicle_coverage"]) == ("healthy", round(Decimal(65) / 120, 4))
+
+
+def test_a_side_that_was_silent_most_of_the_time_is_insufficient(connection: Connection) -> None:
+    link(connection)
+    fill(connection, begin=NOW - 2 * HOUR, minutes=120, vehicle_minutes=58)
+    found = performance(connection, "V-1", NOW - 2 * HOUR, NOW)
+    assert found["coverage"] < Decimal("0.5")
+    assert found["ac_matched_kwh"] > 5
+    assert found["status"] == "insufficient"
 
 
 def test_a_vehicle_without_a_link_is_unlinked_and_its_energy_is_shown_apart(

@@ -60,6 +60,20 @@ def fill(connection: Connection) -> None:
     connection.execute("ANALYZE")
 
 
+def fill_sessions(connection: Connection) -> None:
+    """Tens of thousands of sessions, at meters that two vehicles share in turn."""
+    connection.execute(
+        "INSERT INTO telemetry.charging_session (meter_id, started_at, vehicle_id, ended_at,"
+        " ac_mwh, ac_matched_mwh, dc_mwh, dc_matched_mwh, matched_us, active_us)"
+        " SELECT 'S-' || v / 2, t, 'L-' || v, t + INTERVAL '40 minutes',"
+        " 7000000, 7000000, 6300000, 6300000, 2400000000, 2400000000"
+        " FROM generate_series(0, 399) AS v, generate_series(0, 99) AS n,"
+        " LATERAL (SELECT %s::timestamptz - (n * 20 + v %% 20) * INTERVAL '1 hour') AS a (t)",
+        [NOW],
+    )
+    connection.execute("ANALYZE")
+
+
 def fill_links(connection: Connection) -> None:
     """Thousands of links, with statistics."""
     # chargers that twenty vehicles share in turn
@@ -77,6 +91,12 @@ def fill_links(connection: Connection) -> None:
 @pytest.fixture(scope="module")
 def filled_url(database_server: Server) -> Iterator[str]:
     with database_server.clone_filled(fill) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def charged_url(database_server: Server) -> Iterator[str]:
+    with database_server.clone_filled(fill_sessions) as url:
         yield url
 
 
@@ -105,6 +125,12 @@ def explaining(url: str) -> Iterator[Connection]:
 @pytest.fixture
 def filled(filled_url: str) -> Iterator[Connection]:
     with explaining(filled_url) as connection:
+        yield connection
+
+
+@pytest.fixture
+def charged(charged_url: str) -> Iterator[Connection]:
+    with explaining(charged_url) as connection:
         yield connection
 
 
@@ -180,7 +206,8 @@ def test_events_of_a_page_of_states_are_found_by_index(filled: Connection, kind:
 
 # more often than PostgreSQL plans with the values at hand, so that the generic plan is seen too
 @pytest.mark.parametrize("repetitions", [1, 7])
-@pytest.mark.parametrize(("hours", "chunks"), [(24, 2), (72, 4), (1, 2)])
+# that of the day before too, where the reading is looked for since which the first one explains
+@pytest.mark.parametrize(("hours", "chunks"), [(24, 3), (72, 5), (1, 2)])
 def test_performance_plans_and_scans_by_index_the_chunks_of_its_window_alone(
     filled: Connection, repetitions: int, hours: int, chunks: int
 ) -> None:
@@ -200,6 +227,31 @@ def test_performance_plans_and_scans_by_index_the_chunks_of_its_window_alone(
     for prefix in ("_hyper_1_", "_hyper_2_"):
         touched = {n["Relation Name"] for n in scans if n["Relation Name"].startswith(prefix)}
         assert 1 <= len(touched) <= chunks
+
+
+@pytest.mark.parametrize("repetitions", [1, 7])
+@pytest.mark.parametrize("hours", [24, 72])
+def test_hours_of_performance_scan_by_index_what_is_of_their_window_alone(
+    filled: Connection, repetitions: int, hours: int
+) -> None:
+    until = (NOW - timedelta(minutes=30)).replace(minute=30)
+    arguments = ["V-1", until - timedelta(hours=hours), until]
+    for _ in range(repetitions):
+        nodes = executed_nodes(
+            filled, "SELECT * FROM api.performance_hourly(%s, %s, %s)", arguments
+        )
+    scans = chunk_scans(nodes)
+    assert scans
+    # of one device, whatever the fleet is
+    assert {node["Node Type"] for node in scans} <= {
+        "Index Scan",
+        "Index Only Scan",
+        "Bitmap Heap Scan",
+    }
+    assert max(node["Actual Rows"] for node in scans) <= 145
+    for prefix in ("_hyper_1_", "_hyper_2_"):
+        touched = {n["Relation Name"] for n in scans if n["Relation Name"].startswith(prefix)}
+        assert 1 <= len(touched) <= hours // 24 + 2
 
 
 @pytest.mark.parametrize("repetitions", [1, 7])
@@ -235,8 +287,10 @@ def test_local_days_plan_for_the_chunks_that_hold_them_alone(
             filled, f"SELECT * FROM bi.{function}_local_daily(%s, %s, %s)", [zone, first, last]
         )
     scans = chunk_scans(nodes)
+    # what is kept of charging is not in chunks
+    assert bool(scans) == (function != "charging_efficiency")
     for side in ("meter", "vehicle"):
-        if function not in (f"{side}_energy", "charging_efficiency"):
+        if function != f"{side}_energy":
             continue
         midnights = [first, last + timedelta(days=1)]
         divided = midnights if zone == "Asia/Kolkata" else []
@@ -328,6 +382,35 @@ def test_a_page_of_links_reads_its_rows_alone_in_the_order_of_an_index(
     assert scan["Node Type"] == "Index Scan"
     assert scan["Actual Rows"] + scan.get("Rows Removed by Filter", 0) <= rows
     assert scan.get("Rows Removed by Index Recheck", 0) == 0
+
+
+@pytest.mark.parametrize("repetitions", [1, 7])
+@pytest.mark.parametrize(
+    ("vehicle", "meter", "days"),
+    [
+        (None, None, None),
+        (None, None, 40),
+        ("L-7", None, None),
+        ("L-7", None, 40),
+        (None, "S-3", None),
+        (None, "S-3", 40),
+        ("L-7", "S-3", 40),
+    ],
+)
+def test_a_page_of_sessions_reads_little_more_than_its_rows_by_an_index(
+    charged: Connection, vehicle: str | None, meter: str | None, days: int | None, repetitions: int
+) -> None:
+    since = None if days is None else NOW - timedelta(days=days)
+    for _ in range(repetitions):
+        nodes = executed_nodes(
+            charged,
+            "SELECT * FROM api.charging_sessions(%s, %s, %s, page_size => 10)",
+            [vehicle, meter, since],
+        )
+    (scan,) = [node for node in nodes if node.get("Relation Name") == "charging_session"]
+    assert scan["Node Type"] in ("Index Scan", "Bitmap Heap Scan")
+    # those that start at the same time are sorted by their meters
+    assert scan["Actual Rows"] + scan.get("Rows Removed by Filter", 0) <= 60
 
 
 @pytest.mark.parametrize("repetitions", [1, 7])
