@@ -71,10 +71,6 @@ _ONE_DEVICE: dict[str, LiteralString] = {
 _FLEET: dict[str, LiteralString] = {
     "api.fleet, 24 hours": "SELECT * FROM api.fleet(%(since)s, %(until)s)",
     "api.fleet, all days": "SELECT * FROM api.fleet(%(first)s, %(until)s)",
-    "api.fleet_vehicles, 24 hours": (
-        "SELECT * FROM api.fleet_vehicles("
-        "telemetry.floor_hour(%(since)s), telemetry.floor_hour(%(until)s))"
-    ),
     "bi.fleet_efficiency_daily": "SELECT * FROM bi.fleet_efficiency_daily AS f ORDER BY f.bucket",
     "bi.fleet_efficiency_daily, today": (
         "SELECT * FROM bi.fleet_efficiency_daily AS f WHERE f.bucket >= %(midnight)s"
