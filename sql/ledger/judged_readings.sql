@@ -21,8 +21,10 @@ SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
-    -- days of which readings count otherwise than they were judged at arrival
+    -- days of which readings count otherwise than they were judged at arrival, and the first that waits to be settled
     v_days date[];
+    v_waiting date;
+    v_last date := telemetry.utc_day(until - INTERVAL '1 microsecond');
     v_day date;
     v_steps telemetry.fold_step[] := ARRAY[]::telemetry.fold_step[];
 BEGIN
@@ -76,24 +78,35 @@ BEGIN
             ) AS l
         ) AS c
         WHERE c.energy_mwh <> greatest(0, c.register_mwh - c.level_mwh)
-        UNION
-        SELECT q.day
-        FROM telemetry.settle_queue AS q
-        WHERE q.dataset = judged_readings.dataset
-            AND q.device_id = judged_readings.device_id
-            AND q.due_at <= now()
-            AND q.day < telemetry.utc_day(judged_readings.until - INTERVAL '1 microsecond') + 1
-            AND greatest(q.day, q.through) >= telemetry.utc_day(judged_readings.since) - 1
     );
-    IF v_days <> '{}' THEN
-        -- what changes a day may change those after it
-        v_day := greatest((SELECT min(d.day) FROM unnest(v_days) AS d (day)), telemetry.utc_day(since));
-        v_steps := (
-            telemetry.fold(
-                dataset, device_id, v_day, telemetry.utc_day(until - INTERVAL '1 microsecond'), TRUE
-            )
-        ).steps;
-    END IF;
+    SELECT min(q.day) INTO v_waiting
+    FROM telemetry.settle_queue AS q
+    WHERE q.dataset = judged_readings.dataset
+        AND q.device_id = judged_readings.device_id
+        AND q.due_at <= now()
+        AND q.day <= v_last
+        AND greatest(q.day, q.through) >= telemetry.utc_day(judged_readings.since) - 1;
+    FOR v_day IN
+        SELECT DISTINCT greatest(d.day, telemetry.utc_day(judged_readings.since))
+        FROM unnest(v_days || v_waiting) AS d (day)
+        WHERE d.day <= coalesce(v_waiting, v_last)
+        ORDER BY 1
+    LOOP
+        -- a day that is settled ends as it did; what is not may change all after it
+        v_steps := v_steps || (
+            SELECT array_agg(f)
+            FROM unnest((
+                telemetry.fold(
+                    judged_readings.dataset,
+                    judged_readings.device_id,
+                    v_day,
+                    CASE WHEN v_day >= v_waiting THEN v_last ELSE v_day END,
+                    TRUE
+                )
+            ).steps) AS f
+            WHERE (v_day >= v_waiting) IS TRUE OR telemetry.utc_day(f.ts) = v_day
+        );
+    END LOOP;
     RETURN QUERY
     SELECT r.ts, coalesce(s.energy_mwh, r.energy_mwh), r.kind, r.interval_start, r.session_no, r.battery_temp_mc
     FROM (
