@@ -44,6 +44,37 @@ $$;
 COMMENT ON FUNCTION telemetry.has_changed(text, text, date) IS
 'Takes meter_reading or vehicle_reading, a device and a UTC day. Returns whether its charging of the day is kept otherwise than its readings, records, links and rules have it now.';
 
+CREATE OR REPLACE FUNCTION telemetry.unkept_hours(vehicle_id text)
+RETURNS TABLE (since timestamptz, until timestamptz)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan
+AS $$
+DECLARE
+    v_kept_since timestamptz := telemetry.charging_kept_since();
+BEGIN
+    RETURN QUERY
+    SELECT min(coalesce(t.hour, k.hour)), max(coalesce(t.hour, k.hour)) + INTERVAL '1 hour'
+    FROM (
+        SELECT l.meter_id, telemetry.floor_hour(v.ts) AS hour, count(*) AS samples
+        FROM telemetry.vehicle_reading AS v
+        INNER JOIN telemetry.charging_link AS l ON l.vehicle_id = v.vehicle_id AND l.during @> v.ts
+        WHERE v.vehicle_id = unkept_hours.vehicle_id AND v.entry = 0 AND v.ts >= v_kept_since
+        GROUP BY 1, 2
+    ) AS t
+    FULL JOIN (
+        SELECT p.meter_id, p.hour, sum(p.vehicle_samples) AS samples
+        FROM telemetry.charging_part AS p
+        WHERE p.vehicle_id = unkept_hours.vehicle_id AND p.hour >= v_kept_since
+        GROUP BY 1, 2
+    ) AS k ON k.meter_id = t.meter_id AND k.hour = t.hour
+    WHERE coalesce(t.samples, 0) <> coalesce(k.samples, 0);
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.unkept_hours(text) IS
+'Takes a vehicle. Returns one row: start of the first and end of the last hour in which charging is kept with another number of its readings than there are while it was linked; NULL where there is none.';
+
 CREATE OR REPLACE FUNCTION telemetry.stale_charging(dataset text, device_id text, compared boolean)
 RETURNS TABLE (since timestamptz, until timestamptz)
 LANGUAGE plpgsql STABLE
@@ -56,7 +87,21 @@ BEGIN
     SELECT p.seen_at INTO v_seen_at
     FROM telemetry.charging_progress AS p
     WHERE p.dataset = stale_charging.dataset AND p.device_id = stale_charging.device_id;
-    IF v_newest IS NOT NULL AND (v_newest > v_seen_at) IS NOT FALSE THEN
+    IF compared AND dataset = 'vehicle_reading' AND v_newest IS NOT NULL AND v_seen_at IS NULL THEN
+        -- its meters may have been kept with all that it reported
+        RETURN QUERY
+        SELECT
+            telemetry.floor_hour(
+                least(telemetry.reading_before(stale_charging.dataset, stale_charging.device_id, u.since), u.since)
+                - INTERVAL '1 hour'
+            ),
+            telemetry.ceiling_hour(
+                greatest(telemetry.reading_from(stale_charging.dataset, stale_charging.device_id, u.until), u.until)
+                + INTERVAL '1 hour'
+            )
+        FROM telemetry.unkept_hours(stale_charging.device_id) AS u
+        WHERE u.since IS NOT NULL;
+    ELSIF v_newest IS NOT NULL AND (v_newest > v_seen_at) IS NOT FALSE THEN
         -- what came explains nothing from before the last reading that was seen, whose own step may now end a flow, or
         -- turn out idle
         RETURN QUERY SELECT
@@ -64,7 +109,7 @@ BEGIN
             -- it is counted in the hour that begins with it
             telemetry.floor_hour(v_newest) + INTERVAL '1 hour';
     END IF;
-    IF v_newest IS NOT NULL AND v_seen_at IS NULL THEN
+    IF (dataset = 'meter_reading' OR NOT compared) AND v_newest IS NOT NULL AND v_seen_at IS NULL THEN
         RETURN;  -- that is all
     END IF;
     -- what one reading explains begins at the one before, and that of the one after it ends there
@@ -84,7 +129,11 @@ BEGIN
         FROM telemetry.charging_queue AS c
         WHERE c.dataset = stale_charging.dataset
             AND c.device_id = stale_charging.device_id
-            AND (c.is_certain OR NOT compared OR telemetry.has_changed(c.dataset, c.device_id, c.day))
+            AND (
+                c.is_certain
+                OR NOT compared
+                OR (v_seen_at IS NOT NULL AND telemetry.has_changed(c.dataset, c.device_id, c.day))
+            )
     ) AS q;
 END;
 $$;
@@ -178,6 +227,7 @@ COMMENT ON FUNCTION telemetry.charging_now(text, timestamptz, timestamptz) IS
 'Takes a meter and a window (since included, until not). Returns what flowed in it, as telemetry.charging_part has it, right at the moment of asking: hours that are kept and stand as they are kept, the others, and those that the window cuts, computed. Of time whose raw readings are gone, whole hours alone.';
 
 REVOKE ALL ON FUNCTION
+    telemetry.unkept_hours(text),
     telemetry.stale_charging(text, text, boolean),
     telemetry.oldest_charging(text, text),
     telemetry.has_changed(text, text, date),
