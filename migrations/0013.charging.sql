@@ -117,7 +117,10 @@ CREATE TABLE telemetry.charging_session (
 );
 
 CREATE INDEX charging_session_vehicle ON telemetry.charging_session (vehicle_id, started_at);
-CREATE INDEX charging_session_start ON telemetry.charging_session (started_at);
+-- as analysts see it
+CREATE INDEX charging_session_known_vehicle ON telemetry.charging_session ((nullif(vehicle_id, '')), started_at);
+-- the order in which sessions are listed
+CREATE INDEX charging_session_start ON telemetry.charging_session (started_at, meter_id);
 
 COMMENT ON TABLE telemetry.charging_session IS
 'Charges: each ends with its link, with the session that the devices named, or with a pause that telemetry.rules sets.';

@@ -200,7 +200,8 @@ CREATE TABLE telemetry.charging_session (
     vehicle_samples bigint NOT NULL DEFAULT 0,
     CONSTRAINT charging_session_pkey PRIMARY KEY (meter_id, started_at)
 );
-CREATE INDEX charging_session_start ON telemetry.charging_session USING btree (started_at);
+CREATE INDEX charging_session_known_vehicle ON telemetry.charging_session USING btree (NULLIF(vehicle_id, ''::text), started_at);
+CREATE INDEX charging_session_start ON telemetry.charging_session USING btree (started_at, meter_id);
 CREATE INDEX charging_session_vehicle ON telemetry.charging_session USING btree (vehicle_id, started_at);
 
 CREATE TABLE telemetry.dataset (
@@ -1693,6 +1694,10 @@ FUNCTION telemetry.try_again(only_dataset text, before timestamptz)
 FUNCTION telemetry.try_turn(work text)
     RETURNS boolean
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.unkept_hours(vehicle_id text)
+    RETURNS TABLE(since timestamptz, until timestamptz)
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
 FUNCTION telemetry.unproven(dataset text, since timestamptz, until timestamptz)
     RETURNS text
