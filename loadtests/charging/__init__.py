@@ -1,0 +1,1 @@
+"""What answers about charging cost: see __main__."""
