@@ -37,8 +37,8 @@ SELECT
 FROM (
     SELECT
         v.day,
-        count(*) AS vehicles,
-        count(*) FILTER (WHERE v.is_judged) AS judged_vehicles,
+        sum(v.vehicles)::bigint AS vehicles,
+        coalesce(sum(v.vehicles) FILTER (WHERE v.is_judged), 0)::bigint AS judged_vehicles,
         sum(v.ac_mwh + v.standby_mwh) AS ac_mwh,
         sum(v.dc_mwh) AS dc_mwh,
         sum(v.standby_mwh) AS standby_mwh,
@@ -48,21 +48,30 @@ FROM (
         coalesce(sum(v.dc_mwh) FILTER (WHERE v.is_judged), 0) AS judged_dc_mwh,
         coalesce(sum(v.ac_matched_mwh) FILTER (WHERE v.is_judged), 0) AS ac_matched_mwh,
         coalesce(sum(v.dc_matched_mwh) FILTER (WHERE v.is_judged), 0) AS dc_matched_mwh,
-        (sum(v.expected_efficiency * v.ac_matched_mwh::double precision) FILTER (WHERE v.is_judged))::numeric
-            AS expected,
-        (sum(v.uncertainty * v.ac_matched_mwh::double precision) FILTER (WHERE v.is_judged))::numeric
-            AS uncertain,
-        count(*) FILTER (WHERE v.verdict = 'healthy') AS healthy_vehicles,
-        count(*) FILTER (WHERE v.verdict = 'degraded') AS degraded_vehicles,
-        count(*) FILTER (WHERE v.verdict = 'drifting') AS drifting_vehicles,
-        count(*) FILTER (WHERE v.verdict = 'impossible') AS impossible_vehicles,
-        count(*) FILTER (WHERE v.verdict = 'frozen') AS frozen_vehicles,
-        count(*) FILTER (WHERE v.verdict = 'insufficient') AS insufficient_vehicles,
-        count(*) FILTER (WHERE v.verdict = 'idle') AS idle_vehicles
+        (sum(v.expected_mwh) FILTER (WHERE v.is_judged))::numeric AS expected,
+        (sum(v.uncertain_mwh) FILTER (WHERE v.is_judged))::numeric AS uncertain,
+        coalesce(sum(v.vehicles) FILTER (WHERE v.verdict = 'healthy'), 0)::bigint AS healthy_vehicles,
+        coalesce(sum(v.vehicles) FILTER (WHERE v.verdict = 'degraded'), 0)::bigint AS degraded_vehicles,
+        coalesce(sum(v.vehicles) FILTER (WHERE v.verdict = 'drifting'), 0)::bigint AS drifting_vehicles,
+        coalesce(sum(v.vehicles) FILTER (WHERE v.verdict = 'impossible'), 0)::bigint AS impossible_vehicles,
+        coalesce(sum(v.vehicles) FILTER (WHERE v.verdict = 'frozen'), 0)::bigint AS frozen_vehicles,
+        coalesce(sum(v.vehicles) FILTER (WHERE v.verdict = 'insufficient'), 0)::bigint AS insufficient_vehicles,
+        coalesce(sum(v.vehicles) FILTER (WHERE v.verdict = 'idle'), 0)::bigint AS idle_vehicles
     FROM (
+        -- a day has seven verdicts at most, and 100,000 vehicles: sums in floating point take a third of the time
+        -- that numeric does, and are exact below 2⁵³ milliwatt-hours, nine billion kWh
         SELECT
-            u.*,
-            u.verdict IN ('healthy', 'degraded', 'drifting') AS is_judged
+            u.day,
+            u.verdict,
+            u.verdict IN ('healthy', 'degraded', 'drifting') AS is_judged,
+            count(*) AS vehicles,
+            sum(u.ac_mwh)::bigint AS ac_mwh,
+            sum(u.ac_matched_mwh)::bigint AS ac_matched_mwh,
+            sum(u.dc_mwh)::bigint AS dc_mwh,
+            sum(u.dc_matched_mwh)::bigint AS dc_matched_mwh,
+            sum(u.standby_mwh)::bigint AS standby_mwh,
+            sum(u.expected_efficiency * u.ac_matched_mwh) AS expected_mwh,
+            sum(u.uncertainty * u.ac_matched_mwh) AS uncertain_mwh
         FROM (
             SELECT
                 s.*,
@@ -75,15 +84,15 @@ FROM (
                     d.day,
                     d.vehicle_id,
                     bool_or(d.is_drifting) AS is_drifting,
-                    sum(d.ac_mwh) AS ac_mwh,
-                    sum(d.ac_matched_mwh) AS ac_matched_mwh,
-                    sum(d.dc_mwh) AS dc_mwh,
-                    sum(d.dc_matched_mwh) AS dc_matched_mwh,
-                    sum(d.ac_standing_mwh) AS ac_standing_mwh,
-                    sum(d.dc_standing_mwh) AS dc_standing_mwh,
-                    sum(d.standby_mwh) AS standby_mwh,
-                    sum(d.edge_mwh) AS edge_mwh,
-                    sum(d.matched_us) AS matched_us,
+                    sum(d.ac_mwh::double precision) AS ac_mwh,
+                    sum(d.ac_matched_mwh::double precision) AS ac_matched_mwh,
+                    sum(d.dc_mwh::double precision) AS dc_mwh,
+                    sum(d.dc_matched_mwh::double precision) AS dc_matched_mwh,
+                    sum(d.ac_standing_mwh::double precision) AS ac_standing_mwh,
+                    sum(d.dc_standing_mwh::double precision) AS dc_standing_mwh,
+                    sum(d.standby_mwh::double precision) AS standby_mwh,
+                    sum(d.edge_mwh::double precision) AS edge_mwh,
+                    sum(d.matched_us::double precision) AS matched_us,
                     min(d.ac_resolution_mwh) AS ac_resolution_mwh,
                     min(d.dc_resolution_mwh) AS dc_resolution_mwh,
                     min(d.battery_temp_mc) AS battery_temp_mc
@@ -100,6 +109,7 @@ FROM (
             -- so that each is judged once, and not wherever its verdict is looked at
             ORDER BY s.day
         ) AS u
+        GROUP BY u.day, u.verdict
     ) AS v
     GROUP BY v.day
 ) AS f;
