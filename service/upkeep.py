@@ -29,6 +29,8 @@ _QUEUED_FOR = timedelta(seconds=0.5)
 _CHARGING_SECONDS = 5.0
 # after a call, so many times what it took: a backlog takes a third of a core
 _REST = 2.0
+# to look whether charging is to be kept takes longer the more devices there are: no more than this
+_LOOKING_REST = 20.0
 # after one that failed
 _RECOVER_SECONDS = 5.0
 # more than any other call may take, and not for the whole session, which a pooler may share
@@ -192,12 +194,12 @@ async def _keep_charging(connection: psycopg.AsyncConnection[Any]) -> float:
     _kept, waiting = await _call(
         connection, "SELECT s.kept, s.waiting FROM api.settle_charging() AS s"
     )
-    rest = _REST * (monotonic() - began)
+    took_seconds = monotonic() - began
     if waiting:
         # another worker may be at it
-        return max(rest, _SETTLE_SECONDS)
+        return max(_REST * took_seconds, _SETTLE_SECONDS)
     # not all workers at the same moment
-    return max(rest, _CHARGING_SECONDS * random.uniform(0.8, 1))  # noqa: S311  no secret
+    return max(_LOOKING_REST * took_seconds, _CHARGING_SECONDS) * random.uniform(0.8, 1)  # noqa: S311  no secret
 
 
 def _log_warning(notice: psycopg.errors.Diagnostic) -> None:

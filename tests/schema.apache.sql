@@ -845,7 +845,7 @@ GRANT EXECUTE ON FUNCTION telemetry.ceiling_hour(timestamptz) TO wattledger_dba;
 
 FUNCTION telemetry.charging_due(kept_before timestamptz, idle_before timestamptz, most integer)
     RETURNS TABLE(dataset text, device_id text)
-    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET max_parallel_workers_per_gather TO '0';
 
 FUNCTION telemetry.charging_kept_since()
     RETURNS timestamptz
@@ -1285,12 +1285,13 @@ FUNCTION telemetry.matches_pattern(device_id text, pattern text)
     RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
 
-FUNCTION telemetry.mean_kw(mwh numeric, span interval)
+FUNCTION telemetry.mean_kw(mwh double precision, span interval)
     RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN (((telemetry.kwh(mwh))::double precision * (3600)::double precision) / NULLIF(date_part('epoch'::text, span), (0)::double precision))
+RETURN (((mwh / (1000000)::double precision) * (3600)::double precision) / NULLIF(date_part('epoch'::text, span), (0)::double precision))
 ;
-GRANT EXECUTE ON FUNCTION telemetry.mean_kw(numeric,interval) TO wattledger_bi;
+GRANT EXECUTE ON FUNCTION telemetry.mean_kw(double precision,interval) TO wattledger_bi;
+GRANT EXECUTE ON FUNCTION telemetry.mean_kw(double precision,interval) TO wattledger_dba;
 
 FUNCTION telemetry.meaning_of_rule(rule_name text)
     RETURNS text
@@ -1872,7 +1873,7 @@ FUNCTION api.settle(most integer DEFAULT 200, queued_for interval DEFAULT '00:00
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.settle(integer,interval) TO wattledger_service;
 
-FUNCTION api.settle_charging(most integer DEFAULT 200, kept_for interval DEFAULT '00:04:00'::interval, patience interval DEFAULT '00:00:00.25'::interval)
+FUNCTION api.settle_charging(most integer DEFAULT 1000, kept_for interval DEFAULT '00:04:00'::interval, patience interval DEFAULT '00:00:00.25'::interval)
     RETURNS TABLE(kept integer, waiting integer)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.settle_charging(integer,interval,interval) TO wattledger_service;
@@ -2502,6 +2503,7 @@ VIEW ops.settling_charging (
     queued bigint,
     oldest_queued_at timestamptz,
     behind bigint,
+    charging_kept_at timestamptz,
     failing bigint,
     last_error text
 );

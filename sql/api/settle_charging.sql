@@ -1,7 +1,7 @@
 -- Keeping charging up to date by the service, a transaction per call.
 
 CREATE OR REPLACE FUNCTION api.settle_charging(
-    most integer DEFAULT 200,
+    most integer DEFAULT 1000,
     kept_for interval DEFAULT INTERVAL '4 minutes',
     patience interval DEFAULT INTERVAL '250 milliseconds'
 )
@@ -17,14 +17,14 @@ BEGIN
     FROM telemetry.settle_charging(
         settle_charging.most,
         telemetry.utc_minus(now(), kept_for),
-        -- while nothing flows, an hour is as good
-        telemetry.utc_minus(now(), kept_for * 12),
+        -- while nothing flows, three hours are as good
+        telemetry.utc_minus(now(), kept_for * 45),
         patience
     ) AS s;
 END;
 $$;
 
 COMMENT ON FUNCTION api.settle_charging(integer, interval, interval) IS
-'Takes how many devices to look at at most, for how long what was kept of one that charges stands (of one that is idle, twelve times that), and how long to go on. Keeps charging of devices up to date that have new readings, or whose days have changed. Returns for how many it did, and how many are known to wait (0 and 1 where another session is at it). To be called again, in a transaction of its own, while some wait.';
+'Takes how many devices to look at at most, for how long what was kept of one that charges stands (of one that is idle, 45 times that), and how long to go on. Keeps charging of devices up to date that have new readings, or whose days have changed. Returns for how many it did, and how many are known to wait (0 and 1 where another session is at it). To be called again, in a transaction of its own, while some wait.';
 REVOKE ALL ON FUNCTION api.settle_charging(integer, interval, interval) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION api.settle_charging(integer, interval, interval) TO wattledger_service;

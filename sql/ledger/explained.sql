@@ -108,6 +108,7 @@ BEGIN
             r.*,
             telemetry.utc_day(r.ts) AS day,
             lag(r.ts) OVER w AS earlier_ts,
+            lag(telemetry.utc_day(r.ts)) OVER w AS earlier_day,
             lag(r.session_no) OVER w AS earlier_session_no
         FROM unnest(v_days) AS d (days)
         CROSS JOIN LATERAL telemetry.judged_readings(
@@ -118,7 +119,7 @@ BEGIN
     gap AS MATERIALIZED (
         SELECT
             r.*,
-            CASE WHEN telemetry.utc_day(r.earlier_ts) = r.day THEN r.ts - r.earlier_ts END AS gap,
+            CASE WHEN r.earlier_day = r.day THEN r.ts - r.earlier_ts END AS gap,
             r.energy_mwh < telemetry.us(r.ts - r.earlier_ts) * v_idle_kw / 3600 AS is_slow
         FROM reading AS r
     ),
@@ -181,7 +182,7 @@ BEGIN
         WHERE s.energy_mwh <= 0
         GROUP BY s.rises
     ),
-    judged AS (
+    judged AS MATERIALIZED (
         SELECT
             s.*,
             -- a kilowatt is a milliwatt-hour in 3600 microseconds; written so, just that power is not idle

@@ -127,52 +127,56 @@ CREATE OR REPLACE FUNCTION telemetry.charging_due(kept_before timestamptz, idle_
 RETURNS TABLE (dataset text, device_id text)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
+-- it looks at each device every few seconds: those who wait for an answer need the other cores
+SET max_parallel_workers_per_gather = 0
 AS $$
     SELECT d.dataset, d.device_id
     FROM (
-        SELECT q.dataset, q.device_id, '-infinity'::timestamptz AS kept_at
+        SELECT q.dataset, q.device_id, 'infinity'::double precision AS overdue
         FROM telemetry.charging_queue AS q
         WHERE q.retry_at <= now()
         UNION ALL
-        SELECT 'meter_reading', s.meter_id, coalesce(p.kept_at, '-infinity')
-        FROM telemetry.meter_state AS s
-        LEFT JOIN telemetry.charging_progress AS p ON p.dataset = 'meter_reading' AND p.device_id = s.meter_id
+        SELECT s.dataset, s.device_id, o.overdue
+        FROM (
+            SELECT 'meter_reading' AS dataset, m.meter_id AS device_id, m.ts, m.earlier_ts, m.energy_mwh
+            FROM telemetry.meter_state AS m
+            UNION ALL
+            SELECT 'vehicle_reading', v.vehicle_id, v.ts, v.earlier_ts, v.energy_mwh
+            FROM telemetry.vehicle_state AS v
+        ) AS s
+        LEFT JOIN telemetry.charging_progress AS p ON p.dataset = s.dataset AND p.device_id = s.device_id
         CROSS JOIN telemetry.rules AS r
-        WHERE (s.ts > p.seen_at) IS NOT FALSE
-            AND s.ts IS NOT NULL
-            AND (
-                p.kept_at < CASE
-                    WHEN telemetry.mean_kw(s.energy_mwh, s.ts - s.earlier_ts) >= r.idle_below_kw
-                        THEN charging_due.kept_before
-                    ELSE charging_due.idle_before
-                END
-            ) IS NOT FALSE
-        UNION ALL
-        SELECT 'vehicle_reading', s.vehicle_id, coalesce(p.kept_at, '-infinity')
-        FROM telemetry.vehicle_state AS s
-        LEFT JOIN telemetry.charging_progress AS p ON p.dataset = 'vehicle_reading' AND p.device_id = s.vehicle_id
-        CROSS JOIN telemetry.rules AS r
-        WHERE (s.ts > p.seen_at) IS NOT FALSE
-            AND s.ts IS NOT NULL
-            AND (
-                p.kept_at < CASE
-                    WHEN telemetry.mean_kw(s.energy_mwh, s.ts - s.earlier_ts) >= r.idle_below_kw
-                        THEN charging_due.kept_before
-                    ELSE charging_due.idle_before
-                END
-            ) IS NOT FALSE
+        CROSS JOIN LATERAL (
+            SELECT CASE
+                -- of a first reading it is not known
+                WHEN telemetry.mean_kw(s.energy_mwh, s.ts - s.earlier_ts) < r.idle_below_kw
+                    THEN charging_due.idle_before
+                ELSE charging_due.kept_before
+            END AS before
+        ) AS k
+        -- as a share of how long it may wait, so that many idle ones hold up none that charges
+        CROSS JOIN LATERAL (
+            SELECT CASE
+                WHEN p.kept_at > '-infinity'
+                    THEN date_part('epoch', now() - p.kept_at) / greatest(1, date_part('epoch', now() - k.before))
+                ELSE 'infinity'
+            END AS overdue
+        ) AS o
+        WHERE s.ts IS NOT NULL
+            AND (s.ts > p.seen_at) IS NOT FALSE
+            AND (p.kept_at < k.before) IS NOT FALSE
     ) AS d
     WHERE NOT EXISTS (
         SELECT FROM telemetry.charging_queue AS f
         WHERE f.dataset = d.dataset AND f.device_id = d.device_id AND f.retry_at > now()
     )
     GROUP BY d.dataset, d.device_id
-    ORDER BY min(d.kept_at), d.dataset, d.device_id
+    ORDER BY max(d.overdue) DESC, d.dataset, d.device_id
     LIMIT charging_due.most
 $$;
 
 COMMENT ON FUNCTION telemetry.charging_due(timestamptz, timestamptz, integer) IS
-'Takes when charging was kept last of devices that are due: of those that charge, and of those that are idle; and how many to return. Returns devices that have new readings, and all that are queued, longest waiting first.';
+'Takes when charging was kept last of devices that are due: of those that charge, and of those that are idle; and how many to return. Returns devices that have new readings, and all that are queued: these first, then who waits longest for what its kind may wait.';
 
 CREATE OR REPLACE FUNCTION telemetry.settle_charging(
     most integer,
@@ -186,7 +190,8 @@ LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_until timestamptz := clock_timestamp() + patience;
+    v_began timestamptz := clock_timestamp();
+    v_until timestamptz;
     v_due record;
 BEGIN
     -- two would wait for one another's meters
@@ -198,6 +203,8 @@ BEGIN
     FOR v_due IN
         SELECT d.dataset, d.device_id FROM telemetry.charging_due(kept_before, idle_before, most + 1) AS d
     LOOP
+        -- the more devices there are to look at, the longer it goes on: most of the time is to be spent on keeping
+        v_until := coalesce(v_until, clock_timestamp() + greatest(patience, 3 * (clock_timestamp() - v_began)));
         IF kept >= most OR clock_timestamp() > v_until THEN
             waiting := waiting + 1;
             CONTINUE;
@@ -217,7 +224,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.settle_charging(integer, timestamptz, timestamptz, interval) IS
-'Keeps charging of devices up to date. Takes how many at most, what telemetry.charging_due takes, and how long to go on. A device that fails is tried again after a minute, told by a warning. Returns how many were kept (NULL: another session is at it), and how many of the others are known to wait.';
+'Keeps charging of devices up to date. Takes how many at most, what telemetry.charging_due takes, and how long to go on (three times as long as it took to find them, if that is more). A device that fails is tried again after a minute, told by a warning. Returns how many were kept (NULL: another session is at it), and how many of the others are known to wait.';
 
 CREATE OR REPLACE PROCEDURE telemetry.settle_all_charging()
 LANGUAGE plpgsql

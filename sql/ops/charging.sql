@@ -6,6 +6,7 @@ SELECT
     q.queued,
     q.oldest_queued_at,
     b.behind,
+    b.charging_kept_at,
     q.failing,
     q.last_error
 FROM telemetry.dataset AS d
@@ -19,21 +20,30 @@ CROSS JOIN LATERAL (
     WHERE c.dataset = d.dataset
 ) AS q
 CROSS JOIN LATERAL (
-    SELECT count(*) AS behind
+    SELECT
+        count(*) AS behind,
+        min(p.kept_at) FILTER (
+            WHERE (telemetry.mean_kw(s.energy_mwh, s.ts - s.earlier_ts) < r.idle_below_kw) IS NOT TRUE
+        ) AS charging_kept_at
     FROM (
         SELECT
             m.meter_id AS device_id,
-            m.ts
+            m.ts,
+            m.earlier_ts,
+            m.energy_mwh
         FROM telemetry.meter_state AS m
         WHERE d.dataset = 'meter_reading'
         UNION ALL
         SELECT
             v.vehicle_id,
-            v.ts
+            v.ts,
+            v.earlier_ts,
+            v.energy_mwh
         FROM telemetry.vehicle_state AS v
         WHERE d.dataset = 'vehicle_reading'
     ) AS s
     LEFT JOIN telemetry.charging_progress AS p ON p.dataset = d.dataset AND p.device_id = s.device_id
+    CROSS JOIN telemetry.rules AS r
     WHERE (p.seen_at >= s.ts) IS NOT TRUE AND s.ts IS NOT NULL
 ) AS b
 WHERE d.dataset IN ('meter_reading', 'vehicle_reading');
@@ -45,7 +55,9 @@ COMMENT ON COLUMN ops.settling_charging.queued IS
 'How many days of devices wait to be looked at again, after late readings or changes of links. The service does it within seconds.';
 COMMENT ON COLUMN ops.settling_charging.oldest_queued_at IS 'Since when the oldest of them waits; NULL where none does.';
 COMMENT ON COLUMN ops.settling_charging.behind IS
-'How many devices have readings that are not kept yet: those that charge are looked at every four minutes or so, idle ones every hour.';
+'How many devices have readings that are not kept yet: those that charge are looked at every four minutes or so, idle ones every three hours.';
+COMMENT ON COLUMN ops.settling_charging.charging_kept_at IS
+'When the one of them that charges and waits longest was looked at last: what bi shows of charging is no older; NULL where none charges.';
 COMMENT ON COLUMN ops.settling_charging.failing IS 'How many could not be kept at the last attempt; each is tried every minute.';
 COMMENT ON COLUMN ops.settling_charging.last_error IS 'What PostgreSQL said of one of those; NULL where there is none.';
 

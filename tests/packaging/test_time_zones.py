@@ -40,12 +40,15 @@ REVIEWED = {
     ("upkeep.sql", "now() - w.watermark"),
     ("drop.sql", "clock_timestamp() - v_since"),
     ("turns.sql", "clock_timestamp() - v_since"),
+    ("settle_charging.sql", "now() - p.kept_at"),
+    ("settle_charging.sql", "now() - k.before"),
+    ("settle_charging.sql", "clock_timestamp() - v_began"),
     # minutes
     ("acceptance.sql", "now() + r.clock_skew"),
     ("arrival.sql", "now() + random("),
     ("queue.sql", "now() + random("),
     ("settle_due.sql", "clock_timestamp() + INTERVAL"),
-    ("settle_charging.sql", "clock_timestamp() + patience"),
+    ("settle_charging.sql", "clock_timestamp() + greatest("),
     ("charging_retention.sql", "clock_timestamp() + INTERVAL"),
     ("settle_before.sql", "clock_timestamp() + INTERVAL"),
 }
