@@ -57,8 +57,16 @@ BEGIN
     dc AS MATERIALIZED (
         -- the reading at which one link ends and another begins is of both
         SELECT e.*, l.since, l.until, l.no AS link_no, row_number() OVER (ORDER BY l.since, e.ts) AS no
-        FROM link AS l
-        CROSS JOIN LATERAL telemetry.explained('vehicle_reading', l.vehicle_id, l.since, l.until) AS e
+        FROM (
+            -- one that comes again and again is read once
+            SELECT k.vehicle_id, min(k.since) AS since, max(k.until) AS until
+            FROM link AS k
+            GROUP BY k.vehicle_id
+        ) AS v
+        CROSS JOIN LATERAL telemetry.explained('vehicle_reading', v.vehicle_id, v.since, v.until) AS e
+        INNER JOIN link AS l
+            ON l.vehicle_id = v.vehicle_id
+            AND ((e.span_since < l.until AND e.ts > l.since) OR (e.ts >= l.since AND e.ts < l.until))
     ),
     cut (at, ac_no, dc_no, link_no, meter_samples, vehicle_samples) AS (
         SELECT charging_slices.since, NULL::bigint, NULL::bigint, NULL::bigint, 0, 0

@@ -25,7 +25,7 @@ DECLARE
     v_days date[];
     v_waiting date;
     v_last date := telemetry.utc_day(until - INTERVAL '1 microsecond');
-    v_day date;
+    v_run record;
     v_steps telemetry.fold_step[] := ARRAY[]::telemetry.fold_step[];
 BEGIN
     v_days := ARRAY(
@@ -77,7 +77,8 @@ BEGIN
                     AND v.ts >= judged_readings.since AND v.ts < judged_readings.until
             ) AS l
         ) AS c
-        WHERE c.energy_mwh <> greatest(0, c.register_mwh - c.level_mwh)
+        -- the one before the first of them is of another hour
+        WHERE c.level_mwh IS NOT NULL AND c.energy_mwh <> greatest(0, c.register_mwh - c.level_mwh)
     );
     SELECT min(q.day) INTO v_waiting
     FROM telemetry.settle_queue AS q
@@ -86,25 +87,30 @@ BEGIN
         AND q.due_at <= now()
         AND q.day <= v_last
         AND greatest(q.day, q.through) >= telemetry.utc_day(judged_readings.since) - 1;
-    FOR v_day IN
-        SELECT DISTINCT greatest(d.day, telemetry.utc_day(judged_readings.since))
-        FROM unnest(v_days || v_waiting) AS d (day)
-        WHERE d.day <= coalesce(v_waiting, v_last)
+    FOR v_run IN
+        -- days that follow one another are folded in one go; and from the one that waits on, which may change all after it
+        SELECT min(g.day) AS first_day, CASE WHEN max(g.day) >= v_waiting THEN v_last ELSE max(g.day) END AS last_day
+        FROM (
+            SELECT f.day, f.day - row_number() OVER (ORDER BY f.day)::integer AS run
+            FROM (
+                SELECT DISTINCT greatest(d.day, telemetry.utc_day(judged_readings.since)) AS day
+                FROM unnest(v_days || v_waiting) AS d (day)
+                WHERE d.day <= coalesce(v_waiting, v_last)
+            ) AS f
+        ) AS g
+        GROUP BY g.run
         ORDER BY 1
     LOOP
-        -- a day that is settled ends as it did; what is not may change all after it
         v_steps := v_steps || (
             SELECT array_agg(f)
             FROM unnest((
                 telemetry.fold(
-                    judged_readings.dataset,
-                    judged_readings.device_id,
-                    v_day,
-                    CASE WHEN v_day >= v_waiting THEN v_last ELSE v_day END,
-                    TRUE
+                    judged_readings.dataset, judged_readings.device_id, v_run.first_day, v_run.last_day, TRUE
                 )
             ).steps) AS f
-            WHERE (v_day >= v_waiting) IS TRUE OR telemetry.utc_day(f.ts) = v_day
+            -- it ends a day that is settled as that ended
+            WHERE telemetry.utc_day(f.ts) BETWEEN v_run.first_day AND v_run.last_day
+                OR (v_run.last_day >= v_waiting) IS TRUE
         );
     END LOOP;
     RETURN QUERY
