@@ -74,7 +74,7 @@ CREATE TABLE telemetry.rules (
     slow_kw double precision NOT NULL DEFAULT 2.3 CHECK (slow_kw > 0),
     cold_below_c double precision NOT NULL DEFAULT 7,
     cold_allowance double precision NOT NULL DEFAULT 0.15 CHECK (cold_allowance BETWEEN 0 AND 1),
-    cold_heating_kwh double precision NOT NULL DEFAULT 2 CHECK (cold_heating_kwh >= 0),
+    cold_heating_kwh double precision NOT NULL DEFAULT 3 CHECK (cold_heating_kwh >= 0),
     drifting_below_usual double precision NOT NULL DEFAULT 0.05
     CHECK (drifting_below_usual BETWEEN 0 AND 1),
     drifting_after integer NOT NULL DEFAULT 3 CHECK (drifting_after > 0),

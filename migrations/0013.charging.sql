@@ -50,9 +50,9 @@ COMMENT ON COLUMN telemetry.charging_part.transaction_no IS
 COMMENT ON COLUMN telemetry.charging_part.flow_since IS
 'When energy began to flow in the part; null where none did.';
 COMMENT ON COLUMN telemetry.charging_part.flow_until IS 'When it last flowed.';
-COMMENT ON COLUMN telemetry.charging_part.meter_step IS 'How often the meter reported that day; null: not at all.';
+COMMENT ON COLUMN telemetry.charging_part.meter_step IS 'How often the meter reported that day while energy flowed; null: not at all.';
 COMMENT ON COLUMN telemetry.charging_part.vehicle_step IS
-'How often the linked vehicle reported that day; null: not at all.';
+'How often the linked vehicle reported that day while energy flowed; null: not at all.';
 COMMENT ON COLUMN telemetry.charging_part.ac_mwh IS 'AC energy above idle, in milliwatt-hours.';
 COMMENT ON COLUMN telemetry.charging_part.ac_matched_mwh IS
 'What of that flowed while the vehicle''s readings explain the time too, in milliwatt-hours.';
@@ -75,7 +75,7 @@ COMMENT ON COLUMN telemetry.charging_part.dc_resolution_mwh IS
 COMMENT ON COLUMN telemetry.charging_part.peak_w IS
 'The greatest mean power of a step of the meter, in watts; null where none flowed.';
 COMMENT ON COLUMN telemetry.charging_part.battery_temp_mc IS
-'The battery''s lowest temperature in matched time, in thousandths of a degree Celsius; null if not reported.';
+'The battery''s lowest temperature, in thousandths of a degree Celsius; null if not reported.';
 COMMENT ON COLUMN telemetry.charging_part.meter_samples IS 'How many readings of the meter there are.';
 COMMENT ON COLUMN telemetry.charging_part.vehicle_samples IS 'How many readings of the linked vehicle there are.';
 
@@ -174,7 +174,7 @@ COMMENT ON COLUMN telemetry.charging_session.dc_resolution_mwh IS
 COMMENT ON COLUMN telemetry.charging_session.peak_w IS
 'The greatest mean power of a step of the meter, in watts; null where none flowed.';
 COMMENT ON COLUMN telemetry.charging_session.battery_temp_mc IS
-'The battery''s lowest temperature in matched time, in thousandths of a degree Celsius; null if not reported.';
+'The battery''s lowest temperature, in thousandths of a degree Celsius; null if not reported.';
 COMMENT ON COLUMN telemetry.charging_session.meter_samples IS 'How many readings of the meter there are.';
 COMMENT ON COLUMN telemetry.charging_session.vehicle_samples IS
 'How many readings of the linked vehicle there are.';
@@ -237,7 +237,7 @@ COMMENT ON COLUMN telemetry.charging_day.dc_resolution_mwh IS
 COMMENT ON COLUMN telemetry.charging_day.peak_w IS
 'The greatest mean power of a step of the meter, in watts; null where none flowed.';
 COMMENT ON COLUMN telemetry.charging_day.battery_temp_mc IS
-'The battery''s lowest temperature in matched time, in thousandths of a degree Celsius; null if not reported.';
+'The battery''s lowest temperature, in thousandths of a degree Celsius; null if not reported.';
 COMMENT ON COLUMN telemetry.charging_day.meter_samples IS 'How many readings of the meter there are.';
 COMMENT ON COLUMN telemetry.charging_day.vehicle_samples IS 'How many readings of the linked vehicle there are.';
 

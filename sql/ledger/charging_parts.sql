@@ -279,7 +279,8 @@ BEGIN
         max(n.ac_resolution_mwh),
         max(n.dc_resolution_mwh),
         round(max(n.ac_kw * 1000) FILTER (WHERE n.is_active))::bigint,
-        min(n.battery_temp_mc) FILTER (WHERE n.is_matched),
+        -- a battery that was cold is heated long after
+        min(n.battery_temp_mc),
         sum(n.meter_samples)::bigint,
         sum(n.vehicle_samples)::bigint
     FROM placed AS n

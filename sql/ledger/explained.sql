@@ -36,7 +36,7 @@ COMMENT ON FUNCTION telemetry.explained_since(
     timestamptz, bigint, telemetry.reading_kind, timestamptz, integer, timestamptz, integer, interval,
     telemetry.register_rules
 ) IS
-'Takes a reading (time, energy in milliwatt-hours, kind, start of its interval as reported, session), time and session of the reading before (NULL: none), how often the device reports, and its rules. Returns since when the reading explains what flowed: as reported; since the reading before where that is at most one and a half steps ago; after a longer silence a difference explains one step, a register all of it. NULL where it explains nothing: the first level of a counter.';
+'Takes a reading (time, energy in milliwatt-hours, kind, start of its interval as reported, session), time and session of the reading before (NULL: none), how often the device reports, and its rules. Returns since when the reading explains what flowed: as reported; since the reading before where that is at most one and a half steps ago; after a longer silence a register explains all of it, and so does a difference that is more than one step can be; else it explains one step. NULL where it explains nothing: the first level of a counter.';
 
 CREATE OR REPLACE FUNCTION telemetry.explained(
     dataset text,
@@ -128,10 +128,14 @@ BEGIN
             r.day,
             coalesce(
                 v_set_step,
+                -- many report less often while nothing flows
+                CASE
+                    WHEN count(r.gap) FILTER (WHERE NOT r.is_slow) >= 5
+                        THEN percentile_disc(0.5) WITHIN GROUP (ORDER BY r.gap) FILTER (WHERE NOT r.is_slow)
+                END,
                 CASE WHEN count(r.gap) >= 5 THEN percentile_disc(0.5) WITHIN GROUP (ORDER BY r.gap) END,
                 v_default_step
             ) AS step,
-            -- many report less often while nothing flows
             CASE
                 WHEN count(r.gap) FILTER (WHERE r.is_slow) >= 5
                     THEN percentile_disc(0.5) WITHIN GROUP (ORDER BY r.gap) FILTER (WHERE r.is_slow)
@@ -157,19 +161,39 @@ BEGIN
         SELECT
             telemetry.explained_since(
                 r.ts, r.energy_mwh, r.kind, r.interval_start, r.session_no, r.earlier_ts, r.earlier_session_no,
-                CASE WHEN r.is_slow THEN greatest(d.step, d.idle_step) ELSE d.step END, v_rules
+                r.usual_step, v_rules
             ) AS span_since,
             r.ts,
             r.energy_mwh,
             r.session_no,
             r.battery_temp_mc,
-            d.step,
-            d.resolution_mwh,
+            r.step,
+            r.resolution_mwh,
+            -- it counts from zero, and nobody knows since when
+            coalesce(
+                r.kind = 'session_counter' AND r.interval_start IS NULL
+                AND r.session_no IS DISTINCT FROM r.earlier_session_no
+                AND r.ts - r.earlier_ts > r.usual_step * 1.5,
+                FALSE
+            ) AS is_begun,
             -- readings that stand between two that rise
             count(*) FILTER (WHERE r.energy_mwh > 0) OVER (ORDER BY r.ts) AS rises
-        FROM gap AS r
-        INNER JOIN day AS d ON d.day = r.day
-        WHERE r.ts >= v_first AND r.ts <= v_last
+        FROM (
+            SELECT
+                g.*,
+                d.step,
+                d.resolution_mwh,
+                CASE
+                    -- what flows in one step, and is the first after a silence, is not idle
+                    WHEN g.earlier_ts IS NOT NULL AND g.energy_mwh
+                        < telemetry.us(least(g.ts - g.earlier_ts, d.idle_step)) * v_idle_kw / 3600
+                        THEN greatest(d.step, d.idle_step)
+                    ELSE d.step
+                END AS usual_step
+            FROM gap AS g
+            INNER JOIN day AS d ON d.day = g.day
+            WHERE g.ts >= v_first AND g.ts <= v_last
+        ) AS r
     ),
     standing AS (
         SELECT
@@ -208,7 +232,7 @@ BEGIN
         e.is_idle,
         e.is_edge AND NOT e.is_idle,
         -- nobody knows when in it the flow began or ended
-        e.is_edge AND e.ts - e.span_since > v_rules.apportioned_above,
+        (e.is_edge AND e.ts - e.span_since > v_rules.apportioned_above) OR e.is_begun,
         e.session_no,
         e.battery_temp_mc,
         e.step,
@@ -233,7 +257,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.explained(text, text, timestamptz, timestamptz) IS
-'Takes meter_reading or vehicle_reading, a device and a window (since included, until not). Returns a row for each reading in it, and for each that explains some of it: since when it explains (NULL: nothing) until its time, the energy in milliwatt-hours, whether that is idle, whether flow starts or ends with it, and whether that is in a time so long that it is not known when, its session, the battery temperature in thousandths of a degree Celsius, and of its UTC day how often the device reported, and its finest step in milliwatt-hours. Raises WL050 where rules are missing.';
+'Takes meter_reading or vehicle_reading, a device and a window (since included, until not). Returns a row for each reading in it, and for each that explains some of it: since when it explains (NULL: nothing) until its time, the energy in milliwatt-hours, whether that is idle, whether flow starts or ends with it, and whether it is not known when it flowed (it is an edge and long, or the first of a counter that counts from zero after a silence), its session, the battery temperature in thousandths of a degree Celsius, and of its UTC day how often the device reported while energy flowed, and its finest step in milliwatt-hours. Raises WL050 where rules are missing.';
 
 REVOKE ALL ON FUNCTION
     telemetry.explained_since(

@@ -30,7 +30,7 @@ class Span(NamedTuple):
     mwh: int
     idle: bool
     edge: bool
-    # it is so long that nobody knows when in it the flow began, or ended
+    # nobody knows when in it the flow began, or ended
     blurred: bool
     session: str | None
     resolution: int | None
@@ -64,40 +64,51 @@ def explain(
     energies = defaultdict[datetime, int](int)
     for piece in fold(ordered, rules=rules).pieces:
         energies[piece.ts] += piece.mwh
-    steps, idle_steps, resolutions = _days(ordered, energies, step)
+    days = _days(ordered, energies, step)
     spans: list[Span] = []
     previous = None
     for one in ordered:
-        mwh, day = energies[one.ts], one.ts.date()
-        usual = steps[day]
-        # many report less often while nothing flows
-        if previous and is_idle(mwh, one.ts - previous.ts):
-            usual = max(usual, idle_steps.get(day, usual))
+        mwh, day = energies[one.ts], days[one.ts.date()]
+        usual = day.step
+        # many report less often while nothing flows; what is told of a step of flow is not nothing
+        if previous and is_idle(mwh, min(one.ts - previous.ts, day.idle_step or timedelta.max)):
+            usual = max(usual, day.idle_step or usual)
         since = _since(one, mwh, previous, usual, rules)
-        spans.append(
-            Span(since, one.ts, mwh, True, False, False, one.session, resolutions.get(day))
+        # it counts from zero, and nobody knows since when
+        begun = (
+            previous is not None
+            and one.start is None
+            and one.ts - previous.ts > usual * 1.5
+            and _is_new(one, previous)
         )
+        spans.append(Span(since, one.ts, mwh, True, False, begun, one.session, day.resolution))
         previous = one
     return _with_edges(_with_idle(spans))
 
 
+class _Day(NamedTuple):
+    """How often a device reports in a day while energy flows and while it is idle, and the least
+    that it counts.
+    """
+
+    step: timedelta
+    idle_step: timedelta | None
+    resolution: int | None
+
+
 def _days(
-    ordered: Sequence[Reading], energies: Mapping[datetime, int], step: timedelta | None
-) -> tuple[dict[date, timedelta], dict[date, timedelta], dict[date, int]]:
-    """How often the device reports, by day, also while it is idle, and the least that it counts."""
-    steps: dict[date, timedelta] = {}
-    idle_steps: dict[date, timedelta] = {}
-    resolutions: dict[date, int] = {}
+    ordered: Sequence[Reading], energies: Mapping[datetime, int], set_step: timedelta | None
+) -> dict[date, _Day]:
+    days: dict[date, _Day] = {}
     for day, found in groupby(ordered, lambda one: one.ts.date()):
         ones = list(found)
         gaps = [(b.ts - a.ts, energies[b.ts]) for a, b in pairwise(ones)]
-        steps[day] = step or _median([gap for gap, _ in gaps]) or STEP
-        if idle_step := _median([gap for gap, mwh in gaps if is_idle(mwh, gap)]):
-            idle_steps[day] = idle_step
+        idle = [gap for gap, mwh in gaps if is_idle(mwh, gap)]
+        flowing = [gap for gap, mwh in gaps if not is_idle(mwh, gap)]
+        step = set_step or _median(flowing) or _median([gap for gap, _ in gaps]) or STEP
         told = [_resolution(one, energies[one.ts]) for one in ones if energies[one.ts] > 0]
-        if told:
-            resolutions[day] = min(told)
-    return steps, idle_steps, resolutions
+        days[day] = _Day(step, _median(idle), min(told, default=None))
+    return days
 
 
 def _median(gaps: Sequence[timedelta]) -> timedelta | None:
@@ -113,8 +124,16 @@ def _resolution(one: Reading, mwh: int) -> int:
     return digit
 
 
+def _is_new(one: Reading, previous: Reading) -> bool:
+    return one.kind == "session_counter" and one.session != previous.session
+
+
 def _since(
-    one: Reading, mwh: int, previous: Reading | None, step: timedelta, rules: Rules
+    one: Reading,
+    mwh: int,
+    previous: Reading | None,
+    step: timedelta,
+    rules: Rules,
 ) -> datetime | None:
     if one.start is not None:
         return max(one.start, one.ts - rules.from_within, previous.ts if previous else one.start)
@@ -123,7 +142,7 @@ def _since(
     if one.ts - previous.ts <= step * 1.5:
         return previous.ts
     # a new one counts from zero, whenever that was
-    if one.kind == "session_counter" and one.session != previous.session:
+    if _is_new(one, previous):
         return one.ts - step
     # what it lost meanwhile is not told again, unless it is more than can flow in one step
     if one.kind == "difference" and rules.plausible(mwh, step):
@@ -171,5 +190,5 @@ def _with_edges(judged: Iterable[Span]) -> list[Span]:
             # a silence in which a flow began, or ended
             turns = any(other is not None and not other.idle for other in (before, after))
         blurred = (edge or turns) and span.since is not None and is_long(span.since, span.ts)
-        found.append(span._replace(edge=edge, blurred=blurred))
+        found.append(span._replace(edge=edge, blurred=span.blurred or blurred))
     return found
