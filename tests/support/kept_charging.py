@@ -52,10 +52,15 @@ def kept(db: Connection) -> Kept:
     }
 
 
-def kept_anew(db: Connection) -> Kept:
-    """The same, from nothing."""
+def forget_all(db: Connection) -> None:
+    """Nothing is kept any more, as if nobody had begun."""
     for table in (*TABLES, "charging_progress", "charging_queue"):
         db.execute(f"DELETE FROM telemetry.{table}")
+
+
+def kept_anew(db: Connection) -> Kept:
+    """The same, from nothing."""
+    forget_all(db)
     keep(db)
     return kept(db)
 
