@@ -42,6 +42,8 @@ class Way(NamedTuple):
     lost: float
     silent: tuple[timedelta, timedelta]
     tells_start: bool
+    # between readings while nothing but standby flows; None: the same
+    idle_step: timedelta | None = None
 
 
 NO_SILENCE = (timedelta(0), timedelta(0))
@@ -72,6 +74,7 @@ WAYS = st.builds(
         st.sampled_from([0, 0, 10, 29, 30, 45, 90, 400]).map(lambda minutes: minutes * MINUTE),
     ),
     tells_start=st.sampled_from([False, False, True]),
+    idle_step=st.sampled_from([None, 5 * MINUTE, 15 * MINUTE, 60 * MINUTE]),
 )
 PHASES = st.lists(
     st.builds(
@@ -90,10 +93,11 @@ PHASES = st.lists(
 def tell(phases: Sequence[Phase], start: datetime, way: Way, share: float, random: Random) -> Any:
     """Readings of a device that sees so much of what flows."""
     end = start + sum((phase.lasts for phase in phases), timedelta(0))
-    step = way.step
     readings: list[Reading] = []
     scheduled, before = start, start
     while scheduled < end:
+        is_idle = _at(phases, start, scheduled + SECOND)[1] < 0.1
+        step = max(way.step, way.idle_step) if is_idle and way.idle_step else way.step
         scheduled += step
         ts = scheduled + random.randint(-1, 1) * min(way.jitter, step / 3)
         flowed, _, began = _at(phases, start, ts)
@@ -151,12 +155,16 @@ def cases(draw: st.DrawFn) -> Case:
     }
     cuts = sorted(
         {
-            # on the hour, on a reading, or anywhere
+            # on the hour, on a reading, anywhere
             draw(
                 st.one_of(
                     st.integers(-1, 12).map(lambda hours: floor_hour(start) + hours * HOUR),
                     st.sampled_from([one.ts for one in meter] or [start]),
                     st.floats(0, 1).map(lambda share: start + share * lasts),
+                    # in a silence of one of them
+                    st.sampled_from(ways).map(
+                        lambda way: start + way.silent[0] + way.silent[1] / 2 + SECOND
+                    ),
                 )
             )
             for _ in range(draw(st.integers(2, 5)))

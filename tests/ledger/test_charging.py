@@ -135,6 +135,11 @@ def test_whatever_windows_it_is_kept_by_the_rows_are_the_same(
     assert kept(db, place) == at_once
 
 
+def unlink(db: Connection, place: Place) -> None:
+    """No vehicle was ever there, as far as anybody knows."""
+    db.execute("DELETE FROM telemetry.charging_link WHERE meter_id = %s", [place.meter.device_id])
+
+
 def batches(place: Place, case: Case, random: Random) -> list[tuple[Device, list[Reading]]]:
     """What the devices tell, in several batches, mostly in disorder."""
     told = [(place.meter, case.meter)]
@@ -199,6 +204,10 @@ def test_what_the_service_keeps_as_readings_come_is_the_same(
         if random.random() < 0.5:
             note("keep")
             settle_charging(db)
+        if is_linked and random.random() < 0.3:
+            note("unlink")
+            unlink(db, place)
+            is_linked = False
     if not is_linked:
         place.tell(db, case)
     settle(db)
