@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Literal
 
@@ -145,7 +145,7 @@ def _add_vehicle(plan: Plan, fleet: Fleet, number: int, habit: Habit) -> None:
         target=random.choice((0.8, 0.8, 0.9, 1.0)),
         first_soc=0.35 + 0.4 * random.random(),
         register_mwh=int(random.random() * 2e10),
-        manner=_manner_of_vehicle(random),
+        manner=_losing(plan, _manner_of_vehicle(random)),
     )
 
 
@@ -161,10 +161,14 @@ def _add_site(plan: Plan, fleet: Fleet, name: str, kind: SiteKind, powers: list[
             # 3 to 9 W, and of a fast one ten times as much
             idle_mwh=int((50 + 100 * random.random()) * (10 if kind == "fast" else 1)),
             register_mwh=int((0.2 + random.random()) * 2e10),
-            manner=_manner_of_meter(random, in_tunnel=tunnel),
+            manner=_losing(plan, _manner_of_meter(random, in_tunnel=tunnel)),
         )
         fleet.chargers[charger.meter_id] = charger
         fleet.sites.setdefault(name, []).append(charger)
+
+
+def _losing(plan: Plan, manner: Manner) -> Manner:
+    return manner if plan.lost is None else replace(manner, lost=plan.lost)
 
 
 def _lost(random: Random) -> float:

@@ -16,7 +16,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Plan:
     """What decides everything else; two equal plans give the same fleet on any machine.
 
-    `start` is a midnight in UTC.
+    `start` is a midnight in UTC. `lost` is the share of its readings that every device loses for
+    ever; None: few lose any.
     """
 
     start: datetime
@@ -24,6 +25,7 @@ class Plan:
     vehicles: int = 200
     days: int = 30
     faults: tuple[Fault, ...] = ()
+    lost: float | None = None
 
     @property
     def first_minute(self) -> int:

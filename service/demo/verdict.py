@@ -18,7 +18,7 @@ _NEAR = 0.05
 _UNRELATED = ("frozen", "impossible", "degraded")
 # points of efficiency that are lost: fewer are no drift; of a history that drifts along, the median
 # has lost half as much, so that a judge sees this many for sure
-_NO_DRIFT, _DRIFT = 5.0, 10.0
+_NO_DRIFT, DRIFT = 5.0, 10.0
 
 
 class Flow(NamedTuple):
@@ -105,5 +105,8 @@ def _of_efficiency(
     if "slow_drift" not in faults:
         return ("healthy",)
     drifting = () if lost_points < _NO_DRIFT else ("drifting",)
-    healthy = ("healthy",) if lost_points < _DRIFT and not is_low else ()
+    # a cold battery takes so much that it would be low without the drift too
+    is_cold = known.dc + lost_points / 100 * known.ac < (flow.expected_efficiency or 0) * known.ac
+    is_small = lost_points < _NO_DRIFT or (lost_points < DRIFT and (is_cold or not is_low))
+    healthy = ("healthy",) if is_small else ()
     return (*drifting, *healthy, *(("degraded",) if is_low else ()))

@@ -8,6 +8,7 @@ from service.demo.verdict import Cover, Flow, right
 
 SOUND = Flow(ac=11_000_000, dc=10_000_000, minutes=60)
 LOW = SOUND._replace(dc=8_000_000)
+BARELY_LOW = SOUND._replace(dc=9_300_000)
 LITTLE = Flow(ac=4_500_000, dc=4_000_000, minutes=60)
 EITHER = Flow(ac=5_400_000, dc=4_900_000, minutes=60)
 LONG = Flow(ac=44_000_000, dc=40_000_000, minutes=240)
@@ -32,6 +33,10 @@ UNRELATED = ("frozen", "impossible", "degraded")
         (LOW, {"charger_step"}, 12, ("degraded",)),
         (SOUND, {"charger_step"}, 12, ("drifting", "healthy")),
         (SOUND, {"slow_drift"}, 4, ("healthy",)),
+        # it may be low by so few points, or by the cold
+        (BARELY_LOW, {"slow_drift"}, 4, ("healthy", "degraded")),
+        (BARELY_LOW, {"slow_drift"}, 6, ("drifting", "degraded")),
+        (LOW, {"slow_drift"}, 6, ("drifting", "healthy", "degraded")),
         (SOUND, {"slow_drift"}, 6, ("drifting", "healthy")),
         (SOUND, {"slow_drift"}, 11, ("drifting",)),
         (LOW, {"slow_drift"}, 11, ("drifting", "degraded")),
