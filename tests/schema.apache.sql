@@ -596,7 +596,7 @@ CREATE TABLE telemetry.rules (
     slow_kw double precision NOT NULL DEFAULT 2.3,
     cold_below_c double precision NOT NULL DEFAULT 7,
     cold_allowance double precision NOT NULL DEFAULT 0.15,
-    cold_heating_kwh double precision NOT NULL DEFAULT 2,
+    cold_heating_kwh double precision NOT NULL DEFAULT 3,
     drifting_below_usual double precision NOT NULL DEFAULT 0.05,
     drifting_after integer NOT NULL DEFAULT 3,
     idle_below_kw double precision NOT NULL DEFAULT 0.1,
