@@ -1,19 +1,16 @@
-"""Charging as it is kept: have it kept, and say in plain Python what readings explain."""
+"""Charging as it is kept: have it kept, and say what the plain account has of hours of links."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
-from statistics import median_low
 from typing import NamedTuple
 
+from tests.support import charging_account
+from tests.support.explaining import Span, explain
+from tests.support.fold import HOUR, Reading, floor_hour
 from tests.support.readings import NOW, Connection
-
-MINUTE = timedelta(minutes=1)
-HOUR = timedelta(hours=1)
-DAY = timedelta(days=1)
 
 
 def keep_charging(
@@ -48,25 +45,8 @@ class Sums(NamedTuple):
     vehicle_samples: int = 0
 
 
-def spans(readings: Mapping[datetime, int]) -> Iterator[tuple[datetime, datetime, int]]:
-    """Start, end and energy of what each difference explains, none more than one step can be."""
-    times = sorted(readings)
-    gaps = defaultdict(list)
-    for earlier, ts in pairwise(times):
-        if earlier.date() == ts.date():
-            gaps[ts.date()].append(ts - earlier)
-    for earlier, ts in zip([None, *times], times, strict=False):
-        found = gaps[ts.date()]
-        step = median_low(found) if len(found) >= 5 else MINUTE
-        near = earlier is not None and ts - earlier <= step * 1.5
-        start = earlier if near else max(ts - step, earlier or ts - step)
-        assert start is not None
-        yield start, ts, readings[ts]
-
-
-def _before(moment: datetime, start: datetime, end: datetime, energy: int) -> int:
-    micro = timedelta(microseconds=1)
-    return energy * ((moment - start) // micro) // ((end - start) // micro)
+def _explained(readings: Mapping[datetime, int]) -> list[Span]:
+    return explain(Reading(ts, mwh, "difference") for ts, mwh in readings.items())
 
 
 def linked_hours(
@@ -74,25 +54,29 @@ def linked_hours(
     meters: Mapping[str, Mapping[datetime, int]],
     vehicles: Mapping[str, Mapping[datetime, int]],
 ) -> dict[tuple[str, str, datetime], Sums]:
-    """Sums of each hour in which a link has explained time or readings."""
-    found: dict[tuple[str, str, datetime], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-    for link in links:
-        sides = (meters.get(link.meter_id, {}), vehicles.get(link.vehicle_id, {}))
-        for side, readings in enumerate(sides):
-            for start, end, energy in spans(readings):
-                cut = [max(start, link.since), min(end, link.until)]
-                while cut[0] < cut[1]:
-                    hour = cut[0].replace(minute=0, second=0, microsecond=0)
-                    until = min(hour + HOUR, cut[1])
-                    found[link.vehicle_id, link.meter_id, hour][side] += _before(
-                        until, start, end, energy
-                    ) - _before(cut[0], start, end, energy)
-                    cut[0] = until
-            for ts in readings:
-                if link.since <= ts < link.until:
-                    hour = ts.replace(minute=0, second=0, microsecond=0)
-                    found[link.vehicle_id, link.meter_id, hour][2 + side] += 1
-    return {key: Sums(*sums) for key, sums in found.items()}
+    """Sums of each hour in which a link has explained time or readings, by the plain account."""
+    found: dict[tuple[str, str, datetime], Sums] = {}
+    at_meters = defaultdict[str, list[charging_account.Link]](list)
+    for vehicle_id, meter_id, since, until in links:
+        at_meters[meter_id].append(charging_account.Link(vehicle_id, since, until))
+    told = {vehicle_id: _explained(readings) for vehicle_id, readings in vehicles.items()}
+    for meter_id, at in at_meters.items():
+        account = charging_account.Charging(
+            _explained(meters.get(meter_id, {})),
+            at,
+            {link.vehicle: told.get(link.vehicle, []) for link in at},
+            floor_hour(min(link.since for link in at)),
+            floor_hour(max(link.until for link in at)) + HOUR,
+        )
+        for (hour, vehicle_id), sums in account.parts().items():
+            if vehicle_id:
+                found[vehicle_id, meter_id, hour] = Sums(
+                    sums["ac_mwh"] + sums["standby_mwh"],
+                    sums["dc_mwh"],
+                    sums["meter_samples"],
+                    sums["vehicle_samples"],
+                )
+    return found
 
 
 def by_bucket(
