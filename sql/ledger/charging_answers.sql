@@ -10,6 +10,9 @@ DECLARE
     v_since timestamptz := greatest(telemetry.day_start(day), telemetry.charging_kept_since());
     v_until timestamptz := telemetry.day_start(day) + INTERVAL '24 hours';
 BEGIN
+    IF v_since >= v_until THEN
+        RETURN FALSE;  -- it is kept for good
+    END IF;
     RETURN EXISTS (
         WITH span AS (
             SELECT has_changed.device_id AS meter_id, v_since AS since, v_until AS until
@@ -23,7 +26,7 @@ BEGIN
             FROM telemetry.charging_link AS l
             WHERE has_changed.dataset = 'vehicle_reading'
                 AND l.vehicle_id = has_changed.device_id
-                AND l.during && tstzrange(v_since, greatest(v_since, v_until))
+                AND l.during && tstzrange(v_since, v_until)
         ),
         due AS MATERIALIZED (
             SELECT p.* FROM span AS s CROSS JOIN LATERAL telemetry.charging_parts(s.meter_id, s.since, s.until) AS p
@@ -105,7 +108,14 @@ BEGIN
         -- what came explains nothing from before the last reading that was seen, whose own step may now end a flow, or
         -- turn out idle
         RETURN QUERY SELECT
-            coalesce(telemetry.floor_hour(v_seen_at - INTERVAL '1 hour'), '-infinity'),
+            CASE
+                -- all is kept anew: of the first day, it is no longer known how its devices reported
+                WHEN v_seen_at = '-infinity' THEN least(
+                    telemetry.charging_kept_since() + INTERVAL '24 hours',
+                    telemetry.floor_hour(v_newest) + INTERVAL '1 hour'
+                )
+                ELSE coalesce(telemetry.floor_hour(v_seen_at - INTERVAL '1 hour'), '-infinity')
+            END,
             -- it is counted in the hour that begins with it
             telemetry.floor_hour(v_newest) + INTERVAL '1 hour';
     END IF;

@@ -30,8 +30,8 @@ BEGIN
             ) AS s
             LEFT JOIN telemetry.charging_progress AS p ON p.dataset = s.dataset AND p.device_id = s.device_id
             WHERE s.ts IS NOT NULL
-                -- what ends later may have begun before
-                AND (p.seen_at >= least(s.ts, keep_charging_before.until + INTERVAL '1 hour')) IS NOT TRUE
+                -- to telemetry.charging_kept_since, and what ends later may have begun before
+                AND (p.seen_at >= least(s.ts, keep_charging_before.until + INTERVAL '3 hours')) IS NOT TRUE
         ) AS w
         GROUP BY w.dataset, w.device_id
         ORDER BY w.dataset, w.device_id

@@ -9,6 +9,8 @@ DECLARE
     v_pause interval := (SELECT r.session_ends_after FROM telemetry.rules AS r);
     v_first timestamptz;
     v_last timestamptz;
+    v_kept_since timestamptz := telemetry.charging_kept_since();
+    v_begun telemetry.charging_session[];
 BEGIN
     -- the sessions that go into the window or come shortly after it, as a whole
     SELECT least(min(s.started_at), keep_sessions.since), greatest(max(s.ended_at), keep_sessions.until)
@@ -19,8 +21,13 @@ BEGIN
         AND s.ended_at >= keep_sessions.since - v_pause;
     v_first := coalesce(v_first, since);
     v_last := coalesce(v_last, until);
-    DELETE FROM telemetry.charging_session AS s
-    WHERE s.meter_id = keep_sessions.meter_id AND s.started_at >= v_first AND s.started_at < v_last;
+    WITH gone AS (
+        DELETE FROM telemetry.charging_session AS s
+        WHERE s.meter_id = keep_sessions.meter_id AND s.started_at >= v_first AND s.started_at < v_last
+        RETURNING s
+    )
+    -- what devices reported at the start of these is kept here alone
+    SELECT array_agg(g.s) INTO v_begun FROM gone AS g WHERE (g.s).started_at < v_kept_since;
 
     INSERT INTO telemetry.charging_session
     WITH part AS (
@@ -120,13 +127,13 @@ BEGIN
             keep_sessions.meter_id, w.vehicle_id, w.transaction_no, w.started_at, w.ended_at, w.started_at
         ),
         w.transaction_no,
-        v.soc_start_mpct,
+        CASE WHEN b.started_at IS NULL THEN v.soc_start_mpct ELSE b.soc_start_mpct END,
         v.soc_end_mpct,
-        v.temp_start_mc,
+        CASE WHEN b.started_at IS NULL THEN v.temp_start_mc ELSE b.temp_start_mc END,
         v.temp_end_mc,
-        m.register_start_mwh,
+        CASE WHEN b.started_at IS NULL THEN m.register_start_mwh ELSE b.ac_register_start_mwh END,
         m.register_end_mwh,
-        v.register_start_mwh,
+        CASE WHEN b.started_at IS NULL THEN v.register_start_mwh ELSE b.dc_register_start_mwh END,
         v.register_end_mwh,
         NULL,
         0,
@@ -149,7 +156,8 @@ BEGIN
         w.vehicle_samples
     FROM whole AS w
     CROSS JOIN LATERAL telemetry.battery_at(w.vehicle_id, w.started_at, w.ended_at) AS v
-    CROSS JOIN LATERAL telemetry.register_at(keep_sessions.meter_id, w.started_at, w.ended_at) AS m;
+    CROSS JOIN LATERAL telemetry.register_at(keep_sessions.meter_id, w.started_at, w.ended_at) AS m
+    LEFT JOIN unnest(v_begun) AS b ON b.started_at = w.started_at AND b.vehicle_id = w.vehicle_id;
 
     -- who stays plugged in goes on naming the session, long after energy flowed
     UPDATE telemetry.charging_session AS s

@@ -5,13 +5,14 @@ RETURNS timestamptz
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT telemetry.ceiling_hour(max(d.complete_since))
+    -- an hour more than readings are: what the first of them explain began before
+    SELECT telemetry.ceiling_hour(max(d.complete_since) + INTERVAL '1 hour')
     FROM telemetry.dataset AS d
     WHERE d.dataset IN ('meter_reading', 'vehicle_reading')
 $$;
 
 COMMENT ON FUNCTION telemetry.charging_kept_since() IS
-'Takes nothing. Returns the full hour before which raw readings are gone, so that what is kept of charging stays as it is.';
+'Takes nothing. Returns the full hour before which raw readings are gone, or next to what is gone, so that what is kept of charging stays as it is.';
 
 CREATE OR REPLACE FUNCTION telemetry.last_named(
     dataset text,
