@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 
 from tests.support.charging import Link, Sums, by_bucket, keep_charging, linked_hours
@@ -367,6 +367,12 @@ def overlap_free(
         st.tuples(st.sampled_from(["V", "W"]), st.sampled_from(["A", "B"]), MINUTES, MINUTES),
         max_size=6,
     ).map(overlap_free),
+)
+# it reports less often while nothing flows, which reaches into the time of the link
+@example(
+    meters={},
+    vehicles={("V", 720 + m): 0 for m in (0, 1, 3, 5, 303, 304)} | {("V", 1025): 1667},
+    links=[("V", "A", 0, 1022)],
 )
 def test_any_readings_and_links_are_divided_by_hour_day_and_month_without_loss(
     db: Connection, meters: dict, vehicles: dict, links: list
