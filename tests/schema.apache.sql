@@ -843,7 +843,7 @@ FUNCTION telemetry.ceiling_hour(moment timestamptz)
 GRANT EXECUTE ON FUNCTION telemetry.ceiling_hour(timestamptz) TO wattledger_bi;
 GRANT EXECUTE ON FUNCTION telemetry.ceiling_hour(timestamptz) TO wattledger_dba;
 
-FUNCTION telemetry.charging_due(kept_before timestamptz, idle_before timestamptz, most integer)
+FUNCTION telemetry.charging_due(queued_before timestamptz, kept_before timestamptz, idle_before timestamptz, most integer)
     RETURNS TABLE(dataset text, device_id text)
     LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET max_parallel_workers_per_gather TO '0';
 
@@ -1573,7 +1573,7 @@ FUNCTION telemetry.settle_before(dataset text, since timestamptz, chunk_end time
     RETURNS record
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
-FUNCTION telemetry.settle_charging(most integer, kept_before timestamptz, idle_before timestamptz, patience interval, OUT kept integer, OUT waiting integer)
+FUNCTION telemetry.settle_charging(most integer, queued_before timestamptz, kept_before timestamptz, idle_before timestamptz, patience interval, OUT kept integer, OUT waiting integer)
     RETURNS record
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 

@@ -92,7 +92,8 @@ _OF_A_HISTORY: dict[str, LiteralString] = {
     "SELECT DISTINCT vehicle_id, of charges": "SELECT DISTINCT vehicle_id FROM bi.charging_session",
 }
 _DUE: LiteralString = (
-    "SELECT * FROM telemetry.charging_due(now() - INTERVAL '4 min', now() - INTERVAL '3 h', 1000)"
+    "SELECT * FROM telemetry.charging_due("
+    "'infinity', now() - INTERVAL '4 min', now() - INTERVAL '3 h', 1000)"
 )
 _METERS: LiteralString = (
     "SELECT * FROM api.ingest_meter_readings(%(ids)s::text[], %(times)s::timestamptz[], NULL,"

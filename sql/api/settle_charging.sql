@@ -16,6 +16,7 @@ BEGIN
     SELECT coalesce(s.kept, 0), coalesce(s.waiting, 1)
     FROM telemetry.settle_charging(
         settle_charging.most,
+        'infinity',
         telemetry.utc_minus(now(), kept_for),
         -- while nothing flows, three hours are as good
         telemetry.utc_minus(now(), kept_for * 45),

@@ -6,6 +6,8 @@ LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    v_started_at timestamptz := clock_timestamp();
+    v_again boolean;
     v_datasets text[];
     v_ids text[];
     v_newest timestamptz[];
@@ -78,8 +80,9 @@ BEGIN
     INNER JOIN unnest(v_datasets, v_ids, v_newest) AS d (dataset, device_id, newest)
         ON d.dataset = e.dataset AND d.device_id = e.device_id
     WHERE e.seen_at > '-infinity' AND telemetry.utc_day(e.seen_at) < telemetry.utc_day(d.newest);
+    v_again := found;
     INSERT INTO telemetry.charging_progress AS p (dataset, device_id, seen_at, kept_at)
-    SELECT d.dataset, d.device_id, d.newest, clock_timestamp()
+    SELECT d.dataset, d.device_id, d.newest, v_started_at
     FROM unnest(v_datasets, v_ids, v_newest) AS d (dataset, device_id, newest)
     WHERE d.newest IS NOT NULL
     ON CONFLICT ON CONSTRAINT charging_progress_pkey DO UPDATE SET
@@ -92,6 +95,9 @@ BEGIN
         AND q.day = k.day
         -- not what was queued again
         AND q.queued_at = k.queued_at;
+    IF v_again THEN
+        PERFORM telemetry.keep_device(keep_device.dataset, keep_device.device_id);
+    END IF;
 END;
 $$;
 
@@ -123,7 +129,12 @@ $$;
 COMMENT ON FUNCTION telemetry.postpone_charging(text, text, text) IS
 'Has charging of a device that could not be kept tried again in a minute, and tells so by a warning. Takes meter_reading or vehicle_reading, the device, and what PostgreSQL said. Returns nothing.';
 
-CREATE OR REPLACE FUNCTION telemetry.charging_due(kept_before timestamptz, idle_before timestamptz, most integer)
+CREATE OR REPLACE FUNCTION telemetry.charging_due(
+    queued_before timestamptz,
+    kept_before timestamptz,
+    idle_before timestamptz,
+    most integer
+)
 RETURNS TABLE (dataset text, device_id text)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -134,7 +145,8 @@ AS $$
     FROM (
         SELECT q.dataset, q.device_id, 'infinity'::double precision AS overdue
         FROM telemetry.charging_queue AS q
-        WHERE q.retry_at <= now()
+        LEFT JOIN telemetry.charging_progress AS p ON p.dataset = q.dataset AND p.device_id = q.device_id
+        WHERE q.retry_at <= now() AND (p.kept_at < charging_due.queued_before) IS NOT FALSE
         UNION ALL
         SELECT s.dataset, s.device_id, o.overdue
         FROM (
@@ -175,11 +187,12 @@ AS $$
     LIMIT charging_due.most
 $$;
 
-COMMENT ON FUNCTION telemetry.charging_due(timestamptz, timestamptz, integer) IS
-'Takes when charging was kept last of devices that are due: of those that charge, and of those that are idle; and how many to return. Returns devices that have new readings, and all that are queued: these first, then who waits longest for what its kind may wait.';
+COMMENT ON FUNCTION telemetry.charging_due(timestamptz, timestamptz, timestamptz, integer) IS
+'Takes when charging was kept last of devices that are due: of those that are queued, of those that have new readings and charge, and of those that are idle; and how many to return. Returns them: those that are queued first, then who waits longest for what its kind may wait.';
 
 CREATE OR REPLACE FUNCTION telemetry.settle_charging(
     most integer,
+    queued_before timestamptz,
     kept_before timestamptz,
     idle_before timestamptz,
     patience interval,
@@ -201,7 +214,7 @@ BEGIN
     kept := 0;
     waiting := 0;
     FOR v_due IN
-        SELECT d.dataset, d.device_id FROM telemetry.charging_due(kept_before, idle_before, most + 1) AS d
+        SELECT d.dataset, d.device_id FROM telemetry.charging_due(queued_before, kept_before, idle_before, most + 1) AS d
     LOOP
         -- the more devices there are to look at, the longer it goes on: most of the time is to be spent on keeping
         v_until := coalesce(v_until, clock_timestamp() + greatest(patience, 3 * (clock_timestamp() - v_began)));
@@ -223,13 +236,14 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION telemetry.settle_charging(integer, timestamptz, timestamptz, interval) IS
+COMMENT ON FUNCTION telemetry.settle_charging(integer, timestamptz, timestamptz, timestamptz, interval) IS
 'Keeps charging of devices up to date. Takes how many at most, what telemetry.charging_due takes, and how long to go on (three times as long as it took to find them, if that is more). A device that fails is tried again after a minute, told by a warning. Returns how many were kept (NULL: another session is at it), and how many of the others are known to wait.';
 
 CREATE OR REPLACE PROCEDURE telemetry.settle_all_charging()
 LANGUAGE plpgsql
 AS $$
 DECLARE
+    -- what comes meanwhile is for the next call: else this might never end
     v_before timestamptz := clock_timestamp();
     v_tell_at timestamptz := clock_timestamp() + INTERVAL '5 seconds';
     v_kept bigint := 0::bigint;
@@ -241,7 +255,7 @@ BEGIN
         SET LOCAL ROLE wattledger_owner;
         SET LOCAL search_path = pg_catalog, pg_temp;
         SELECT s.kept, s.waiting INTO v_done
-        FROM telemetry.settle_charging(200, v_before, v_before, INTERVAL '1 second') AS s;
+        FROM telemetry.settle_charging(200, v_before, v_before, v_before, INTERVAL '1 second') AS s;
         v_kept := v_kept + coalesce(v_done.kept, 0);
         IF clock_timestamp() > v_tell_at THEN
             RAISE NOTICE 'kept charging of % device(s)', v_kept;
@@ -264,7 +278,7 @@ COMMENT ON PROCEDURE telemetry.settle_all_charging () IS
 REVOKE ALL ON FUNCTION
     telemetry.keep_device(text, text),
     telemetry.postpone_charging(text, text, text),
-    telemetry.charging_due(timestamptz, timestamptz, integer),
-    telemetry.settle_charging(integer, timestamptz, timestamptz, interval)
+    telemetry.charging_due(timestamptz, timestamptz, timestamptz, integer),
+    telemetry.settle_charging(integer, timestamptz, timestamptz, timestamptz, interval)
 FROM PUBLIC;
 REVOKE ALL ON PROCEDURE telemetry.settle_all_charging() FROM PUBLIC;

@@ -28,7 +28,7 @@ def due(db: Connection, most: int = 10) -> list[str]:
         device
         for (device,) in db.execute(
             "SELECT d.device_id FROM telemetry.charging_due("
-            "now() - INTERVAL '4 minutes', now() - INTERVAL '3 hours', %s) AS d",
+            "'infinity', now() - INTERVAL '4 minutes', now() - INTERVAL '3 hours', %s) AS d",
             [most],
         )
     ]

@@ -16,6 +16,7 @@ from tests.support.kept_charging import (
     kept_anew,
     settle_and_keep,
 )
+from tests.support.ledger import settle
 from tests.support.readings import (
     NOW,
     Connection,
@@ -169,6 +170,26 @@ def old(db: Connection) -> datetime:
     charge(db, old, 60)
     charge(db, START, 60)
     return old
+
+
+def test_by_hand_it_ends_though_days_are_queued_as_fast_as_they_are_kept(db: Connection):
+    link(db)
+    charge(db, START + 60 * MINUTE, 60)
+    charge(db, START, 60)
+    settle(db)
+    db.execute(
+        "CREATE FUNCTION public.queue_again() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " INSERT INTO telemetry.charging_queue (dataset, device_id, day, is_certain)"
+        " VALUES (old.dataset, old.device_id, old.day, TRUE); RETURN NULL; END $$"
+    )
+    db.execute(
+        "CREATE TRIGGER again AFTER DELETE ON telemetry.charging_queue"
+        " FOR EACH ROW EXECUTE FUNCTION public.queue_again()"
+    )
+    db.execute("SET statement_timeout = '20s'")
+    db.execute("CALL telemetry.settle_all_charging()")
+    assert verdicts(db) == [(START, "V-1", "healthy")]
+    assert db.execute("SELECT count(*) > 0 FROM telemetry.charging_queue").fetchone() == (True,)
 
 
 def test_it_is_kept_before_readings_are_dropped(db: Connection, old: datetime):

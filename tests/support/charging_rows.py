@@ -169,7 +169,7 @@ def settle_charging(db: Connection) -> None:
     while True:
         kept, _ = db.execute(
             "SELECT s.kept, s.waiting FROM telemetry.settle_charging("
-            "1000, 'infinity', 'infinity', '1 minute') AS s"
+            "1000, 'infinity', 'infinity', 'infinity', '1 minute') AS s"
         ).fetchone() or (0, 0)
         if not kept:
             return
