@@ -211,7 +211,7 @@ def test_efficiency_of_local_days_is_that_of_the_hours_that_start_in_them(
         history.execute(
             f"INSERT INTO telemetry.{kind}_reading ({kind}_id, ts, energy_mwh)"
             " SELECT n, t, %s + extract(EPOCH FROM t)::bigint %% 1000"
-            " FROM generate_series(%s::timestamptz, %s::timestamptz, '7 minutes') AS t,"
+            " FROM generate_series(%s::timestamptz, %s::timestamptz, '13 minutes') AS t,"
             " unnest(%s::text[]) AS n",
             [energy, begin, end, [f"{kind[0].upper()}-{n}" for n in (1, 2)]],
         )

@@ -28,7 +28,7 @@ def fill(connection: Connection) -> None:
             f"INSERT INTO telemetry.{table} ({column}, ts, energy_mwh)"
             " SELECT %s || '-' || d, t, 1000"
             " FROM generate_series(1, %s) AS d,"
-            " generate_series(%s::timestamptz, %s, '10 minutes') AS t",
+            " generate_series(%s::timestamptz, %s, '20 minutes') AS t",
             [prefix, DEVICES, NOW - timedelta(days=DAYS), NOW],
         )
         # many more devices, of which only the state matters here, and that a day which has just
