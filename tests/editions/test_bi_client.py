@@ -122,15 +122,18 @@ def login_url(database_url: str) -> str:
     return as_role(database_url, "wattledger_bi")
 
 
-@pytest.fixture
-def alchemy(login_url: str) -> Iterator[sa.Engine]:
+@pytest.fixture(scope="module")
+def alchemy(database_server: Server) -> Iterator[sa.Engine]:
+    """SQLAlchemy on such a database, as that role, which can write to nothing."""
     import sqlalchemy as sa
 
-    made = sa.create_engine(
-        "postgresql+psycopg://", creator=lambda: psycopg.connect(login_url), poolclass=sa.NullPool
-    )
-    yield made
-    made.dispose()
+    with database_server.clone_filled(two_hours) as url:
+        login = as_role(url, "wattledger_bi")
+        made = sa.create_engine(
+            "postgresql+psycopg://", creator=lambda: psycopg.connect(login), poolclass=sa.NullPool
+        )
+        yield made
+        made.dispose()
 
 
 def test_bi_holds_these_relations_and_functions_and_no_others(db: Connection) -> None:
