@@ -86,11 +86,6 @@ OWNERS_ALONE = [
     "ALTER FUNCTION api.meter_state(text) SET search_path = taken",
     "DROP FUNCTION api.meter_state(text)",
 ]
-# nor any of these, but for the DBA
-DBAS_TOO = [
-    "SET ROLE wattledger_owner",
-    "ALTER DEFAULT PRIVILEGES FOR ROLE wattledger_owner GRANT ALL ON TABLES TO PUBLIC",
-]
 
 
 def test_a_login_without_a_right_to_connect_cannot(guarded_url: str, stranger: str) -> None:
