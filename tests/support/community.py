@@ -25,6 +25,8 @@ from tests.support.readings import (
 _PLACE = Path(__file__).parents[1] / "community"
 _MODULES = _PLACE / "node_modules"
 _NODE_MINIMUM = 20
+# most engines end before it pays to have optimised what ran a little, which takes seconds of a core
+_NODE_OPTIONS = ["--wasm-tiering-budget=20000000"]
 
 
 class EngineMissing(Exception):
@@ -38,7 +40,7 @@ class Engine:
         _install()
         self._filled: str | None = None
         self._process = subprocess.Popen(
-            [_node(), _PLACE / "engine.mjs", *([saved] if saved else [])],
+            [_node(), *_NODE_OPTIONS, _PLACE / "engine.mjs", *([saved] if saved else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
