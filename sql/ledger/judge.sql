@@ -159,6 +159,11 @@ BEGIN
         IF item.kind <> 'difference' OR item.verdict = 'exchange' THEN
             state.kind := coalesce(item.kind, state.kind);
             state.session_no := item.session_no;
+            IF state.kind = 'lifetime_register' THEN
+                -- another counter: the levels of transactions before it say nothing of what comes
+                state.earlier_session_no := NULL;
+                state.earlier_level_mwh := NULL;
+            END IF;
             IF NOT (change_mwh < 0 AND state.jitters > before.jitters) THEN
                 state.level_at := item.ts;
                 state.differences_mwh := 0;

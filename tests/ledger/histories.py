@@ -185,3 +185,16 @@ def records(draw: st.DrawFn) -> list[Record]:
             final, initial = draw(st.tuples(st.integers(0, 10**10), st.integers(0, 10**9)))
             made.append(Exchange(ts, final, initial))
     return made
+
+
+def transaction(minutes: float, mwh: int, session: str) -> Reading:
+    """Reading of a counter per transaction, so long after the start of a day."""
+    return Reading(START + minutes * MINUTE, mwh, "session_counter", session=session)
+
+
+# two transactions, which both go on after another counter came between
+BEFORE = [transaction(840, 5_000_000, "S0"), transaction(898, 3_280_896_060, "S1")]
+AFTER = [transaction(958, 4_262, "S1"), transaction(960.52, 241_833, "S0")]
+BETWEEN = START + 942 * MINUTE
+EXCHANGED = (Settings(), BEFORE + AFTER, [Exchange(BETWEEN, 41_789_475, 11_112)])
+LIFETIME_BETWEEN = (Settings(), [*BEFORE, Reading(BETWEEN, 99_999), *AFTER], list[Record]())

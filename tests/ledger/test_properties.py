@@ -10,10 +10,17 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, Phase, given, note
+from hypothesis import HealthCheck, Phase, example, given, note
 from hypothesis import strategies as st
 
-from tests.ledger.histories import SETTINGS, Settings, histories, records
+from tests.ledger.histories import (
+    EXCHANGED,
+    LIFETIME_BETWEEN,
+    SETTINGS,
+    Settings,
+    histories,
+    records,
+)
 from tests.support.examples import examples
 from tests.support.fold import Exchange, Reading, Record
 from tests.support.ledger import (
@@ -128,6 +135,8 @@ def play(
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
+@example(case=(*EXCHANGED, Random(1)))
+@example(case=(*LIFETIME_BETWEEN, Random(1)))
 @given(case=cases())
 def test_any_history_in_any_order_comes_to_what_the_plain_fold_says(
     db: Connection, case: Any
