@@ -520,6 +520,7 @@ CREATE TRIGGER count_added AFTER INSERT ON telemetry.quarantine REFERENCING NEW 
 CREATE TRIGGER count_changed AFTER UPDATE OF key_id, raw ON telemetry.quarantine FOR EACH ROW EXECUTE FUNCTION telemetry.count_changed_quarantine();
 CREATE TRIGGER count_emptied AFTER TRUNCATE ON telemetry.quarantine FOR EACH STATEMENT EXECUTE FUNCTION telemetry.count_emptied_quarantine();
 CREATE TRIGGER count_removed AFTER DELETE ON telemetry.quarantine REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION telemetry.count_removed_quarantine();
+CREATE TRIGGER lock_bounds BEFORE DELETE OR UPDATE OF key_id, raw ON telemetry.quarantine FOR EACH STATEMENT EXECUTE FUNCTION telemetry.lock_quarantine_bounds();
 
 CREATE TABLE telemetry.quarantine_bounds (
     only_row boolean NOT NULL DEFAULT true,
@@ -1271,6 +1272,10 @@ FUNCTION telemetry.local_day(zone text, first_day date, last_day date)
 
 FUNCTION telemetry.lock_chunk(chunk regclass)
     RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.lock_quarantine_bounds()
+    RETURNS trigger
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.lock_rollups(dataset text)

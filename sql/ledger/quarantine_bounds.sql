@@ -1,9 +1,10 @@
 -- Bounds of the quarantine, of each key and in all, and what goes first where it holds too much.
 
--- Locks: whoever counts locks the row of telemetry.quarantine_bounds first, then rows of telemetry.quarantine_share,
--- and holds both until the transaction ends. Nobody who holds them waits for a row of telemetry.quarantine: what
--- another session holds, such as a replay, is passed over. So there is no deadlock, and who quarantines waits for no
--- replay.
+-- Locks: whoever adds or removes locks the row of telemetry.quarantine_bounds first, then rows of
+-- telemetry.quarantine_share, and holds both until the transaction ends; rows that are removed come after it. Who
+-- quarantines passes over rows that another session holds, such as a replay, which counts nothing: so there is no
+-- deadlock, and who quarantines waits for no replay, but where a DBA waits to remove what one holds. SKIP LOCKED alone
+-- is not enough: PostgreSQL waits for the newer version of a row that was changed while it was looked at.
 
 CREATE OR REPLACE FUNCTION telemetry.current_quarantine_bounds()
 RETURNS telemetry.quarantine_bounds
@@ -49,6 +50,20 @@ $$;
 
 COMMENT ON FUNCTION telemetry.count_quarantine(text[], bigint[]) IS
 'Takes key ids (NULL: none) and by how many bytes of each the quarantine grew; below zero where it shrank. Counts them, of each key and in all. Raises WL050 where telemetry.quarantine_bounds has no row.';
+
+CREATE OR REPLACE FUNCTION telemetry.lock_quarantine_bounds()
+RETURNS trigger
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM FROM telemetry.quarantine_bounds AS b FOR NO KEY UPDATE;
+    RETURN NULL;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.lock_quarantine_bounds() IS
+'Trigger: locks the counter of all before any row that is removed or changed, whoever does it.';
 
 CREATE OR REPLACE FUNCTION telemetry.count_added_quarantine()
 RETURNS trigger
@@ -241,6 +256,7 @@ COMMENT ON FUNCTION telemetry.bound_quarantine(text, integer, boolean) IS
 REVOKE ALL ON FUNCTION
     telemetry.current_quarantine_bounds(),
     telemetry.count_quarantine(text[], bigint[]),
+    telemetry.lock_quarantine_bounds(),
     telemetry.count_added_quarantine(),
     telemetry.count_removed_quarantine(),
     telemetry.count_changed_quarantine(),
@@ -255,6 +271,8 @@ BEGIN
         SELECT FROM pg_catalog.pg_trigger AS t
         WHERE t.tgrelid = 'telemetry.quarantine'::regclass AND t.tgname = 'count_added'
     ) THEN
+        CREATE TRIGGER lock_bounds BEFORE DELETE OR UPDATE OF key_id, raw ON telemetry.quarantine
+        FOR EACH STATEMENT EXECUTE FUNCTION telemetry.lock_quarantine_bounds();
         CREATE TRIGGER count_added AFTER INSERT ON telemetry.quarantine REFERENCING NEW TABLE AS added
         FOR EACH STATEMENT EXECUTE FUNCTION telemetry.count_added_quarantine();
         CREATE TRIGGER count_removed AFTER DELETE ON telemetry.quarantine REFERENCING OLD TABLE AS removed

@@ -222,9 +222,8 @@ def test_all_who_keep_remove_and_replay_at_once_get_on_without_a_deadlock(
         session.execute("SELECT * FROM ops.replay_quarantine()").fetchall()
 
     def by_hand(session: Connection, number: int) -> None:
-        session.execute(
-            "DELETE FROM telemetry.quarantine WHERE reading_index = %s", [(number * 7) % 40]
-        )
+        third = number % 3
+        session.execute(f"DELETE FROM telemetry.quarantine WHERE reading_index % 3 = {third}")
 
     in_threads(
         [
@@ -237,3 +236,15 @@ def test_all_who_keep_remove_and_replay_at_once_get_on_without_a_deadlock(
     assert_counted(connection)
     sizes = connection.execute("SELECT kept_bytes FROM telemetry.quarantine_share").fetchall()
     assert all(size <= 8_000 for (size,) in sizes)
+
+
+def test_who_removes_rows_by_hand_waits_for_the_counters_before_any_row(
+    connection: Connection, database_url: str
+) -> None:
+    keep(connection, malformed(KILO, 0))
+    with psycopg.connect(database_url) as other:
+        other.execute("SELECT FROM telemetry.quarantine_bounds FOR UPDATE")
+        connection.execute("SET lock_timeout = '50ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable) as error:
+            connection.execute("DELETE FROM telemetry.quarantine")
+    assert "lock_quarantine_bounds" in (error.value.diag.context or "")
