@@ -260,20 +260,22 @@ CREATE TABLE telemetry.charging_queue (
     device_id text COLLATE "C" NOT NULL,
     day date NOT NULL,
     queued_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    changed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     is_certain boolean NOT NULL,
     retry_at timestamptz NOT NULL DEFAULT '-infinity',
     last_error text,
-    PRIMARY KEY (dataset, device_id, day)
+    PRIMARY KEY (dataset, device_id, day, queued_at)
 ) WITH (fillfactor = 70);
 
 CREATE INDEX charging_queue_queued ON telemetry.charging_queue (queued_at);
 
 COMMENT ON TABLE telemetry.charging_queue IS
-'Days of devices whose charging may be kept otherwise than their readings and links have it, one row per device and UTC day.';
+'Days of devices whose charging may be kept otherwise than their readings and links have it: one row per device and UTC day, and another one for what came while it was being kept.';
 COMMENT ON COLUMN telemetry.charging_queue.dataset IS 'meter_reading or vehicle_reading.';
 COMMENT ON COLUMN telemetry.charging_queue.device_id IS 'The meter''s or vehicle''s id.';
 COMMENT ON COLUMN telemetry.charging_queue.day IS 'The UTC day.';
-COMMENT ON COLUMN telemetry.charging_queue.queued_at IS 'When it was queued, or queued again.';
+COMMENT ON COLUMN telemetry.charging_queue.queued_at IS 'When it was queued.';
+COMMENT ON COLUMN telemetry.charging_queue.changed_at IS 'When it was queued again; else when it was queued.';
 COMMENT ON COLUMN telemetry.charging_queue.is_certain IS
 'Whether it has to be kept anew; else only if the number of readings or how often they came has changed.';
 COMMENT ON COLUMN telemetry.charging_queue.retry_at IS 'After a failure: when it is tried again.';

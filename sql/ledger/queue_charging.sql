@@ -11,16 +11,36 @@ RETURNS void
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    INSERT INTO telemetry.charging_queue AS q (dataset, device_id, day, is_certain)
-    SELECT queue_charging.dataset, d.device_id, d.first_day + n.after, bool_or(d.is_certain)
-    FROM unnest(device_ids, first_days, last_days, are_certain) AS d (device_id, first_day, last_day, is_certain)
-    CROSS JOIN LATERAL generate_series(0, d.last_day - d.first_day) AS n (after)
-    GROUP BY 2, 3
-    -- one lock order for all writers: no deadlock
-    ORDER BY 2, 3
-    ON CONFLICT ON CONSTRAINT charging_queue_pkey DO UPDATE SET
-        queued_at = excluded.queued_at,
-        is_certain = q.is_certain OR excluded.is_certain
+    WITH wanted AS MATERIALIZED (
+        SELECT d.device_id, d.first_day + n.after AS day, bool_or(d.is_certain) AS is_certain
+        FROM unnest(device_ids, first_days, last_days, are_certain) AS d (device_id, first_day, last_day, is_certain)
+        CROSS JOIN LATERAL generate_series(0, d.last_day - d.first_day) AS n (after)
+        GROUP BY 1, 2
+    ),
+    -- nobody waits for who keeps charging, and holds a device's rows until that is done
+    free AS MATERIALIZED (
+        SELECT q.device_id, q.day, q.queued_at, w.is_certain
+        FROM telemetry.charging_queue AS q
+        INNER JOIN wanted AS w ON w.device_id = q.device_id AND w.day = q.day
+        WHERE q.dataset = queue_charging.dataset
+        FOR UPDATE OF q SKIP LOCKED
+    ),
+    changed AS (
+        UPDATE telemetry.charging_queue AS q
+        SET changed_at = clock_timestamp(), is_certain = q.is_certain OR f.is_certain
+        FROM free AS f
+        WHERE q.dataset = queue_charging.dataset
+            AND q.device_id = f.device_id
+            AND q.day = f.day
+            AND q.queued_at = f.queued_at
+        RETURNING q.device_id, q.day
+    )
+    INSERT INTO telemetry.charging_queue (dataset, device_id, day, is_certain)
+    SELECT queue_charging.dataset, w.device_id, w.day, w.is_certain
+    FROM wanted AS w
+    WHERE NOT EXISTS (SELECT FROM changed AS c WHERE c.device_id = w.device_id AND c.day = w.day)
+    -- another one of just that microsecond
+    ON CONFLICT ON CONSTRAINT charging_queue_pkey DO UPDATE SET is_certain = TRUE
 $$;
 
 COMMENT ON FUNCTION telemetry.queue_charging(text, text[], date[], date[], boolean[]) IS

@@ -93,8 +93,9 @@ BEGIN
     WHERE q.dataset = k.dataset
         AND q.device_id = k.device_id
         AND q.day = k.day
+        AND q.queued_at = k.queued_at
         -- not what was queued again
-        AND q.queued_at = k.queued_at;
+        AND q.changed_at = k.changed_at;
     IF v_again THEN
         PERFORM telemetry.keep_device(keep_device.dataset, keep_device.device_id);
     END IF;
@@ -111,18 +112,22 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RAISE WARNING 'charging of % (%) cannot be kept: %', device_id, dataset, error;
-    INSERT INTO telemetry.charging_queue AS q (dataset, device_id, day, is_certain, retry_at, last_error)
-    VALUES (
-        postpone_charging.dataset,
-        postpone_charging.device_id,
-        telemetry.utc_day(now()),
-        TRUE,
-        clock_timestamp() + INTERVAL '1 minute',
-        postpone_charging.error
-    )
-    ON CONFLICT ON CONSTRAINT charging_queue_pkey DO UPDATE SET
-        retry_at = excluded.retry_at,
-        last_error = excluded.last_error;
+    UPDATE telemetry.charging_queue AS q
+    SET retry_at = clock_timestamp() + INTERVAL '1 minute', last_error = postpone_charging.error
+    WHERE q.dataset = postpone_charging.dataset
+        AND q.device_id = postpone_charging.device_id
+        AND q.last_error IS NOT NULL;
+    IF NOT found THEN
+        INSERT INTO telemetry.charging_queue (dataset, device_id, day, is_certain, retry_at, last_error)
+        VALUES (
+            postpone_charging.dataset,
+            postpone_charging.device_id,
+            telemetry.utc_day(now()),
+            TRUE,
+            clock_timestamp() + INTERVAL '1 minute',
+            postpone_charging.error
+        );
+    END IF;
 END;
 $$;
 
@@ -146,7 +151,10 @@ AS $$
         SELECT q.dataset, q.device_id, 'infinity'::double precision AS overdue
         FROM telemetry.charging_queue AS q
         LEFT JOIN telemetry.charging_progress AS p ON p.dataset = q.dataset AND p.device_id = q.device_id
-        WHERE q.retry_at <= now() AND (p.kept_at < charging_due.queued_before) IS NOT FALSE
+        WHERE (p.kept_at < charging_due.queued_before) IS NOT FALSE
+        GROUP BY q.dataset, q.device_id
+        -- one whose old readings keep coming would be kept over and over
+        HAVING max(q.changed_at) <= now() - INTERVAL '2 seconds' OR min(q.queued_at) <= charging_due.kept_before
         UNION ALL
         SELECT s.dataset, s.device_id, o.overdue
         FROM (
@@ -188,7 +196,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.charging_due(timestamptz, timestamptz, timestamptz, integer) IS
-'Takes when charging was kept last of devices that are due: of those that are queued, of those that have new readings and charge, and of those that are idle; and how many to return. Returns them: those that are queued first, then who waits longest for what its kind may wait.';
+'Takes when charging was kept last of devices that are due: of those that are queued, of those that have new readings and charge, and of those that are idle; and how many to return. Returns them: those first that are queued, and not again for two seconds or for as long as of those that charge; then who waits longest for what its kind may wait.';
 
 CREATE OR REPLACE FUNCTION telemetry.settle_charging(
     most integer,

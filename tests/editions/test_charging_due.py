@@ -64,8 +64,8 @@ def test_what_was_never_kept_and_what_is_queued_comes_first(db: Connection):
         "UPDATE telemetry.charging_progress SET seen_at = now() WHERE device_id = 'M-changed'"
     )
     db.execute(
-        "INSERT INTO telemetry.charging_queue (dataset, device_id, day, is_certain)"
-        " VALUES ('meter_reading', 'M-changed', '2026-01-01', TRUE)"
+        "INSERT INTO telemetry.charging_queue (dataset, device_id, day, is_certain, changed_at)"
+        " VALUES ('meter_reading', 'M-changed', '2026-01-01', TRUE, now() - INTERVAL '3 seconds')"
     )
     assert due(db) == ["M-changed", "M-new", "M-charging"]
     db.execute("UPDATE telemetry.charging_queue SET retry_at = now() + INTERVAL '1 minute'")
@@ -93,4 +93,17 @@ def test_a_first_reading_is_looked_at_as_one_that_charges(db: Connection):
         "INSERT INTO telemetry.charging_progress (dataset, device_id, seen_at, kept_at)"
         " VALUES ('meter_reading', 'M-1', now() - INTERVAL '1 hour', now() - INTERVAL '5 minutes')"
     )
+    assert due(db) == ["M-1"]
+
+
+def test_what_keeps_changing_waits_as_long_as_one_that_charges(db: Connection):
+    report(db, "M-1", kwh=0.1, kept_minutes_ago=1)
+    queue = "SELECT telemetry.queue_charging('meter_reading', '{M-1}', '{2026-01-01}', '{2026-01-01}', '{t}')"
+    db.execute(queue)
+    assert due(db) == []
+    db.execute("UPDATE telemetry.charging_queue SET changed_at = now() - INTERVAL '3 seconds'")
+    assert due(db) == ["M-1"]
+    db.execute(queue)
+    assert due(db) == []
+    db.execute("UPDATE telemetry.charging_queue SET queued_at = now() - INTERVAL '5 minutes'")
     assert due(db) == ["M-1"]

@@ -60,6 +60,21 @@ def test_late_readings_change_what_is_kept(db: Connection):
     assert kept(db) == kept_anew(db)
 
 
+def test_what_keeps_changing_is_kept_after_a_while_or_once_it_does_not(db: Connection):
+    link(db)
+    charge(db, START + 60 * MINUTE, 60)
+    settle_and_keep(db)
+    charge(db, START, 60)
+    settle(db)
+    call = "SELECT s.kept > 0 FROM api.settle_charging() AS s"
+    change = "UPDATE telemetry.charging_queue SET changed_at = now() + %s, queued_at = now() - %s"
+    db.execute(change, [timedelta(hours=1), MINUTE])
+    assert db.execute(call).fetchone() == (False,)
+    db.execute(change, [timedelta(hours=1), 5 * MINUTE])
+    assert db.execute(call).fetchone() == (True,)
+    assert kept(db) == kept_anew(db)
+
+
 def test_what_a_register_settles_later_is_kept_anew(db: Connection):
     link(db)
     times = [START + n * MINUTE for n in range(90)]

@@ -82,3 +82,22 @@ def test_a_record_waits_for_who_settles_its_device(
         while_blocked(url, db, record, settler.commit)
     settle(db)
     check(db, device, sent, [Correction(NOON, KWH)])
+
+
+def test_settling_waits_for_nobody_who_keeps_charging(
+    url: str, db: Connection, device: Device
+) -> None:
+    sent = [Reading(NOON, 0), Reading(NOON + timedelta(hours=2), 4 * KWH)]
+    send(db, device, sent)
+    settle(db)
+    queued = "SELECT count(*) FROM telemetry.charging_queue AS q WHERE q.device_id = %s"
+    with psycopg.connect(url) as keeper:
+        keeper.execute("SELECT telemetry.keep_device(%s, %s)", [device.dataset, device.device_id])
+        late = Reading(NOON + timedelta(hours=1), KWH)
+        send(db, device, [late])
+        db.execute("SET lock_timeout = '1s'")
+        settle(db)
+        db.execute("RESET lock_timeout")
+    check(db, device, [*sent, late])
+    # what came meanwhile is not kept yet
+    assert db.execute(queued, [device.device_id]).fetchone() == (1,)
