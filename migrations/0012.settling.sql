@@ -67,6 +67,7 @@ CREATE TABLE telemetry.settle_queue (
     device_id text COLLATE "C" NOT NULL,
     day date NOT NULL,
     due_at timestamptz NOT NULL DEFAULT now(),
+    changed_at timestamptz NOT NULL DEFAULT now(),
     through date NOT NULL DEFAULT '-infinity',
     retry_at timestamptz NOT NULL DEFAULT '-infinity',
     last_error text,
@@ -87,6 +88,8 @@ COMMENT ON COLUMN telemetry.settle_queue.retry_at IS 'After a failure: when it i
 COMMENT ON COLUMN telemetry.settle_queue.last_error IS 'After a failure: what PostgreSQL said.';
 COMMENT ON COLUMN telemetry.settle_queue.due_at IS
 'When to settle: in time where only the day''s end has to be noted, at once where energy may be in another hour.';
+COMMENT ON COLUMN telemetry.settle_queue.changed_at IS
+'When readings of the day came last that are to be settled at once, to about a fifth of a second.';
 
 CREATE TABLE telemetry.settled_day (
     dataset text COLLATE "C" NOT NULL CHECK (dataset IN ('meter_reading', 'vehicle_reading')),

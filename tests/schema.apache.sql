@@ -156,10 +156,11 @@ CREATE TABLE telemetry.charging_queue (
     device_id text COLLATE "C" NOT NULL,
     day date NOT NULL,
     queued_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    changed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     is_certain boolean NOT NULL,
     retry_at timestamptz NOT NULL DEFAULT '-infinity'::timestamptz,
     last_error text,
-    CONSTRAINT charging_queue_pkey PRIMARY KEY (dataset, device_id, day),
+    CONSTRAINT charging_queue_pkey PRIMARY KEY (dataset, device_id, day, queued_at),
     CONSTRAINT charging_queue_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text]))
 ) WITH (fillfactor=70);
 CREATE INDEX charging_queue_queued ON telemetry.charging_queue USING btree (queued_at);
@@ -635,6 +636,7 @@ CREATE TABLE telemetry.settle_queue (
     device_id text COLLATE "C" NOT NULL,
     day date NOT NULL,
     due_at timestamptz NOT NULL DEFAULT now(),
+    changed_at timestamptz NOT NULL DEFAULT now(),
     through date NOT NULL DEFAULT '-infinity'::date,
     retry_at timestamptz NOT NULL DEFAULT '-infinity'::timestamptz,
     last_error text,
@@ -1166,6 +1168,10 @@ FUNCTION telemetry.is_pattern(device_pattern text)
     RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.is_quiet(day date, due_at timestamptz, changed_at timestamptz, queued_for interval)
+    RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE;
+
 FUNCTION telemetry.is_refreshed(dataset text, since timestamptz, until timestamptz)
     RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -1347,7 +1353,7 @@ FUNCTION telemetry.newest_reading_before(dataset text, device_id text, moment ti
     RETURNS timestamptz
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
-FUNCTION telemetry.next_due(only_dataset text, before timestamptz)
+FUNCTION telemetry.next_due(only_dataset text, before timestamptz, queued_for interval)
     RETURNS telemetry.settle_queue
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
@@ -1590,7 +1596,7 @@ FUNCTION telemetry.settle_devices(dataset text, device_ids text[], wait boolean,
     RETURNS record
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
-FUNCTION telemetry.settle_due(only_dataset text, most integer, before timestamptz, wait boolean)
+FUNCTION telemetry.settle_due(only_dataset text, most integer, before timestamptz, wait boolean, queued_for interval DEFAULT '00:00:00'::interval)
     RETURNS TABLE(settled integer, entries integer)
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 

@@ -198,21 +198,26 @@ BEGIN
     FROM unnest(queue_to_settle.device_ids, queue_to_settle.days, queue_to_settle.due)
         AS s (device_id, day, due_at)
     -- who settles a device holds its state, as this transaction does: what is seen to wait still waits at its end
-    WHERE s.due_at < coalesce((
-        SELECT k.due_at
+    WHERE NOT EXISTS (
+        SELECT
         FROM telemetry.settle_queue AS k
-        WHERE k.dataset = queue_to_settle.dataset AND k.device_id = s.device_id AND k.day = s.day
-    ), 'infinity')
+        WHERE k.dataset = queue_to_settle.dataset
+            AND k.device_id = s.device_id
+            AND k.day = s.day
+            AND k.due_at <= s.due_at
+            AND (s.due_at > now() OR k.changed_at > now() - INTERVAL '200 milliseconds')
+    )
     GROUP BY s.device_id, s.day
     -- one lock order for all writers: no deadlock
     ORDER BY s.device_id COLLATE "C", s.day
-    ON CONFLICT ON CONSTRAINT settle_queue_pkey DO UPDATE SET due_at = excluded.due_at
-    WHERE q.due_at > excluded.due_at;
+    ON CONFLICT ON CONSTRAINT settle_queue_pkey DO UPDATE SET
+        due_at = least(q.due_at, excluded.due_at),
+        changed_at = excluded.changed_at;
 END;
 $$;
 
 COMMENT ON FUNCTION telemetry.queue_to_settle(text, text[], date[], timestamptz[]) IS
-'Takes meter_reading or vehicle_reading, devices whose states this transaction has locked, UTC days of their readings, and when each is to be settled. Puts them into telemetry.settle_queue, where the earlier time wins. Returns nothing.';
+'Takes meter_reading or vehicle_reading, devices whose states this transaction has locked, UTC days of their readings, and when each is to be settled. Puts them into telemetry.settle_queue, where the earlier time wins, and notes that they came. Returns nothing.';
 
 CREATE OR REPLACE FUNCTION telemetry.settle_written(dataset text, device_ids text[], days date[])
 RETURNS void

@@ -95,7 +95,28 @@ $$;
 COMMENT ON FUNCTION telemetry.settle_or_postpone(text, text[], boolean, boolean, timestamptz) IS
 'Takes meter_reading or vehicle_reading, devices, whether to wait for who stores readings of them, whether nothing else is locked yet, so that chunks may be made, and the moment at which to start with no other device. Settles them; one that another session has is left for a second, one that fails for a minute, told by a warning. Returns how many were settled, and how many entries were posted. Raises WL060 where a chunk has to be made first.';
 
-CREATE OR REPLACE FUNCTION telemetry.next_due(only_dataset text, before timestamptz)
+CREATE OR REPLACE FUNCTION telemetry.is_quiet(
+    day date,
+    due_at timestamptz,
+    changed_at timestamptz,
+    queued_for interval
+)
+RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    -- an upload of what was kept for long settles each day once, when it has all of it; nobody waits for days like these
+    SELECT CASE
+        WHEN queued_for = INTERVAL '0' THEN TRUE
+        WHEN day < telemetry.utc_day(now()) - 1
+            THEN changed_at <= now() - queued_for * 10 OR due_at <= now() - queued_for * 60
+        ELSE changed_at <= now() - queued_for OR due_at <= now() - queued_for * 3
+    END
+$$;
+
+COMMENT ON FUNCTION telemetry.is_quiet(date, timestamptz, timestamptz, interval) IS
+'Takes a queued day, since when it has been due, when readings of it came last, and for how long none is to have come. Returns whether none has, or it has been due for three times as long; before yesterday, for ten times as long, or sixty.';
+
+CREATE OR REPLACE FUNCTION telemetry.next_due(only_dataset text, before timestamptz, queued_for interval)
 RETURNS telemetry.settle_queue
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -113,6 +134,7 @@ BEGIN
         FROM telemetry.settle_queue AS q
         WHERE q.due_at <= before
             AND q.retry_at <= now()
+            AND telemetry.is_quiet(q.day, q.due_at, q.changed_at, queued_for)
             AND (only_dataset IS NULL OR q.dataset = only_dataset)
         ORDER BY q.due_at
         LIMIT 1;
@@ -135,6 +157,7 @@ BEGIN
                 AND q.day = v_day
                 AND q.due_at <= before
                 AND q.retry_at <= now()
+                AND telemetry.is_quiet(q.day, q.due_at, q.changed_at, queued_for)
             ORDER BY q.due_at
             LIMIT 1;
             CONTINUE WHEN NOT found;
@@ -148,14 +171,15 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION telemetry.next_due(text, timestamptz) IS
-'Takes meter_reading or vehicle_reading (NULL: both), and the moment until which it was due. Returns a queued day of a device: by chance what has waited longest, or of the newest day that has any; all NULL where nothing is due.';
+COMMENT ON FUNCTION telemetry.next_due(text, timestamptz, interval) IS
+'Takes meter_reading or vehicle_reading (NULL: both), the moment until which it was due, and what telemetry.is_quiet takes. Returns a queued day of a device: by chance what has waited longest, or of the newest day that has any; all NULL where nothing is due.';
 
 CREATE OR REPLACE FUNCTION telemetry.settle_due(
     only_dataset text,
     most integer,
     before timestamptz,
-    wait boolean
+    wait boolean,
+    queued_for interval DEFAULT INTERVAL '0'
 )
 RETURNS TABLE (settled integer, entries integer)
 LANGUAGE plpgsql VOLATILE
@@ -175,7 +199,7 @@ DECLARE
 BEGIN
     settled := 0;
     entries := 0;
-    v_first := telemetry.next_due(only_dataset, before);
+    v_first := telemetry.next_due(only_dataset, before, queued_for);
     IF v_first.device_id IS NULL THEN
         RETURN NEXT;
         RETURN;
@@ -192,6 +216,7 @@ BEGIN
             AND q.day = v_first.day
             AND q.due_at <= before
             AND q.retry_at <= now()
+            AND telemetry.is_quiet(q.day, q.due_at, q.changed_at, queued_for)
             AND q.device_id <> v_first.device_id
             AND (q.last_error IS NULL) = (v_first.last_error IS NULL)
         ORDER BY q.due_at
@@ -216,12 +241,13 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION telemetry.settle_due(text, integer, timestamptz, boolean) IS
-'Takes meter_reading or vehicle_reading (NULL: both), how many devices to settle at most, the moment until which they were due, and whether to wait for who stores readings of them. Settles devices of one UTC day; one whose settling fails is told by a warning, and tried again after a minute. Returns how many were settled, and how many entries were posted.';
+COMMENT ON FUNCTION telemetry.settle_due(text, integer, timestamptz, boolean, interval) IS
+'Takes meter_reading or vehicle_reading (NULL: both), how many devices to settle at most, the moment until which they were due, whether to wait for who stores readings of them, and for how long no late reading is to have come (telemetry.is_quiet; by default they are not waited for). Settles devices of one UTC day; one whose settling fails is told by a warning, and tried again after a minute. Returns how many were settled, and how many entries were posted.';
 
 REVOKE ALL ON FUNCTION
     telemetry.postpone(text, text[], text),
     telemetry.settle_or_postpone(text, text[], boolean, boolean, timestamptz),
-    telemetry.next_due(text, timestamptz),
-    telemetry.settle_due(text, integer, timestamptz, boolean)
+    telemetry.is_quiet(date, timestamptz, timestamptz, interval),
+    telemetry.next_due(text, timestamptz, interval),
+    telemetry.settle_due(text, integer, timestamptz, boolean, interval)
 FROM PUBLIC;

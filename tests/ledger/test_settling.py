@@ -115,8 +115,12 @@ def test_late_readings_of_a_moment_are_settled_together(db: Connection, device: 
     send(db, device, [Reading(NOON, 100 * KWH), Reading(NOON + 2 * HOUR, 110 * KWH)])
     assert db.execute(call).fetchone() == (0, 0)
     assert db.execute(ask, window).fetchone() == (5 * KWH, 5 * KWH)
-    db.execute("UPDATE telemetry.settle_queue SET due_at = due_at - INTERVAL '2 hours'")
-    # what comes later does not put it off
+    earlier = "UPDATE telemetry.settle_queue SET due_at = due_at - %(past)s, changed_at = due_at"
+    db.execute(earlier, {"past": timedelta(hours=9)})
+    # a day before yesterday may have more to come
+    assert db.execute(call).fetchone() == (0, 0)
+    db.execute(earlier, {"past": timedelta(hours=51)})
+    # what comes later does not put it off for ever
     send(db, device, [Reading(NOON + HOUR, 107 * KWH)])
     assert db.execute(ask, window).fetchone() == (7 * KWH, 7 * KWH)
     assert db.execute(call).fetchone() == (1, 0)

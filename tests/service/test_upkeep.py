@@ -262,7 +262,7 @@ def test_what_was_queued_just_now_waits_for_what_comes_with_it(
     registers(connection)
     asyncio.run(call())
     assert hours(connection) == [0, 2]
-    connection.execute("UPDATE telemetry.settle_queue SET due_at = due_at - INTERVAL '2 hours'")
+    connection.execute("UPDATE telemetry.settle_queue SET due_at = due_at - INTERVAL '3 days'")
     asyncio.run(call())
     assert hours(connection) == [1, 1]
 
