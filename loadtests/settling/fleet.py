@@ -6,7 +6,9 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import Any
 
 from loadtests.support.client import Client, Lost
@@ -96,6 +98,45 @@ def kept_readings(device: Device, until_ms: int, minutes: int) -> list[dict[str,
         )
         for minute in range(minutes, 0, -1)
     ]
+
+
+class Gateway:
+    """Devices whose readings a gateway kept for days, and uploads in a process of its own.
+
+    So the one that posts live readings, and takes their time, has no other work.
+    """
+
+    def __init__(self, name: str, devices: int, days: int, until_ms: int) -> None:
+        self._kept = name, devices, days * 1440, until_ms
+        self._process = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+
+    async def prepare(self) -> None:
+        """Start the process, and have all readings there."""
+        await self._do(_keep, *self._kept)
+
+    async def upload(self, port: int, key: str, size: int, *, newest_first: bool) -> None:
+        """Send each device's queue, a request of so many readings at a time, by turns; end."""
+        try:
+            await self._do(_upload, port, key, size, newest_first)
+        finally:
+            self._process.shutdown()
+
+    async def _do(self, work: Callable[..., None], *arguments: object) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._process, work, *arguments)
+
+
+# of the gateway's process
+_queues: list[list[dict[str, Any]]] = []
+
+
+def _keep(name: str, devices: int, minutes: int, until_ms: int) -> None:
+    _queues[:] = [
+        kept_readings(Device(name, number), until_ms, minutes) for number in range(devices)
+    ]
+
+
+def _upload(port: int, key: str, size: int, newest_first: bool) -> None:
+    asyncio.run(upload(port, key, _queues, size, newest_first=newest_first))
 
 
 async def upload(
