@@ -205,7 +205,7 @@ BEGIN
             AND k.device_id = s.device_id
             AND k.day = s.day
             AND k.due_at <= s.due_at
-            AND (s.due_at > now() OR k.changed_at > now() - INTERVAL '200 milliseconds')
+            AND (s.due_at > now() OR k.changed_at > now() - INTERVAL '200000 microseconds')
     )
     GROUP BY s.device_id, s.day
     -- one lock order for all writers: no deadlock

@@ -108,8 +108,10 @@ AS $$
     SELECT CASE
         WHEN queued_for = INTERVAL '0' THEN TRUE
         WHEN day < telemetry.utc_day(now()) - 1
-            THEN changed_at <= now() - queued_for * 10 OR due_at <= now() - queued_for * 60
-        ELSE changed_at <= now() - queued_for OR due_at <= now() - queued_for * 3
+            THEN changed_at <= telemetry.utc_minus(now(), queued_for * 10)
+                OR due_at <= telemetry.utc_minus(now(), queued_for * 60)
+        ELSE changed_at <= telemetry.utc_minus(now(), queued_for)
+            OR due_at <= telemetry.utc_minus(now(), queued_for * 3)
     END
 $$;
 
