@@ -98,7 +98,10 @@ def test_a_first_reading_is_looked_at_as_one_that_charges(db: Connection):
 
 def test_what_keeps_changing_waits_as_long_as_one_that_charges(db: Connection):
     report(db, "M-1", kwh=0.1, kept_minutes_ago=1)
-    queue = "SELECT telemetry.queue_charging('meter_reading', '{M-1}', '{2026-01-01}', '{2026-01-01}', '{t}')"
+    queue = (
+        "SELECT telemetry.queue_charging("
+        "'meter_reading', '{M-1}', '{2026-01-01}', '{2026-01-01}', '{t}')"
+    )
     db.execute(queue)
     assert due(db) == []
     db.execute("UPDATE telemetry.charging_queue SET changed_at = now() - INTERVAL '3 seconds'")
