@@ -65,11 +65,11 @@ FROM (
             u.verdict,
             u.verdict IN ('healthy', 'degraded', 'drifting') AS is_judged,
             count(*) AS vehicles,
-            sum(u.ac_mwh)::bigint AS ac_mwh,
-            sum(u.ac_matched_mwh)::bigint AS ac_matched_mwh,
-            sum(u.dc_mwh)::bigint AS dc_mwh,
-            sum(u.dc_matched_mwh)::bigint AS dc_matched_mwh,
-            sum(u.standby_mwh)::bigint AS standby_mwh,
+            sum(u.ac_mwh::bigint) AS ac_mwh,
+            sum(u.ac_matched_mwh::bigint) AS ac_matched_mwh,
+            sum(u.dc_mwh::bigint) AS dc_mwh,
+            sum(u.dc_matched_mwh::bigint) AS dc_matched_mwh,
+            sum(u.standby_mwh::bigint) AS standby_mwh,
             sum(u.expected_efficiency * u.ac_matched_mwh) AS expected_mwh,
             sum(u.uncertainty * u.ac_matched_mwh) AS uncertain_mwh
         FROM (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -49,6 +49,14 @@ def _explained(readings: Mapping[datetime, int]) -> list[Span]:
     return explain(Reading(ts, mwh, "difference") for ts, mwh in readings.items())
 
 
+def _hours_of(spans: Iterable[Span], link: charging_account.Link) -> Iterator[datetime]:
+    for span in spans:
+        since, until = max(span.since or span.ts, link.since), min(span.ts, link.until)
+        while since < until:
+            yield floor_hour(since)
+            since = floor_hour(since) + HOUR
+
+
 def linked_hours(
     links: Iterable[Link],
     meters: Mapping[str, Mapping[datetime, int]],
@@ -61,8 +69,13 @@ def linked_hours(
         at_meters[meter_id].append(charging_account.Link(vehicle_id, since, until))
     told = {vehicle_id: _explained(readings) for vehicle_id, readings in vehicles.items()}
     for meter_id, at in at_meters.items():
+        meter = _explained(meters.get(meter_id, {}))
+        for link in at:
+            # also where nothing flowed
+            for hour in _hours_of([*meter, *told.get(link.vehicle, [])], link):
+                found[link.vehicle, meter_id, hour] = Sums()
         account = charging_account.Charging(
-            _explained(meters.get(meter_id, {})),
+            meter,
             at,
             {link.vehicle: told.get(link.vehicle, []) for link in at},
             floor_hour(min(link.since for link in at)),
