@@ -33,11 +33,11 @@ ORDER BY m.ts, d.number
 """
 _DAYS = """
 SELECT r.device_id, extract(EPOCH FROM date_trunc('day', r.ts, 'UTC'))::bigint / 86400,
-    count(*), sum(r.energy_mwh)::bigint
+    count(*) FILTER (WHERE r.entry = 0), sum(r.energy_mwh)::bigint
 FROM (
-    SELECT m.meter_id AS device_id, m.ts, m.energy_mwh FROM telemetry.meter_reading AS m
+    SELECT m.meter_id AS device_id, m.ts, m.entry, m.energy_mwh FROM telemetry.meter_reading AS m
     UNION ALL
-    SELECT v.vehicle_id, v.ts, v.energy_mwh FROM telemetry.vehicle_reading AS v
+    SELECT v.vehicle_id, v.ts, v.entry, v.energy_mwh FROM telemetry.vehicle_reading AS v
 ) AS r
 GROUP BY 1, 2
 """
