@@ -2,18 +2,8 @@
 
 SET LOCAL ROLE wattledger_owner;
 
-CREATE TABLE telemetry.charging_part (
-    meter_id text COLLATE "C" NOT NULL,
-    hour timestamptz NOT NULL,
-    since timestamptz NOT NULL,
-    until timestamptz NOT NULL,
-    vehicle_id text COLLATE "C" NOT NULL,
-    link_since timestamptz,
-    transaction_no integer,
-    flow_since timestamptz,
-    flow_until timestamptz,
-    meter_step interval,
-    vehicle_step interval,
+-- the sums that follow from one another: of a part, of a session and of a day
+CREATE TABLE telemetry.charging_sums (
     ac_mwh bigint NOT NULL DEFAULT 0,
     ac_matched_mwh bigint NOT NULL DEFAULT 0,
     dc_mwh bigint NOT NULL DEFAULT 0,
@@ -30,7 +20,48 @@ CREATE TABLE telemetry.charging_part (
     peak_w bigint,
     battery_temp_mc integer,
     meter_samples bigint NOT NULL DEFAULT 0,
-    vehicle_samples bigint NOT NULL DEFAULT 0,
+    vehicle_samples bigint NOT NULL DEFAULT 0
+);
+
+COMMENT ON COLUMN telemetry.charging_sums.ac_mwh IS 'AC energy above idle, in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.charging_sums.ac_matched_mwh IS
+'What of that flowed while the vehicle''s readings explain the time too, in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.charging_sums.dc_mwh IS 'DC energy of the linked vehicle, in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.charging_sums.dc_matched_mwh IS 'DC energy in the matched time, in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.charging_sums.ac_standing_mwh IS
+'Matched AC energy while the vehicle reported none, in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.charging_sums.dc_standing_mwh IS
+'DC energy while the meter reported idle AC, in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.charging_sums.standby_mwh IS 'AC energy of idle time, in milliwatt-hours.';
+COMMENT ON COLUMN telemetry.charging_sums.edge_mwh IS
+'Matched energy of steps at the edges of flow and of links, in milliwatt-hours: half of it is uncertain.';
+COMMENT ON COLUMN telemetry.charging_sums.standby_us IS 'How long AC was idle, in microseconds.';
+COMMENT ON COLUMN telemetry.charging_sums.active_us IS 'How long AC flowed above idle, in microseconds.';
+COMMENT ON COLUMN telemetry.charging_sums.matched_us IS 'How much of that time is matched, in microseconds.';
+COMMENT ON COLUMN telemetry.charging_sums.ac_resolution_mwh IS
+'The meter''s finest step, in milliwatt-hours; null where it never rose.';
+COMMENT ON COLUMN telemetry.charging_sums.dc_resolution_mwh IS
+'The vehicle''s finest step, in milliwatt-hours; null where it never rose.';
+COMMENT ON COLUMN telemetry.charging_sums.peak_w IS
+'The greatest mean power of a step of the meter, in watts; null where none flowed.';
+COMMENT ON COLUMN telemetry.charging_sums.battery_temp_mc IS
+'The battery''s lowest temperature, in thousandths of a degree Celsius; null if not reported.';
+COMMENT ON COLUMN telemetry.charging_sums.meter_samples IS 'How many readings of the meter there are.';
+COMMENT ON COLUMN telemetry.charging_sums.vehicle_samples IS 'How many readings of the linked vehicle there are.';
+
+CREATE TABLE telemetry.charging_part (
+    meter_id text COLLATE "C" NOT NULL,
+    hour timestamptz NOT NULL,
+    since timestamptz NOT NULL,
+    until timestamptz NOT NULL,
+    vehicle_id text COLLATE "C" NOT NULL,
+    link_since timestamptz,
+    transaction_no integer,
+    flow_since timestamptz,
+    flow_until timestamptz,
+    meter_step interval,
+    vehicle_step interval,
+    LIKE telemetry.charging_sums INCLUDING DEFAULTS INCLUDING COMMENTS,
     PRIMARY KEY (meter_id, hour, since)
 );
 
@@ -53,31 +84,6 @@ COMMENT ON COLUMN telemetry.charging_part.flow_until IS 'When it last flowed.';
 COMMENT ON COLUMN telemetry.charging_part.meter_step IS 'How often the meter reported that day while energy flowed; null: not at all.';
 COMMENT ON COLUMN telemetry.charging_part.vehicle_step IS
 'How often the linked vehicle reported that day while energy flowed; null: not at all.';
-COMMENT ON COLUMN telemetry.charging_part.ac_mwh IS 'AC energy above idle, in milliwatt-hours.';
-COMMENT ON COLUMN telemetry.charging_part.ac_matched_mwh IS
-'What of that flowed while the vehicle''s readings explain the time too, in milliwatt-hours.';
-COMMENT ON COLUMN telemetry.charging_part.dc_mwh IS 'DC energy of the linked vehicle, in milliwatt-hours.';
-COMMENT ON COLUMN telemetry.charging_part.dc_matched_mwh IS 'DC energy in the matched time, in milliwatt-hours.';
-COMMENT ON COLUMN telemetry.charging_part.ac_standing_mwh IS
-'Matched AC energy while the vehicle reported none, in milliwatt-hours.';
-COMMENT ON COLUMN telemetry.charging_part.dc_standing_mwh IS
-'DC energy while the meter reported idle AC, in milliwatt-hours.';
-COMMENT ON COLUMN telemetry.charging_part.standby_mwh IS 'AC energy of idle time, in milliwatt-hours.';
-COMMENT ON COLUMN telemetry.charging_part.edge_mwh IS
-'Matched energy of steps at the edges of flow and of links, in milliwatt-hours: half of it is uncertain.';
-COMMENT ON COLUMN telemetry.charging_part.standby_us IS 'How long AC was idle, in microseconds.';
-COMMENT ON COLUMN telemetry.charging_part.active_us IS 'How long AC flowed above idle, in microseconds.';
-COMMENT ON COLUMN telemetry.charging_part.matched_us IS 'How much of that time is matched, in microseconds.';
-COMMENT ON COLUMN telemetry.charging_part.ac_resolution_mwh IS
-'The meter''s finest step, in milliwatt-hours; null where it never rose.';
-COMMENT ON COLUMN telemetry.charging_part.dc_resolution_mwh IS
-'The vehicle''s finest step, in milliwatt-hours; null where it never rose.';
-COMMENT ON COLUMN telemetry.charging_part.peak_w IS
-'The greatest mean power of a step of the meter, in watts; null where none flowed.';
-COMMENT ON COLUMN telemetry.charging_part.battery_temp_mc IS
-'The battery''s lowest temperature, in thousandths of a degree Celsius; null if not reported.';
-COMMENT ON COLUMN telemetry.charging_part.meter_samples IS 'How many readings of the meter there are.';
-COMMENT ON COLUMN telemetry.charging_part.vehicle_samples IS 'How many readings of the linked vehicle there are.';
 
 CREATE TABLE telemetry.charging_session (
     meter_id text COLLATE "C" NOT NULL,
@@ -96,23 +102,7 @@ CREATE TABLE telemetry.charging_session (
     dc_register_end_mwh bigint,
     usual_efficiency double precision,
     below_usual integer NOT NULL DEFAULT 0,
-    ac_mwh bigint NOT NULL DEFAULT 0,
-    ac_matched_mwh bigint NOT NULL DEFAULT 0,
-    dc_mwh bigint NOT NULL DEFAULT 0,
-    dc_matched_mwh bigint NOT NULL DEFAULT 0,
-    ac_standing_mwh bigint NOT NULL DEFAULT 0,
-    dc_standing_mwh bigint NOT NULL DEFAULT 0,
-    standby_mwh bigint NOT NULL DEFAULT 0,
-    edge_mwh bigint NOT NULL DEFAULT 0,
-    standby_us bigint NOT NULL DEFAULT 0,
-    active_us bigint NOT NULL DEFAULT 0,
-    matched_us bigint NOT NULL DEFAULT 0,
-    ac_resolution_mwh bigint,
-    dc_resolution_mwh bigint,
-    peak_w bigint,
-    battery_temp_mc integer,
-    meter_samples bigint NOT NULL DEFAULT 0,
-    vehicle_samples bigint NOT NULL DEFAULT 0,
+    LIKE telemetry.charging_sums INCLUDING DEFAULTS INCLUDING COMMENTS,
     PRIMARY KEY (meter_id, started_at)
 );
 
@@ -152,55 +142,13 @@ COMMENT ON COLUMN telemetry.charging_session.usual_efficiency IS
 'Median of the pair''s comparable sessions before; null: too few, or not judged.';
 COMMENT ON COLUMN telemetry.charging_session.below_usual IS
 'How many judged sessions of the pair in a row, up to this one, were below the usual by more than the rule allows.';
-COMMENT ON COLUMN telemetry.charging_session.ac_mwh IS 'AC energy above idle, in milliwatt-hours.';
-COMMENT ON COLUMN telemetry.charging_session.ac_matched_mwh IS
-'What of that flowed while the vehicle''s readings explain the time too, in milliwatt-hours.';
-COMMENT ON COLUMN telemetry.charging_session.dc_mwh IS 'DC energy of the linked vehicle, in milliwatt-hours.';
-COMMENT ON COLUMN telemetry.charging_session.dc_matched_mwh IS 'DC energy in the matched time, in milliwatt-hours.';
-COMMENT ON COLUMN telemetry.charging_session.ac_standing_mwh IS
-'Matched AC energy while the vehicle reported none, in milliwatt-hours.';
-COMMENT ON COLUMN telemetry.charging_session.dc_standing_mwh IS
-'DC energy while the meter reported idle AC, in milliwatt-hours.';
-COMMENT ON COLUMN telemetry.charging_session.standby_mwh IS 'AC energy of idle time, in milliwatt-hours.';
-COMMENT ON COLUMN telemetry.charging_session.edge_mwh IS
-'Matched energy of steps at the edges of flow and of links, in milliwatt-hours: half of it is uncertain.';
-COMMENT ON COLUMN telemetry.charging_session.standby_us IS 'How long AC was idle, in microseconds.';
-COMMENT ON COLUMN telemetry.charging_session.active_us IS 'How long AC flowed above idle, in microseconds.';
-COMMENT ON COLUMN telemetry.charging_session.matched_us IS 'How much of that time is matched, in microseconds.';
-COMMENT ON COLUMN telemetry.charging_session.ac_resolution_mwh IS
-'The meter''s finest step, in milliwatt-hours; null where it never rose.';
-COMMENT ON COLUMN telemetry.charging_session.dc_resolution_mwh IS
-'The vehicle''s finest step, in milliwatt-hours; null where it never rose.';
-COMMENT ON COLUMN telemetry.charging_session.peak_w IS
-'The greatest mean power of a step of the meter, in watts; null where none flowed.';
-COMMENT ON COLUMN telemetry.charging_session.battery_temp_mc IS
-'The battery''s lowest temperature, in thousandths of a degree Celsius; null if not reported.';
-COMMENT ON COLUMN telemetry.charging_session.meter_samples IS 'How many readings of the meter there are.';
-COMMENT ON COLUMN telemetry.charging_session.vehicle_samples IS
-'How many readings of the linked vehicle there are.';
 
 CREATE TABLE telemetry.charging_day (
     day date NOT NULL,
     vehicle_id text COLLATE "C" NOT NULL,
     meter_id text COLLATE "C" NOT NULL,
     is_drifting boolean NOT NULL DEFAULT FALSE,
-    ac_mwh bigint NOT NULL DEFAULT 0,
-    ac_matched_mwh bigint NOT NULL DEFAULT 0,
-    dc_mwh bigint NOT NULL DEFAULT 0,
-    dc_matched_mwh bigint NOT NULL DEFAULT 0,
-    ac_standing_mwh bigint NOT NULL DEFAULT 0,
-    dc_standing_mwh bigint NOT NULL DEFAULT 0,
-    standby_mwh bigint NOT NULL DEFAULT 0,
-    edge_mwh bigint NOT NULL DEFAULT 0,
-    standby_us bigint NOT NULL DEFAULT 0,
-    active_us bigint NOT NULL DEFAULT 0,
-    matched_us bigint NOT NULL DEFAULT 0,
-    ac_resolution_mwh bigint,
-    dc_resolution_mwh bigint,
-    peak_w bigint,
-    battery_temp_mc integer,
-    meter_samples bigint NOT NULL DEFAULT 0,
-    vehicle_samples bigint NOT NULL DEFAULT 0,
+    LIKE telemetry.charging_sums INCLUDING DEFAULTS INCLUDING COMMENTS,
     PRIMARY KEY (day, vehicle_id, meter_id)
 );
 
@@ -215,31 +163,8 @@ COMMENT ON COLUMN telemetry.charging_day.vehicle_id IS 'The vehicle that was lin
 COMMENT ON COLUMN telemetry.charging_day.meter_id IS 'The meter.';
 COMMENT ON COLUMN telemetry.charging_day.is_drifting IS
 'Whether the last judged session that started in the day is one of a drift.';
-COMMENT ON COLUMN telemetry.charging_day.ac_mwh IS 'AC energy above idle, in milliwatt-hours.';
-COMMENT ON COLUMN telemetry.charging_day.ac_matched_mwh IS
-'What of that flowed while the vehicle''s readings explain the time too, in milliwatt-hours.';
-COMMENT ON COLUMN telemetry.charging_day.dc_mwh IS 'DC energy of the linked vehicle, in milliwatt-hours.';
-COMMENT ON COLUMN telemetry.charging_day.dc_matched_mwh IS 'DC energy in the matched time, in milliwatt-hours.';
-COMMENT ON COLUMN telemetry.charging_day.ac_standing_mwh IS
-'Matched AC energy while the vehicle reported none, in milliwatt-hours.';
-COMMENT ON COLUMN telemetry.charging_day.dc_standing_mwh IS
-'DC energy while the meter reported idle AC, in milliwatt-hours.';
-COMMENT ON COLUMN telemetry.charging_day.standby_mwh IS 'AC energy of idle time, in milliwatt-hours.';
-COMMENT ON COLUMN telemetry.charging_day.edge_mwh IS
-'Matched energy of steps at the edges of flow and of links, in milliwatt-hours: half of it is uncertain.';
-COMMENT ON COLUMN telemetry.charging_day.standby_us IS 'How long AC was idle, in microseconds.';
-COMMENT ON COLUMN telemetry.charging_day.active_us IS 'How long AC flowed above idle, in microseconds.';
-COMMENT ON COLUMN telemetry.charging_day.matched_us IS 'How much of that time is matched, in microseconds.';
-COMMENT ON COLUMN telemetry.charging_day.ac_resolution_mwh IS
-'The meter''s finest step, in milliwatt-hours; null where it never rose.';
-COMMENT ON COLUMN telemetry.charging_day.dc_resolution_mwh IS
-'The vehicle''s finest step, in milliwatt-hours; null where it never rose.';
-COMMENT ON COLUMN telemetry.charging_day.peak_w IS
-'The greatest mean power of a step of the meter, in watts; null where none flowed.';
-COMMENT ON COLUMN telemetry.charging_day.battery_temp_mc IS
-'The battery''s lowest temperature, in thousandths of a degree Celsius; null if not reported.';
-COMMENT ON COLUMN telemetry.charging_day.meter_samples IS 'How many readings of the meter there are.';
-COMMENT ON COLUMN telemetry.charging_day.vehicle_samples IS 'How many readings of the linked vehicle there are.';
+
+DROP TABLE telemetry.charging_sums;
 
 CREATE TABLE telemetry.charging_progress (
     dataset text COLLATE "C" NOT NULL CHECK (dataset IN ('meter_reading', 'vehicle_reading')),
