@@ -928,6 +928,10 @@ FUNCTION telemetry.efficiency(ac_mwh numeric, dc_mwh numeric)
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION telemetry.efficiency(numeric,numeric) TO wattledger_bi;
 
+FUNCTION telemetry.elapsed(since timestamptz, until timestamptz)
+    RETURNS interval
+    LANGUAGE sql STABLE PARALLEL SAFE;
+
 FUNCTION telemetry.end_link_change()
     RETURNS void
     LANGUAGE sql;
@@ -1058,9 +1062,9 @@ FUNCTION telemetry.is_decided(run telemetry.fold_item[], rules telemetry.registe
     RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
-FUNCTION telemetry.is_drifting(vehicle_id text, since timestamptz, until timestamptz)
+FUNCTION telemetry.is_drifting(vehicle_id text, meter_id text, since timestamptz, until timestamptz)
     RETURNS boolean
-    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
 FUNCTION telemetry.is_glitch_over(run telemetry.fold_item[], rules telemetry.register_rules)
     RETURNS boolean
@@ -1077,6 +1081,13 @@ FUNCTION telemetry.is_in_range(value double precision, bounds telemetry.limits)
 FUNCTION telemetry.is_jitter(step_mwh bigint, rules telemetry.register_rules)
     RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+FUNCTION telemetry.is_judged(verdict text)
+    RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (verdict = ANY (ARRAY['healthy'::text, 'drifting'::text, 'degraded'::text]))
+;
+GRANT EXECUTE ON FUNCTION telemetry.is_judged(text) TO wattledger_bi;
 
 FUNCTION telemetry.is_materialized(dataset text, since timestamptz, until timestamptz)
     RETURNS boolean

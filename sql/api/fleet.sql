@@ -84,13 +84,13 @@ BEGIN
             c.ac_mwh, c.ac_matched_mwh, c.dc_mwh, c.dc_matched_mwh, c.ac_standing_mwh, c.dc_standing_mwh,
             c.standby_mwh, c.edge_mwh, c.ac_resolution_mwh, c.dc_resolution_mwh, c.matched_us, c.battery_temp_mc,
             -- few may, so that the others need not be looked at
-            c.may_drift AND telemetry.is_drifting(c.vehicle_id, v_since, v_until), v_rules
+            c.may_drift AND telemetry.is_drifting(c.vehicle_id, NULL, v_since, v_until), v_rules
         ) AS j
     ),
     by_verdict AS (
         SELECT
             j.verdict,
-            j.verdict IN ('healthy', 'drifting', 'degraded') AS is_judged,
+            telemetry.is_judged(j.verdict) AS is_judged,
             count(*) AS vehicles,
             sum(j.ac_mwh::bigint) AS ac_mwh,
             sum(j.ac_matched_mwh::bigint) AS ac_matched_mwh,
@@ -138,7 +138,7 @@ BEGIN
                     WHEN 'vehicle_id' THEN 0
                     -- what cannot be judged comes last, whatever its ratio; of that, what has none
                     ELSE CASE
-                        WHEN j.verdict IN ('healthy', 'drifting', 'degraded') THEN 0
+                        WHEN telemetry.is_judged(j.verdict) THEN 0
                         WHEN j.ac_matched_mwh > 0 THEN 1
                         ELSE 2
                     END

@@ -131,17 +131,7 @@ BEGIN
     CROSS JOIN LATERAL telemetry.judged(
         s.ac_mwh, s.ac_matched_mwh, s.dc_mwh, s.dc_matched_mwh, s.ac_standing_mwh, s.dc_standing_mwh,
         s.standby_mwh, s.edge_mwh, s.ac_resolution_mwh, s.dc_resolution_mwh, s.matched_us, s.battery_temp_mc,
-        (
-            SELECT d.below_usual >= r.drifting_after
-            FROM telemetry.judged_session AS d
-            WHERE d.meter_id = meter_performance.meter_id
-                AND (d.vehicle_id = s.vehicle_id OR s.vehicle_id IS NULL)
-                AND d.started_at >= v_first AND d.started_at < v_end
-                AND d.is_judged
-            ORDER BY d.started_at DESC
-            LIMIT 1
-        ),
-        r
+        telemetry.is_drifting(s.vehicle_id, meter_performance.meter_id, v_first, v_end), r
     ) AS j
     WHERE s.vehicle_id IS NULL
         OR meter_performance.acting_key IS NULL

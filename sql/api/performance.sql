@@ -88,8 +88,7 @@ BEGIN
             coalesce(sum(d.samples), 0)::bigint AS vehicle_samples,
             coalesce(sum(a.provisional_mwh), 0) AS provisional_ac_mwh,
             min(a.settled_until) AS settled_until,
-            -- no reading can be expected of the time to come
-            coalesce(sum(greatest(least(l.until, now()) - l.since, INTERVAL '0')), INTERVAL '0') AS duration
+            coalesce(sum(telemetry.elapsed(l.since, l.until)), INTERVAL '0') AS duration
         FROM link AS l
         CROSS JOIN LATERAL telemetry.meter_energy(l.meter_id, l.since, l.until, v_hourly_since) AS a
         CROSS JOIN LATERAL (
@@ -168,7 +167,7 @@ BEGIN
         p.ac_mwh, p.ac_matched_mwh, p.dc_mwh, p.dc_matched_mwh, p.ac_standing_mwh, p.dc_standing_mwh,
         p.standby_mwh, p.edge_mwh,
         p.ac_resolution_mwh, p.dc_resolution_mwh, p.matched_us, p.battery_temp_mc,
-        telemetry.is_drifting(performance.vehicle_id, v_first, v_end), r
+        telemetry.is_drifting(performance.vehicle_id, NULL, v_first, v_end), r
     ) AS j;
 END;
 $$;

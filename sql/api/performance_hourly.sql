@@ -88,8 +88,8 @@ BEGIN
     edge AS (
         SELECT
             e.bucket,
-            sum(greatest(
-                least(l.until, e.bucket + INTERVAL '1 hour', now()) - greatest(l.since, e.bucket), INTERVAL '0'
+            sum(telemetry.elapsed(
+                greatest(l.since, e.bucket), least(l.until, e.bucket + INTERVAL '1 hour')
             )) AS linked
         FROM link AS l
         CROSS JOIN LATERAL (
@@ -106,10 +106,7 @@ BEGIN
             sum(r.dc_mwh) AS dc_mwh,
             sum(r.meter_samples)::bigint AS meter_samples,
             sum(r.vehicle_samples)::bigint AS vehicle_samples,
-            coalesce(
-                min(e.linked),
-                greatest(least(r.bucket + INTERVAL '1 hour', now()) - r.bucket, INTERVAL '0')
-            ) AS linked
+            coalesce(min(e.linked), telemetry.elapsed(r.bucket, r.bucket + INTERVAL '1 hour')) AS linked
         FROM read AS r
         LEFT JOIN edge AS e ON e.bucket = r.bucket
         GROUP BY r.bucket

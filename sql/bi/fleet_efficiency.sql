@@ -63,7 +63,7 @@ FROM (
         SELECT
             u.day,
             u.verdict,
-            u.verdict IN ('healthy', 'degraded', 'drifting') AS is_judged,
+            telemetry.is_judged(u.verdict) AS is_judged,
             count(*) AS vehicles,
             sum(u.ac_mwh::bigint) AS ac_mwh,
             sum(u.ac_matched_mwh::bigint) AS ac_matched_mwh,

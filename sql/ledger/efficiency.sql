@@ -167,6 +167,15 @@ COMMENT ON FUNCTION telemetry.judged(
 ) IS
 'Takes sums as telemetry.charging_part has them (energies in milliwatt-hours, matched time in microseconds, battery temperature in thousandths of a degree Celsius), whether the pair drifts, and the row of telemetry.rules. Returns one row: efficiency (matched DC / matched AC; NULL without AC), coverage (matched AC / AC above idle), the uncertainty of the efficiency, the least efficiency that is expected, the verdict: frozen (one side flows and the other''s value stands), idle (nothing above idle), insufficient (too little energy, coverage or certainty to say), impossible (more DC than AC, or DC while the meter reports none: a metering fault, or a wrong link), degraded, drifting or healthy; and the side that is frozen.';
 
+-- its body is read now too
+CREATE OR REPLACE FUNCTION telemetry.is_judged(verdict text)
+RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN verdict IN ('healthy', 'drifting', 'degraded');
+
+COMMENT ON FUNCTION telemetry.is_judged(text) IS
+'Takes what telemetry.judged says. Returns whether that is about efficiency: healthy, drifting or degraded; NULL for NULL.';
+
 -- as the table has it, so that nothing is said twice. Views of bi call it for roles that cannot look into this schema
 CREATE OR REPLACE FUNCTION telemetry.meaning_of_rule(rule_name text)
 RETURNS text
@@ -185,6 +194,7 @@ COMMENT ON FUNCTION telemetry.meaning_of_rule(text) IS
 REVOKE ALL ON FUNCTION
     telemetry.coverage(bigint, interval, interval),
     telemetry.efficiency(numeric, numeric),
+    telemetry.is_judged(text),
     telemetry.meaning_of_rule(text),
     telemetry.expected_efficiency(double precision, double precision, double precision, telemetry.rules),
     telemetry.judged(
@@ -197,6 +207,7 @@ FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
     telemetry.coverage(bigint, interval, interval),
     telemetry.efficiency(numeric, numeric),
+    telemetry.is_judged(text),
     telemetry.meaning_of_rule(text),
     telemetry.expected_efficiency(double precision, double precision, double precision, telemetry.rules),
     telemetry.judged(

@@ -99,8 +99,7 @@ CREATE OR REPLACE FUNCTION telemetry.linked_time(during tstzrange, since timesta
 RETURNS interval
 LANGUAGE sql STABLE PARALLEL SAFE
 AS $$
-    -- no reading can be expected of the time to come
-    SELECT greatest(least(upper(during), until, now()) - greatest(lower(during), since), INTERVAL '0')
+    SELECT telemetry.elapsed(greatest(lower(during), since), least(upper(during), until))
 $$;
 
 COMMENT ON FUNCTION telemetry.linked_time(tstzrange, timestamptz, timestamptz) IS

@@ -41,7 +41,7 @@ SELECT
     j.expected_efficiency,
     j.verdict,
     j.frozen_side,
-    j.verdict IN ('healthy', 'drifting', 'degraded') AS is_judged,
+    telemetry.is_judged(j.verdict) AS is_judged,
     width_bucket(
         telemetry.mean_kw(s.ac_matched_mwh, telemetry.span(s.matched_us)),
         ARRAY[3.6, 7.5, 15, 50]::double precision[]

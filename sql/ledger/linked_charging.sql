@@ -39,10 +39,16 @@ $$;
 COMMENT ON FUNCTION telemetry.vehicle_charging(text, timestamptz, timestamptz) IS
 'Takes a vehicle and a window (since included, until not). Returns what flowed in it at the meters to which the vehicle was linked, while it was, as telemetry.charging_now has it.';
 
-CREATE OR REPLACE FUNCTION telemetry.is_drifting(vehicle_id text, since timestamptz, until timestamptz)
+CREATE OR REPLACE FUNCTION telemetry.is_drifting(
+    vehicle_id text,
+    meter_id text,
+    since timestamptz,
+    until timestamptz
+)
 RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan  -- each of the questions that this is has an index of its own
 AS $$
 BEGIN
     RETURN coalesce(
@@ -50,7 +56,8 @@ BEGIN
             SELECT s.below_usual >= r.drifting_after
             FROM telemetry.judged_session AS s
             CROSS JOIN telemetry.rules AS r
-            WHERE s.vehicle_id = is_drifting.vehicle_id
+            WHERE (is_drifting.vehicle_id IS NULL OR s.vehicle_id = is_drifting.vehicle_id)
+                AND (is_drifting.meter_id IS NULL OR s.meter_id = is_drifting.meter_id)
                 AND s.started_at >= is_drifting.since AND s.started_at < is_drifting.until
                 AND s.is_judged
             ORDER BY s.started_at DESC
@@ -61,10 +68,10 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION telemetry.is_drifting(text, timestamptz, timestamptz) IS
-'Takes a vehicle and a window (since included, until not). Returns whether the last judged session that started in it was one of so many in a row below the usual that it is a drift.';
+COMMENT ON FUNCTION telemetry.is_drifting(text, text, timestamptz, timestamptz) IS
+'Takes a vehicle and a meter (of either NULL: any) and a window (since included, until not). Returns whether the last judged session that started in it was one of so many in a row below the usual that it is a drift.';
 
 REVOKE ALL ON FUNCTION
     telemetry.vehicle_charging(text, timestamptz, timestamptz),
-    telemetry.is_drifting(text, timestamptz, timestamptz)
+    telemetry.is_drifting(text, text, timestamptz, timestamptz)
 FROM PUBLIC;

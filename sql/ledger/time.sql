@@ -112,6 +112,17 @@ $$;
 COMMENT ON FUNCTION telemetry.asked_window(timestamptz, timestamptz) IS
 'Takes start and end of a window as they were asked for, NULL where they were not said. Returns both: the end is now, the start 24 hours before the end, unless said. Raises WL002 where the window is empty.';
 
+CREATE OR REPLACE FUNCTION telemetry.elapsed(since timestamptz, until timestamptz)
+RETURNS interval
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$
+    -- no reading can be expected of the time to come
+    SELECT greatest(least(until, now()) - since, INTERVAL '0')
+$$;
+
+COMMENT ON FUNCTION telemetry.elapsed(timestamptz, timestamptz) IS
+'Takes start and end of a span of time. Returns how much of it is over: none where it ends before it starts.';
+
 CREATE OR REPLACE VIEW telemetry.horizon AS
 SELECT
     telemetry.ceiling_hour(
@@ -140,7 +151,8 @@ REVOKE ALL ON FUNCTION
     telemetry.utc_day(timestamptz),
     telemetry.day_start(date),
     telemetry.answerable(timestamptz, timestamptz, timestamptz),
-    telemetry.asked_window(timestamptz, timestamptz)
+    telemetry.asked_window(timestamptz, timestamptz),
+    telemetry.elapsed(timestamptz, timestamptz)
 FROM PUBLIC;
 -- views of bi call them with the rights of whoever asks
 GRANT EXECUTE ON FUNCTION
