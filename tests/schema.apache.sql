@@ -1360,10 +1360,6 @@ FUNCTION telemetry.newest_reading(dataset text, device_id text)
     RETURNS timestamptz
     LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
-FUNCTION telemetry.newest_reading_before(dataset text, device_id text, moment timestamptz)
-    RETURNS timestamptz
-    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
-
 FUNCTION telemetry.next_due(only_dataset text, before timestamptz, queued_for interval)
     RETURNS telemetry.settle_queue
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';

@@ -96,37 +96,7 @@ $$;
 COMMENT ON FUNCTION telemetry.oldest_item(text, text, timestamptz) IS
 'Takes meter_reading or vehicle_reading, a device and a moment. Returns the time of its oldest reading, exchange or correction since then; NULL where there is none.';
 
-CREATE OR REPLACE FUNCTION telemetry.newest_reading_before(dataset text, device_id text, moment timestamptz)
-RETURNS timestamptz
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_custom_plan
-AS $$
-BEGIN
-    IF newest_reading_before.dataset = 'meter_reading' THEN
-        RETURN (
-            SELECT r.ts
-            FROM telemetry.meter_reading AS r
-            WHERE r.meter_id = newest_reading_before.device_id AND r.entry = 0 AND r.ts < newest_reading_before.moment
-            ORDER BY r.ts DESC
-            LIMIT 1
-        );
-    END IF;
-    RETURN (
-        SELECT r.ts
-        FROM telemetry.vehicle_reading AS r
-        WHERE r.vehicle_id = newest_reading_before.device_id AND r.entry = 0 AND r.ts < newest_reading_before.moment
-        ORDER BY r.ts DESC
-        LIMIT 1
-    );
-END;
-$$;
-
-COMMENT ON FUNCTION telemetry.newest_reading_before(text, text, timestamptz) IS
-'Takes meter_reading or vehicle_reading, a device and a moment. Returns the time of its newest reading before that; NULL where there is none.';
-
 REVOKE ALL ON FUNCTION
-    telemetry.newest_reading_before(text, text, timestamptz),
     telemetry.newest_item(text, text),
     telemetry.oldest_item(text, text, timestamptz)
 FROM PUBLIC;

@@ -114,7 +114,7 @@ BEGIN
     ) THEN
         -- all its history would be folded each time: what came last before the window is what that counts from
         v_from := coalesce(
-            telemetry.floor_day(telemetry.newest_reading_before(
+            telemetry.floor_day(telemetry.reading_before(
                 dataset, device_id, telemetry.floor_day(provisional_entries.since)
             )),
             v_from
