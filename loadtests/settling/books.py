@@ -11,8 +11,7 @@ import psycopg
 
 # a share of the fleet is due later, for its anchors alone
 _DUE = (
-    "SELECT count(*) FROM telemetry.settle_queue AS q"
-    " WHERE q.device_id LIKE %s AND q.due_at <= now()"
+    "SELECT count(*) FROM telemetry.settle_queue AS q WHERE q.device_id LIKE %s AND q.due_at <= %s"
 )
 _COUNTS = (
     "SELECT count(*) FILTER (WHERE m.entry = 0), count(*) FILTER (WHERE m.entry > 0)"
@@ -67,13 +66,17 @@ class Books:
         return readings, entries
 
     async def settled(self, devices: str) -> float:
-        """Wait until nothing of these devices is due any more; return how many seconds it took."""
+        """Wait until what is due of these devices now is settled; return how many seconds it took.
+
+        Not for what comes due meanwhile: of many devices the end of some day always does.
+        """
         began = time.monotonic()
         await asyncio.to_thread(self._wait_until_settled, devices)
         return time.monotonic() - began
 
     def _wait_until_settled(self, devices: str) -> None:
-        while self._one(_DUE, [devices])[0]:
+        (until,) = self._one("SELECT now()")
+        while self._one(_DUE, [devices, until])[0]:
             time.sleep(_LOOK_SECONDS)
 
     def _one(self, query: LiteralString, parameters: list[Any] | None = None) -> tuple[Any, ...]:
