@@ -13,7 +13,8 @@ from packaging.utils import canonicalize_name
 from tests.packaging.places import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-RUNTIME = PROJECT["project"]["dependencies"]
+TRACES = PROJECT["project"]["optional-dependencies"]["traces"]
+RUNTIME = [*PROJECT["project"]["dependencies"], *TRACES]
 DEVELOPMENT = PROJECT["dependency-groups"]["dev"]
 JUST = ROOT / ".venv/bin/just"
 
