@@ -12,20 +12,23 @@ from typing import IO
 
 import msgspec
 
+from service.traces.traceparent import Traceparent
+
 _FLUSH_SECONDS = 0.2
 _MOST_WAITING = 200_000
 _encode = msgspec.json.Encoder().encode
 
-Line = tuple[float, str, str, int, float, bytes, dict[str, int | str]]
+Line = tuple[float, str, str, int, float, bytes, Traceparent | None, dict[str, int | str]]
 
 
 class Note:
     """What a request's line will tell; a handler may add to `facts`, such as `accepted`."""
 
-    __slots__ = ("facts", "path", "request_id", "status")
+    __slots__ = ("facts", "path", "request_id", "status", "trace")
 
-    def __init__(self, request_id: bytes = b"") -> None:
+    def __init__(self, request_id: bytes = b"", trace: Traceparent | None = None) -> None:
         self.request_id = request_id
+        self.trace = trace
         # below the prefix, as it came: the framework changes the scope's own
         self.path = ""
         self.status = 500
@@ -68,8 +71,9 @@ class AccessLog:
         if not self._write:
             return
         if len(self._waiting) < _MOST_WAITING:
+            id_, trace = note.request_id, note.trace
             self._waiting.append(
-                (time(), method, path, note.status, seconds, note.request_id, note.facts)
+                (time(), method, path, note.status, seconds, id_, trace, note.facts)
             )
         else:
             self._left_out += 1
@@ -93,18 +97,19 @@ class AccessLog:
             return
 
     def _text(self, line: Line) -> str:
-        at, method, path, status, seconds, request_id, facts = line
+        at, method, path, status, seconds, request_id, trace, facts = line
         # what a client chose may hold line breaks and colours
         safe = path if path.isprintable() and path.isascii() else ascii(path)[1:-1]
         told = "".join([f" {name}={value}" for name, value in facts.items()])
+        of_trace = "" if trace is None else f" trace={trace.trace_id}"
         slow = " slow" if seconds > self._slow_seconds else ""
         return (
             f"{_moment(at)} {method} {safe} {status} {seconds * 1000:.1f}ms{told}"
-            f" id={request_id.decode()}{slow}\n"
+            f"{of_trace} id={request_id.decode()}{slow}\n"
         )
 
     def _json(self, line: Line) -> str:
-        at, method, path, status, seconds, request_id, facts = line
+        at, method, path, status, seconds, request_id, trace, facts = line
         document = {
             "time": _moment(at),
             "method": method,
@@ -112,6 +117,7 @@ class AccessLog:
             "status": status,
             "ms": round(seconds * 1000, 1),
             **facts,
+            **({} if trace is None else {"trace": trace.trace_id}),
             "id": request_id.decode(),
             "slow": seconds > self._slow_seconds,
         }

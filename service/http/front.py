@@ -15,6 +15,7 @@ from service.http.head_method import WithHead
 from service.http.problem import Fault, answer_to
 from service.http.proxy import Proxies
 from service.http.request_target import check_target
+from service.traces import traceparent
 
 # where in the scope a request's note is
 _NOTE = "wattledger.note"
@@ -98,7 +99,7 @@ class _Logged:
 
 
 class _Identified:
-    """Gives a request its id."""
+    """Gives a request its id, and notes the trace that it belongs to."""
 
     def __init__(self, app: Any, ids: RequestIds) -> None:
         self._app = app
@@ -106,7 +107,9 @@ class _Identified:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         given = (value for name, value in scope["headers"] if name == b"x-request-id")
-        scope[_NOTE].request_id = self._ids.chosen(next(given, None))
+        note = note_of(scope)
+        note.request_id = self._ids.chosen(next(given, None))
+        note.trace = traceparent.sent(scope["headers"])
         await self._app(scope, receive, send)
 
 

@@ -11,6 +11,8 @@ from service.http.body import BodyRules, announced
 from service.http.problem import Fault
 from service.keys.credential import Credential, credential
 from service.recent import Recent
+from service.traces import traceparent
+from service.traces.traceparent import Traceparent
 
 # headers that ask for what the lane does not do
 _UNUSUAL = frozenset({b"content-encoding", b"transfer-encoding", b"expect", b"upgrade"})
@@ -26,6 +28,7 @@ class Head(msgspec.Struct, frozen=True, gc=False):
     length: int
     given_id: bytes | None
     credential: Credential | None
+    trace: Traceparent | None
 
 
 class _Headers:
@@ -70,7 +73,7 @@ def _parsed(head: bytes, bodies: BodyRules) -> Head | None:
         return None
     if not body.length:
         return None
-    return Head(body.media_type, body.length, given_id, key)
+    return Head(body.media_type, body.length, given_id, key, traceparent.sent(headers.all))
 
 
 class Heads:
@@ -89,8 +92,13 @@ class Heads:
         if known is not None:
             return known
         found = _parsed(head, self._bodies)
-        # one with an id of its own does not come again
-        if found is not None and found.given_id is None and len(head) <= _LONGEST_KNOWN:
+        # one with an id or a span of its own does not come again
+        if (
+            found is not None
+            and found.given_id is None
+            and found.trace is None
+            and len(head) <= _LONGEST_KNOWN
+        ):
             self._known.put(head, found)
         return found
 

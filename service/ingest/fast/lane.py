@@ -130,7 +130,7 @@ class Lane(Connection):
         except Exception as error:
             # not the error itself: this frame and its body would live on in its traceback
             answer = failure(error)
-        note = Note(self._front.request_ids.chosen(head.given_id))
+        note = Note(self._front.request_ids.chosen(head.given_id), head.trace)
         if delivery.key_id is not None:
             note.facts["key"] = delivery.key_id
         self._pending = _IsStored(delivery, note, began)
