@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import IO, Any
 
 from litestar import Litestar, Request
+from litestar.config.app import AppConfig
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.logging import LoggingConfig
@@ -28,6 +29,7 @@ from service.openapi import document, page
 from service.routes import analytics, chargers, devices, errors, fleet, health, links, sessions
 from service.routes.exact import ExactResponse
 from service.settings import Settings, SettingsError
+from service.traces.environment import tracing
 from service.upkeep import Upkeep
 
 _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -46,6 +48,14 @@ _LOGGING = LoggingConfig(
 )
 
 
+class _Framework(Litestar):
+    """Litestar without its own tracing, which it imports where it only can."""
+
+    @staticmethod
+    def _patch_opentelemetry_middleware(config: AppConfig) -> AppConfig:
+        return config
+
+
 def create_app(
     database_url: str | None = None,
     settings: Settings | None = None,
@@ -56,6 +66,7 @@ def create_app(
     Raises SettingsError where DATABASE_URL is missing or a setting cannot be used.
     """
     settings = settings or environment.load()
+    traces = tracing()
     write_url = database_url or environment.database_url()
     read_url = read_database_url or database_url or environment.read_database_url()
     if not write_url or not read_url:
@@ -67,7 +78,9 @@ def create_app(
         primary = Database(write_url, settings, connections=_PRIMARY_CONNECTIONS)
         # so that readiness never waits for changes that wait
         readiness = Database(write_url, settings, connections=1)
-        writer = Writer(write_url, settings)
+        writer = Writer(write_url, settings, traces)
+        if traces is not None:
+            traces.start()
         keyring = None
         if settings.keys == "required":
             # not by the replica for reads: a key that was revoked should not live on there
@@ -103,6 +116,8 @@ def create_app(
             await readiness.close()
             await primary.close()
             await reads.close()
+            if traces is not None:
+                await traces.stop()
 
     def provide_database(state: State, request: Request[Any, Any, Any]) -> Database:
         # by the method, so that no route can send a change to a replica
@@ -111,7 +126,7 @@ def create_app(
     def provide_readiness(state: State) -> Database:
         return state.readiness
 
-    return Litestar(
+    return _Framework(
         route_handlers=[
             endpoint.route,
             page.assets(),
@@ -134,7 +149,7 @@ def create_app(
         openapi_config=page.config(),
         plugins=[document.DecimalSchemaPlugin()],
         logging_config=_LOGGING,
-        state=State({"settings": settings}),
+        state=State({"settings": settings, "traces": traces}),
     )
 
 
@@ -153,6 +168,7 @@ def logged(app: Litestar, settings: Settings, stream: IO[str] | None = None) -> 
         slow_seconds=settings.slow_milliseconds / 1000,
         write=settings.access_log,
         stream=stream,
+        traces=app.state.traces,
     )
     proxies = Proxies(app, settings.root_path, settings.trusted_proxies)
     return Front(app, {answers.PATH: ingest}, log, proxies)

@@ -13,6 +13,7 @@ from service.http.proxy import check_proxies
 from service.http.server import check_address
 from service.http.server import serve as serve_http
 from service.ingest.fast.lane import Lane
+from service.traces.environment import check_traces
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ def apply_address(**given: object) -> settings.Settings:
         settings.check_keys(loaded)
         check_address(loaded)
         check_proxies(loaded)
+        check_traces()
     except settings.SettingsError as error:
         raise click.ClickException(str(error)) from error
     return loaded

@@ -7,12 +7,16 @@ import threading
 from collections import deque
 from datetime import UTC, datetime
 from functools import lru_cache
-from time import time
-from typing import IO
+from time import time, time_ns
+from typing import IO, TYPE_CHECKING
 
 import msgspec
 
+from service.traces.spans import RequestSpan
 from service.traces.traceparent import Traceparent
+
+if TYPE_CHECKING:
+    from service.traces.tracing import Tracing
 
 _FLUSH_SECONDS = 0.2
 _MOST_WAITING = 200_000
@@ -24,13 +28,15 @@ Line = tuple[float, str, str, int, float, bytes, Traceparent | None, dict[str, i
 class Note:
     """What a request's line will tell; a handler may add to `facts`, such as `accepted`."""
 
-    __slots__ = ("facts", "path", "request_id", "status", "trace")
+    __slots__ = ("facts", "path", "request_id", "route", "status", "trace")
 
     def __init__(self, request_id: bytes = b"", trace: Traceparent | None = None) -> None:
         self.request_id = request_id
         self.trace = trace
         # below the prefix, as it came: the framework changes the scope's own
         self.path = ""
+        # the path with names in place of ids, where it is known
+        self.route = ""
         self.status = 500
         self.facts: dict[str, int | str] = {}
 
@@ -49,8 +55,13 @@ class AccessLog:
         slow_seconds: float,
         write: bool = True,
         stream: IO[str] | None = None,
+        traces: Tracing | None = None,
     ) -> None:
-        """`write`: false writes nothing; `stream`: standard output unless given."""
+        """`write`: false writes nothing; `stream`: standard output unless given.
+
+        `traces` are told of slow requests.
+        """
+        self._traces = traces
         self._slow_seconds = slow_seconds
         self._write = write
         self._format = self._json if as_json else self._text
@@ -68,6 +79,13 @@ class AccessLog:
 
     def take(self, method: str, path: str, note: Note, seconds: float) -> None:
         """Note a request that is answered."""
+        if self._traces is not None and seconds > self._slow_seconds:
+            ended = time_ns()
+            began = ended - int(seconds * 1e9)
+            id_ = note.request_id.decode()
+            self._traces.take_request(
+                RequestSpan(method, note.route, note.status, id_, note.trace, began, ended)
+            )
         if not self._write:
             return
         if len(self._waiting) < _MOST_WAITING:

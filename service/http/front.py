@@ -37,7 +37,7 @@ class Front:
         self.app = app
         self.log = log
         self.request_ids = RequestIds()
-        layers = _Noted(WithHead(proxies))
+        layers = WithHead(_Noted(proxies))
         layers = _HotPaths(layers, hot)
         layers = _CheckedTarget(layers)
         layers = _Placed(layers, proxies)
@@ -148,12 +148,17 @@ class _HotPaths:
         self._hot = hot
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        app = self._hot.get(note_of(scope).path, self._app)
-        await app(scope, receive, send)
+        note = note_of(scope)
+        app = self._hot.get(note.path)
+        if app is None:
+            await self._app(scope, receive, send)
+        else:
+            note.route = note.path
+            await app(scope, receive, send)
 
 
 class _Noted:
-    """Notes the status of what the application sends, and adds the request's id."""
+    """Notes the status of what the application sends, and its route, and adds the request's id."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -168,4 +173,8 @@ class _Noted:
                 message = {**message, "headers": headers}
             await send(message)
 
-        await self._app(scope, receive, noting_send)
+        try:
+            await self._app(scope, receive, noting_send)
+        finally:
+            # the framework leaves it there
+            note.route = scope.get("path_template", "")

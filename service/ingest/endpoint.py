@@ -7,22 +7,25 @@ from typing import Any
 
 from litestar import asgi
 
+from service.http.access_log import Note
 from service.http.answer import Answer
 from service.http.body import ClientGone, Patience, announced
 from service.http.front import note_of, respond
 from service.http.problem import Fault
 from service.ingest.answers import PATH, failure
-from service.ingest.intake import Facts, Intake
+from service.ingest.intake import Intake
 from service.keys.guard import OPEN
 from service.wire import UndecodableBody
 
 
-async def _answer(scope: Any, receive: Any, facts: Facts) -> Answer:
+async def _answer(scope: Any, receive: Any, note: Note) -> Answer:
     """Read a request, and have its readings taken. Raises ClientGone, and what the intake does."""
     state = scope["litestar_app"].state
     intake: Intake = state.intake
     patience: Patience = state.patience
+    facts = note.facts
     delivery = await intake.delivery(scope["headers"], facts)
+    delivery.trace = note.trace
     if scope["method"] != "POST":
         raise Fault(
             HTTPStatus.METHOD_NOT_ALLOWED,
@@ -42,7 +45,7 @@ async def _answer(scope: Any, receive: Any, facts: Facts) -> Answer:
 async def ingest(scope: Any, receive: Any, send: Any) -> None:
     """Take readings and answer when they are committed, or say which were not and why."""
     try:
-        answer = await _answer(scope, receive, note_of(scope).facts)
+        answer = await _answer(scope, receive, note_of(scope))
     except ClientGone:
         return
     except Exception as error:

@@ -32,6 +32,7 @@ from service.ingest.writer import QueueFull, Writer
 from service.keys.grant import Grant
 from service.keys.keyring import Keyring
 from service.settings import Settings
+from service.traces.traceparent import Traceparent
 from service.wire import (
     MEDIA_TYPES,
     Batch,
@@ -53,7 +54,8 @@ class Unusual(Exception):
 class Delivery(msgspec.Struct, gc=False):
     """The readings of one request, on their way: who sends them, what came, what it was decoded to.
 
-    `grant` is None where the service does without keys; `charged` are the tokens taken so far.
+    `grant` is None where the service does without keys; `charged` are the tokens taken so far;
+    `trace` is the client's span.
     """
 
     grant: Grant | None
@@ -61,6 +63,7 @@ class Delivery(msgspec.Struct, gc=False):
     body: bytes = b""
     batch: Batch | None = None
     charged: int = 0
+    trace: Traceparent | None = None
 
     @property
     def key_id(self) -> str | None:
@@ -132,7 +135,7 @@ class Intake:
             tell(Outcome(0, batch.refused, {}))
             return
         try:
-            self._writer.queue(batch, len(delivery.body), tell)
+            self._writer.queue(batch, len(delivery.body), tell, delivery.trace)
         except (QueueFull, DatabaseUnavailable):
             delivery.charge(before)
             raise

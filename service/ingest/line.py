@@ -1,17 +1,24 @@
 """Line of batches that wait to be written, and the tasks that write it, a group at a time."""
 
+from __future__ import annotations
+
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
 
 from service.database.conninfo import reason
 from service.database.errors import DatabaseUnavailable
 from service.ingest.store import Outcome, Store, ingest_split
+from service.ingest.traced import alone, traced
+from service.traces.traceparent import Traceparent
 from service.wire import Batch
+
+if TYPE_CHECKING:
+    from service.traces.tracing import Tracing
 
 _log = logging.getLogger(__name__)
 _RECONNECT_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
@@ -28,6 +35,7 @@ class _Waiting(NamedTuple):
     batch: Batch
     bytes: int
     tell: Callable[[Told], None]
+    trace: Traceparent | None
 
 
 class Line:
@@ -38,8 +46,20 @@ class Line:
     only where it is large itself, or would have to wait for a large one.
     """
 
-    def __init__(self, stores: Sequence[Store], group_readings: int) -> None:
-        """`group_readings`: at most so many in a group, unless one batch has more."""
+    def __init__(
+        self,
+        stores: Sequence[Store],
+        group_readings: int,
+        *,
+        name: str = "live",
+        traces: Tracing | None = None,
+    ) -> None:
+        """`group_readings`: at most so many in a group, unless one batch has more.
+
+        `traces` are told of each group, and the line's name.
+        """
+        self._name = name
+        self._traces = traces
         self._stores = stores
         self._group_readings = group_readings
         self._queue: deque[_Waiting] = deque()
@@ -66,9 +86,15 @@ class Line:
         self._arrived.set()
         await asyncio.gather(*self._tasks)
 
-    def put(self, batch: Batch, size_bytes: int, tell: Callable[[Told], None]) -> None:
+    def put(
+        self,
+        batch: Batch,
+        size_bytes: int,
+        tell: Callable[[Told], None],
+        trace: Traceparent | None = None,
+    ) -> None:
         """Put a batch at the end; `tell` is called once, with its outcome or the error."""
-        self._queue.append(_Waiting(batch, size_bytes, tell))
+        self._queue.append(_Waiting(batch, size_bytes, tell, trace))
         self.readings += batch.size
         self.bytes += size_bytes
         if self._is_worth_a_group():
@@ -144,7 +170,7 @@ class Line:
     async def _write(self, store: Store, group: list[_Waiting]) -> None:
         """Write a group; where it fails, write its halves, until the one that fails is alone."""
         try:
-            outcomes = await store.ingest([waiting.batch for waiting in group])
+            outcomes = await self._traced(group, store.ingest([one.batch for one in group]))
         except DatabaseUnavailable as error:
             self.connected = any(other.connected for other in self._stores)
             _tell_all(group, error)
@@ -166,11 +192,21 @@ class Line:
 
     async def _write_apart(self, store: Store, waiting: _Waiting, error: psycopg.Error) -> None:
         try:
-            outcome = await ingest_split(store, waiting.batch, error)
+            [outcome] = await self._traced(
+                [waiting], alone(ingest_split(store, waiting.batch, error))
+            )
         except DatabaseUnavailable as away:
             waiting.tell(away)
         else:
             waiting.tell(outcome)
+
+    async def _traced(
+        self, group: Sequence[_Waiting], writing: Awaitable[list[Outcome]]
+    ) -> list[Outcome]:
+        """Wait for the writing of a group, and tell the traces of it, where there are some."""
+        if self._traces is None:
+            return await writing
+        return await traced(self._traces, self._name, group, writing)
 
     def _refuse_all_unless_connected(self, error: DatabaseUnavailable) -> None:
         self.connected = any(store.connected for store in self._stores)

@@ -1,9 +1,12 @@
 """Group commit: requests that arrive together are written by one call, and answered after it."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from service.concurrency import told
 from service.database.errors import DatabaseUnavailable
@@ -12,7 +15,11 @@ from service.ingest.line import Line, Told
 from service.ingest.quarantine import Quarantined
 from service.ingest.store import Outcome, Store
 from service.settings import Settings
+from service.traces.traceparent import Traceparent
 from service.wire import Batch
+
+if TYPE_CHECKING:
+    from service.traces.tracing import Tracing
 
 # Batches with an older reading wait in a line of their own. It is a hint for the transport, and
 # what is stored does not depend on it. Long enough for a gateway that collects for a quarter of an
@@ -46,13 +53,22 @@ class Writer:
     is the same in any.
     """
 
-    def __init__(self, conninfo: str, settings: Settings) -> None:
+    def __init__(self, conninfo: str, settings: Settings, traces: Tracing | None = None) -> None:
+        """`traces` are told of each group."""
         self._queue_readings = settings.queue_readings
         self._queue_bytes = settings.queue_bytes
         self._live = Line(
-            [Store(conninfo, settings) for _ in range(settings.writers)], settings.group_readings
+            [Store(conninfo, settings) for _ in range(settings.writers)],
+            settings.group_readings,
+            name="live",
+            traces=traces,
         )
-        self._late = Line([Store(conninfo, settings)], min(settings.group_readings, _LATE_GROUP))
+        self._late = Line(
+            [Store(conninfo, settings)],
+            min(settings.group_readings, _LATE_GROUP),
+            name="late",
+            traces=traces,
+        )
         self._kept = Store(conninfo, settings)
         self._keeping = asyncio.Lock()
 
@@ -77,14 +93,20 @@ class Writer:
         """
         return await told(lambda tell: self.queue(batch, size_bytes, tell))
 
-    def queue(self, batch: Batch, size_bytes: int, tell: Callable[[Told], None]) -> None:
+    def queue(
+        self,
+        batch: Batch,
+        size_bytes: int,
+        tell: Callable[[Told], None],
+        trace: Traceparent | None = None,
+    ) -> None:
         """Queue a batch; `tell` is called once, with its outcome or the error.
 
         Raises QueueFull and DatabaseUnavailable where the batch is not even queued.
         """
         self.admit(size_bytes, batch.size)
         if batch.oldest() >= datetime.now(UTC) - _LATE:
-            self._live.put(batch, size_bytes, tell)
+            self._live.put(batch, size_bytes, tell, trace)
             return
         late = self._late
         if late.readings and (
@@ -94,7 +116,7 @@ class Writer:
             raise QueueFull
         if not late.connected:
             raise DatabaseUnavailable("the database is away")
-        late.put(batch, size_bytes, tell)
+        late.put(batch, size_bytes, tell, trace)
 
     def admit(self, size_bytes: int, readings: int = 1) -> None:
         """Raise QueueFull or DatabaseUnavailable where so much could not be queued now.

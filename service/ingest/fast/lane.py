@@ -117,7 +117,9 @@ class Lane(Connection):
                 return may_ask and self._ask(head.credential, data)
             if grant.denial("ingest") is not None:
                 return False
-        return self._deliver(Delivery(grant, head.media_type, data[end:]), head, began)
+        return self._deliver(
+            Delivery(grant, head.media_type, data[end:], trace=head.trace), head, began
+        )
 
     def _deliver(self, delivery: Delivery, head: Head, began: float) -> bool:
         """Give the readings to the intake; false where it wants them by the other way."""
@@ -131,6 +133,7 @@ class Lane(Connection):
             # not the error itself: this frame and its body would live on in its traceback
             answer = failure(error)
         note = Note(self._front.request_ids.chosen(head.given_id), head.trace)
+        note.route = PATH
         if delivery.key_id is not None:
             note.facts["key"] = delivery.key_id
         self._pending = _IsStored(delivery, note, began)
