@@ -42,5 +42,6 @@ class Seldom(logging.Handler):
         left_out, self._left_out = self._left_out, 0
         before = f" (and {left_out} more since the last such line)" if left_out else ""
         # what a collector answers may hold line breaks and colours
-        text = ascii(_QUERY.sub("?...", record.getMessage())[:_MOST_CHARACTERS])[1:-1]
-        _log.warning("traces are not all exported: %s%s", text, before)
+        text = _QUERY.sub("?...", record.getMessage())[:_MOST_CHARACTERS]
+        safe = text if text.isprintable() and text.isascii() else ascii(text)[1:-1]
+        _log.warning("traces are not all exported: %s%s", safe, before)

@@ -19,6 +19,7 @@ BREACHES = {
     "no import runs upward": [
         ("service.http.body", "service.keys.grant"),
         ("service.http.proxy", "service.database.errors"),
+        ("service.traces.tracing", "service.http.front"),
         ("service.database.pool", "service.http.problem"),
         ("service.wire.batch", "service.settings"),
         ("service.routes.links", "service.ingest.answers"),
@@ -37,6 +38,11 @@ BREACHES = {
     ],
     "wire is of bytes and rows": [("service.wire.bodies", "psycopg")],
     "the intake does without the framework": [("service.ingest.intake", "litestar")],
+    "traces alone know of OpenTelemetry": [
+        ("service.ingest.line", "opentelemetry"),
+        ("service.http.access_log", "opentelemetry"),
+        ("service.traces.environment", "requests"),
+    ],
     "the fast lane can be taken out": [("service.ingest.endpoint", "service.ingest.fast.head")],
 }
 

@@ -46,15 +46,21 @@ class Service:
 
 
 @contextmanager
-def serving(database_url: str, *options: str, **environment: str) -> Iterator[Service]:
-    """Start a service on a database and wait until it is ready; stop it at the end."""
+def serving(
+    database_url: str, *options: str, output: Path | None = None, **environment: str
+) -> Iterator[Service]:
+    """Start a service on a database and wait until it is ready; stop it at the end.
+
+    `output`: the file for all that it says.
+    """
     port = free_port()
-    process = subprocess.Popen(
-        [COMMAND, "serve", "--port", str(port), *options],
-        env={**os.environ, "DATABASE_URL": database_url, **environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    with (output or Path(os.devnull)).open("wb") as file:
+        process = subprocess.Popen(
+            [COMMAND, "serve", "--port", str(port), *options],
+            env={**os.environ, "DATABASE_URL": database_url, **environment},
+            stdout=file,
+            stderr=file,
+        )
     service = Service(process, port)
     try:
         wait_until_ready(service.status, seconds=60)
