@@ -1,5 +1,6 @@
 -- Readings for wrk to post: no two alike in device and time, whatever the number of threads.
 -- WATTLEDGER_KEY is the API key; WATTLEDGER_KEYS_FILE has one per device instead, one per line
+-- with WATTLEDGER_TRACED each request is part of a span of its own
 -- arguments: shape (json, ndjson, msgpack, generic), readings per request, first time in epoch ms, devices, threads
 
 local ffi = require("ffi")
@@ -104,7 +105,17 @@ function init(arguments)
             device = device + 1
         end
     end
+    traced = os.getenv("WATTLEDGER_TRACED")
+    spans = 0
     failed = 0
+end
+
+local function traceparent()
+    if not traced then
+        return ""
+    end
+    spans = spans + 1
+    return string.format("traceparent: 00-%016x%08x%08x-%08x%08x-01\r\n", first, number, spans, number + 1, spans)
 end
 
 local function reading()
@@ -128,7 +139,7 @@ function request()
         end
         body = opening .. table.concat(readings, separator) .. closing
     end
-    return (heads and heads[turn] or head) .. #body .. "\r\n\r\n" .. body
+    return (heads and heads[turn] or head) .. #body .. "\r\n" .. traceparent() .. "\r\n" .. body
 end
 
 function response(status, _, body)

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import msgspec
 
 NAME = b"traceparent"
+# version, trace id, span id and flags, with what parts them
+LENGTH = 55
 
 _HEX = b"0123456789abcdef"
-# version, trace id, span id and flags, with what parts them
-_LENGTH = 55
 _SAMPLED = 0x01
 
 
@@ -40,11 +40,11 @@ def parsed(value: bytes) -> Traceparent | None:
 
     Of a version that is not known yet, what follows the flags is passed over.
     """
-    if len(value) < _LENGTH or (
-        len(value) > _LENGTH and (value[:2] == b"00" or value[_LENGTH : _LENGTH + 1] != b"-")
+    if len(value) < LENGTH or (
+        len(value) > LENGTH and (value[:2] == b"00" or value[LENGTH : LENGTH + 1] != b"-")
     ):
         return None
-    parts = value[:_LENGTH].split(b"-")
+    parts = value[:LENGTH].split(b"-")
     if [len(part) for part in parts] != [2, 32, 16, 2] or b"".join(parts).translate(None, _HEX):
         return None
     version, trace_id, span_id, flags = parts

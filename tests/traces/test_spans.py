@@ -150,10 +150,10 @@ def test_a_group_of_many_requests_is_one_span_with_bounded_links(
     ]
     write(service_url, [batch_of(now(f"M-{n}")) for n in range(120)], sent)
     [span] = collector.spans
-    assert of_group(span) == counts("live", 120, 120) | {"links_left_out": 60 - 48}
+    assert of_group(span) == counts("live", 120, 120) | {"links_left_out": 60 - 32}
     assert [int(link.span_id.hex(), 16) for link in span.links] == [
         n + 1 for n in range(120) if n % 4 < 2
-    ][:48]
+    ][:32]
 
 
 def test_a_group_that_the_database_refuses_is_a_failed_span_and_its_parts_are_others(

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import httptools
 import msgspec
+from msgspec import structs
 
 from service.http.body import BodyRules, announced
 from service.http.problem import Fault
@@ -19,6 +20,7 @@ _UNUSUAL = frozenset({b"content-encoding", b"transfer-encoding", b"expect", b"up
 # a device with a key of its own has a head of its own
 _MOST_KNOWN = 10_000
 _LONGEST_KNOWN = 2_000
+_TRACEPARENT = b"\r\n%s: " % traceparent.NAME
 
 
 class Head(msgspec.Struct, frozen=True, gc=False):
@@ -76,6 +78,22 @@ def _parsed(head: bytes, bodies: BodyRules) -> Head | None:
     return Head(body.media_type, body.length, given_id, key, traceparent.sent(headers.all))
 
 
+def _parted(head: bytes) -> tuple[bytes, Traceparent | None]:
+    """A head without its valid traceparent, and that; all of it where it may mean something else.
+
+    So it may where there are two of them, or where the line after it goes on with it.
+    """
+    before, mark, after = head.partition(_TRACEPARENT)
+    if not mark:
+        before, mark, after = head.partition(_TRACEPARENT.title())
+    value, after = after[: traceparent.LENGTH], after[traceparent.LENGTH :]
+    trace = traceparent.parsed(value)
+    if trace is None or not after.startswith(b"\r\n") or after[2:3] in (b" ", b"\t"):
+        return head, None
+    rest = before + after
+    return (head, None) if traceparent.NAME in rest.lower() else (rest, trace)
+
+
 class Heads:
     """What was said by heads that came before: those of one client are all alike."""
 
@@ -91,8 +109,17 @@ class Heads:
         known = self._known.used(head)
         if known is not None:
             return known
+        # one with a span of its own does not come again, but what else it says does
+        rest, trace = _parted(head)
+        found = self._parsed(rest)
+        return found if found is None or trace is None else structs.replace(found, trace=trace)
+
+    def _parsed(self, head: bytes) -> Head | None:
+        known = self._known.used(head)
+        if known is not None:
+            return known
         found = _parsed(head, self._bodies)
-        # one with an id or a span of its own does not come again
+        # nor does one with an id of its own, or another form of the header
         if (
             found is not None
             and found.given_id is None
