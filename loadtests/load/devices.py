@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections.abc import Iterator
@@ -11,9 +10,8 @@ from typing import Any, Protocol
 
 from locust import FastHttpUser, events
 
+from loadtests.load.options import number_of, options_of
 from loadtests.support import keys
-
-PROCESSES = int(os.environ.get("LOADTEST_PROCESSES", "1"))
 
 
 class Fleet:
@@ -25,9 +23,9 @@ class Fleet:
         self._last_ms: dict[int, int] = {}
         self._turns: Iterator[int] = iter(())
 
-    def share(self, number: int) -> None:
+    def share(self, number: int, processes: int) -> None:
         """Take the devices that are process `number`'s."""
-        mine = list(range(number, self._devices, PROCESSES))
+        mine = list(range(number, self._devices, processes))
         random.shuffle(mine)
         self._turns = cycle(mine)
 
@@ -48,7 +46,7 @@ class Fleet:
 class Shared(Protocol):
     """Anything that is parted among processes."""
 
-    def share(self, number: int) -> None:
+    def share(self, number: int, processes: int) -> None:
         """Take what is process `number`'s."""
 
 
@@ -57,9 +55,9 @@ def shared(*fleets: Shared) -> None:
 
     @events.test_start.add_listener
     def _(environment: Any, **_: Any) -> None:
-        number = max(0, getattr(environment.runner, "worker_index", 0))
+        options = options_of(environment)
         for fleet in fleets:
-            fleet.share(number % PROCESSES)
+            fleet.share(number_of(environment, options), options.processes)
 
 
 class Device(FastHttpUser):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from locust import constant, task
 
+from loadtests.load import objectives
 from loadtests.load.devices import Device, Fleet, shared
 
 _VEHICLES = Fleet("vehicle", 1_000)
 _METERS = Fleet("meter", 1_000)
 shared(_VEHICLES, _METERS)
+objectives.decide_exit_code()
 
 
 class DualStream(Device):

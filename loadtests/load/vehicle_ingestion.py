@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from locust import LoadTestShape, constant, task
 
+from loadtests.load import objectives
 from loadtests.load.devices import Device, Fleet, shared
 
 _VEHICLES = Fleet("vehicle", 1_000)
 shared(_VEHICLES)
+objectives.decide_exit_code()
 
 
 class VehicleIngestion(Device):
