@@ -109,7 +109,7 @@ chaos *arguments: _development
 soak *arguments: _development
     @cd "{{justfile_directory()}}" && "{{bin}}/python" -m loadtests.soak "$@"
 
-# run a load scenario in locust: steady-fleet, or the old system's dual-stream or vehicle-ingestion
+# run a load scenario in locust, and judge it: steady-fleet, morning-spike, read-mix, dual-stream, vehicle-ingestion
 load scenario *arguments: _development
     @cd "{{justfile_directory()}}" && "{{bin}}/python" -m loadtests.load "$@"
 

@@ -35,6 +35,7 @@ from loadtests.load.target import target
 from loadtests.support import stack
 from loadtests.support.cpu import Stopwatch
 from loadtests.support.options import command_line
+from service.embedded import ports
 
 _MACHINES = """
 over several machines, each with this repository, WATTLEDGER_KEY set to a key of scope admin or
@@ -154,7 +155,10 @@ def _run(asked: argparse.Namespace, scenario: Scenario, host: str, files: Files)
         command += ["--master", "--master-bind-port", str(asked.master_port)]
         command += ["--expect-workers", str(asked.master)]
     else:
+        # another run on this machine has a master of its own
+        port = str(ports.free_port())
         command += ["--processes", str(asked.processes)]
+        command += ["--master-bind-port", port, "--master-port", port]
     if scenario.has_fleet:
         # those that post are waited for, and then all that is due is posted
         command += ["--stop-timeout", "5"]

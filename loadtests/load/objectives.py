@@ -53,14 +53,14 @@ def judge(stats: Any, exceptions: int, options: Options) -> list[Objective]:
         Objective("exceptions of the scenario", exceptions, 0),
     ]
     entries = {entry.name: entry for entry in stats.entries.values()}
-    for share, bounds in ((0.95, options.p95_ms), (0.99, options.p99_ms)):
+    for percent, bounds in ((95, options.p95_ms), (99, options.p99_ms)):
         for name in sorted(entries | {name: None for name in bounds if name}):
             bound = bounds.get(name, bounds.get(""))
             if bound is not None:
                 entry = entries.get(name)
                 # a bound of what was never asked is not kept
-                value = entry.get_response_time_percentile(share) if entry else float("inf")
-                found.append(Objective(f"p{share * 100:.0f} of {name}", value, bound, " ms"))
+                value = entry.get_response_time_percentile(percent / 100) if entry else float("inf")
+                found.append(Objective(f"p{percent} of {name}", value, bound, " ms"))
     return found
 
 

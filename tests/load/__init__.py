@@ -1,0 +1,1 @@
+"""Load scenarios, small, against a real service."""
