@@ -38,8 +38,7 @@ from loadtests.support.options import command_line
 from service.embedded import ports
 
 _MACHINES = """
-over several machines, each with this repository, WATTLEDGER_KEY set to a key of scope admin or
-ingest and read:
+over several machines, each with this repository, and WATTLEDGER_KEY set to a key of scope admin:
   just load steady-fleet --host http://service:3000 --devices 200000 --master 8   on one of them
   just load steady-fleet --worker THAT_ONE --processes 4                          on two others
 """

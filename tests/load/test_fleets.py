@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import psycopg
+import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
@@ -26,6 +27,7 @@ def test_a_steady_fleet_is_counted_by_the_answers_to_the_last_reading(runs: Runs
     assert runs.stored() == readings["accepted"]
 
 
+@pytest.mark.slow
 def test_gateways_post_the_readings_of_many_devices_at_once(runs: Runs):
     outcome = runs.run(
         *("steady-fleet", "--devices", "200", "--interval", "3", "--run-time", "6s"),
@@ -77,6 +79,7 @@ def test_readings_that_are_put_off_are_posted_again_until_they_are_stored(runs: 
     assert runs.stored() == outcome.readings["sent"] - outcome.readings["refused"]
 
 
+@pytest.mark.slow
 def test_processes_on_another_machine_share_one_fleet(runs: Runs):
     port = str(free_port())
     worker = runs.start(
