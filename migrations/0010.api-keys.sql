@@ -20,7 +20,7 @@ CREATE TABLE telemetry.api_key (
     key_id text COLLATE "C" PRIMARY KEY CHECK (key_id ~ '^[0-9a-f]{12}$'),
     secret_sha256 bytea NOT NULL CHECK (length(secret_sha256) = 32),
     scopes text[] NOT NULL CHECK (
-        cardinality(scopes) > 0 AND scopes <@ ARRAY['ingest', 'read', 'admin']
+        cardinality(scopes) > 0 AND scopes <@ ARRAY['ingest', 'read', 'metrics', 'admin']
     ),
     device_patterns text[] CHECK (cardinality(device_patterns) > 0),
     fleet text COLLATE "C",
@@ -45,7 +45,7 @@ COMMENT ON TABLE telemetry.api_key IS
 'API keys. A key is wl_, its id, _ and its secret; the secret is shown once and nowhere stored.';
 COMMENT ON COLUMN telemetry.api_key.key_id IS 'The public part of the key, by which it is listed and revoked.';
 COMMENT ON COLUMN telemetry.api_key.secret_sha256 IS 'SHA-256 of the secret, which is as random as the hash is long.';
-COMMENT ON COLUMN telemetry.api_key.scopes IS 'What the key may do: ingest, read, or admin, which is all.';
+COMMENT ON COLUMN telemetry.api_key.scopes IS 'What the key may do: ingest, read, metrics, or admin, which is all.';
 COMMENT ON COLUMN telemetry.api_key.device_patterns IS
 'Devices that the key may speak for, by patterns as in telemetry.fleet_device; null: no limit.';
 COMMENT ON COLUMN telemetry.api_key.fleet IS

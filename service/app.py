@@ -10,27 +10,47 @@ from litestar.config.app import AppConfig
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.logging import LoggingConfig
+from litestar.routes import HTTPRoute
 
 from service import settings as environment
 from service.database.errors import DatabaseBusy, DatabaseUnavailable, RuleViolation
 from service.database.pool import Database
+from service.http import counts
 from service.http.access_log import AccessLog
 from service.http.body import ClientGone, Patience
-from service.http.front import Front
+from service.http.front import Front, Routed
 from service.http.problem import Fault
 from service.http.proxy import Proxies
 from service.http.server import end_with_supervisor
 from service.ingest import answers, endpoint
+from service.ingest.counts import FAMILIES as INGEST_FAMILIES
+from service.ingest.counts import IngestCounts
 from service.ingest.intake import Intake
 from service.ingest.writer import Writer
+from service.keys.counts import FAMILIES as KEY_FAMILIES
+from service.keys.counts import KeyCounts
+from service.keys.grant import KeyRefused
 from service.keys.guard import guard
 from service.keys.keyring import Keyring
+from service.metrics.board import claim_or_count_alone, supervisors_board
 from service.openapi import document, page
-from service.routes import analytics, chargers, devices, errors, fleet, health, links, sessions
+from service.routes import (
+    analytics,
+    chargers,
+    devices,
+    errors,
+    fleet,
+    health,
+    links,
+    metrics,
+    sessions,
+)
 from service.routes.exact import ExactResponse
 from service.settings import Settings, SettingsError
 from service.traces.environment import tracing
 from service.upkeep import Upkeep
+from service.vitals import FAMILIES as VITAL_FAMILIES
+from service.vitals import Vitals
 
 _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # for what operators change, which is little
@@ -43,7 +63,7 @@ _LOGGING = LoggingConfig(
     log_exceptions="always",
     disable_stack_trace={
         *range(400, 500),
-        *(Fault, ClientGone, RuleViolation, DatabaseUnavailable, DatabaseBusy),
+        *(Fault, ClientGone, KeyRefused, RuleViolation, DatabaseUnavailable, DatabaseBusy),
     },
 )
 
@@ -78,14 +98,17 @@ def create_app(
         primary = Database(write_url, settings, connections=_PRIMARY_CONNECTIONS)
         # so that readiness never waits for changes that wait
         readiness = Database(write_url, settings, connections=1)
-        writer = Writer(write_url, settings, traces)
+        slab = app.state.slab
+        writer = Writer(write_url, settings, IngestCounts(slab), traces)
+        pools = {"reads": reads, "primary": primary, "readiness": readiness}
         if traces is not None:
             traces.start()
         keyring = None
         if settings.keys == "required":
             # not by the replica for reads: a key that was revoked should not live on there
             keys = Database(write_url, settings, connections=1)
-            keyring = Keyring(keys, settings.key_cache_seconds)
+            keyring = Keyring(keys, settings.key_cache_seconds, KeyCounts(slab))
+            pools["keys"] = keys
             await keyring.start()
         await reads.open()
         await primary.open()
@@ -93,6 +116,8 @@ def create_app(
         await writer.start()
         upkeep = Upkeep(write_url, settings.maintenance_minutes * 60)
         upkeep.start()
+        vitals = Vitals(app.state.board, slab, readiness, pools, writer.sample)
+        vitals.start()
         patience = Patience(settings.body_timeout_seconds)
         app.state.update(
             {
@@ -108,6 +133,7 @@ def create_app(
         try:
             yield
         finally:
+            await vitals.stop()
             await upkeep.stop()
             patience.stop()
             await writer.stop()
@@ -126,7 +152,7 @@ def create_app(
     def provide_readiness(state: State) -> Database:
         return state.readiness
 
-    return _Framework(
+    app = _Framework(
         route_handlers=[
             endpoint.route,
             page.assets(),
@@ -137,6 +163,7 @@ def create_app(
             *chargers.HANDLERS,
             *sessions.HANDLERS,
             *health.HANDLERS,
+            *metrics.HANDLERS,
         ],
         guards=[guard],
         dependencies={
@@ -151,6 +178,23 @@ def create_app(
         logging_config=_LOGGING,
         state=State({"settings": settings, "traces": traces}),
     )
+    board = supervisors_board()
+    families = (
+        *counts.families(_routes(app), [("POST", answers.PATH)]),
+        *(*INGEST_FAMILIES, *KEY_FAMILIES, *VITAL_FAMILIES),
+    )
+    app.state.update({"board": board, "slab": claim_or_count_alone(board, families)})
+    return app
+
+
+def _routes(app: Litestar) -> dict[str, tuple[str, ...]]:
+    """The methods of each route."""
+    found: dict[str, tuple[str, ...]] = {answers.PATH: ("POST",)}
+    for route in app.routes:
+        if isinstance(route, HTTPRoute):
+            methods = {*route.methods, "HEAD"} if "GET" in route.methods else route.methods
+            found[route.path_format] = tuple(sorted(methods))
+    return found
 
 
 def logged(app: Litestar, settings: Settings, stream: IO[str] | None = None) -> Front:
@@ -170,8 +214,9 @@ def logged(app: Litestar, settings: Settings, stream: IO[str] | None = None) -> 
         stream=stream,
         traces=app.state.traces,
     )
-    proxies = Proxies(app, settings.root_path, settings.trusted_proxies)
-    return Front(app, {answers.PATH: ingest}, log, proxies)
+    proxies = Proxies(Routed(app), settings.root_path, settings.trusted_proxies)
+    requests = counts.Requests(app.state.slab, _routes(app))
+    return Front(app, {answers.PATH: ingest}, log, proxies, requests)
 
 
 def create_served_app() -> Front:

@@ -31,6 +31,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: Annotated[int, Meta(ge=1, le=65535)] = 3000
     root_path: str = ""
     trusted_proxies: str = ""
+    metrics_address: str = ""
     workers: Positive = msgspec.field(default_factory=_workers)
     max_body_bytes: Positive = 8 * 1024 * 1024
     max_readings: Positive = 20_000

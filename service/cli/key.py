@@ -62,10 +62,10 @@ def key() -> None:
 @click.option(
     "--scope",
     "scopes",
-    type=click.Choice(["ingest", "read", "admin"]),
+    type=click.Choice(["ingest", "read", "metrics", "admin"]),
     multiple=True,
     required=True,
-    help="What it may do: post readings, read, or everything. May be repeated.",
+    help="What it may do: post readings, read, scrape /metrics, or everything. May be repeated.",
 )
 @click.option(
     "--device",

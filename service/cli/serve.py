@@ -65,6 +65,7 @@ def run(loaded: settings.Settings) -> None:
         host=loaded.host,
         port=loaded.port,
         workers=loaded.workers,
+        metrics_address=loaded.metrics_address,
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, LiteralString, TypeVar
+from typing import Any, LiteralString, NamedTuple, TypeVar
 
 import psycopg
 from psycopg.rows import kwargs_row
@@ -20,6 +20,14 @@ Connection = psycopg.AsyncConnection[Any]
 _PATIENCE_SECONDS = 2.0
 # so that a login's new settings, or a database that moved, are found without a restart
 _LIFETIME_SECONDS = 30 * 60
+
+
+class Usage(NamedTuple):
+    """Connections in use, how many there may be, and calls that wait for one."""
+
+    used: int
+    most: int
+    waiting: int
 
 
 class Database:
@@ -57,6 +65,15 @@ class Database:
     async def close(self) -> None:
         """Give all connections back."""
         await self._pool.close()
+
+    def usage(self) -> Usage:
+        """How much of the pool is in use now."""
+        stats = self._pool.get_stats()
+        return Usage(
+            stats["pool_size"] - stats["pool_available"],
+            stats["pool_max"],
+            stats["requests_waiting"],
+        )
 
     async def all(
         self, row: Callable[..., Row], query: LiteralString, *parameters: object

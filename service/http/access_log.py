@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 import msgspec
 
+from service.metrics.families import OTHER
 from service.traces.spans import RequestSpan
 from service.traces.traceparent import Traceparent
 
@@ -35,8 +36,8 @@ class Note:
         self.trace = trace
         # below the prefix, as it came: the framework changes the scope's own
         self.path = ""
-        # the path with names in place of ids, where it is known
-        self.route = ""
+        # the template of the path, of those that the application has
+        self.route = OTHER
         self.status = 500
         self.facts: dict[str, int | str] = {}
 
@@ -83,8 +84,9 @@ class AccessLog:
             ended = time_ns()
             began = ended - int(seconds * 1e9)
             id_ = note.request_id.decode()
+            route = "" if note.route == OTHER else note.route
             self._traces.take_request(
-                RequestSpan(method, note.route, note.status, id_, note.trace, began, ended)
+                RequestSpan(method, route, note.status, id_, note.trace, began, ended)
             )
         if not self._write:
             return

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import math
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.http.answer import Answer, Header
+from service.http.counts import Requests
 from service.http.problem import RETRY_LATER, Fault, answer_to
 
 MOST_CONNECTIONS = 10_000
@@ -41,6 +42,9 @@ class Connection(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.parser = self._new_parser()
+        # of the front; another application may count nothing
+        app = cast("Any", self.config.loaded_app)  # pyright: ignore[reportUnknownMemberType]
+        self._requests: Requests | None = getattr(app, "requests", None)
         # the head of a request that offers another protocol, without the offer
         self._offer: bytes | None = None
         self._in_head = True
@@ -218,6 +222,8 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         fault = Fault(status, detail, headers=(*headers, (b"connection", b"close")))
+        if self._requests is not None:
+            self._requests.turned_away(fault.status)
         self.write_answer(answer_to(fault))
         self.transport.close()
 

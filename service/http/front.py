@@ -11,10 +11,12 @@ from typing import Any
 
 from service.http.access_log import AccessLog, Note
 from service.http.answer import Answer
+from service.http.counts import Requests
 from service.http.head_method import WithHead
 from service.http.problem import Fault, answer_to
 from service.http.proxy import Proxies
 from service.http.request_target import check_target
+from service.metrics.families import OTHER
 from service.traces import traceparent
 
 # where in the scope a request's note is
@@ -32,17 +34,25 @@ class Front:
     answers by `respond`, which does the same at once.
     """
 
-    def __init__(self, app: Any, hot: Mapping[str, Any], log: AccessLog, proxies: Proxies) -> None:
+    def __init__(
+        self,
+        app: Any,
+        hot: Mapping[str, Any],
+        log: AccessLog,
+        proxies: Proxies,
+        requests: Requests,
+    ) -> None:
         """`hot`: applications by path; `proxies` is around `app`."""
         self.app = app
         self.log = log
+        self.requests = requests
         self.request_ids = RequestIds()
-        layers = WithHead(_Noted(proxies))
+        layers = _Noted(WithHead(proxies))
         layers = _HotPaths(layers, hot)
         layers = _CheckedTarget(layers)
         layers = _Placed(layers, proxies)
         layers = _Identified(layers, self.request_ids)
-        self._layers = _Logged(layers, log)
+        self._layers = _Logged(layers, self)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Handle a request, or the application's start and stop."""
@@ -52,6 +62,11 @@ class Front:
         await self.app(scope, receive, send)
         if scope["type"] == "lifespan":
             self.log.close()
+
+    def finished(self, method: str, path: str, note: Note, seconds: float) -> None:
+        """Log and count a request that is answered."""
+        self.log.take(method, path, note, seconds)
+        self.requests.count(method, note.route, note.status, seconds)
 
 
 class RequestIds:
@@ -83,11 +98,11 @@ async def respond(answer: Answer, scope: Any, send: Any) -> None:
 
 
 class _Logged:
-    """Starts the note of a request, and gives it to the log once all is done."""
+    """Starts the note of a request, and has it logged and counted once all is done."""
 
-    def __init__(self, app: Any, log: AccessLog) -> None:
+    def __init__(self, app: Any, front: Front) -> None:
         self._app = app
-        self._log = log
+        self._front = front
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         began = perf_counter()
@@ -95,7 +110,7 @@ class _Logged:
         try:
             await self._app(scope, receive, send)
         finally:
-            self._log.take(scope["method"], note.path, note, perf_counter() - began)
+            self._front.finished(scope["method"], note.path, note, perf_counter() - began)
 
 
 class _Identified:
@@ -150,15 +165,27 @@ class _HotPaths:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         note = note_of(scope)
         app = self._hot.get(note.path)
-        if app is None:
-            await self._app(scope, receive, send)
-        else:
+        if app is not None:
             note.route = note.path
-            await app(scope, receive, send)
+        await (app or self._app)(scope, receive, send)
+
+
+class Routed:
+    """Notes by which of its routes an application answers."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Handle a request; the framework puts the route into the scope."""
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            note_of(scope).route = scope.get("path_template", OTHER)
 
 
 class _Noted:
-    """Notes the status of what the application sends, and its route, and adds the request's id."""
+    """Notes the status of what the application sends, and adds the request's id."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -173,8 +200,4 @@ class _Noted:
                 message = {**message, "headers": headers}
             await send(message)
 
-        try:
-            await self._app(scope, receive, noting_send)
-        finally:
-            # the framework leaves it there
-            note.route = scope.get("path_template", "")
+        await self._app(scope, receive, noting_send)

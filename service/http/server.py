@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import threading
-from contextlib import closing
+from contextlib import ExitStack, closing
 from multiprocessing.connection import wait
 from typing import Any
 
@@ -16,6 +16,9 @@ from uvicorn.config import STARTUP_FAILURE, Config
 from uvicorn.supervisors import multiprocess
 
 from service.http.connection import Connection
+from service.http.metrics_server import MetricsServer
+from service.metrics.board import SharedBoard
+from service.metrics.exposition import WORKERS_EXPECTED
 from service.settings import Settings, SettingsError
 
 _BACKLOG = 2048
@@ -25,7 +28,9 @@ _STOP_SECONDS = 25
 
 
 def check_address(settings: Settings) -> None:
-    """Raise SettingsError where the address cannot be listened on."""
+    """Raise SettingsError where an address cannot be listened on."""
+    if settings.metrics_address:
+        MetricsServer(settings.metrics_address, None).close()
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -59,11 +64,18 @@ def configuration(app: Any, protocol: type[Connection], **options: Any) -> Confi
 
 
 def serve(
-    factory: str, protocol: type[Connection], *, host: str, port: int, workers: int = 1
+    factory: str,
+    protocol: type[Connection],
+    *,
+    host: str,
+    port: int,
+    workers: int = 1,
+    metrics_address: str = "",
 ) -> None:
     """Serve until told to stop the ASGI application that `factory` ("module:function") makes.
 
-    A worker process that dies is replaced. Exits with a status other than 0 where a worker cannot
+    A worker process that dies is replaced. `metrics_address`: where the supervisor itself answers
+    with the metrics of all, if anywhere. Exits with a status other than 0 where a worker cannot
     even start.
     """
     logging.basicConfig(level=logging.INFO, format="[%(levelname)s] %(message)s")
@@ -73,10 +85,28 @@ def serve(
     # from now on connections wait for a worker, also for one that replaces another
     listening.listen(_BACKLOG)
     multiprocess.Process = _Worker
-    supervisor = multiprocess.Multiprocess(config, [listening])
-    supervisor.run()
+    with SharedBoard.supervised() as board, ExitStack() as stack:
+        supervisor = _Supervisor(config, [listening], board)
+        if metrics_address:
+            stack.enter_context(closing(MetricsServer(metrics_address, board))).start()
+        supervisor.run()
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
         sys.exit(STARTUP_FAILURE)
+
+
+class _Supervisor(multiprocess.Multiprocess):
+    """The supervisor, which says on the board how many workers there should be."""
+
+    def __init__(self, config: Config, sockets: list[socket.socket], board: SharedBoard) -> None:
+        super().__init__(config, sockets)
+        slab = board.claim([WORKERS_EXPECTED])
+        self._slots, self._place = slab.slots, slab.places(WORKERS_EXPECTED)[()]
+        self._slots[self._place] = self.processes_num
+
+    def handle_signals(self) -> None:
+        """Handle what came, which may be a wish for more or fewer workers."""
+        super().handle_signals()
+        self._slots[self._place] = self.processes_num
 
 
 class _Worker(multiprocess.Process):

@@ -46,7 +46,8 @@ async def ingest(scope: Any, receive: Any, send: Any) -> None:
     """Take readings and answer when they are committed, or say which were not and why."""
     try:
         answer = await _answer(scope, receive, note_of(scope))
-    except ClientGone:
+    except ClientGone as error:
+        note_of(scope).status = error.status
         return
     except Exception as error:
         answer = failure(error)

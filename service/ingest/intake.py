@@ -181,6 +181,7 @@ class Intake:
         if raw:
             whole = Quarantined(None, "malformed", str(error), media_type, raw)
             await self._writer.keep([whole], delivery.key_id)
+        self._writer.counts.body_refused()
         return Fault(HTTPStatus.BAD_REQUEST, str(error))
 
     async def conclude(self, delivery: Delivery, outcome: Outcome, facts: Facts) -> Answer:
@@ -208,6 +209,7 @@ class Intake:
         ]
         for place, detail in (await self._writer.keep(kept, delivery.key_id)).items():
             refused[place].detail = detail
+        self._writer.counts.refused(refused)
         if len(refused) == batch.size:
             return answer_to(NothingTaken(refused))
         return receipt(accepted, outcome.duplicates, refused)

@@ -6,12 +6,14 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
 
 from service.database.conninfo import reason
 from service.database.errors import DatabaseUnavailable
+from service.ingest.counts import IngestCounts, LineCounts
 from service.ingest.store import Outcome, Store, ingest_split
 from service.ingest.traced import alone, traced
 from service.traces.traceparent import Traceparent
@@ -50,6 +52,7 @@ class Line:
         self,
         stores: Sequence[Store],
         group_readings: int,
+        counts: LineCounts | None = None,
         *,
         name: str = "live",
         traces: Tracing | None = None,
@@ -58,6 +61,7 @@ class Line:
 
         `traces` are told of each group, and the line's name.
         """
+        self.counts = counts or IngestCounts().lines[0]
         self._name = name
         self._traces = traces
         self._stores = stores
@@ -169,6 +173,7 @@ class Line:
 
     async def _write(self, store: Store, group: list[_Waiting]) -> None:
         """Write a group; where it fails, write its halves, until the one that fails is alone."""
+        began = perf_counter()
         try:
             outcomes = await self._traced(group, store.ingest([one.batch for one in group]))
         except DatabaseUnavailable as error:
@@ -187,6 +192,8 @@ class Line:
             _log.exception("writing a group of readings failed")
             _tell_all(group, error)
         else:
+            readings = sum(waiting.batch.size for waiting in group)
+            self.counts.committed(readings, perf_counter() - began)
             # not now: the next group should be on its way to the database meanwhile
             asyncio.get_running_loop().call_soon(_tell_each, group, outcomes)
 

@@ -12,6 +12,7 @@ from service.database.errors import DatabaseBusy, DatabaseUnavailable, translate
 from service.database.session import connect, may_prepare
 from service.ingest import calls
 from service.ingest.arrays import METER, VEHICLE, adapt, columns
+from service.ingest.counts import IngestCounts
 from service.ingest.quarantine import (
     STATEMENT,
     Decoded,
@@ -46,7 +47,11 @@ class Outcome(msgspec.Struct, gc=False):
 class Store:
     """Calls the ingest functions on a connection of its own; not for use by two tasks at once."""
 
-    def __init__(self, conninfo: str, settings: Settings) -> None:
+    def __init__(
+        self, conninfo: str, settings: Settings, counts: IngestCounts | None = None
+    ) -> None:
+        """`counts`: where readings are counted, if others should see that."""
+        self._counts = counts or IngestCounts()
         self._conninfo = conninfo
         self._timeout_seconds = settings.write_timeout_seconds
         self._connection: psycopg.AsyncConnection[Any] | None = None
@@ -81,6 +86,7 @@ class Store:
         vehicles = [row for batch in batches for row in batch.vehicles.rows]
         arrays = (*columns(meters, METER), *columns(vehicles, VEHICLE))
         rows = await self._call(_INGEST, arrays)
+        self._counts.stored(len(meters), len(vehicles), rows)
         outcomes = [Outcome(0, list(batch.refused), {}) for batch in batches]
         if rows:
             # whose reading stands at a position of the arrays: number of the batch, index

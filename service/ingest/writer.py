@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from service.concurrency import told
 from service.database.errors import DatabaseUnavailable
 from service.http.problem import RETRY_LATER, Fault
+from service.ingest.counts import IngestCounts
 from service.ingest.line import Line, Told
 from service.ingest.quarantine import Quarantined
 from service.ingest.store import Outcome, Store
@@ -53,21 +54,30 @@ class Writer:
     is the same in any.
     """
 
-    def __init__(self, conninfo: str, settings: Settings, traces: Tracing | None = None) -> None:
-        """`traces` are told of each group."""
+    def __init__(
+        self,
+        conninfo: str,
+        settings: Settings,
+        counts: IngestCounts | None = None,
+        traces: Tracing | None = None,
+    ) -> None:
+        """`counts`: where readings are counted, if others should see that.
+
+        `traces` are told of each group.
+        """
+        self.counts = counts or IngestCounts()
         self._queue_readings = settings.queue_readings
         self._queue_bytes = settings.queue_bytes
+        live, late = self.counts.lines
+
+        def stores(number: int) -> list[Store]:
+            return [Store(conninfo, settings, self.counts) for _ in range(number)]
+
         self._live = Line(
-            [Store(conninfo, settings) for _ in range(settings.writers)],
-            settings.group_readings,
-            name="live",
-            traces=traces,
+            stores(settings.writers), settings.group_readings, live, name="live", traces=traces
         )
         self._late = Line(
-            [Store(conninfo, settings)],
-            min(settings.group_readings, _LATE_GROUP),
-            name="late",
-            traces=traces,
+            stores(1), min(settings.group_readings, _LATE_GROUP), late, name="late", traces=traces
         )
         self._kept = Store(conninfo, settings)
         self._keeping = asyncio.Lock()
@@ -113,7 +123,7 @@ class Writer:
             late.readings + batch.size > self._queue_readings * _LATE_SHARE
             or late.bytes + size_bytes > self._queue_bytes * _LATE_SHARE
         ):
-            raise QueueFull
+            raise self._full()
         if not late.connected:
             raise DatabaseUnavailable("the database is away")
         late.put(batch, size_bytes, tell, trace)
@@ -130,9 +140,19 @@ class Writer:
             waiting + readings > self._queue_readings
             or live.bytes + late.bytes + size_bytes > self._queue_bytes
         ):
-            raise QueueFull
+            raise self._full()
         if not live.connected:
             raise DatabaseUnavailable("the database is away")
+
+    def sample(self) -> None:
+        """Note for the metrics what waits now."""
+        self.counts.limits(self._queue_readings, self._queue_bytes)
+        for line in (self._live, self._late):
+            line.counts.waiting(line.readings, line.bytes)
+
+    def _full(self) -> QueueFull:
+        self.counts.queue_full()
+        return QueueFull()
 
     async def keep(self, refused: list[Quarantined], key_id: str | None) -> dict[int, str]:
         """Put refused readings into quarantine; return what else to tell of them, by their place.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from time import monotonic
 
 import msgspec
 
+from service.http.answer import Header
 from service.http.problem import Fault
 
 _CHALLENGE = (b"www-authenticate", b"Bearer")
@@ -18,6 +19,20 @@ _UNKNOWN = {
     "revoked": "the API key was revoked",
     "expired": "the API key has expired",
 }
+
+
+# why a key may not do what is asked, as counts have it
+REFUSALS = ("missing", *_UNKNOWN, "scope", "rate", "device", "fleet")
+
+
+class KeyRefused(Fault):
+    """A request is refused for its key; `reason` is one of REFUSALS."""
+
+    def __init__(
+        self, reason: str, status: int, detail: str, hint: str, headers: Sequence[Header] = ()
+    ) -> None:
+        super().__init__(status, detail, hint, headers)
+        self.reason = reason
 
 
 class Bucket:
@@ -58,24 +73,29 @@ class Grant(msgspec.Struct):
     vehicles: set[str]
     bucket: Bucket | None
     until: float
+    # when the key itself ends, by the same clock
+    expires: float = math.inf
 
-    def denial(self, scope: str) -> Fault | None:
+    def denial(self, scope: str) -> KeyRefused | None:
         """What to answer instead of doing what needs `scope`; None where it may be done."""
         if self.refusal is not None:
-            return Fault(
+            return KeyRefused(
+                self.refusal,
                 HTTPStatus.UNAUTHORIZED,
                 _UNKNOWN[self.refusal],
                 "Ask for a key: `wattledger key create` makes one.",
                 [_CHALLENGE],
             )
         if scope not in self.scopes:
-            return Fault(
+            return KeyRefused(
+                "scope",
                 HTTPStatus.FORBIDDEN,
                 f'this needs a key with the scope "{scope}"',
                 f"This key has: {', '.join(sorted(self.scopes))}.",
             )
         if self.bucket is not None and (wait := self.bucket.wait_seconds()):
-            return Fault(
+            return KeyRefused(
+                "rate",
                 HTTPStatus.TOO_MANY_REQUESTS,
                 f"this key may send {self.bucket.per_second:g} readings or other requests a second;"
                 " nothing of this request was done",
@@ -96,9 +116,10 @@ class Grant(msgspec.Struct):
             self.bucket.take(tokens)
 
 
-def no_key() -> Fault:
+def no_key() -> KeyRefused:
     """What a request without a key hears."""
-    return Fault(
+    return KeyRefused(
+        "missing",
         HTTPStatus.UNAUTHORIZED,
         "an API key is missing, or is not of the form wl_<id>_<secret>",
         "Send the header Authorization: Bearer and the key.",
@@ -106,19 +127,21 @@ def no_key() -> Fault:
     )
 
 
-def another_device(side: str, device_ids: Iterable[str]) -> Fault:
+def another_device(side: str, device_ids: Iterable[str]) -> KeyRefused:
     """What a request hears for devices of a side that its key does not cover."""
     first = min(device_ids)
-    return Fault(
+    return KeyRefused(
+        "device",
         HTTPStatus.FORBIDDEN,
         f'this key may not speak for the {side} "{first}"; nothing of this request was done',
         "Use the key of that device, or one that covers it.",
     )
 
 
-def all_devices() -> Fault:
+def all_devices() -> KeyRefused:
     """What a request for the whole fleet hears from a key for some devices."""
-    return Fault(
+    return KeyRefused(
+        "fleet",
         HTTPStatus.FORBIDDEN,
         "this key is for some devices only, and this answers for all",
         "Ask for one device by its id, or use a key without such a limit.",

@@ -14,10 +14,13 @@ from service.keys.named import is_about_devices, named_by, named_in
 
 _SCOPE = "scope"
 _OPEN = "open"
+_IN_OUTAGE = "in_outage"
 _GRANT = "wattledger.grant"
 
 # what a route says of itself; one that says nothing needs the scope admin
 READ = {_SCOPE: "read"}
+# answered while the database is away too, to a key that was known before
+METRICS = {_SCOPE: "metrics", _IN_OUTAGE: True}
 OPEN = {_OPEN: True}
 
 _Connection = ASGIConnection[Any, Any, Any, Any]
@@ -32,13 +35,17 @@ async def guard(connection: _Connection, handler: BaseRouteHandler) -> None:
     keyring: Keyring | None = connection.app.state.keyring
     if keyring is None or handler.opt.get(_OPEN):
         return
-    grant = await keyring.admit(connection.scope["headers"], handler.opt.get(_SCOPE, "admin"))
+    grant = await keyring.admit(
+        connection.scope["headers"],
+        handler.opt.get(_SCOPE, "admin"),
+        in_outage=handler.opt.get(_IN_OUTAGE, False),
+    )
     grant.charge(1)
     cast("dict[str, Any]", connection.scope)[_GRANT] = grant
     if grant.every_device:
         return
     if not is_about_devices(connection, handler):
-        raise all_devices()
+        raise keyring.refused(all_devices())
     await keyring.check_devices(grant, **named_by(connection, handler))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from time import monotonic
@@ -12,8 +13,9 @@ import msgspec
 from service.concurrency import told
 from service.database.errors import DatabaseUnavailable
 from service.database.pool import Database
+from service.keys.counts import KeyCounts
 from service.keys.credential import Credential, credential_of
-from service.keys.grant import Bucket, Grant, another_device, no_key
+from service.keys.grant import Bucket, Grant, KeyRefused, another_device, no_key
 from service.recent import Recent
 
 # a device's own key comes once a minute: more are not worth keeping for seconds
@@ -22,6 +24,10 @@ _MOST_KNOWN = 100_000
 _MOST_REFUSED = 10_000
 _MOST_ASKED = 1_000
 _MOST_WAITING = 20_000
+# of a request that is answered without the database too
+_OUTAGE_PATIENCE_SECONDS = 1.0
+# so long before the database was away a key must have been known, to count on
+_CONFIRMED_SECONDS = 600.0
 
 Told = Grant | Exception
 
@@ -50,14 +56,20 @@ class _Device(msgspec.Struct):
 class Keyring:
     """Asks the database about keys, many at once, and remembers the answers for seconds."""
 
-    def __init__(self, database: Database, cache_seconds: float) -> None:
+    def __init__(
+        self, database: Database, cache_seconds: float, counts: KeyCounts | None = None
+    ) -> None:
+        """`counts`: where refusals are counted, if others should see that."""
         self._database = database
         self._cache_seconds = cache_seconds
+        self._counts = counts or KeyCounts()
         # with their rates, which go on from one answer about a key to the next
         self._known: Recent[Credential, Grant] = Recent(_MOST_KNOWN)
         self._refused: Recent[Credential, Grant] = Recent(_MOST_REFUSED)
         self._waiting: dict[Credential, list[Callable[[Told], None]]] = {}
         self._task: asyncio.Task[None] | None = None
+        # when the database last told of any key
+        self._told = monotonic()
 
     async def start(self) -> None:
         """Connect to the database, now or when that comes."""
@@ -91,20 +103,43 @@ class Keyring:
     async def grant(self, given: Credential | None) -> Grant:
         """What a request's key may do. Raises Fault without a key, DatabaseUnavailable."""
         if given is None:
-            raise no_key()
+            raise self.refused(no_key())
         if (grant := self.known(given)) is not None:
             return grant
         return await told(lambda tell: self.ask(given, tell))
 
-    async def admit(self, headers: Iterable[tuple[bytes, bytes]], scope: str) -> Grant:
+    async def admit(
+        self, headers: Iterable[tuple[bytes, bytes]], scope: str, *, in_outage: bool = False
+    ) -> Grant:
         """The grant of the key among a request's headers, if it has the scope.
 
-        Raises Fault, DatabaseUnavailable.
+        `in_outage`: what was known of the key counts on while the database is away. Raises Fault,
+        DatabaseUnavailable.
         """
-        grant = await self.grant(credential_of(headers))
+        given = credential_of(headers)
+        grant = await (self._grant_in_outage(given) if in_outage else self.grant(given))
         if (denied := grant.denial(scope)) is not None:
-            raise denied
+            raise self.refused(denied)
         return grant
+
+    async def _grant_in_outage(self, given: Credential | None) -> Grant:
+        try:
+            async with asyncio.timeout(_OUTAGE_PATIENCE_SECONDS):
+                return await self.grant(given)
+        except (DatabaseUnavailable, TimeoutError) as error:
+            last = None if given is None else self._known.get(given)
+            if (
+                last is not None
+                and last.until > self._told - _CONFIRMED_SECONDS
+                and last.expires > monotonic()
+            ):
+                return last
+            raise DatabaseUnavailable("the database is away") from error
+
+    def refused(self, fault: KeyRefused) -> KeyRefused:
+        """Count what a request is refused for; return it, to be raised."""
+        self._counts.refused(fault.reason)
+        return fault
 
     async def check_devices(self, grant: Grant, meter: set[str], vehicle: set[str]) -> None:
         """See that a key may speak for each `meter` and `vehicle`, given by id.
@@ -128,7 +163,7 @@ class Keyring:
             ("vehicle", vehicle - grant.vehicles),
         ):
             if others:
-                raise another_device(side, others)
+                raise self.refused(another_device(side, others))
 
     async def _look_up_all(self) -> None:
         while self._waiting:
@@ -144,6 +179,7 @@ class Keyring:
             except Exception as error:
                 self._tell(error)
                 return
+            self._told = monotonic()
             for row in found:
                 given = asked[row.place]
                 grant = self._grant(given, row)
@@ -159,7 +195,8 @@ class Keyring:
         good.put(given, grant)
 
     def _grant(self, given: Credential, row: _Authenticated) -> Grant:
-        known_seconds = min(self._cache_seconds, row.expires_in_seconds or self._cache_seconds)
+        now = monotonic()
+        expires = math.inf if row.expires_in_seconds is None else now + row.expires_in_seconds
         return Grant(
             key_id=given.key_id,
             refusal=row.refusal,
@@ -168,7 +205,8 @@ class Keyring:
             meters=set(row.meters or ()),
             vehicles=set(row.vehicles or ()),
             bucket=None if row.refusal else self._bucket(given, row),
-            until=monotonic() + known_seconds,
+            until=min(now + self._cache_seconds, expires),
+            expires=expires,
         )
 
     def _bucket(self, given: Credential, row: _Authenticated) -> Bucket | None:

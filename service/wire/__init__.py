@@ -1,6 +1,6 @@
 """Wire format: bodies of bytes in, rows for the ingest functions out."""
 
-from service.wire.batch import Batch, Refusal, Rows, decode, raw_readings
+from service.wire.batch import Batch, Reason, Refusal, Rows, decode, raw_readings
 from service.wire.bodies import JSON, MEDIA_TYPES, printable
 from service.wire.encodings import Decoder
 from service.wire.errors import (
@@ -19,6 +19,7 @@ __all__ = [
     "BodyTooLarge",
     "Decoder",
     "MalformedBody",
+    "Reason",
     "Refusal",
     "Rows",
     "TooManyReadings",

@@ -56,7 +56,7 @@ BEGIN
     SELECT
         g.place,
         g.refusal,
-        CASE WHEN 'admin' = ANY (g.scopes) THEN ARRAY['ingest', 'read', 'admin'] ELSE g.scopes END,
+        CASE WHEN 'admin' = ANY (g.scopes) THEN ARRAY['ingest', 'read', 'metrics', 'admin'] ELSE g.scopes END,
         g.device_patterns IS NULL AND g.fleet IS NULL,
         -- those that need no pattern are known at once: the usual key is one device's own
         CASE WHEN g.fleet IS NULL THEN d.meters ELSE ARRAY[]::text[] END,
@@ -81,7 +81,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION api.authenticate(text[], bytea[]) IS
-'Takes keys as arrays with one element per key: its id, and the SHA-256 of its secret. Returns a row for each, with its zero-based place: refusal is NULL where the key is good, else unknown, revoked or expired, and then nothing else counts. Scopes are ingest, read and admin, which brings the others; every_device is whether the key may speak for any device, and meters and vehicles are ids of either side that it may speak for in any case (api.permitted_devices tells of others); expires_in_seconds is NULL where it never does; the last two are NULL where nothing limits its rate. Notes the use of a key, once an hour. Raises WL001 where the arrays differ in length.';
+'Takes keys as arrays with one element per key: its id, and the SHA-256 of its secret. Returns a row for each, with its zero-based place: refusal is NULL where the key is good, else unknown, revoked or expired, and then nothing else counts. Scopes are ingest, read, metrics and admin, which brings the others; every_device is whether the key may speak for any device, and meters and vehicles are ids of either side that it may speak for in any case (api.permitted_devices tells of others); expires_in_seconds is NULL where it never does; the last two are NULL where nothing limits its rate. Notes the use of a key, once an hour. Raises WL001 where the arrays differ in length.';
 
 CREATE OR REPLACE FUNCTION api.permitted_devices(key_id text, meter_ids text[], vehicle_ids text[])
 RETURNS TABLE (side text, device_id text)

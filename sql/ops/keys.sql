@@ -25,7 +25,7 @@ FROM telemetry.api_key AS k;
 COMMENT ON VIEW ops.keys IS 'Every API key but its secret, which nobody has but its holder.';
 COMMENT ON COLUMN ops.keys.key_id IS 'The public part of the key: wl_, this, _ and the secret make the key.';
 COMMENT ON COLUMN ops.keys.status IS 'valid, expired or revoked.';
-COMMENT ON COLUMN ops.keys.scopes IS 'What the key may do: ingest, read, or admin, which is all.';
+COMMENT ON COLUMN ops.keys.scopes IS 'What the key may do: ingest, read, metrics, or admin, which is all.';
 COMMENT ON COLUMN ops.keys.devices IS
 'Ids, or patterns of ids, that it may speak for, of both sides unless meter: or vehicle: stands before; NULL: no limit.';
 COMMENT ON COLUMN ops.keys.fleet IS 'The fleet that it may speak for; NULL: no limit.';
@@ -85,8 +85,8 @@ DECLARE
     v_secret text := encode(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'hex');
     v_fault text := CASE
         WHEN cardinality(create_key.scopes) > 0 IS NOT TRUE
-            OR NOT create_key.scopes <@ ARRAY['ingest', 'read', 'admin'] THEN
-            'a scope is one of ingest, read, admin'
+            OR NOT create_key.scopes <@ ARRAY['ingest', 'read', 'metrics', 'admin'] THEN
+            'a scope is one of ingest, read, metrics, admin'
         WHEN cardinality(create_key.devices) = 0 OR EXISTS (
             SELECT FROM unnest(create_key.devices) AS d (pattern) WHERE NOT telemetry.is_pattern(d.pattern)
         ) THEN
@@ -130,7 +130,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION ops.create_key(text[], text[], text, timestamptz, double precision, double precision, text) IS
-'Makes an API key. Takes its scopes (ingest, read, admin); ids of the devices that it may speak for, or patterns with * in them, of both sides unless meter: or vehicle: stands before, and a fleet (NULL: any device); when it expires (NULL: never); how many readings per second it may send on average and how many at once after a pause (NULL: no limit, and a minute''s worth); and a note. Returns its id and the key itself, which cannot be had again. Raises WL030 where these do not fit together.';
+'Makes an API key. Takes its scopes (ingest, read, metrics, admin); ids of the devices that it may speak for, or patterns with * in them, of both sides unless meter: or vehicle: stands before, and a fleet (NULL: any device); when it expires (NULL: never); how many readings per second it may send on average and how many at once after a pause (NULL: no limit, and a minute''s worth); and a note. Returns its id and the key itself, which cannot be had again. Raises WL030 where these do not fit together.';
 
 CREATE OR REPLACE FUNCTION ops.revoke_key(key_id text)
 RETURNS timestamptz

@@ -190,7 +190,7 @@ class Lane(Connection):
         note = stored.note
         note.status = answer.status
         self._answered = perf_counter()
-        self._front.log.take("POST", PATH, note, self._answered - stored.began)
+        self._front.finished("POST", PATH, note, self._answered - stored.began)
         if self._lost or self.transport.is_closing():
             return
         if self._stopping:

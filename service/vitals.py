@@ -1,0 +1,105 @@
+"""Vital signs: what waits in a worker and its pools, and how the database is, noted on timers.
+
+Those of the database are asked by one worker for all, whoever scrapes how often.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from service.database.errors import DatabaseError
+from service.database.pool import Database
+from service.metrics.board import Board
+from service.metrics.exposition import WORKER_STARTS, Found, publish
+from service.metrics.families import axis, counter, gauge
+from service.metrics.slab import Slab
+
+_log = logging.getLogger(__name__)
+
+_SAMPLE_SECONDS = 1.0
+ASK_SECONDS = 5.0
+# what answers no sooner is as good as away
+_PATIENCE_SECONDS = 2.0
+
+_POOLS = axis("pool", ("reads", "primary", "readiness", "keys"))
+_USED = gauge("pool_connections", "Connections of a pool that are in use.", _POOLS)
+_MOST = gauge("pool_connections_limit", "Connections that a pool may have.", _POOLS)
+_WAITING = gauge("pool_requests_waiting", "Calls that wait for a connection of a pool.", _POOLS)
+_STARTS = counter(WORKER_STARTS, "Workers started, in place of others too.")
+
+FAMILIES = (_USED, _MOST, _WAITING, _STARTS)
+
+
+class Vitals:
+    """Notes the vital signs until it is stopped."""
+
+    def __init__(
+        self,
+        board: Board,
+        slab: Slab,
+        database: Database,
+        pools: Mapping[str, Database],
+        sample: Callable[[], None],
+    ) -> None:
+        """`database`: whose vital signs are asked; `sample` notes others of this worker."""
+        self._board = board
+        self._slab = slab
+        self._database = database
+        self._pools = pools
+        self._more = sample
+        self._places = [slab.places(family) for family in (_USED, _MOST, _WAITING)]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Start to note them."""
+        self._slab.slots[self._slab.places(_STARTS)[()]] += 1
+        self._tasks = [
+            asyncio.create_task(self._sample_for_ever()),
+            asyncio.create_task(self._ask_for_ever()),
+        ]
+
+    async def stop(self) -> None:
+        """End."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _sample_for_ever(self) -> None:
+        while True:
+            self._more()
+            for name, pool in self._pools.items():
+                for places, value in zip(self._places, pool.usage(), strict=True):
+                    self._slab.slots[places[name,]] = value
+            await asyncio.sleep(_SAMPLE_SECONDS)
+
+    async def _ask_for_ever(self) -> None:
+        failed = False
+        while True:
+            try:
+                if self._board.leads():
+                    await self._ask()
+                failed = False
+            except Exception:
+                # the board may be gone with its supervisor; readings are taken all the same
+                if not failed:
+                    _log.exception("the database's metrics are missing, and are asked again")
+                failed = True
+            await asyncio.sleep(ASK_SECONDS)
+
+    async def _ask(self) -> None:
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                found = await self._database.all(
+                    Found,
+                    "SELECT m.name, m.about, m.value, m.label, m.label_value"
+                    " FROM api.metrics() AS m",
+                )
+        except (DatabaseError, TimeoutError):
+            publish(self._board, database_up=False)
+        else:
+            publish(self._board, True, found)
