@@ -42,7 +42,7 @@ CREATE TABLE telemetry.api_key (
     CONSTRAINT api_key_device_patterns_check CHECK (cardinality(device_patterns) > 0),
     CONSTRAINT api_key_key_id_check CHECK (key_id ~ '^[0-9a-f]{12}$'::text),
     CONSTRAINT api_key_readings_per_second_check CHECK (readings_per_second > 0::double precision),
-    CONSTRAINT api_key_scopes_check CHECK (cardinality(scopes) > 0 AND scopes <@ ARRAY['ingest'::text, 'read'::text, 'admin'::text]),
+    CONSTRAINT api_key_scopes_check CHECK (cardinality(scopes) > 0 AND scopes <@ ARRAY['ingest'::text, 'read'::text, 'metrics'::text, 'admin'::text]),
     CONSTRAINT api_key_secret_sha256_check CHECK (length(secret_sha256) = 32),
     CONSTRAINT api_key_times CHECK (LEAST(created_at, expires_at, revoked_at, last_used_at) >= '0001-01-02 00:00:00+00'::timestamptz AND GREATEST(created_at, expires_at, revoked_at, last_used_at) < '9999-12-31 00:00:00+00'::timestamptz),
     CONSTRAINT api_key_rotated_from_fkey FOREIGN KEY (rotated_from) REFERENCES telemetry.api_key(key_id)
@@ -1796,6 +1796,11 @@ FUNCTION api.meter_states(after text, page_size integer)
     RETURNS TABLE(meter_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, voltage_v numeric, received_at timestamptz, open_events integer)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.meter_states(text,integer) TO wattledger_service;
+
+FUNCTION api.metrics()
+    RETURNS TABLE(name text, about text, value double precision, label text, label_value text)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.metrics() TO wattledger_service;
 
 FUNCTION api.performance(vehicle_id text, since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz)
     RETURNS TABLE(window_start timestamptz, window_end timestamptz, ac_kwh numeric, dc_kwh numeric, dc_unlinked_kwh numeric, loss_kwh numeric, efficiency numeric, avg_battery_temp_c numeric, meter_samples bigint, vehicle_samples bigint, meter_coverage numeric, vehicle_coverage numeric, status text, rounded_to text, provisional_kwh_ac numeric, provisional_kwh_dc numeric, settled_until timestamptz, ac_matched_kwh numeric, dc_matched_kwh numeric, ac_active_kwh numeric, standby_kwh numeric, coverage numeric, uncertainty numeric, expected_efficiency numeric, frozen_side text)

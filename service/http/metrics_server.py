@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from service.metrics.board import Board
-from service.metrics.exposition import MEDIA_TYPE, text
+from service.metrics.exposition import CHARSET, MEDIA_TYPE, text
 from service.settings import SettingsError
 
 PATH = "/metrics"
@@ -88,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
             message = f"the metrics cannot be read: {error}\n".encode()
             self._answer(HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", message)
         else:
-            self._answer(HTTPStatus.OK, MEDIA_TYPE, body)
+            self._answer(HTTPStatus.OK, MEDIA_TYPE + CHARSET, body)
 
     do_HEAD = do_GET  # noqa: N815  the library's name
 

@@ -18,7 +18,8 @@ from service.metrics.board import Board
 from service.metrics.families import PREFIX, Family, Labels, Layout, gauge
 from service.metrics.slab import Contents
 
-MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+MEDIA_TYPE = "text/plain; version=0.0.4"
+CHARSET = "; charset=utf-8"
 # what was found out longer ago says nothing of now
 FOUND_SECONDS = 15.0
 

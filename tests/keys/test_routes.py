@@ -18,7 +18,7 @@ from tests.support.readings import Connection
 
 # all that is open; a new route that is not meant to be must not end up here
 OPEN = re.compile(r"/health/(live|ready)|/docs(/.*)?")
-WRONG_SCOPE = {"ingest": "read", "read": "ingest", "admin": "read"}
+WRONG_SCOPE = {"ingest": "read", "read": "ingest", "metrics": "read", "admin": "read"}
 
 
 def routes(client: Any) -> Iterator[tuple[str, str]]:
@@ -38,6 +38,8 @@ def closed_routes(client: Any) -> list[tuple[str, str]]:
 def scope_of(method: str, path: str) -> str:
     if path == "/v1/ingest":
         return "ingest"
+    if path == "/metrics":
+        return "metrics"
     return "read" if method == "GET" else "admin"
 
 
@@ -154,7 +156,7 @@ def has_expired(connection: Connection) -> bool:
 def test_every_route_refuses_a_key_of_another_scope_and_takes_one_of_its_own(
     client: Any, database_url: str
 ) -> None:
-    keys = {scope: make_key(database_url, scope) for scope in ("ingest", "read", "admin")}
+    keys = {scope: make_key(database_url, scope) for scope in WRONG_SCOPE}
     for method, path in closed_routes(client):
         scope = scope_of(method, path)
         answer = answer_to(client, method, path, bearer(keys[WRONG_SCOPE[scope]]))

@@ -47,11 +47,11 @@ def test_keys_are_authenticated_many_at_once_each_at_its_place(
     wrong = f"wl_{key_id(good)}_{'0' * 64}"
     assert authenticate(connection, unknown, good, wrong, gone, reader, good) == [
         (0, "unknown", None),
-        (1, None, ["ingest", "read", "admin"]),
-        (2, "unknown", ["ingest", "read", "admin"]),
+        (1, None, ["ingest", "read", "metrics", "admin"]),
+        (2, "unknown", ["ingest", "read", "metrics", "admin"]),
         (3, "revoked", ["ingest"]),
         (4, None, ["read"]),
-        (5, None, ["ingest", "read", "admin"]),
+        (5, None, ["ingest", "read", "metrics", "admin"]),
     ]
     assert authenticate(connection) == []
 

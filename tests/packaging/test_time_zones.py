@@ -40,6 +40,7 @@ REVIEWED = {
     ("upkeep.sql", "now() - w.watermark"),
     ("drop.sql", "clock_timestamp() - v_since"),
     ("turns.sql", "clock_timestamp() - v_since"),
+    ("metrics.sql", "now() - w.since"),
     ("settle_charging.sql", "now() - p.kept_at"),
     ("settle_charging.sql", "now() - k.before"),
     ("settle_charging.sql", "clock_timestamp() - v_began"),

@@ -29,7 +29,7 @@ NAMES = {
 # numbers that stand for so much else that finding one says nothing: the service is tried for these
 COMMON = {0, 1, 2, 3, 5, 7, 60, 100, 1000, 0.05, 0.1, 0.15, 0.5}
 # what means something else: how long a migration waits for a lock, a move for its turn; how long a
-# connection is kept; the fleet that is simulated
+# connection is kept; the fleet that is simulated; how durations are counted
 OTHERS = {
     ("service/migrate/patience.py", 300.0),
     ("service/demo/habits.py", 300),
@@ -42,6 +42,9 @@ OTHERS = {
     ("service/demo/fleet.py", 2.3),
     ("service/migrate/move.py", "30 minutes"),
     ("service/database/pool.py", 1800),
+    # bounds of durations, in seconds
+    ("service/metrics/families.py", 0.75),
+    ("service/metrics/families.py", 0.25),
 }
 
 
