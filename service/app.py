@@ -50,7 +50,7 @@ from service.settings import Settings, SettingsError
 from service.traces.environment import tracing
 from service.upkeep import Upkeep
 from service.vitals import FAMILIES as VITAL_FAMILIES
-from service.vitals import Vitals
+from service.vitals import Vitals, note_start
 
 _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # for what operators change, which is little
@@ -183,7 +183,9 @@ def create_app(
         *counts.families(_routes(app), [("POST", answers.PATH)]),
         *(*INGEST_FAMILIES, *KEY_FAMILIES, *VITAL_FAMILIES),
     )
-    app.state.update({"board": board, "slab": claim_or_count_alone(board, families)})
+    slab = claim_or_count_alone(board, families)
+    note_start(slab)
+    app.state.update({"board": board, "slab": slab})
     return app
 
 

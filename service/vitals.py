@@ -33,6 +33,11 @@ _STARTS = counter(WORKER_STARTS, "Workers started, in place of others too.")
 FAMILIES = (_USED, _MOST, _WAITING, _STARTS)
 
 
+def note_start(slab: Slab) -> None:
+    """Count that a worker starts."""
+    slab.slots[slab.places(_STARTS)[()]] += 1
+
+
 class Vitals:
     """Notes the vital signs until it is stopped."""
 
@@ -55,7 +60,6 @@ class Vitals:
 
     def start(self) -> None:
         """Start to note them."""
-        self._slab.slots[self._slab.places(_STARTS)[()]] += 1
         self._tasks = [
             asyncio.create_task(self._sample_for_ever()),
             asyncio.create_task(self._ask_for_ever()),

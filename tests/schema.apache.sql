@@ -1858,7 +1858,7 @@ GRANT EXECUTE ON FUNCTION api.meter_states(text,integer) TO wattledger_service;
 
 FUNCTION api.metrics()
     RETURNS TABLE(name text, about text, value double precision, label text, label_value text)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET max_parallel_workers_per_gather TO '0';
 GRANT EXECUTE ON FUNCTION api.metrics() TO wattledger_service;
 
 FUNCTION api.performance(vehicle_id text, since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz)
