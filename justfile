@@ -32,7 +32,7 @@ lint: _development
     "{{bin}}/basedpyright"
     "{{bin}}/lint-imports" --no-cache
     "{{bin}}/sqlfluff" lint --disable-progress-bar migrations sql docs/demo.sql
-    "{{bin}}/yamllint" --strict docker-compose.yml
+    "{{bin}}/yamllint" --strict docker-compose.yml docs/monitoring
 
 # format Python and SQL
 fmt: _development
