@@ -1,18 +1,22 @@
 """Settings from the environment, with their defaults."""
 
 import os
+from collections.abc import Mapping
 from ipaddress import ip_address
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, inspect
 
-_PREFIX = "WATTLEDGER_"
+PREFIX = "WATTLEDGER_"
 
-Positive = Annotated[int, Meta(ge=1)]
-Seconds = Annotated[float, Meta(gt=0)]
-Minutes = Annotated[float, Meta(gt=0)]
-Milliseconds = Annotated[float, Meta(gt=0)]
+# what is beyond these bounds is a slip of the pen, and would break elsewhere
+Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+Processes = Annotated[int, Meta(ge=1, le=1024)]
+Bytes = Annotated[int, Meta(ge=1, le=2**40)]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Minutes = Annotated[float, Meta(gt=0, le=10_080)]
+Milliseconds = Annotated[float, Meta(gt=0, le=86_400_000)]
 
 
 class SettingsError(Exception):
@@ -24,48 +28,95 @@ def _workers() -> int:
     return min(os.cpu_count() or 1, 4)
 
 
+def _about(text: str) -> Meta:
+    return Meta(description=text)
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings of the service; each is read from WATTLEDGER_ and its name in capitals."""
+    """Settings of the service; each is read from WATTLEDGER_ and its name in capitals.
 
-    host: str = "127.0.0.1"
-    port: Annotated[int, Meta(ge=1, le=65535)] = 3000
-    root_path: str = ""
-    trusted_proxies: str = ""
-    metrics_address: str = ""
-    workers: Positive = msgspec.field(default_factory=_workers)
-    max_body_bytes: Positive = 8 * 1024 * 1024
-    max_readings: Positive = 20_000
-    body_timeout_seconds: Seconds = 30.0
-    queue_readings: Positive = 100_000
-    queue_bytes: Positive = 64 * 1024 * 1024
-    group_readings: Positive = 5_000
-    writers: Positive = 2
-    write_timeout_seconds: Seconds = 15.0
-    read_connections: Positive = 4
-    read_timeout_seconds: Seconds = 15.0
-    maintenance_minutes: Minutes = 60.0
-    keys: Literal["required", "off"] = "required"
-    key_cache_seconds: Seconds = 5.0
-    access_log: bool = True
-    log_format: Literal["text", "json"] = "text"
-    slow_milliseconds: Milliseconds = 1000.0
+    Its type says what is allowed, and `_about` what it is for: `wattledger config` shows both.
+    """
+
+    host: Annotated[str, Meta(min_length=1), _about("Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535), _about("TCP port to listen on.")] = 3000
+    root_path: Annotated[str, _about("Path before all others, behind a proxy.")] = ""
+    trusted_proxies: Annotated[
+        str, _about("Proxies that are believed, addresses and networks parted by commas.")
+    ] = ""
+    metrics_address: Annotated[
+        str, _about("Address and port of the metrics, where they need no key; none if empty.")
+    ] = ""
+    workers: Annotated[Processes, _about("Processes that answer requests.")] = msgspec.field(
+        default_factory=_workers
+    )
+    max_body_bytes: Annotated[Bytes, _about("Largest body.")] = 8 * 1024 * 1024
+    max_readings: Annotated[Count, _about("Most readings in one body.")] = 20_000
+    body_timeout_seconds: Annotated[Seconds, _about("Time for a body to arrive in.")] = 30.0
+    queue_readings: Annotated[Count, _about("Readings of a worker that may wait.")] = 100_000
+    queue_bytes: Annotated[Bytes, _about("Bytes of a worker that may wait.")] = 64 * 1024 * 1024
+    group_readings: Annotated[Count, _about("Most readings in one commit.")] = 5_000
+    writers: Annotated[Processes, _about("Connections of a worker for live readings.")] = 2
+    write_timeout_seconds: Annotated[Seconds, _about("Time for a commit.")] = 15.0
+    read_connections: Annotated[Processes, _about("Most connections of a worker for reads.")] = 4
+    read_timeout_seconds: Annotated[Seconds, _about("Time for a read.")] = 15.0
+    maintenance_minutes: Annotated[Minutes, _about("Pause between two runs of upkeep.")] = 60.0
+    keys: Annotated[
+        Literal["required", "off"], _about("Whether requests need a key; off only without a proxy.")
+    ] = "required"
+    key_cache_seconds: Annotated[Seconds, _about("How long a key is known without asking.")] = 5.0
+    access_log: Annotated[bool, _about("Whether each request is logged.")] = True
+    log_format: Annotated[Literal["text", "json"], _about("How requests are logged.")] = "text"
+    slow_milliseconds: Annotated[Milliseconds, _about("From when on a request is slow.")] = 1000.0
 
 
-def load() -> Settings:
-    """Read the settings from the environment; raise SettingsError naming the one that is wrong."""
-    given = {
-        field.name: os.environ[_PREFIX + field.name.upper()]
-        for field in msgspec.structs.fields(Settings)
-        if _PREFIX + field.name.upper() in os.environ
-    }
-    try:
-        return msgspec.convert(given, Settings, strict=False)
-    except msgspec.ValidationError as error:
-        text = str(error)
-        name = text.rpartition("$.")[2].rstrip("`") if "$." in text else ""
-        raise SettingsError(
-            f"{_PREFIX}{name.upper()}={given.get(name, '')!r} cannot be used: {text}"
-        ) from error
+class Setting(msgspec.Struct, frozen=True):
+    """A setting as its declaration tells it: variable, type, default, and what it is for."""
+
+    name: str
+    variable: str
+    type: Any
+    default: object
+    about: str
+    allowed: str
+
+
+def declared() -> list[Setting]:
+    """Every setting of the service, in order."""
+    described = inspect.type_info(Settings)
+    assert isinstance(described, inspect.StructType)  # noqa: S101  it is one
+    fields = zip(msgspec.structs.fields(Settings), described.fields, strict=True)
+    return [
+        Setting(
+            field.name,
+            PREFIX + field.name.upper(),
+            field.type,
+            getattr(_DEFAULTS, field.name),
+            _description(info.type),
+            _allowed(info.type),
+        )
+        for field, info in fields
+    ]
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from the environment; raise SettingsError naming all that are wrong."""
+    given = os.environ if environment is None else environment
+    values: dict[str, object] = {}
+    problems: list[str] = []
+    for setting in _DECLARED:
+        text = given.get(setting.variable)
+        if text is None:
+            continue
+        try:
+            values[setting.name] = msgspec.convert(text, setting.type, strict=False)
+        except msgspec.ValidationError:
+            problems.append(
+                f"{setting.variable}={text!r} cannot be used: allowed is {setting.allowed}"
+            )
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return msgspec.convert(values, Settings)
 
 
 def check_keys(settings: Settings) -> None:
@@ -74,12 +125,12 @@ def check_keys(settings: Settings) -> None:
         return
     if not _is_loopback(settings.host):
         raise SettingsError(
-            f"{_PREFIX}KEYS=off lets everyone in who can reach {settings.host}: without keys the"
+            f"{PREFIX}KEYS=off lets everyone in who can reach {settings.host}: without keys the"
             " service listens on 127.0.0.1 only"
         )
     if settings.root_path or settings.trusted_proxies:
         raise SettingsError(
-            f"{_PREFIX}KEYS=off lets everyone in who can reach the proxy: without keys there must"
+            f"{PREFIX}KEYS=off lets everyone in who can reach the proxy: without keys there must"
             " be none"
         )
 
@@ -99,3 +150,35 @@ def database_url() -> str | None:
 def read_database_url() -> str | None:
     """Where reads go: a replica if the environment names one, else the database itself."""
     return os.environ.get("READ_DATABASE_URL") or database_url()
+
+
+def _description(kind: inspect.Type) -> str:
+    if not isinstance(kind, inspect.Metadata):
+        return ""
+    # msgspec leaves open what it has for keys
+    schema = cast("dict[str, str] | None", kind.extra_json_schema)  # pyright: ignore[reportUnknownMemberType]
+    return (schema or {}).get("description", "")
+
+
+def _allowed(kind: inspect.Type) -> str:
+    """What a value may be, in words."""
+    if isinstance(kind, inspect.Metadata):
+        return _allowed(kind.type)
+    if isinstance(kind, inspect.LiteralType):
+        return " or ".join(map(str, kind.values))
+    if isinstance(kind, inspect.BoolType):
+        return "true or false"
+    if isinstance(kind, inspect.IntType):
+        return f"a whole number from {kind.ge} to {kind.le}"
+    if isinstance(kind, inspect.FloatType):
+        return f"a number above {kind.gt:g} and up to {kind.le:.12g}"
+    if isinstance(kind, inspect.UnionType):
+        some = [one for one in kind.types if not isinstance(one, inspect.NoneType)]
+        return " or ".join(map(_allowed, some))
+    if isinstance(kind, inspect.StrType) and kind.min_length:
+        return "any text but the empty one"
+    return "any text"
+
+
+_DEFAULTS = Settings()
+_DECLARED = declared()

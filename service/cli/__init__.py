@@ -1,5 +1,6 @@
 """Command line, `wattledger`: one module per command, gathered here."""
 
+import sys
 from importlib import import_module
 
 import click
@@ -26,4 +27,18 @@ class _Commands(click.Group):
 )
 @click.version_option(package_name="wattledger")
 def main() -> None:
-    """The ledger of a charging fleet's energy: grid AC in, battery DC out, and what was lost."""
+    """The ledger of a charging fleet's energy: grid AC in, battery DC out, and what was lost.
+
+    Settings are environment variables, which `wattledger config` shows. Where one of them is wrong
+    or unknown, no command does anything but say so.
+    """
+    if {"-h", "--help"}.isdisjoint(sys.argv[1:]):
+        _check_environment()
+
+
+def _check_environment() -> None:
+    # not for --help, which is there to tell how it is done
+    from service.cli.environment import problems
+
+    if found := problems():
+        raise click.ClickException("\n".join(found))

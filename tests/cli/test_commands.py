@@ -211,7 +211,7 @@ def test_the_embedded_database_is_started_migrated_and_served_by_commands_of_the
     place = {"WATTLEDGER_HOME": str(home), "WATTLEDGER_DB_PORT": "0"}
     try:
         for command in ("db start", "migrate", "key create --scope ingest"):
-            done = run(*command.split(), DATABASE_URL="", **place)
+            done = run(*command.split(), **place)
             assert done.returncode == 0
         with serving("", **place) as service:
             answer = httpx.post(
@@ -221,7 +221,7 @@ def test_the_embedded_database_is_started_migrated_and_served_by_commands_of_the
             )
             assert answer.status_code == 201
     finally:
-        run("db", "destroy", "--yes", DATABASE_URL="", **place)
+        run("db", "destroy", "--yes", **place)
         shutil.rmtree(home, ignore_errors=True)
 
 

@@ -51,13 +51,15 @@ def serving(
 ) -> Iterator[Service]:
     """Start a service on a database and wait until it is ready; stop it at the end.
 
-    `output`: the file for all that it says.
+    `database_url`: empty for the embedded database; `output`: the file for all that it says.
     """
     port = free_port()
+    if database_url:
+        environment = {"DATABASE_URL": database_url, **environment}
     with (output or Path(os.devnull)).open("wb") as file:
         process = subprocess.Popen(
             [COMMAND, "serve", "--port", str(port), *options],
-            env={**os.environ, "DATABASE_URL": database_url, **environment},
+            env={**os.environ, **environment},
             stdout=file,
             stderr=file,
         )
