@@ -24,7 +24,7 @@ from service.settings import Settings, SettingsError
 _BACKLOG = 2048
 _IDLE_SECONDS = 75
 # compose and systemd give it some seconds more before they kill
-_STOP_SECONDS = 25
+STOP_SECONDS = 25
 
 
 def check_address(settings: Settings) -> None:
@@ -56,7 +56,7 @@ def configuration(app: Any, protocol: type[Connection], **options: Any) -> Confi
         "server_header": False,
         "backlog": _BACKLOG,
         "timeout_keep_alive": _IDLE_SECONDS,
-        "timeout_graceful_shutdown": _STOP_SECONDS,
+        "timeout_graceful_shutdown": STOP_SECONDS,
         # a machine that swaps, or a long collection of garbage, is no reason to kill a worker
         "timeout_worker_healthcheck": 30,
     }
