@@ -53,6 +53,7 @@ def test_every_block_is_run_by_a_test_below() -> None:
         "keys.md",
         "ledger.md",
         "operations.md",
+        "runbooks.md",
         "scale.md",
     }
     assert len([block for block in of("bi.md") if block.result]) == 14
@@ -134,6 +135,11 @@ def test_the_guide_to_scale_works_and_leaves_backlog_to_the_moment_of_asking(
 def test_the_guide_for_operators_works(db: Connection) -> None:
     for block in of("operations.md"):
         run(db, block)
+
+
+def test_the_queries_of_the_runbooks_work(db: Connection) -> None:
+    # what a superuser alone may do would be of the whole server, which others use meanwhile
+    run_as_dba(db, [block for block in of("runbooks.md") if "superuser" not in block.words])
 
 
 def test_the_guide_to_keys_works(db: Connection) -> None:

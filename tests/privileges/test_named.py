@@ -14,7 +14,14 @@ from tests.support.readings import Connection
 
 GUIDES = {
     "wattledger_bi": ["bi.md"],
-    "wattledger_dba": ["dba.md", "keys.md", "ledger.md", "operations.md", "scale.md"],
+    "wattledger_dba": [
+        "dba.md",
+        "keys.md",
+        "ledger.md",
+        "operations.md",
+        "runbooks.md",
+        "scale.md",
+    ],
 }
 COMMENTED = {"wattledger_bi": "bi", "wattledger_dba": "ops"}
 NAME = re.compile(r"\b(bi|ops|telemetry)\.([a-z_]+\b)(?!\()(?<!\.md)")
