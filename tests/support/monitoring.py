@@ -20,7 +20,7 @@ STANDBY = {"standby_up", "standby_lag_seconds", "reads_total"}
 
 _METRIC = re.compile(r"(?<![\w:])wattledger_([a-z_]+)(?![\w:])")
 _RECORDED = re.compile(r"\bjob:\w+:\w+\b")
-_SELECTOR = re.compile(r"(?<![\w:])wattledger_([a-z_]+)\{([^}]*)\}")
+_SELECTOR = re.compile(r"(?<![\w:])wattledger_([a-z_]+)(?:\{[^}]*\})?(?![\w:])")
 
 
 def rules() -> list[dict[str, Any]]:
@@ -77,10 +77,12 @@ def recorded(text: str) -> set[str]:
     return set(_RECORDED.findall(text))
 
 
-def matched_labels(expression: str) -> set[tuple[str, str]]:
-    """Metrics, without their prefix, and the labels that an expression asks of them."""
-    return {
-        (name, label)
-        for name, matchers in _SELECTOR.findall(expression)
-        for label in re.findall(r'(\w+)\s*(?:=~|!~|!=|=)\s*"', matchers)
-    }
+def selectors(expression: str) -> set[tuple[str, str]]:
+    """Selectors of our metrics: the name without its prefix, and the whole as it stands."""
+    return {(found[1], found[0]) for found in _SELECTOR.finditer(expression)}
+
+
+def grouped_labels(expression: str) -> set[str]:
+    """Labels that an expression adds up by."""
+    groups = re.findall(r"\bby \(([^)]*)\)", expression)
+    return {label.strip() for group in groups for label in group.split(",")}
