@@ -94,15 +94,15 @@ def scraped(database_server: Server, tmp_path_factory: pytest.TempPathFactory) -
                 try:
                     for most in (1, 1, 1, 1, 2):
                         load.acknowledge_more(100)
-                        # one that has not come to count yet would not be counted as started
-                        wait_for(lambda: "\nwattledger_workers 2\n" in told(by_address))
+                        # one that is killed before it has come to count is not counted as started
+                        wait_for_starts(by_address, 2 + killed)
                         for worker in service.workers()[:most]:
                             os.kill(worker, signal.SIGKILL)
                             killed += 1
                         # so that a scrape falls between
                         time.sleep(1)
                     load.acknowledge_more(100)
-                    wait_for(lambda: "\nwattledger_workers 2\n" in told(by_address))
+                    wait_for_starts(by_address, 2 + killed)
                 finally:
                     load.stop()
                 use(service.url)
@@ -110,9 +110,15 @@ def scraped(database_server: Server, tmp_path_factory: pytest.TempPathFactory) -
                 yield Scraped(prometheus, load, by_key, by_address, killed)
 
 
-def told(address: str) -> str:
-    """What the service tells at an address."""
-    return httpx.get(f"http://{address}/metrics", timeout=5).text
+def wait_for_starts(address: str, starts: int) -> None:
+    """Wait until two workers run, of so many that were started."""
+    wanted = ("\nwattledger_workers 2\n", f"\nwattledger_worker_starts_total {starts}\n")
+
+    def started() -> bool:
+        told = httpx.get(f"http://{address}/metrics", timeout=5).text
+        return all(line in told for line in wanted)
+
+    wait_for(started)
 
 
 def wait_for_scrapes(prometheus: Prometheus) -> None:
