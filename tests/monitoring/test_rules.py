@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -118,3 +119,18 @@ def test_the_dashboard_shows_every_metric_that_an_alert_is_of() -> None:
     told = metrics("\n".join(rule["expr"] for rule in rules()))
     shown = metrics("\n".join([*dashboard_expressions(), *variables()]))
     assert told - shown == set()
+
+
+def test_the_panels_of_the_dashboard_have_places_of_their_own() -> None:
+    dashboard = json.loads((FOLDER / "dashboard.json").read_text(encoding="utf-8"))
+    panels = dashboard["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    taken = [
+        (place["x"] + dx, place["y"] + dy)
+        for place in (panel["gridPos"] for panel in panels)
+        for dx in range(place["w"])
+        for dy in range(place["h"])
+    ]
+    assert len(set(taken)) == len(taken)
+    # Grafana has 24 columns
+    assert max(x for x, _ in taken) == 23
