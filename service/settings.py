@@ -14,7 +14,7 @@ PREFIX = "WATTLEDGER_"
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Processes = Annotated[int, Meta(ge=1, le=1024)]
 Bytes = Annotated[int, Meta(ge=1, le=2**40)]
-Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Seconds = Annotated[float, Meta(gt=0, le=604_800)]
 Minutes = Annotated[float, Meta(gt=0, le=10_080)]
 Milliseconds = Annotated[float, Meta(gt=0, le=86_400_000)]
 
