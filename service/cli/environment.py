@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from service import settings
 from service.http.proxy import check_proxies
+from service.traces.environment import check_traces
 
 MASK = "***"
 _PREFIX = settings.PREFIX
@@ -111,6 +112,13 @@ VARIABLES = (
         )
         for role in ("SERVICE", "BI", "DBA")
     ),
+    Variable(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "Where spans go: a collector of OpenTelemetry; none if unset.",
+        "a URL, such as http://collector:4318",
+        is_secret=True,
+        may_be_empty=True,
+    ),
     Variable(f"{_PREFIX}HOME", "Data of the embedded database.", _DIRECTORY, _wrong_directory),
     Variable(f"{_PREFIX}CACHE", "Programs of the embedded database.", _DIRECTORY, _wrong_directory),
     Variable(
@@ -129,7 +137,7 @@ VARIABLES = (
     Variable(
         f"{_PREFIX}DEBIAN_MIRROR",
         "Where the embedded database is fetched from; this system's own archive if unset.",
-        "an address like https://deb.debian.org/debian",
+        "an address like https://mirror.example.org/debian",
         _wrong_mirror,
     ),
 )
@@ -156,6 +164,10 @@ def problems(environment: Mapping[str, str] | None = None) -> list[str]:
     """All that is wrong in the environment, one line each, without any secret."""
     given = os.environ if environment is None else environment
     found = [*_unknown(given), *_wrong(given)]
+    try:
+        check_traces(given)
+    except settings.SettingsError as error:
+        found.append(str(error))
     try:
         loaded = settings.load(given)
     except settings.SettingsError as error:

@@ -6,6 +6,7 @@ Its library reads them, and all others. What cannot be used is found before the 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -30,7 +31,7 @@ def tracing() -> Tracing | None:
 
     Raises SettingsError where one is set and cannot be used.
     """
-    if not _is_wanted():
+    if not _is_wanted(os.environ):
         return None
     check_traces()
     # not before: it costs memory, and time at the start
@@ -39,23 +40,24 @@ def tracing() -> Tracing | None:
     return Tracing()
 
 
-def check_traces() -> None:
+def check_traces(environment: Mapping[str, str] | None = None) -> None:
     """Raise SettingsError where spans are wanted and could not be sent."""
-    if not _is_wanted():
+    given = os.environ if environment is None else environment
+    if not _is_wanted(given):
         return
-    endpoint, given = _first(_ENDPOINTS)
-    if not _is_url(given):
+    endpoint, url = _first(given, _ENDPOINTS)
+    if not _is_url(url):
         # not the value, which may hold a password
         raise SettingsError(f"{endpoint} cannot be used: give it like http://collector:4318")
-    protocol, chosen = _first(_PROTOCOLS)
+    protocol, chosen = _first(given, _PROTOCOLS)
     if chosen and chosen != _PROTOCOL:
         raise SettingsError(
             f"{protocol}={chosen!r} cannot be used: spans are sent by {_PROTOCOL}, which collectors"
             " take on port 4318"
         )
-    if _number(*_BATCH) > _number(*_QUEUE):
+    if _number(given, *_BATCH) > _number(given, *_QUEUE):
         raise SettingsError(f"{_BATCH[0]} cannot be used: it is larger than {_QUEUE[0]}")
-    _number(*_DELAY)
+    _number(given, *_DELAY)
     missing = [package for package in _PACKAGES if not _is_installed(package)]
     if missing:
         raise SettingsError(
@@ -64,19 +66,19 @@ def check_traces() -> None:
         )
 
 
-def _is_wanted() -> bool:
-    exporters = os.environ.get("OTEL_TRACES_EXPORTER") or "otlp"
+def _is_wanted(given: Mapping[str, str]) -> bool:
+    exporters = given.get("OTEL_TRACES_EXPORTER") or "otlp"
     return (
-        bool(_first(_ENDPOINTS)[1])
-        and os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() != "true"
+        bool(_first(given, _ENDPOINTS)[1])
+        and given.get("OTEL_SDK_DISABLED", "").strip().lower() != "true"
         and "otlp" in [name.strip() for name in exporters.split(",")]
     )
 
 
-def _first(names: tuple[str, ...]) -> tuple[str, str]:
+def _first(given: Mapping[str, str], names: tuple[str, ...]) -> tuple[str, str]:
     """The first variable that is set, and its value, which is empty where none is."""
     return next(
-        ((name, os.environ[name].strip()) for name in names if os.environ.get(name)),
+        ((name, given[name].strip()) for name in names if given.get(name)),
         (names[0], ""),
     )
 
@@ -89,8 +91,8 @@ def _is_url(text: str) -> bool:
         return False
 
 
-def _number(name: str, default: int) -> int:
-    text = os.environ.get(name) or str(default)
+def _number(given: Mapping[str, str], name: str, default: int) -> int:
+    text = given.get(name) or str(default)
     if not text.isascii() or not text.isdigit() or int(text) == 0:
         raise SettingsError(f"{name}={text!r} cannot be used: give a whole number, 1 or more")
     return int(text)
