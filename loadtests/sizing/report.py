@@ -94,6 +94,12 @@ def _room(room: Room) -> list[str]:
             f"| {name} | {kind.rows / per:,.1f} | {kind.size / max(1, kind.rows):,.0f}"
             f" | {kind.size / per:,.0f} |"
         )
+    states = room.states
+    lines += [
+        "",
+        f"Besides, {states.rows / room.devices:,.1f} rows of states per device, however long it is"
+        f" there: {states.size / room.devices:,.0f} bytes.",
+    ]
     million = raw.rows / 1e6
     took = ", ".join(f"{name} {value / million:,.0f}" for name, value in room.seconds.items())
     compressed = room.compression
@@ -104,9 +110,9 @@ def _room(room: Room) -> list[str]:
         f"Processor seconds of the database per million readings, in groups of thousands: {took}.",
         "In the columnstore the same readings take "
         + (
-            f"{raw.size / raw.rows / compressed:,.1f} bytes each: a {compressed:,.0f}th."
+            f"{raw.size / raw.rows / compressed:,.1f} bytes each, {1 / compressed:.2f} of that."
             if compressed
-            else "was not measured: Node.js is missing."
+            else "… was not measured: Node.js is missing."
         ),
     ]
     return lines

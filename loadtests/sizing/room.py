@@ -26,9 +26,9 @@ _KINDS = {
     "hours": ("meter_energy_hourly", "vehicle_energy_hourly"),
     "days": ("meter_energy_daily", "vehicle_energy_daily", "settled_day"),
     "charging": ("charging_part", "charging_day", "charging_session"),
-    "states": ("meter_state", "vehicle_state", "fleet_device", "charging_progress"),
     "links and sessions": ("charging_link", "charging_link_change", "device_session"),
 }
+_STATES = ("meter_state", "vehicle_state", "fleet_device", "charging_progress")
 _SIZE = """
 SELECT
     coalesce(
@@ -62,6 +62,7 @@ class Room(NamedTuple):
     devices: int
     days: int
     kinds: dict[str, Kind]
+    states: Kind
     # of the primary key's index, per reading
     index_bytes: float
     seconds: dict[str, float]
@@ -99,7 +100,8 @@ def measure(cluster: Cluster, vehicles: int, days: int) -> Room:
         meters = _count(connection, "SELECT count(*) FROM telemetry.meter_reading")
         index = _count(connection, _INDEXES) / meters
         devices = _count(connection, _DEVICES)
-        return Room(devices, days, kinds, index, seconds, _compressed(connection))
+        states = _kind(connection, _STATES)
+        return Room(devices, days, kinds, states, index, seconds, _compressed(connection))
 
 
 def _count(connection: psycopg.Connection[Any], query: str, *parameters: object) -> int:
