@@ -1,1 +1,1 @@
-"""Load scenarios of the old system for locust; `just load` runs them."""
+"""Load scenarios for locust; `just load` runs them."""

@@ -15,7 +15,8 @@ from tests.support.process import free_port
 
 def test_a_steady_fleet_is_counted_by_the_answers_to_the_last_reading(runs: Runs):
     outcome = runs.run(
-        *("steady-fleet", "--devices", "240", "--interval", "3", "--run-time", "9s"),
+        # so many turns that some who were away are back
+        *("steady-fleet", "--devices", "120", "--interval", "1", "--run-time", "10s"),
         *("--offline", "0.3", "--twice", "0.2", "--skewed", "0.1", "--ahead", "0.05"),
     )
     readings = outcome.readings
