@@ -26,7 +26,7 @@ class Body:
     """Readings to be posted together, at an epoch time in seconds.
 
     `future`: those of a clock that is too far ahead, by their places. `twice`: it is posted again
-    when it is stored. `links`: vehicles and their meters, which are linked before.
+    when it is stored. `links`: vehicles and their meters, which are linked before, from `since` on.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Body:
     future: frozenset[int] = frozenset()
     twice: bool = False
     links: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    since: float = 0.0
 
 
 class Sender:
@@ -46,7 +47,6 @@ class Sender:
         self._chance = Random(f"{options.run}-{number}")
         self._phase = self._chance.random() * options.interval_seconds
         self._is_newest_first = number % 2 == 1
-        self._turn = 0
         self._is_linked = False
 
     def first(self, began: float, minutes_back: int) -> tuple[float, int]:
@@ -64,6 +64,7 @@ class Sender:
         step, jitter = self._options.interval_seconds, self._options.interval_seconds / 20
         times = [due - step * back - self._chance.random() * jitter for back in range(kept)]
         times.reverse()
+        since = times[0] - step
         found: list[tuple[dict[str, Any], bool]] = []
         for at in times:
             for device in self._devices:
@@ -80,7 +81,7 @@ class Sender:
             part = found[at : at + _LARGEST]
             future = frozenset(place for place, one in enumerate(part) if one[1])
             readings = [one[0] for one in part]
-            bodies.append(Body(name, due, readings, future, twice and not future, links))
+            bodies.append(Body(name, due, readings, future, twice and not future, links, since))
             links = []
         return bodies
 
