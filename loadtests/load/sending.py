@@ -75,10 +75,10 @@ class Sending(FastHttpUser):
         try:
             for vehicle_id, meter_id in body.links:
                 self._link(vehicle_id, meter_id, body.since)
-            COUNTS["late"] += time.time() - body.due >= 1
             COUNTS["sent"] += len(body.readings)
             # the links before it have taken their own time
             due = None if body.links else body.due
+            COUNTS["late"] += due is not None and time.time() - due >= 1
             if self._post(body, body.name, due) and body.twice:
                 COUNTS["sent"] += len(body.readings)
                 COUNTS["twice"] += len(body.readings)
