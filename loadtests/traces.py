@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -92,7 +93,10 @@ def main() -> None:
                 for variant in _VARIANTS
             ]
             for turn in range(given.rounds + 1):
-                for variant, service in zip(_VARIANTS, services, strict=True):
+                # each in turn comes first, so that none always follows the same one
+                pairs = deque(zip(_VARIANTS, services, strict=True))
+                pairs.rotate(turn)
+                for variant, service in pairs:
                     console.print(f"round {turn}/{given.rounds}: {variant.name}")
                     if variant.is_traced:
                         os.environ[_TRACED] = "1"
