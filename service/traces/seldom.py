@@ -9,7 +9,7 @@ from time import monotonic
 _log = logging.getLogger(__name__)
 
 SECONDS = 60.0
-_MOST_CHARACTERS = 300
+_MOST_CHARACTERS = 250
 # an address may hold a password there
 _QUERY = re.compile(r"\?\S+")
 
