@@ -10,6 +10,7 @@ import socket
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -60,6 +61,11 @@ class MetricsServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     board: Board | None = None
+
+    def server_bind(self) -> None:
+        """Bind, without asking for the machine's name, which may take long."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]  # pyright: ignore[reportAttributeAccessIssue]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that leaves is no news."""

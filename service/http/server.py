@@ -29,10 +29,12 @@ STOP_SECONDS = 25
 
 def check_address(settings: Settings) -> None:
     """Raise SettingsError where an address cannot be listened on."""
-    if settings.metrics_address:
-        MetricsServer(settings.metrics_address, None).close()
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
+    with ExitStack() as stack:
+        if settings.metrics_address:
+            # held meanwhile, since it must be another one
+            stack.enter_context(closing(MetricsServer(settings.metrics_address, None)))
+        probe = stack.enter_context(closing(socket.socket(family, socket.SOCK_STREAM)))
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((settings.host, settings.port))

@@ -90,7 +90,7 @@ def config() -> OpenAPIConfig:
             Tag("state", "The latest reading of each device."),
             Tag("links", "Which meter feeds which vehicle, and when."),
             Tag("analytics", "Energy, efficiency and loss."),
-            Tag("health", "Is it alive, is it ready."),
+            Tag("health", "Is it alive, is it ready, and what has it counted."),
         ],
         render_plugins=[
             _Page(
