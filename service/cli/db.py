@@ -8,8 +8,9 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from service import settings
+from service.cli import standby as standby_commands
 from service.database.conninfo import completed, reason
-from service.embedded import Cluster, EmbeddedError, default_directory
+from service.embedded import Cluster, EmbeddedError, Standby, default_directory
 
 # libpq's variables that are not named after their keyword
 _VARIABLES = {
@@ -34,7 +35,12 @@ def db() -> None:
     """The embedded database: a private TimescaleDB in a directory of yours.
 
     DATABASE_URL in the environment means that database instead: then nothing is started here.
+    `standby` gives it a second server that answers reads, and `promote` lets that one take over.
     """
+
+
+db.add_command(standby_commands.standby)
+db.add_command(standby_commands.promote)
 
 
 def _refuse_if_given(what: str) -> None:
@@ -46,36 +52,47 @@ def _refuse_if_given(what: str) -> None:
 
 @db.command()
 def start() -> None:
-    """Start it, having fetched and made it where that was not done yet."""
+    """Start it and its standby, if it has one; fetch and make it where that was not done yet."""
     if settings.database_url():
         click.echo("DATABASE_URL is set: that database is used, none is started")
         return
     cluster = Cluster(default_directory())
     cluster.start()
     click.echo(f"the embedded database runs on port {cluster.status().port}")
+    standby = Standby(cluster)
+    if standby.exists:
+        standby.start()
+        click.echo(f"its standby runs on port {standby.cluster.status().port}")
 
 
 @db.command()
 def stop() -> None:
-    """Stop it; its data stays."""
+    """Stop it, and its standby; their data stays."""
     _refuse_if_given("stop")
-    Cluster(default_directory()).stop()
+    cluster = Cluster(default_directory())
+    # in this order, so that the standby has all that was written
+    cluster.stop()
+    Standby(cluster).stop()
     click.echo("the embedded database is stopped")
 
 
 @db.command()
 def status() -> None:
-    """Say whether it runs; exit with 3 if it does not."""
+    """Say whether it runs, and how its standby follows; exit with 3 if it does not run."""
     if url := settings.database_url():
         _report(url)
         return
     directory = default_directory()
-    found = Cluster(directory).status()
+    cluster = Cluster(directory)
+    found = cluster.status()
     if found.running:
         click.echo(f"running: port {found.port}, process {found.pid}, data in {directory}")
-        return
-    click.echo(f"stopped: data in {directory}" if found.exists else f"not made yet: {directory}")
-    sys.exit(3)
+    else:
+        made = "stopped: data in" if found.exists else "not made yet:"
+        click.echo(f"{made} {directory}")
+    standby_commands.tell(Standby(cluster))
+    if not found.running:
+        sys.exit(3)
 
 
 # -h is psql's own option for a host
@@ -95,8 +112,13 @@ def psql(arguments: tuple[str, ...]) -> None:
 
 @db.command()
 @click.option("--role", help="Whose login to print; postgres, the superuser, unless told.")
-def url(role: str | None) -> None:
+@click.option("--standby", is_flag=True, help="Print the standby's, which can only be read.")
+def url(role: str | None, standby: bool) -> None:
     """Print the URL to connect with, password included."""
+    if standby:
+        _refuse_if_given("look for a standby of")
+        click.echo(Standby(Cluster(default_directory())).cluster.url(role or "postgres"))
+        return
     if given := settings.database_url():
         if role:
             raise click.ClickException(
@@ -110,12 +132,14 @@ def url(role: str | None) -> None:
 @db.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def destroy(yes: bool) -> None:
-    """Stop it and remove all its data."""
+    """Stop it and remove all its data, its standby's too."""
     _refuse_if_given("destroy")
     directory = default_directory()
     if not yes:
         click.confirm(f"Remove {directory} and every reading in it?", abort=True)
-    Cluster(directory).destroy()
+    cluster = Cluster(directory)
+    Standby(cluster).destroy()
+    cluster.destroy()
     click.echo(f"removed {directory}")
 
 

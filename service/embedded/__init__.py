@@ -3,5 +3,6 @@
 from service.embedded.cluster import Cluster, Status
 from service.embedded.errors import EmbeddedError
 from service.embedded.places import default_directory
+from service.embedded.standby import Standby, StandbyStatus
 
-__all__ = ["Cluster", "EmbeddedError", "Status", "default_directory"]
+__all__ = ["Cluster", "EmbeddedError", "Standby", "StandbyStatus", "Status", "default_directory"]

@@ -39,15 +39,21 @@ class Cluster:
     """A PostgreSQL server with TimescaleDB in a directory of its own.
 
     `port`: null for the usual one, 0 for any free one; it counts when the cluster is made.
-    `settings` are put into the configuration over the defaults, at every start.
+    `settings` are put into the configuration over the defaults, at every start. `passwords`: the
+    directory of the cluster whose logins these are, where that is another one.
     """
 
     def __init__(
-        self, directory: Path, port: int | None = None, settings: Mapping[str, str] | None = None
+        self,
+        directory: Path,
+        port: int | None = None,
+        settings: Mapping[str, str] | None = None,
+        passwords: Path | None = None,
     ) -> None:
         self.directory = directory.absolute()
         self._port = port
         self._settings = settings or {}
+        self._passwords = passwords or self.directory
         self._data = self.directory / "data"
         self._marker = self.directory / _MARKER
 
@@ -91,6 +97,15 @@ class Cluster:
             port=found.port if found else None,
         )
 
+    def usual_port(self) -> int:
+        """The port that it runs on, else the one that it was made with, or would be."""
+        if found := postmaster.running(self._data):
+            return found.port
+        try:
+            return int((self.directory / "port").read_text())
+        except (OSError, ValueError):
+            return places.preferred_port() if self._port is None else self._port
+
     def url(self, role: str = SUPERUSER, database: str = DATABASE) -> str:
         """A URL with which `role` reaches the running server. Raises EmbeddedError."""
         port = self._postmaster().port
@@ -99,7 +114,7 @@ class Cluster:
 
     def password_of(self, role: str) -> str:
         """The password kept for a login; migrating gives it to the role. Raises EmbeddedError."""
-        return secrets.password_of(self.directory, role)
+        return secrets.password_of(self._passwords, role)
 
     def psql_command(
         self, role: str = SUPERUSER, database: str = DATABASE
@@ -141,6 +156,15 @@ class Cluster:
                     path.unlink()
             self._marker.unlink()
             self.directory.rmdir()
+
+    @contextmanager
+    def held(self) -> Generator[Path]:
+        """Hold the directory against others that start, stop or remove it; give that of the data.
+
+        Raises EmbeddedError.
+        """
+        with self._only_one():
+            yield self._data
 
     def _postmaster(self) -> Postmaster:
         if found := postmaster.running(self._data):

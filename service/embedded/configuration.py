@@ -24,6 +24,7 @@ def configuration(port: int, sockets: Path, *, has_lz4: bool, overrides: Mapping
         ("max_wal_size", "4GB", "checkpoints by time, not by volume, while readings stream in"),
         ("checkpoint_timeout", "15min", "fewer full pages in the WAL"),
         ("wal_compression", "lz4" if has_lz4 else "on", "those that remain are smaller"),
+        ("max_slot_wal_keep_size", "8GB", "a standby that is away must not fill the disk"),
         ("jit", "off", "queries here are short, compiling them takes longer than they do"),
         ("max_connections", "200", "workers, tools and tests together"),
         ("max_worker_processes", "27", "16 for TimescaleDB's jobs, 8 for parallel queries, 3 more"),

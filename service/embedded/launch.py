@@ -12,6 +12,8 @@ from service.embedded.initialise import make_data
 from service.embedded.programs import Programs, find_programs
 from service.embedded.running import run
 
+# what the data of a former primary is called, before its number
+FORMER = "data.former-"
 # how long a killed server's children may take to notice
 _PATIENCE_SECONDS = 20.0
 
@@ -31,6 +33,11 @@ def launch(
     places.check_reachable(programs.path("postgres"), user, "WATTLEDGER_CACHE")
     if data.exists():
         _check_version(data, programs)
+    elif former := sorted(directory.glob(f"{FORMER}*")):
+        raise EmbeddedError(
+            f"a standby was to take the place of {former[-1]}, and did not come so far: repeat"
+            " `wattledger db promote`"
+        )
     else:
         make_data(data, programs, user, superuser, password)
     for made in (log, directory / "run"):

@@ -96,6 +96,16 @@ def stop(data: Path, seconds: float = 60.0) -> None:
         time.sleep(0.05)
 
 
+def kill(data: Path, seconds: float = 10.0) -> None:
+    """End a server that does not stop when told to. Raises EmbeddedError."""
+    deadline = time.monotonic() + seconds
+    while (found := running(data)) is not None:
+        if time.monotonic() > deadline:
+            raise EmbeddedError(f"PostgreSQL (process {found.pid}) cannot be killed")
+        os.kill(found.pid, signal.SIGKILL)
+        time.sleep(0.05)
+
+
 def _arguments(pid: int) -> str:
     """A process's arguments with a space around each; empty if it is dead or a zombie."""
     if Path("/proc/self").exists():

@@ -27,7 +27,7 @@ from service.settings import Settings
 from tests.support.http import meter, vehicle, wait_until_ready
 from tests.support.in_process import listening
 from tests.support.keys import bearer, make_key
-from tests.support.standby import Standby, StandbyMissing
+from tests.support.standby import Follower
 
 SETTINGS = Settings(access_log=False, read_timeout_seconds=5.0)
 IDS = {"vehicle_id": "V-1", "meter_id": "M-1", "file_path": "swagger-ui.css"}
@@ -42,17 +42,14 @@ NOT_THERE = {"/docs/{path:str}", "/docs/assets"}
 
 
 @pytest.fixture(scope="module")
-def standby(place: Path, cluster: Cluster) -> Iterator[Standby]:
-    try:
-        made = Standby(place / "standby", cluster)
-    except StandbyMissing as error:
-        pytest.skip(str(error))
+def standby(place: Path, cluster: Cluster) -> Iterator[Follower]:
+    made = Follower(cluster, place / "standby")
     yield made
-    made.cluster.stop()
+    made.stop()
 
 
 @contextmanager
-def serving(cluster: Cluster, standby: Standby) -> Iterator[tuple[Litestar, httpx.Client]]:
+def serving(cluster: Cluster, standby: Follower) -> Iterator[tuple[Litestar, httpx.Client]]:
     """The service with the standby for reads, and a client with a key for everything."""
     login = "wattledger_service"
     app = create_app(cluster.url(login), SETTINGS, standby.cluster.url(login))
@@ -65,7 +62,7 @@ def serving(cluster: Cluster, standby: Standby) -> Iterator[tuple[Litestar, http
 
 
 @pytest.fixture
-def client(cluster: Cluster, standby: Standby) -> Iterator[httpx.Client]:
+def client(cluster: Cluster, standby: Follower) -> Iterator[httpx.Client]:
     with serving(cluster, standby) as (_, opened):
         yield opened
 
@@ -87,7 +84,7 @@ def links(client: httpx.Client) -> list[Any]:
     return client.get("/v1/links", params={"vehicleId": "V-9"}).json()["links"]
 
 
-def test_every_route_works_with_a_replica_for_reads(cluster: Cluster, standby: Standby) -> None:
+def test_every_route_works_with_a_replica_for_reads(cluster: Cluster, standby: Follower) -> None:
     with serving(cluster, standby) as (app, client):
         table = set(routes(app))
         assert {one for one in table if one[0] not in ("GET", "HEAD", "OPTIONS")} == set(CHANGES)
@@ -105,7 +102,7 @@ def test_every_route_works_with_a_replica_for_reads(cluster: Cluster, standby: S
 
 
 def test_reads_are_the_replicas_and_changes_the_primarys(
-    client: httpx.Client, standby: Standby
+    client: httpx.Client, standby: Follower
 ) -> None:
     with standby.lagging():
         body = {"meterId": "M-9", "from": "2026-01-01T00:00:00Z"}
@@ -122,7 +119,7 @@ def test_reads_are_the_replicas_and_changes_the_primarys(
 
 
 def test_keys_are_asked_for_at_the_primary(
-    client: httpx.Client, cluster: Cluster, standby: Standby
+    client: httpx.Client, cluster: Cluster, standby: Follower
 ) -> None:
     with standby.lagging():
         new = bearer(make_key(cluster.url(), "ingest read"))
@@ -136,7 +133,7 @@ class Slept(msgspec.Struct):
     slept: str
 
 
-def test_a_read_in_the_way_of_what_is_replayed_is_503(cluster: Cluster, standby: Standby) -> None:
+def test_a_read_in_the_way_of_what_is_replayed_is_503(cluster: Cluster, standby: Follower) -> None:
     query = (
         "SELECT pg_sleep(60)::text AS slept FROM (SELECT count(*) FROM api.meter_states("
         "after => NULL::text, page_size => 1)) AS m"
@@ -166,7 +163,7 @@ def test_a_read_in_the_way_of_what_is_replayed_is_503(cluster: Cluster, standby:
 
 
 def test_without_the_replica_readings_are_taken_and_readiness_warns(
-    client: httpx.Client, standby: Standby
+    client: httpx.Client, standby: Follower
 ) -> None:
     standby.cluster.stop()
     try:

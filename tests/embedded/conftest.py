@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,8 +14,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from click.testing import CliRunner, Result
 
-from service.embedded import Cluster, EmbeddedError
+from service.cli.db import db as db_group
+from service.embedded import Cluster, EmbeddedError, Standby
 
 _SETTINGS = {"shared_buffers": "32MB", "max_wal_size": "128MB"}
 
@@ -52,3 +57,40 @@ def query(cluster: Cluster, statement: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(cluster.url(), autocommit=True) as connection:
         cursor = connection.execute(statement.encode())
         return cursor.fetchall() if cursor.description else []
+
+
+class Command:
+    """Calls `wattledger db` with an environment that knows one directory."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.environment = {
+            "WATTLEDGER_HOME": str(home),
+            "WATTLEDGER_DB_PORT": "0",
+            "DATABASE_URL": None,
+        }
+
+    def __call__(self, *arguments: str, **environment: str) -> Result:
+        return CliRunner().invoke(db_group, arguments, env=self.environment | environment)
+
+    def psql(self, *arguments: str) -> str:
+        """Call psql, for which the process gives up itself; return what it wrote."""
+        given = {name: value for name, value in self.environment.items() if value is not None}
+        return subprocess.run(
+            [sys.executable, "-c", "from service.cli.db import db; db()", "psql", *arguments],
+            env={k: v for k, v in os.environ.items() if k != "DATABASE_URL"} | given,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        ).stdout
+
+
+@pytest.fixture
+def db(directory: Path) -> Iterator[Command]:
+    """The command on a directory that holds nothing yet."""
+    command = Command(directory)
+    yield command
+    cluster = Cluster(directory / "postgresql")
+    cluster.stop()
+    Standby(cluster).stop()

@@ -2,51 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
-import pytest
-from click.testing import CliRunner, Result
-
-from service.cli.db import db as db_group
-from service.embedded import Cluster
-
-
-class Command:
-    """Calls `wattledger db` with an environment that knows one directory."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.environment = {
-            "WATTLEDGER_HOME": str(home),
-            "WATTLEDGER_DB_PORT": "0",
-            "DATABASE_URL": None,
-        }
-
-    def __call__(self, *arguments: str, **environment: str) -> Result:
-        return CliRunner().invoke(db_group, arguments, env=self.environment | environment)
-
-    def psql(self, *arguments: str) -> str:
-        """Call psql, for which the process gives up itself; return what it wrote."""
-        given = {name: value for name, value in self.environment.items() if value is not None}
-        return subprocess.run(
-            [sys.executable, "-c", "from service.cli.db import db; db()", "psql", *arguments],
-            env={k: v for k, v in os.environ.items() if k != "DATABASE_URL"} | given,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        ).stdout
-
-
-@pytest.fixture
-def db(directory):
-    command = Command(directory)
-    yield command
-    Cluster(directory / "postgresql").stop()
-
 
 def test_a_whole_life_from_start_to_destroy(db):
     assert db("status").exit_code == 3

@@ -1,9 +1,7 @@
-"""A streaming standby of an embedded database, as a replica for reads is in production."""
+"""A streaming standby of an embedded database, which tests may hold back."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,50 +9,21 @@ from pathlib import Path
 
 import psycopg
 
-from service.embedded import Cluster, places
-from service.embedded.running import run
+from service.embedded import Cluster, Standby
 
 _PATIENCE_SECONDS = 60.0
+# a query that is in the way of what is repeated is cancelled at once
+_AT_ONCE = {"max_standby_streaming_delay": "0"}
 
 
-class StandbyMissing(Exception):
-    """A standby cannot be made here; the message says why."""
+class Follower(Standby):
+    """A standby, started, on any free port."""
 
-
-class Standby:
-    """A server that repeats what another one does, and answers who only reads."""
-
-    def __init__(self, directory: Path, primary: Cluster) -> None:
-        """Copy the primary into a directory, and follow it. Raises StandbyMissing."""
+    def __init__(self, primary: Cluster, directory: Path | None = None) -> None:
+        super().__init__(primary, directory, port=0, settings=_AT_ONCE)
         self._primary = primary
-        places.make_directory(directory)
-        # the same logins with the same passwords
-        shutil.copytree(
-            primary.directory,
-            directory,
-            ignore=shutil.ignore_patterns("data", "log", "run", "port"),
-            dirs_exist_ok=True,
-        )
-        data = directory / "data"
-        data.mkdir(mode=0o700)
-        user = places.unprivileged_user(primary.directory / "data")
-        if user:
-            os.chown(data, user.pw_uid, user.pw_gid)
-        done = run(
-            [
-                primary.program("pg_basebackup"),
-                f"--dbname={primary.url()}",
-                f"--pgdata={data}",
-                *("--checkpoint=fast", "--wal-method=stream", "--write-recovery-conf", "--no-sync"),
-            ],
-            user,
-            home=directory,
-        )
-        if done.returncode:
-            raise StandbyMissing(f"pg_basebackup failed: {done.stderr.strip()}")
-        # a query that is in the way of what is repeated is cancelled at once
-        self.cluster = Cluster(directory, port=0, settings={"max_standby_streaming_delay": "0"})
-        self.cluster.start()
+        self.start()
+        self.wait_until_streaming()
 
     def catch_up(self) -> None:
         """Wait until it has repeated all that the primary has done by now."""
