@@ -3,6 +3,7 @@
 import gc
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import IO, Any
 
 from litestar import Litestar, Request
@@ -13,12 +14,18 @@ from litestar.logging import LoggingConfig
 from litestar.routes import HTTPRoute
 
 from service import settings as environment
-from service.database.errors import DatabaseBusy, DatabaseUnavailable, RuleViolation
-from service.database.pool import Database
+from service.database.errors import (
+    DatabaseBusy,
+    DatabaseSlow,
+    DatabaseUnavailable,
+    RuleViolation,
+)
+from service.database.pool import Calls, Database
+from service.database.replica import Reader, Replica
 from service.http import counts
 from service.http.access_log import AccessLog
 from service.http.body import ClientGone, Patience
-from service.http.front import Front, Routed
+from service.http.front import Front, Routed, note_of
 from service.http.problem import Fault
 from service.http.proxy import Proxies
 from service.http.server import end_with_supervisor
@@ -43,6 +50,7 @@ from service.routes import (
     health,
     links,
     metrics,
+    read_from,
     sessions,
 )
 from service.routes.exact import ExactResponse
@@ -59,11 +67,17 @@ _PRIMARY_CONNECTIONS = 2
 # our own messages, and every exception that becomes a 500; what a client did wrong is no news
 _LOGGING = LoggingConfig(
     root={"level": "WARNING", "handlers": ["queue_listener"]},
-    loggers={"service": {"level": "INFO"}, "uvicorn.error": {"level": "ERROR"}},
+    loggers={
+        "service": {"level": "INFO"},
+        "uvicorn.error": {"level": "ERROR"},
+        # each attempt to connect, all through an outage that others have told
+        "psycopg.pool": {"level": "ERROR"},
+    },
     log_exceptions="always",
     disable_stack_trace={
         *range(400, 500),
-        *(Fault, ClientGone, KeyRefused, RuleViolation, DatabaseUnavailable, DatabaseBusy),
+        *(Fault, ClientGone, KeyRefused, RuleViolation),
+        *(DatabaseUnavailable, DatabaseBusy, DatabaseSlow),
     },
 )
 
@@ -88,13 +102,15 @@ def create_app(
     settings = settings or environment.load()
     traces = tracing()
     write_url = database_url or environment.database_url()
-    read_url = read_database_url or database_url or environment.read_database_url()
-    if not write_url or not read_url:
+    # what the environment says goes with the database that it names
+    read_url = read_database_url or (None if database_url else environment.read_database_url())
+    if not write_url:
         raise SettingsError("DATABASE_URL is not set: name the database to serve")
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncGenerator[None, None]:
-        reads = Database(read_url, settings, reads_only=True)
+        replica = Replica(write_url, read_url, settings) if read_url else None
+        reads = Database(write_url, settings, reads_only=True)
         primary = Database(write_url, settings, connections=_PRIMARY_CONNECTIONS)
         # so that readiness never waits for changes that wait
         readiness = Database(write_url, settings, connections=1)
@@ -105,12 +121,22 @@ def create_app(
             traces.start()
         keyring = None
         if settings.keys == "required":
-            # not by the replica for reads: a key that was revoked should not live on there
+            # by the replica for reads only while this one is away: a key that was revoked should
+            # not live on there
             keys = Database(write_url, settings, connections=1)
-            keyring = Keyring(keys, settings.key_cache_seconds, KeyCounts(slab))
+            keyring = Keyring(
+                keys,
+                settings.key_cache_seconds,
+                KeyCounts(slab),
+                replica,
+                settings.standby_keys_seconds,
+            )
             pools["keys"] = keys
             await keyring.start()
-        await reads.open()
+        if replica is None:
+            await reads.open()
+        else:
+            await replica.start()
         await primary.open()
         await readiness.open()
         await writer.start()
@@ -122,6 +148,7 @@ def create_app(
         app.state.update(
             {
                 "reads": reads,
+                "replica": replica,
                 "primary": primary,
                 "readiness": readiness,
                 "writer": writer,
@@ -141,13 +168,20 @@ def create_app(
                 await keyring.stop()
             await readiness.close()
             await primary.close()
-            await reads.close()
+            if replica is None:
+                await reads.close()
+            else:
+                await replica.stop()
             if traces is not None:
                 await traces.stop()
 
-    def provide_database(state: State, request: Request[Any, Any, Any]) -> Database:
+    def provide_database(state: State, request: Request[Any, Any, Any]) -> Calls:
         # by the method, so that no route can send a change to a replica
-        return state.reads if request.method in _READING_METHODS else state.primary
+        if request.method not in _READING_METHODS:
+            return state.primary
+        if state.replica is None:
+            return state.reads
+        return Reader(state.replica, partial(read_from.tell, note_of(request.scope)))
 
     def provide_readiness(state: State) -> Database:
         return state.readiness

@@ -60,6 +60,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     write_timeout_seconds: Annotated[Seconds, _about("Time for a commit.")] = 15.0
     read_connections: Annotated[Processes, _about("Most connections of a worker for reads.")] = 4
     read_timeout_seconds: Annotated[Seconds, _about("Time for a read.")] = 15.0
+    standby_lag_seconds: Annotated[
+        Seconds, _about("How far behind a standby may be for reads.")
+    ] = 30.0
+    standby_keys_seconds: Annotated[
+        Seconds, _about("How old a standby's keys may be while the database is away.")
+    ] = 86_400.0
     maintenance_minutes: Annotated[Minutes, _about("Pause between two runs of upkeep.")] = 60.0
     keys: Annotated[
         Literal["required", "off"], _about("Whether requests need a key; off only without a proxy.")

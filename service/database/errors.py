@@ -32,6 +32,10 @@ class DatabaseBusy(DatabaseUnavailable):
     """Others were at the same rows; the same call may succeed at once."""
 
 
+class DatabaseSlow(DatabaseUnavailable):
+    """The call took too long, or no connection became free for it; another may succeed."""
+
+
 class RuleViolation(DatabaseError):
     """A function of ours refused the call: an error of the caller, with the cure in `hint`."""
 
@@ -121,7 +125,7 @@ async def translated_errors() -> AsyncGenerator[None, None]:
     try:
         yield
     except PoolTimeout as error:
-        raise DatabaseUnavailable("no database connection became free in time") from error
+        raise DatabaseSlow("no database connection became free in time") from error
     except psycopg.Error as error:
         meaning, text = meaning_of(error)
         if meaning is Meaning.STATEMENT:
@@ -131,6 +135,8 @@ async def translated_errors() -> AsyncGenerator[None, None]:
             raise RuleViolation(error.sqlstate or "", message, hint) from error
         if meaning is Meaning.IN_THE_WAY:
             raise DatabaseBusy(text) from error
+        if meaning is Meaning.SLOW:
+            raise DatabaseSlow(text) from error
         if meaning is Meaning.INCOMPLETE:
             text = f"{text}: {message}"
             _complain(text, hint)

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 import msgspec
 
+from service.http.answer import Header
 from service.metrics.families import OTHER
 from service.traces.spans import RequestSpan
 from service.traces.traceparent import Traceparent
@@ -27,9 +28,12 @@ Line = tuple[float, str, str, int, float, bytes, Traceparent | None, dict[str, i
 
 
 class Note:
-    """What a request's line will tell; a handler may add to `facts`, such as `accepted`."""
+    """What a request's line will tell; a handler may add to `facts`, such as `accepted`.
 
-    __slots__ = ("facts", "path", "request_id", "route", "status", "trace")
+    `headers` are those that a handler adds to the answer, whatever that will be.
+    """
+
+    __slots__ = ("facts", "headers", "path", "request_id", "route", "status", "trace")
 
     def __init__(self, request_id: bytes = b"", trace: Traceparent | None = None) -> None:
         self.request_id = request_id
@@ -40,6 +44,7 @@ class Note:
         self.route = OTHER
         self.status = 500
         self.facts: dict[str, int | str] = {}
+        self.headers: tuple[Header, ...] = ()
 
 
 class AccessLog:

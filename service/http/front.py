@@ -196,7 +196,8 @@ class _Noted:
         async def noting_send(message: Any) -> None:
             if message["type"] == "http.response.start":
                 note.status = message["status"]
-                headers = [*message["headers"], (b"x-request-id", note.request_id)]
+                mine = (b"x-request-id", note.request_id)
+                headers = [*message["headers"], mine, *note.headers]
                 message = {**message, "headers": headers}
             await send(message)
 

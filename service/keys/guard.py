@@ -35,10 +35,9 @@ async def guard(connection: _Connection, handler: BaseRouteHandler) -> None:
     keyring: Keyring | None = connection.app.state.keyring
     if keyring is None or handler.opt.get(_OPEN):
         return
+    scope = handler.opt.get(_SCOPE, "admin")
     grant = await keyring.admit(
-        connection.scope["headers"],
-        handler.opt.get(_SCOPE, "admin"),
-        in_outage=handler.opt.get(_IN_OUTAGE, False),
+        connection.scope["headers"], scope, in_outage=handler.opt.get(_IN_OUTAGE, False)
     )
     grant.charge(1)
     cast("dict[str, Any]", connection.scope)[_GRANT] = grant
@@ -46,7 +45,8 @@ async def guard(connection: _Connection, handler: BaseRouteHandler) -> None:
         return
     if not is_about_devices(connection, handler):
         raise keyring.refused(all_devices())
-    await keyring.check_devices(grant, **named_by(connection, handler))
+    named = named_by(connection, handler)
+    await keyring.check_devices(grant, **named, reads=scope == READ[_SCOPE])
 
 
 async def check_body(connection: _Connection, document: msgspec.Struct) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from functools import partial
 from time import monotonic
 
 import msgspec
@@ -13,37 +13,24 @@ import msgspec
 from service.concurrency import told
 from service.database.errors import DatabaseUnavailable
 from service.database.pool import Database
+from service.database.replica import Replica
 from service.keys.counts import KeyCounts
 from service.keys.credential import Credential, credential_of
 from service.keys.grant import Bucket, Grant, KeyRefused, another_device, no_key
+from service.keys.lookup import Authenticated, Lookup, Told
 from service.recent import Recent
 
 # a device's own key comes once a minute: more are not worth keeping for seconds
 _MOST_KNOWN = 100_000
 # apart, since who guesses keys should not push out those that are good
 _MOST_REFUSED = 10_000
-_MOST_ASKED = 1_000
-_MOST_WAITING = 20_000
+# what the primary said so of a key stays so, whatever a standby behind it says
+_FINAL = ("revoked", "expired")
+_READ = "read"
 # of a request that is answered without the database too
 _OUTAGE_PATIENCE_SECONDS = 1.0
 # so long before the database was away a key must have been known, to count on
 _CONFIRMED_SECONDS = 600.0
-
-Told = Grant | Exception
-
-
-class _Authenticated(msgspec.Struct):
-    """A row of api.authenticate."""
-
-    place: int
-    refusal: str | None
-    scopes: list[str] | None
-    every_device: bool | None
-    meters: list[str] | None
-    vehicles: list[str] | None
-    expires_in_seconds: float | None
-    readings_per_second: float | None
-    burst_readings: float | None
 
 
 class _Device(msgspec.Struct):
@@ -54,22 +41,37 @@ class _Device(msgspec.Struct):
 
 
 class Keyring:
-    """Asks the database about keys, many at once, and remembers the answers for seconds."""
+    """Asks the database about keys, many at once, and remembers the answers for seconds.
+
+    While that is away, what is read may be let in by what its standby says of the key. That is
+    kept apart: readings and changes never come in by it.
+    """
 
     def __init__(
-        self, database: Database, cache_seconds: float, counts: KeyCounts | None = None
+        self,
+        database: Database,
+        cache_seconds: float,
+        counts: KeyCounts | None = None,
+        replica: Replica | None = None,
+        replica_seconds: float = 0.0,
     ) -> None:
-        """`counts`: where refusals are counted, if others should see that."""
+        """`counts`: where refusals are counted, if others should see that.
+
+        `replica` is asked while what it has is no older than `replica_seconds`.
+        """
         self._database = database
         self._cache_seconds = cache_seconds
         self._counts = counts or KeyCounts()
+        self._replica = replica
+        self._replica_seconds = replica_seconds
         # with their rates, which go on from one answer about a key to the next
         self._known: Recent[Credential, Grant] = Recent(_MOST_KNOWN)
         self._refused: Recent[Credential, Grant] = Recent(_MOST_REFUSED)
-        self._waiting: dict[Credential, list[Callable[[Told], None]]] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._by_standby: Recent[Credential, Grant] = Recent(_MOST_REFUSED)
         # when the database last told of any key
         self._told = monotonic()
+        self._lookup = Lookup(database, self._take)
+        self._standby_lookup = replica and Lookup(replica.standby, self._take_from_standby)
 
     async def start(self) -> None:
         """Connect to the database, now or when that comes."""
@@ -77,11 +79,9 @@ class Keyring:
 
     async def stop(self) -> None:
         """End; who still waits is told that the database is away."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-        self._tell(DatabaseUnavailable("the service is stopping"))
+        await self._lookup.stop()
+        if self._standby_lookup is not None:
+            await self._standby_lookup.stop()
         await self._database.close()
 
     def known(self, given: Credential) -> Grant | None:
@@ -94,11 +94,7 @@ class Keyring:
 
         Raises DatabaseUnavailable where too many wait already.
         """
-        if given not in self._waiting and len(self._waiting) >= _MOST_WAITING:
-            raise DatabaseUnavailable("too many keys are being looked up")
-        self._waiting.setdefault(given, []).append(tell)
-        if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._look_up_all())
+        self._lookup.ask(given, tell)
 
     async def grant(self, given: Credential | None) -> Grant:
         """What a request's key may do. Raises Fault without a key, DatabaseUnavailable."""
@@ -106,7 +102,7 @@ class Keyring:
             raise self.refused(no_key())
         if (grant := self.known(given)) is not None:
             return grant
-        return await told(lambda tell: self.ask(given, tell))
+        return await told(partial(self.ask, given))
 
     async def admit(
         self, headers: Iterable[tuple[bytes, bytes]], scope: str, *, in_outage: bool = False
@@ -117,7 +113,10 @@ class Keyring:
         DatabaseUnavailable.
         """
         given = credential_of(headers)
-        grant = await (self._grant_in_outage(given) if in_outage else self.grant(given))
+        if in_outage:
+            grant = await self._grant_in_outage(given)
+        else:
+            grant = await (self._reading_grant(given) if scope == _READ else self.grant(given))
         if (denied := grant.denial(scope)) is not None:
             raise self.refused(denied)
         return grant
@@ -141,14 +140,19 @@ class Keyring:
         self._counts.refused(fault.reason)
         return fault
 
-    async def check_devices(self, grant: Grant, meter: set[str], vehicle: set[str]) -> None:
+    async def check_devices(
+        self, grant: Grant, meter: set[str], vehicle: set[str], *, reads: bool = False
+    ) -> None:
         """See that a key may speak for each `meter` and `vehicle`, given by id.
 
-        Raises Fault, DatabaseUnavailable.
+        `reads`: the request changes nothing. Raises Fault, DatabaseUnavailable.
         """
         if grant.covers(meter, vehicle):
             return
-        found = await self._database.all(
+        replica, database = self._replica, self._database
+        if reads and replica is not None and not replica.primary_up:
+            database = replica.standby
+        found = await database.all(
             _Device,
             "SELECT * FROM api.permitted_devices("
             "key_id => %s::text, meter_ids => %s::text[], vehicle_ids => %s::text[])",
@@ -165,36 +169,50 @@ class Keyring:
             if others:
                 raise self.refused(another_device(side, others))
 
-    async def _look_up_all(self) -> None:
-        while self._waiting:
-            asked = list(self._waiting)[:_MOST_ASKED]
+    async def _reading_grant(self, given: Credential | None) -> Grant:
+        """What the key of a request that only reads may do, by the standby if need be."""
+        replica = self._replica
+        if replica is None or given is None:
+            return await self.grant(given)
+        if replica.primary_up or self.known(given) is not None:
             try:
-                found = await self._database.all(
-                    _Authenticated,
-                    "SELECT * FROM api.authenticate("
-                    "key_ids => %s::text[], secrets_sha256 => %s::bytea[])",
-                    [given.key_id for given in asked],
-                    [given.secret_sha256 for given in asked],
-                )
-            except Exception as error:
-                self._tell(error)
-                return
-            self._told = monotonic()
-            for row in found:
-                given = asked[row.place]
-                grant = self._grant(given, row)
-                self._remember(given, grant)
-                for tell in self._waiting.pop(given):
-                    tell(grant)
+                return await self.grant(given)
+            except DatabaseUnavailable:
+                replica.doubt()
+        return await self._standby_grant(given, replica)
 
-    def _remember(self, given: Credential, grant: Grant) -> None:
+    async def _standby_grant(self, given: Credential, replica: Replica) -> Grant:
+        before = self._refused.get(given)
+        if before is not None and before.refusal in _FINAL:
+            return before
+        grant = self._by_standby.used(given)
+        if grant is not None and monotonic() < grant.until:
+            return grant
+        age_seconds = replica.lag_seconds
+        if not replica.standby_up or age_seconds is None or self._standby_lookup is None:
+            raise DatabaseUnavailable("the database is away")
+        if age_seconds > self._replica_seconds:
+            raise DatabaseUnavailable(
+                "the database is away, and what its standby knows of keys is too old"
+            )
+        return await told(partial(self._standby_lookup.ask, given))
+
+    def _take(self, given: Credential, row: Authenticated) -> Grant:
+        self._told = monotonic()
+        grant = self._grant(given, row)
         good, other = self._known, self._refused
         if grant.refusal is not None:
             good, other = other, good
         other.pop(given, None)
         good.put(given, grant)
+        return grant
 
-    def _grant(self, given: Credential, row: _Authenticated) -> Grant:
+    def _take_from_standby(self, given: Credential, row: Authenticated) -> Grant:
+        grant = self._grant(given, row)
+        self._by_standby.put(given, grant)
+        return grant
+
+    def _grant(self, given: Credential, row: Authenticated) -> Grant:
         now = monotonic()
         expires = math.inf if row.expires_in_seconds is None else now + row.expires_in_seconds
         return Grant(
@@ -209,18 +227,12 @@ class Keyring:
             expires=expires,
         )
 
-    def _bucket(self, given: Credential, row: _Authenticated) -> Bucket | None:
+    def _bucket(self, given: Credential, row: Authenticated) -> Bucket | None:
         if row.readings_per_second is None or row.burst_readings is None:
             return None
-        before = self._known.get(given)
+        before = self._known.get(given) or self._by_standby.get(given)
         if before is None or before.bucket is None:
             return Bucket(row.readings_per_second, row.burst_readings)
         before.bucket.per_second = row.readings_per_second
         before.bucket.burst = row.burst_readings
         return before.bucket
-
-    def _tell(self, error: Exception) -> None:
-        waiting, self._waiting = self._waiting, {}
-        for tells in waiting.values():
-            for tell in tells:
-                tell(error)

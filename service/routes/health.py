@@ -1,6 +1,5 @@
 """Liveness and readiness."""
 
-import asyncio
 from functools import cache
 from typing import Literal
 
@@ -9,21 +8,24 @@ from litestar import Response, get
 from litestar.datastructures import State
 
 from service.database.errors import DatabaseUnavailable
+from service.database.pool import Calls
+from service.database.replica import Replica, Source
 from service.keys.guard import OPEN
 from service.migrate.edition import Edition
 from service.migrate.files import definitions_hash, migration_hashes
 from service.routes.parameters import FromDatabase, FromReadiness
 
-# so that who asks is not kept waiting for what is a warning at most
-_REPLICA_SECONDS = 1.0
-
 
 class Health(msgspec.Struct, omit_defaults=True):
-    """Whether all is well, and what is not; `warnings` are of what is served all the same."""
+    """Whether all is well, and what is not; `warnings` are of what is served all the same.
+
+    `reads` says what answers them, where there is a replica for reads.
+    """
 
     status: Literal["ok", "unavailable"]
     problems: list[str] = []
     warnings: list[str] = []
+    reads: Source | None = None
 
 
 # the functions of api as this version calls them; what goes up together with it is in
@@ -83,33 +85,47 @@ def live() -> Health:
     return Health("ok")
 
 
+async def _trouble(database: Calls) -> list[str]:
+    """Why what a database is asked cannot be answered; nothing if it can."""
+    try:
+        installed = await database.one(_Installed, _INSTALLED)
+    except DatabaseUnavailable as error:
+        return [str(error)]
+    assert installed is not None  # noqa: S101  the function returns one row
+    unfit = _unfit(installed)
+    return [unfit] if unfit else []
+
+
 @get("/health/ready", tags=["health"], opt=OPEN, security=[{}])
-async def ready(database: FromDatabase, readiness: FromReadiness, state: State) -> Response[Health]:
+async def ready(readiness: FromReadiness, state: State) -> Response[Health]:
     """The database answers, this version can work with it, and readings can be written.
 
-    A replica for reads that is away is a warning: readings are taken without it.
+    A replica for reads that is away is a warning: the database itself answers them meanwhile.
     """
-    problems: list[str] = []
-    warnings: list[str] = []
-    try:
-        installed = await readiness.one(_Installed, _INSTALLED)
-    except DatabaseUnavailable as error:
-        problems.append(str(error))
-    else:
-        assert installed is not None  # noqa: S101  the function returns one row
-        if unfit := _unfit(installed):
-            problems.append(unfit)
-        if not state.writer.connected:
-            problems.append("no connection for writing readings yet")
-        try:
-            async with asyncio.timeout(_REPLICA_SECONDS):
-                await database.one(_Installed, _INSTALLED)
-        except (DatabaseUnavailable, TimeoutError) as error:
-            warnings.append(
-                f"what is read is answered with 503: {str(error) or 'no answer in time'}"
-            )
-    health = Health("unavailable" if problems else "ok", problems, warnings)
+    replica: Replica | None = state.replica
+    problems = await _trouble(readiness)
+    if not problems and not state.writer.connected:
+        problems.append("no connection for writing readings yet")
+    health = Health("unavailable" if problems else "ok", problems)
+    if replica is not None:
+        if replica.trouble:
+            health.warnings.append(f"reads go to the primary: {replica.trouble}")
+        health.reads = replica.source
     return Response(health, status_code=503 if problems else 200)
 
 
-HANDLERS = [live, ready]
+@get("/health/reads", tags=["health"], opt=OPEN, security=[{}])
+async def reads(database: FromDatabase, state: State) -> Response[Health]:
+    """What is read is answered, by the database or its replica, whether or not readings are taken.
+
+    For load balancers in front of a service with a replica.
+    """
+    replica: Replica | None = state.replica
+    problems = await _trouble(database)
+    health = Health("unavailable" if problems else "ok", problems)
+    if replica is not None and not problems:
+        health.reads = replica.source
+    return Response(health, status_code=503 if problems else 200)
+
+
+HANDLERS = [live, ready, reads]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, LiteralString, TypeVar
 import msgspec
 from litestar.params import QueryParameter
 
-from service.database.pool import Database
+from service.database.pool import Calls
 from service.keys.named import VehicleOrPlaceInQuery
 from service.wire.readings import LONGEST_ID
 
@@ -62,7 +62,7 @@ def place_parameter(description: str) -> object:
 
 
 async def page(
-    database: Database,
+    database: Calls,
     row: Callable[..., Row],
     limit: int,
     query: LiteralString,

@@ -10,7 +10,7 @@ from litestar.exceptions import ValidationException
 from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
 
-from service.database.pool import Database
+from service.database.pool import Calls, Database
 from service.keys.named import (
     InBody,
     MeterInPath,
@@ -21,7 +21,7 @@ from service.keys.named import (
 from service.wire.readings import ID_PATTERN, ID_RULE, LONGEST_ID
 
 # "database": the one for reads where the request's method reads, else the one that takes changes
-FromDatabase = NamedDependency[Database]
+FromDatabase = NamedDependency[Calls]
 # "readiness": the one that takes changes, by a connection that nothing else waits for
 FromReadiness = NamedDependency[Database]
 _Kind = TypeVar("_Kind", MeterInPath, VehicleInPath, MeterInQuery, VehicleInQuery)

@@ -24,19 +24,22 @@ BEGIN
             USING ERRCODE = 'WL001', HINT = 'Send one hash per key.';
     END IF;
 
-    UPDATE telemetry.api_key AS k
-    SET last_used_at = now()
-    FROM (
-        SELECT u.key_id
-        FROM telemetry.api_key AS u
-        INNER JOIN unnest(key_ids, secrets_sha256) AS g (key_id, secret_sha256) ON g.key_id = u.key_id
-        WHERE sha256(v_blind || g.secret_sha256) = sha256(v_blind || u.secret_sha256)
-            AND (u.last_used_at IS NULL OR u.last_used_at < now() - INTERVAL '1 hour')
-            AND u.revoked_at IS NULL AND (u.expires_at IS NULL OR u.expires_at > now())
-        -- whoever notes the same keys at this moment does it for us
-        FOR UPDATE OF u SKIP LOCKED
-    ) AS l
-    WHERE k.key_id = l.key_id;
+    -- a standby is asked while its primary is away
+    IF current_setting('transaction_read_only') = 'off' THEN
+        UPDATE telemetry.api_key AS k
+        SET last_used_at = now()
+        FROM (
+            SELECT u.key_id
+            FROM telemetry.api_key AS u
+            INNER JOIN unnest(key_ids, secrets_sha256) AS g (key_id, secret_sha256) ON g.key_id = u.key_id
+            WHERE sha256(v_blind || g.secret_sha256) = sha256(v_blind || u.secret_sha256)
+                AND (u.last_used_at IS NULL OR u.last_used_at < now() - INTERVAL '1 hour')
+                AND u.revoked_at IS NULL AND (u.expires_at IS NULL OR u.expires_at > now())
+            -- whoever notes the same keys at this moment does it for us
+            FOR UPDATE OF u SKIP LOCKED
+        ) AS l
+        WHERE k.key_id = l.key_id;
+    END IF;
 
     RETURN QUERY
     WITH given AS (
@@ -81,7 +84,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION api.authenticate(text[], bytea[]) IS
-'Takes keys as arrays with one element per key: its id, and the SHA-256 of its secret. Returns a row for each, with its zero-based place: refusal is NULL where the key is good, else unknown, revoked or expired, and then nothing else counts. Scopes are ingest, read, metrics and admin, which brings the others; every_device is whether the key may speak for any device, and meters and vehicles are ids of either side that it may speak for in any case (api.permitted_devices tells of others); expires_in_seconds is NULL where it never does; the last two are NULL where nothing limits its rate. Notes the use of a key, once an hour. Raises WL001 where the arrays differ in length.';
+'Takes keys as arrays with one element per key: its id, and the SHA-256 of its secret. Returns a row for each, with its zero-based place: refusal is NULL where the key is good, else unknown, revoked or expired, and then nothing else counts. Scopes are ingest, read, metrics and admin, which brings the others; every_device is whether the key may speak for any device, and meters and vehicles are ids of either side that it may speak for in any case (api.permitted_devices tells of others); expires_in_seconds is NULL where it never does; the last two are NULL where nothing limits its rate. Notes the use of a key, once an hour, unless it is asked where nothing can be changed, as on a standby. Raises WL001 where the arrays differ in length.';
 
 CREATE OR REPLACE FUNCTION api.permitted_devices(key_id text, meter_ids text[], vehicle_ids text[])
 RETURNS TABLE (side text, device_id text)

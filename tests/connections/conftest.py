@@ -11,12 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from service.embedded import Cluster
 from service.migrate import migrate
+from tests.connections.serving import serving, wait_for_source
+from tests.support.http import wait_until_ready
 from tests.support.keys import put_the_key
 from tests.support.packages import command
+from tests.support.standby import Follower
 
 _SMALL = {"shared_buffers": "64MB", "max_wal_size": "256MB"}
 
@@ -50,6 +54,23 @@ def cluster(place: Path) -> Iterator[Cluster]:
     """A migrated database of this module's own."""
     with migrated(place) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def standby(place: Path, cluster: Cluster) -> Iterator[Follower]:
+    """A standby of the module's database."""
+    made = Follower(cluster, place / "standby")
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def client(cluster: Cluster, standby: Follower) -> Iterator[httpx.Client]:
+    """A client of the service with the standby for reads."""
+    with serving(cluster, standby.cluster) as (_, opened):
+        wait_until_ready(lambda: opened.get("/health/ready").status_code)
+        wait_for_source(opened, "standby")
+        yield opened
 
 
 @pytest.fixture(scope="session")

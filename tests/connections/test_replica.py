@@ -3,81 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import io
-import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import msgspec
 import psycopg
 import pytest
-from litestar import Litestar
-from litestar.routes import ASGIRoute, HTTPRoute
 
-from service.app import create_app, logged
-from service.cli.serve import PROTOCOL
-from service.database.errors import DatabaseUnavailable
-from service.database.pool import Database
+from service.database.errors import DatabaseSlow
+from service.database.replica import Reader, Replica
 from service.embedded import Cluster
 from service.settings import Settings
-from tests.support.http import meter, vehicle, wait_until_ready
-from tests.support.in_process import listening
+from tests.connections.serving import (
+    CHANGES,
+    READ_FROM,
+    SERVICE,
+    lag_seconds,
+    reads,
+    routes,
+    serving,
+    source,
+    wait_for_source,
+    with_ids,
+)
+from tests.support.http import meter
 from tests.support.keys import bearer, make_key
 from tests.support.standby import Follower
-
-SETTINGS = Settings(access_log=False, read_timeout_seconds=5.0)
-IDS = {"vehicle_id": "V-1", "meter_id": "M-1", "file_path": "swagger-ui.css"}
-# what a method that changes something is sent, in this order, and answers
-CHANGES: dict[tuple[str, str], tuple[dict[str, Any], int]] = {
-    ("POST", "/v1/ingest"): ({"json": [meter(), vehicle()]}, 201),
-    ("PUT", "/v1/links/{vehicle_id:str}"): ({"json": {"meterId": "M-1"}}, 201),
-    ("DELETE", "/v1/links/{vehicle_id:str}"): ({}, 200),
-}
-# of no document
-NOT_THERE = {"/docs/{path:str}", "/docs/assets"}
-
-
-@pytest.fixture(scope="module")
-def standby(place: Path, cluster: Cluster) -> Iterator[Follower]:
-    made = Follower(cluster, place / "standby")
-    yield made
-    made.stop()
-
-
-@contextmanager
-def serving(cluster: Cluster, standby: Follower) -> Iterator[tuple[Litestar, httpx.Client]]:
-    """The service with the standby for reads, and a client with a key for everything."""
-    login = "wattledger_service"
-    app = create_app(cluster.url(login), SETTINGS, standby.cluster.url(login))
-    with (
-        listening(logged(app, SETTINGS, io.StringIO()), PROTOCOL) as port,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=bearer(), timeout=60) as client,
-    ):
-        wait_until_ready(lambda: client.get("/health/ready").status_code)
-        yield app, client
-
-
-@pytest.fixture
-def client(cluster: Cluster, standby: Follower) -> Iterator[httpx.Client]:
-    with serving(cluster, standby) as (_, opened):
-        yield opened
-
-
-def routes(app: Litestar) -> Iterator[tuple[str, str]]:
-    """Every method and path of the route table."""
-    for route in app.routes:
-        if isinstance(route, HTTPRoute):
-            yield from ((method, route.path) for method in sorted(route.methods))
-        elif isinstance(route, ASGIRoute):
-            yield "POST", route.path
-
-
-def with_ids(path: str) -> str:
-    return re.sub(r"\{(\w+):\w+\}", lambda match: IDS.get(match[1], "x"), path)
 
 
 def links(client: httpx.Client) -> list[Any]:
@@ -85,20 +39,24 @@ def links(client: httpx.Client) -> list[Any]:
 
 
 def test_every_route_works_with_a_replica_for_reads(cluster: Cluster, standby: Follower) -> None:
-    with serving(cluster, standby) as (app, client):
-        table = set(routes(app))
-        assert {one for one in table if one[0] not in ("GET", "HEAD", "OPTIONS")} == set(CHANGES)
+    with serving(cluster, standby.cluster) as (app, client):
+        changes = {one for one in routes(app) if one[0] not in ("GET", "HEAD", "OPTIONS")}
+        assert changes == set(CHANGES)
         for (method, path), (body, status) in CHANGES.items():
             answer = client.request(method, with_ids(path), **body)
             assert answer.status_code == status, (method, path, answer.text)
         standby.catch_up()
-        reads = sorted(one for one in table if one[0] == "GET" and one[1] not in NOT_THERE)
-        assert len(reads) > 10
-        for _, path in reads:
+        for path in reads(app):
             for method in ("GET", "HEAD"):
                 answer = client.request(method, with_ids(path))
                 assert answer.status_code == 200, (method, path, answer.text)
+                is_read = path.startswith("/v1/") or path == "/health/reads"
+                told = answer.headers.get(READ_FROM, "")
+                assert told.startswith("standby; lag=" if is_read else ""), (path, told)
+                assert is_read or not told
         assert client.get("/v1/meters/M-1").json()["meterId"] == "M-1"
+        # also of what is not there
+        assert client.get("/v1/meters/M-none").headers[READ_FROM].startswith("standby")
 
 
 def test_reads_are_the_replicas_and_changes_the_primarys(
@@ -112,8 +70,8 @@ def test_reads_are_the_replicas_and_changes_the_primarys(
         assert links(client) == []
         ended = client.delete("/v1/links/V-9", params={"at": "2026-02-01T00:00:00Z"})
         assert ended.status_code == 200
+        assert READ_FROM not in ended.headers
         assert client.post("/v1/ingest", json=meter("M-9")).status_code == 201
-        assert client.get("/v1/meters/M-9").status_code == 404
     assert [link["meterId"] for link in links(client)] == ["M-9"]
     assert client.get("/v1/meters/M-9").status_code == 200
 
@@ -127,56 +85,142 @@ def test_keys_are_asked_for_at_the_primary(
         assert client.get("/v1/meters", headers=new).status_code == 200
 
 
+def test_reads_leave_a_standby_that_lags_and_come_back(
+    client: httpx.Client, standby: Follower
+) -> None:
+    with standby.lagging():
+        assert client.post("/v1/ingest", json=meter("M-5")).status_code == 201
+        wait_for_source(client, "primary")
+        assert client.get("/v1/meters/M-5").status_code == 200
+        warned = client.get("/health/ready").json()
+        assert (warned["status"], warned["reads"]) == ("ok", "primary")
+        assert "s behind" in warned["warnings"][0]
+    wait_for_source(client, "standby")
+    assert client.get("/v1/meters/M-5").status_code == 200
+    assert client.get("/health/ready").json() == {"status": "ok", "reads": "standby"}
+
+
+def test_a_primary_without_work_makes_no_lag(client: httpx.Client, standby: Follower) -> None:
+    assert client.post("/v1/ingest", json=meter("M-4")).status_code == 201
+    standby.catch_up()
+    time.sleep(2.5)  # longer than the bound
+    assert lag_seconds(client) < 1
+    assert source(client) == "standby"
+
+
+def test_without_the_standby_the_primary_answers(client: httpx.Client, standby: Follower) -> None:
+    standby.stop()
+    try:
+        # the first one too, whose connection is gone
+        assert source(client) == "primary"
+        assert client.post("/v1/ingest", json=meter("M-7")).status_code == 201
+        body = {"meterId": "M-7"}
+        assert client.put("/v1/links/V-7", json=body).status_code in (200, 201)
+        assert client.get("/v1/meters/M-7").status_code == 200
+        wait_for_source(client, "primary")
+        ready = client.get("/health/ready")
+        assert (ready.status_code, ready.json()["status"]) == (200, "ok")
+        assert ready.json()["reads"] == "primary"
+        assert "the standby does not answer" in ready.json()["warnings"][0]
+    finally:
+        standby.start()
+    wait_for_source(client, "standby")
+    standby.catch_up()
+    assert client.get("/v1/meters/M-7").status_code == 200
+
+
+def test_what_is_no_standby_of_the_primary_is_not_read(
+    cluster: Cluster, standby: Follower, service_url: str
+) -> None:
+    with serving(cluster, standby.cluster, read_url=service_url) as (_, client):
+        assert source(client) == "primary"
+        warnings = client.get("/health/ready").json()["warnings"]
+        assert "no standby of DATABASE_URL" in warnings[0]
+
+
 class Slept(msgspec.Struct):
     """A row of a query that takes its time over what it has read."""
 
     slept: str
 
 
-def test_a_read_in_the_way_of_what_is_replayed_is_503(cluster: Cluster, standby: Follower) -> None:
-    query = (
-        "SELECT pg_sleep(60)::text AS slept FROM (SELECT count(*) FROM api.meter_states("
-        "after => NULL::text, page_size => 1)) AS m"
-    )
+SLEEP = (
+    "SELECT pg_sleep(%s)::text AS slept FROM (SELECT count(*) FROM api.meter_states("
+    "after => NULL::text, page_size => 1)) AS m"
+)
 
-    def take_the_table() -> None:
-        with psycopg.connect(standby.cluster.url(), autocommit=True) as here:
-            asleep = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
-            while here.execute(asleep).fetchone() != (1,):
-                time.sleep(0.02)
-        with psycopg.connect(cluster.url()) as there:
-            there.execute("LOCK TABLE telemetry.meter_state IN ACCESS EXCLUSIVE MODE")
+
+@asynccontextmanager
+async def replica(
+    cluster: Cluster, standby: Follower, read_timeout_seconds: float = 50.0
+) -> AsyncIterator[Replica]:
+    made = Replica(
+        cluster.url(SERVICE),
+        standby.cluster.url(SERVICE),
+        Settings(read_timeout_seconds=read_timeout_seconds),
+    )
+    await made.start()
+    try:
+        yield made
+    finally:
+        await made.stop()
+
+
+def wait_for_sleeper(connection: psycopg.Connection[Any]) -> int:
+    asleep = "SELECT a.pid FROM pg_stat_activity AS a WHERE a.wait_event = 'PgSleep'"
+    while (row := connection.execute(asleep).fetchone()) is None:
+        time.sleep(0.02)
+    return row[0]
+
+
+def take_the_table(cluster: Cluster, standby: Follower) -> None:
+    with psycopg.connect(standby.cluster.url(), autocommit=True) as here:
+        wait_for_sleeper(here)
+    with psycopg.connect(cluster.url()) as there:
+        there.execute("LOCK TABLE telemetry.meter_state IN ACCESS EXCLUSIVE MODE")
+
+
+def cut_the_connection(_: Cluster, standby: Follower) -> None:
+    with psycopg.connect(standby.cluster.url(), autocommit=True) as here:
+        here.execute("SELECT pg_terminate_backend(%s)", [wait_for_sleeper(here)])
+
+
+def kill_the_standby(_: Cluster, standby: Follower) -> None:
+    with psycopg.connect(standby.cluster.url(), autocommit=True) as here:
+        wait_for_sleeper(here)
+    standby.stop()
+
+
+@pytest.mark.parametrize("break_it", [take_the_table, cut_the_connection, kill_the_standby])
+def test_a_read_that_breaks_on_the_standby_is_the_primarys(
+    cluster: Cluster, standby: Follower, break_it: Callable[[Cluster, Follower], None]
+) -> None:
+    told: list[str] = []
 
     async def read() -> None:
-        url = standby.cluster.url("wattledger_service")
-        database = Database(url, Settings(read_timeout_seconds=50.0), reads_only=True)
-        await database.open()
-        try:
-            reading = asyncio.create_task(database.all(Slept, query))
-            await asyncio.to_thread(take_the_table)
-            with pytest.raises(DatabaseUnavailable, match="same rows"):
-                await reading
-        finally:
-            await database.close()
+        async with replica(cluster, standby) as both:
+            reader = Reader(both, lambda source, _: told.append(source))
+            reading: Awaitable[list[Slept]] = asyncio.ensure_future(reader.all(Slept, SLEEP, 2))
+            await asyncio.to_thread(break_it, cluster, standby)
+            assert len(await reading) == 1
+            assert both.reads == {"standby": 0, "primary": 1}
+
+    try:
+        asyncio.run(read())
+    finally:
+        standby.start()
+    assert told == ["primary"]
+
+
+def test_a_read_that_takes_too_long_is_not_repeated(cluster: Cluster, standby: Follower) -> None:
+    async def read() -> None:
+        async with replica(cluster, standby, read_timeout_seconds=0.5) as both:
+            reader = Reader(both, lambda *_: None)
+            with pytest.raises(DatabaseSlow):
+                await reader.all(Slept, SLEEP, 60)
+            assert both.reads == {"standby": 0, "primary": 0}
+            # and one that the standby can answer is still its own
+            assert len(await reader.all(Slept, SLEEP, 0)) == 1
+            assert both.reads == {"standby": 1, "primary": 0}
 
     asyncio.run(read())
-
-
-def test_without_the_replica_readings_are_taken_and_readiness_warns(
-    client: httpx.Client, standby: Follower
-) -> None:
-    standby.cluster.stop()
-    try:
-        assert client.post("/v1/ingest", json=meter("M-7")).status_code == 201
-        body = {"meterId": "M-7"}
-        assert client.put("/v1/links/V-7", json=body).status_code in (200, 201)
-        answer = client.get("/v1/meters/M-7")
-        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
-        ready = client.get("/health/ready")
-        assert (ready.status_code, ready.json()["status"]) == (200, "ok")
-        assert "what is read is answered with 503" in ready.json()["warnings"][0]
-    finally:
-        standby.cluster.start()
-    standby.catch_up()
-    wait_until_ready(lambda: client.get("/v1/meters/M-7").status_code, seconds=60)
-    assert client.get("/health/ready").json() == {"status": "ok"}
