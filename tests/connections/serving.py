@@ -6,9 +6,11 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import inf
 from typing import Any
 
 import httpx
+import msgspec
 from litestar import Litestar
 from litestar.routes import ASGIRoute, HTTPRoute
 
@@ -21,7 +23,9 @@ from tests.support.in_process import listening
 from tests.support.keys import bearer
 
 SERVICE = "wattledger_service"
-SETTINGS = Settings(access_log=False, read_timeout_seconds=5.0, standby_lag_seconds=1.0)
+SETTINGS = Settings(access_log=False, read_timeout_seconds=5.0)
+# a standby soon lags too much
+IMPATIENT = msgspec.structs.replace(SETTINGS, standby_lag_seconds=1.0)
 IDS = {"vehicle_id": "V-1", "meter_id": "M-1", "file_path": "swagger-ui.css"}
 # what a method that changes something is sent, in this order, and answers
 CHANGES: dict[tuple[str, str], tuple[dict[str, Any], int]] = {
@@ -84,8 +88,10 @@ def wait_for_source(client: httpx.Client, wanted: str) -> None:
 
 
 def lag_seconds(client: httpx.Client) -> float:
-    """The lag that a read tells."""
+    """The lag that a read tells; infinite where the primary answered."""
     told = client.get("/v1/meters").headers[READ_FROM]
+    if told == "primary":
+        return inf
     match = re.fullmatch(r"standby; lag=([0-9]+\.[0-9])", told)
     assert match, told
     return float(match[1])

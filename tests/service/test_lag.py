@@ -40,7 +40,7 @@ def test_a_primary_that_took_anothers_place_starts_anew():
 
 
 @given(
-    steps=st.lists(st.tuples(st.floats(0.1, 5), st.integers(0, 50)), min_size=1, max_size=6000),
+    steps=st.lists(st.tuples(st.floats(0.1, 5), st.integers(0, 50)), min_size=1, max_size=300),
     share=st.floats(0, 1),
 )
 def test_it_is_never_later_than_what_the_standby_has(steps, share):

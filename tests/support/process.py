@@ -47,9 +47,13 @@ class Service:
 
 @contextmanager
 def serving(
-    database_url: str, *options: str, output: Path | None = None, **environment: str
+    database_url: str,
+    *options: str,
+    output: Path | None = None,
+    wait_for_path: str = "/health/ready",
+    **environment: str,
 ) -> Iterator[Service]:
-    """Start a service on a database and wait until it is ready; stop it at the end.
+    """Start a service on a database and wait until that path answers; stop it at the end.
 
     `database_url`: empty for the embedded database; `output`: the file for all that it says.
     """
@@ -65,7 +69,7 @@ def serving(
         )
     service = Service(process, port)
     try:
-        wait_until_ready(service.status, seconds=60)
+        wait_until_ready(lambda: service.status(wait_for_path), seconds=60)
         yield service
     finally:
         if process.poll() is None:
