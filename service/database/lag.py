@@ -31,8 +31,9 @@ SELECT
         CASE WHEN r.repeats THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END
         - '0/0'::pg_lsn, 0
     )::bigint AS position,
-    extract(
-        EPOCH FROM clock_timestamp() - greatest(pg_last_xact_replay_timestamp(), c.checkpoint_time)
+    (
+        extract(EPOCH FROM clock_timestamp())
+        - extract(EPOCH FROM greatest(pg_last_xact_replay_timestamp(), c.checkpoint_time))
     )::double precision AS age_seconds,
     s.system_identifier AS system_id,
     pg_postmaster_start_time() AS started_at

@@ -54,7 +54,7 @@ class Cluster:
         self._port = port
         self._settings = settings or {}
         self._passwords = passwords or self.directory
-        self._data = self.directory / "data"
+        self.data = self.directory / "data"
         self._marker = self.directory / _MARKER
 
     def start(self) -> None:
@@ -63,14 +63,14 @@ class Cluster:
         When this returns, it accepts connections and the database `wattledger` exists.
         Raises EmbeddedError.
         """
-        with self._only_one():
+        with self.held():
             deadline = time.monotonic() + _PATIENCE_SECONDS
             while True:
                 try:
-                    if postmaster.running(self._data) is None:
+                    if postmaster.running(self.data) is None:
                         password = self.password_of(SUPERUSER)
                         launch(self.directory, SUPERUSER, password, self._port, self._settings)
-                    postmaster.wait_until_ready(self._data)
+                    postmaster.wait_until_ready(self.data)
                     # also where it ran: a first start may have been killed before it came so far
                     self._create_database()
                 except (psycopg.OperationalError, postmaster.Ended, NotRunning) as error:
@@ -84,12 +84,12 @@ class Cluster:
     def stop(self) -> None:
         """Stop the server if it runs; open connections are ended, nothing committed is lost."""
         if self._exists():
-            with self._only_one():
-                postmaster.stop(self._data)
+            with self.held():
+                postmaster.stop(self.data)
 
     def status(self) -> Status:
         """Whether the cluster exists and runs, and where."""
-        found = postmaster.running(self._data)
+        found = postmaster.running(self.data)
         return Status(
             exists=self._exists(),
             running=found is not None,
@@ -99,7 +99,7 @@ class Cluster:
 
     def usual_port(self) -> int:
         """The port that it runs on, else the one that it was made with, or would be."""
-        if found := postmaster.running(self._data):
+        if found := postmaster.running(self.data):
             return found.port
         try:
             return int((self.directory / "port").read_text())
@@ -146,8 +146,8 @@ class Cluster:
         """Stop the server and remove all its data. Raises EmbeddedError for a foreign directory."""
         if not self._exists():
             raise EmbeddedError(f"{self.directory} holds no embedded database, so it is left alone")
-        with self._only_one():
-            postmaster.stop(self._data)
+        with self.held():
+            postmaster.stop(self.data)
             # the marker last, so that a removal killed half-way can be repeated
             for path in self.directory.iterdir():
                 if path.is_dir() and not path.is_symlink():
@@ -158,31 +158,11 @@ class Cluster:
             self.directory.rmdir()
 
     @contextmanager
-    def held(self) -> Generator[Path]:
-        """Hold the directory against others that start, stop or remove it; give that of the data.
+    def held(self) -> Generator[None]:
+        """Hold the directory against another process that starts, stops or removes it.
 
         Raises EmbeddedError.
         """
-        with self._only_one():
-            yield self._data
-
-    def _postmaster(self) -> Postmaster:
-        if found := postmaster.running(self._data):
-            return found
-        raise NotRunning("the embedded database does not run: start it with `wattledger db start`")
-
-    def _exists(self) -> bool:
-        try:
-            return self._marker.exists()
-        except PermissionError as error:
-            raise EmbeddedError(
-                f"{self.directory} belongs to somebody else: set WATTLEDGER_HOME to a directory of"
-                " your own"
-            ) from error
-
-    @contextmanager
-    def _only_one(self) -> Generator[None]:
-        """Hold the directory against another process that starts, stops or removes it."""
         while True:
             self._refuse_foreign()
             places.make_directory(self.directory)
@@ -201,6 +181,20 @@ class Cluster:
                 ):
                     yield
                     return
+
+    def _postmaster(self) -> Postmaster:
+        if found := postmaster.running(self.data):
+            return found
+        raise NotRunning("the embedded database does not run: start it with `wattledger db start`")
+
+    def _exists(self) -> bool:
+        try:
+            return self._marker.exists()
+        except PermissionError as error:
+            raise EmbeddedError(
+                f"{self.directory} belongs to somebody else: set WATTLEDGER_HOME to a directory of"
+                " your own"
+            ) from error
 
     def _refuse_foreign(self) -> None:
         try:

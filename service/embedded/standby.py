@@ -9,10 +9,9 @@ from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 
-from service.embedded import places, ports, postmaster, primary
+from service.embedded import places, primary, promotion
 from service.embedded.cluster import Cluster, Status
 from service.embedded.errors import EmbeddedError
-from service.embedded.launch import FORMER
 from service.embedded.primary import Streaming
 from service.embedded.running import run
 
@@ -54,7 +53,6 @@ class Standby:
         beside = followed.directory.with_name(f"{followed.directory.name}-standby")
         self._followed = followed
         self._directory = (directory or beside).absolute()
-        self._data = self._directory / "data"
         self._password_file = self._directory / "replication.pass"
         near = followed.usual_port()
         self.cluster = Cluster(
@@ -73,7 +71,7 @@ class Standby:
     @property
     def exists(self) -> bool:
         """Whether it was made, and neither removed nor promoted since."""
-        return self._data.exists()
+        return self.cluster.data.exists()
 
     def start(self) -> None:
         """Start it, having copied the primary where it is not there yet; nothing if it runs.
@@ -146,19 +144,7 @@ class Standby:
         """
         if not self.exists:
             raise EmbeddedError("there is no standby to promote: `wattledger db standby` makes one")
-        with self._followed.held() as place:
-            self._fence(place, force=force)
-            former = self._set_aside(place)
-            try:
-                self._leave_recovery()
-            except BaseException:
-                if (self._data / "standby.signal").exists():
-                    former.rename(place)
-                raise
-            self.cluster.stop()
-            self._data.rename(place)
-        self._wait_for_port()
-        self._followed.start()
+        former = promotion.take_over(self._followed, self.cluster, force=force)
         self.destroy()
         return former
 
@@ -178,7 +164,7 @@ class Standby:
         """Copy the running primary beside the place of the data, then rename that."""
         password = primary.prepare(self._followed)
         user = places.unprivileged_user(self._followed.directory / "data")
-        staging = self._data.with_name("data.new")
+        staging = self.cluster.data.with_name("data.new")
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(mode=0o700)
         self._password_file.unlink(missing_ok=True)
@@ -205,53 +191,15 @@ class Standby:
         # once it is promoted, it should not wait for a standby that is itself
         primary.forget_synchronous(staging)
         (staging / "standby.signal").touch()
-        staging.rename(self._data)
+        staging.rename(self.cluster.data)
 
     def _age_seconds(self) -> float | None:
         try:
             with primary.session(self.cluster) as connection:
                 row = connection.execute(
-                    "SELECT extract(EPOCH FROM clock_timestamp() - pg_last_xact_replay_timestamp())"
-                    "::double precision"
+                    "SELECT (extract(EPOCH FROM clock_timestamp())"
+                    " - extract(EPOCH FROM pg_last_xact_replay_timestamp()))::double precision"
                 ).fetchone()
         except EmbeddedError:
             return None
         return row[0] if row else None
-
-    def _fence(self, place: Path, *, force: bool) -> None:
-        """See that the primary is down, and stays so while this holds its directory."""
-        found = postmaster.running(place)
-        if found is None:
-            return
-        if not force:
-            raise EmbeddedError(
-                f"the primary runs (process {found.pid}): nothing was changed. Where that should"
-                " change, `wattledger db promote --force` stops it first"
-            )
-        try:
-            # what it has written goes to the standby before it ends
-            postmaster.stop(place)
-        except EmbeddedError:
-            postmaster.kill(place)
-
-    def _set_aside(self, place: Path) -> Path:
-        """Move the primary's data aside, so that nobody can start it; return where it is."""
-        if not place.exists():  # by a promotion that was interrupted
-            return max(place.parent.glob(f"{FORMER}*"))
-        former = place.with_name(FORMER + time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
-        place.rename(former)
-        return former
-
-    def _leave_recovery(self) -> None:
-        self.cluster.start()
-        with primary.session(self.cluster) as connection:
-            if connection.execute("SELECT pg_is_in_recovery()").fetchone() == (True,):
-                promoted = connection.execute("SELECT pg_promote(TRUE, 60)").fetchone()
-                if promoted != (True,):
-                    raise EmbeddedError("the standby was told to take over, and has not in 60 s")
-
-    def _wait_for_port(self) -> None:
-        """Give what a killed primary left behind a moment to let go of its port."""
-        deadline = time.monotonic() + _PATIENCE_SECONDS / 4
-        while not ports.is_free(self._followed.usual_port()) and time.monotonic() < deadline:
-            time.sleep(0.1)

@@ -26,6 +26,7 @@ from service.routes.parameters import (
     MOMENT_WORDS,
     DeviceId,
 )
+from service.routes.read_from import READ_FROM, READ_FROM_PATTERN
 from service.wire.readings import LAST_MILLISECOND
 
 # by status: what every route may answer, mostly before it is asked
@@ -61,6 +62,12 @@ _RETRY_AFTER = OpenAPIHeader(
     schema=Schema(type=OpenAPIType.INTEGER, minimum=1),
     description="Seconds to wait.",
     required=True,
+)
+_READ_FROM = OpenAPIHeader(
+    schema=Schema(type=OpenAPIType.STRING, pattern=READ_FROM_PATTERN),
+    description="Where there is a replica for reads: which database answered, and how many seconds"
+    " the standby is behind its primary, or how old what it has is while the primary is away.",
+    required=False,
 )
 _HEADERS = {
     "405": (
@@ -123,6 +130,13 @@ def problem_response(status: str, description: str, *schemas: str) -> OpenAPIRes
         headers=headers,
         content={MEDIA_TYPE: OpenAPIMediaType(schema=schema)},
     )
+
+
+def describe_source(operation: Operation) -> None:
+    """Say of a read that its good answer tells which database gave it."""
+    good = (operation.responses or {})["200"]
+    assert isinstance(good, OpenAPIResponse)  # noqa: S101  Litestar's own
+    good.headers = {**(good.headers or {}), READ_FROM: _READ_FROM}
 
 
 def complete(path: str, operation: Operation, more: Mapping[str, str]) -> None:

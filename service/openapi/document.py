@@ -37,6 +37,8 @@ _ANSWERS = {
     },
     ("get", "/health/live"): {"503": "Too many connections are open: try again."},
 }
+# open to all, and of no database, or always of the same one
+_READ_NOTHING = ("/health/live", "/health/ready")
 
 
 class Document(OpenAPI):
@@ -63,9 +65,12 @@ def complete(schema: OpenAPI) -> None:
             operation: Operation | None = getattr(item, method)
             if operation is not None:
                 common.complete(path, operation, _ANSWERS.get((method, path), {}))
+                if method == "get" and path not in _READ_NOTHING:
+                    common.describe_source(operation)
                 _describe_parameters(operation, named)
     _describe_link(paths["/v1/links/{vehicle_id}"])
-    _describe_readiness(paths["/health/ready"])
+    for path in ("/health/ready", "/health/reads"):
+        _describe_readiness(paths[path])
     _describe_sessions(paths["/v1/sessions"])
     schema.paths = {PATH: ingest.path_item(), **paths}
 

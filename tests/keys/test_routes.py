@@ -17,7 +17,7 @@ from tests.support.keys import bearer, key_id, make_key
 from tests.support.readings import Connection
 
 # all that is open; a new route that is not meant to be must not end up here
-OPEN = re.compile(r"/health/(live|ready)|/docs(/.*)?")
+OPEN = re.compile(r"/health/(live|ready|reads)|/docs(/.*)?")
 WRONG_SCOPE = {"ingest": "read", "read": "ingest", "metrics": "read", "admin": "read"}
 
 
@@ -176,7 +176,7 @@ def test_a_key_may_have_two_scopes(client: Any, database_url: str) -> None:
 
 def test_health_and_the_documentation_are_open(client: Any) -> None:
     opened = {(method, path) for method, path in routes(client) if OPEN.fullmatch(path)}
-    for path in ("/health/live", "/health/ready", "/docs", "/docs/openapi.json"):
+    for path in ("/health/live", "/health/ready", "/health/reads", "/docs", "/docs/openapi.json"):
         assert ("GET", path) in opened
         assert client.get(path).status_code == 200
 

@@ -278,7 +278,7 @@ def test_an_unknown_route_is_a_404_problem(client: Any) -> None:
 
 
 def test_it_is_alive_and_ready(client: Any) -> None:
-    for path in ("/health/live", "/health/ready"):
+    for path in ("/health/live", "/health/ready", "/health/reads"):
         assert client.get(path).json() == {"status": "ok"}
 
 
