@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from time import monotonic
-from typing import Literal, LiteralString, TypeVar
+from typing import Any, Literal, LiteralString, TypeVar
 
 from service.database.errors import DatabaseSlow, DatabaseUnavailable
 from service.database.lag import History, Place, Watch
@@ -54,6 +54,8 @@ class Replica:
         self._looked_at = 0.0
         self._well = 0
         self._doubt = asyncio.Event()
+        # wakes those who wait for a standby that hangs
+        self.standby_away = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -112,6 +114,10 @@ class Replica:
             self._system_id = primary.system_id
             self._history.note(primary.asked_at, primary.position)
         before, self.trouble = self.trouble, self._trouble(primary, standby)
+        if self.standby_up:
+            self.standby_away.clear()
+        else:
+            self.standby_away.set()
         if self.trouble and not before:
             why = "" if self.standby_up else self._watches[1].reason
             _log.warning("reads go to the primary: %s %s", self.trouble, why)
@@ -169,8 +175,9 @@ class Reader(Calls):
     ) -> list[Row]:
         """Call a function and return its rows, as Database.all does."""
         replica, first = self._replica, self._replica.source
+        asking = self._ask(first, row, query, parameters)
         try:
-            return await self._ask(first, row, query, parameters)
+            return await (self._unless_it_hangs(asking) if first == "standby" else asking)
         except DatabaseUnavailable as error:
             replica.doubt()
             other: Source = "primary" if first == "standby" else "standby"
@@ -182,6 +189,22 @@ class Reader(Calls):
                 return await self._ask(other, row, query, parameters)
             except DatabaseUnavailable:
                 raise error from None
+
+    async def _unless_it_hangs(self, asking: Coroutine[Any, Any, list[Row]]) -> list[Row]:
+        """What a standby answers, while it answers at all. Raises DatabaseUnavailable."""
+        task = asyncio.create_task(asking)
+        away = asyncio.create_task(self._replica.standby_away.wait())
+        try:
+            await asyncio.wait({task, away}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            away.cancel()
+            if not task.done():
+                # not awaited: to cancel a query takes as long as its server is stuck
+                task.add_done_callback(_forget)
+                task.cancel()
+        if task.done():
+            return task.result()
+        raise DatabaseUnavailable("the standby does not answer")
 
     async def _ask(
         self,
@@ -196,3 +219,9 @@ class Reader(Calls):
         replica.reads[source] += 1
         self._tell(source, replica.lag_seconds if source == "standby" else None)
         return rows
+
+
+def _forget(task: asyncio.Task[Any]) -> None:
+    """Take note of a task that nobody waits for any more."""
+    if not task.cancelled():
+        task.exception()

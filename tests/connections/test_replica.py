@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -13,6 +15,7 @@ import msgspec
 import psycopg
 import pytest
 
+from loadtests.support import processes
 from service.database.errors import DatabaseSlow
 from service.database.replica import Reader, Replica
 from service.embedded import Cluster
@@ -22,6 +25,7 @@ from tests.connections.serving import (
     IMPATIENT,
     READ_FROM,
     SERVICE,
+    SETTINGS,
     lag_seconds,
     reads,
     routes,
@@ -136,6 +140,22 @@ def test_without_the_standby_the_primary_answers(client: httpx.Client, standby: 
     wait_for_source(client, "standby")
     standby.catch_up()
     assert client.get("/v1/meters/M-7").status_code == 200
+
+
+def test_a_standby_that_hangs_is_left(client: httpx.Client, standby: Follower) -> None:
+    postmaster = standby.cluster.postmaster_pid()
+    pids = [postmaster, *processes.workers(postmaster)]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        # the first one too, which waits for it and is not kept for as long as a read may take
+        began = time.monotonic()
+        assert source(client) == "primary"
+        assert time.monotonic() - began < SETTINGS.read_timeout_seconds
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    wait_for_source(client, "standby")
 
 
 def test_what_is_no_standby_of_the_primary_is_not_read(
