@@ -40,7 +40,7 @@ fmt: _development
     "{{bin}}/ruff" check --fix .
     "{{bin}}/sqlfluff" fix --disable-progress-bar migrations sql docs/demo.sql
 
-# the embedded database: just db start|stop|status|psql|url|destroy
+# the embedded database: just db start|stop|status|psql|url|standby|promote|destroy
 db *arguments: _runtime
     @"{{bin}}/wattledger" db "$@"
 

@@ -10,7 +10,14 @@ from psycopg.conninfo import conninfo_to_dict
 from service import settings
 from service.cli import standby as standby_commands
 from service.database.conninfo import completed, reason
-from service.embedded import Cluster, EmbeddedError, Standby, default_directory
+from service.embedded import (
+    Cluster,
+    EmbeddedError,
+    Standby,
+    default_directory,
+    start_both,
+    stop_both,
+)
 
 # libpq's variables that are not named after their keyword
 _VARIABLES = {
@@ -57,11 +64,9 @@ def start() -> None:
         click.echo("DATABASE_URL is set: that database is used, none is started")
         return
     cluster = Cluster(default_directory())
-    cluster.start()
+    standby = start_both(cluster)
     click.echo(f"the embedded database runs on port {cluster.status().port}")
-    standby = Standby(cluster)
-    if standby.exists:
-        standby.start()
+    if standby is not None:
         click.echo(f"its standby runs on port {standby.cluster.status().port}")
 
 
@@ -69,10 +74,7 @@ def start() -> None:
 def stop() -> None:
     """Stop it, and its standby; their data stays."""
     _refuse_if_given("stop")
-    cluster = Cluster(default_directory())
-    # in this order, so that the standby has all that was written
-    cluster.stop()
-    Standby(cluster).stop()
+    stop_both(Cluster(default_directory()))
     click.echo("the embedded database is stopped")
 
 

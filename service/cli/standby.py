@@ -8,13 +8,13 @@ from service.embedded import Cluster, Standby, default_directory
 _SERVICE = "wattledger_service"
 
 
-def _standby() -> Standby:
+def _standby(port: int | None = None) -> Standby:
     if settings.database_url():
         raise click.ClickException(
             "DATABASE_URL is set, and this is of the embedded database: unset it first, or see"
             " docs/operations.md for a replica of your own database"
         )
-    return Standby(Cluster(default_directory()))
+    return Standby(Cluster(default_directory()), port=port)
 
 
 @click.command()
@@ -24,8 +24,13 @@ def _standby() -> Standby:
     help="Let each commit wait until the standby has it on disk too, or no longer. As it was unless"
     " told, at first asynchronous.",
 )
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="TCP port of one that is made; the one after the primary's, or any, unless told.",
+)
 @click.option("--remove", is_flag=True, help="Stop it and remove its data; the primary stays.")
-def standby(synchronous: bool | None, remove: bool) -> None:
+def standby(synchronous: bool | None, port: int | None, remove: bool) -> None:
     """Make a streaming standby of the running embedded database, and start it.
 
     It is a copy in a directory beside (WATTLEDGER_HOME/postgresql-standby), on a port of its own,
@@ -40,7 +45,7 @@ def standby(synchronous: bool | None, remove: bool) -> None:
     The primary keeps up to 8 GB for a standby that is away; one that was away for longer must be
     removed and made anew.
     """
-    one = _standby()
+    one = _standby(port)
     if remove:
         if synchronous is not None:
             raise click.UsageError("a standby that is removed is neither")

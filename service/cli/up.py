@@ -7,7 +7,7 @@ import click
 from service import settings
 from service.cli.databases import connect_as_admin, migrate_database, service_url
 from service.cli.serve import address_options, apply_address, run
-from service.embedded import Cluster, EmbeddedError, default_directory
+from service.embedded import Cluster, EmbeddedError, default_directory, start_both, stop_both
 
 _WELCOME = """
 Wattledger listens on {base}
@@ -48,12 +48,12 @@ def up(host: str | None, port: int | None, workers: int | None) -> None:
     cluster = Cluster(default_directory())
     try:
         ran_before = cluster.status().running
-        cluster.start()
+        start_both(cluster)
         try:
             _migrate_and_serve(loaded)
         finally:
             if not ran_before:
-                cluster.stop()
+                stop_both(cluster)
     except EmbeddedError as error:
         raise click.ClickException(str(error)) from error
 

@@ -16,7 +16,7 @@ from service import settings
 from service.database.conninfo import completed
 from service.demo.mark import Mark, is_ours
 from service.demo.plan import moment_of
-from service.embedded import Cluster, default_directory
+from service.embedded import Cluster, default_directory, start_both, stop_both
 
 _Connection = psycopg.Connection[tuple[str | None, ...]]
 NAME = "wattledger_demo"
@@ -95,7 +95,7 @@ def prepare(wanted: Mark, report: Callable[[str], None], *, any_start: bool) -> 
     passwords: dict[str, str] = {}
     if url is None or service is None:
         cluster = Cluster(default_directory())
-        cluster.start()
+        start_both(cluster)
         _create(cluster)
         url = cluster.url(database=NAME)
         service = cluster.url(_SERVICE, database=NAME)
@@ -133,7 +133,7 @@ def destroy() -> bool:
     if not found.exists:
         return False
     if not found.running:
-        cluster.start()
+        start_both(cluster)
     try:
         with _connect(cluster.url(database="postgres")) as connection:
             there = connection.execute(
@@ -145,7 +145,7 @@ def destroy() -> bool:
             return there is not None
     finally:
         if not found.running:
-            cluster.stop()
+            stop_both(cluster)
 
 
 def read_mark(url: str) -> str | None:

@@ -56,9 +56,13 @@ def prepare(cluster: Cluster) -> str:
     with session(cluster) as connection:
         found = connection.execute("SELECT FROM pg_roles AS r WHERE r.rolname = %s", [LOGIN])
         verb = "ALTER" if found.rowcount else "CREATE"
+        # so that no log has the password itself
+        hashed = connection.pgconn.encrypt_password(
+            password.encode(), LOGIN.encode(), b"scram-sha-256"
+        )
         connection.execute(
             sql.SQL("{} ROLE {} LOGIN REPLICATION PASSWORD {}").format(
-                sql.SQL(verb), sql.Identifier(LOGIN), sql.Literal(password)
+                sql.SQL(verb), sql.Identifier(LOGIN), sql.Literal(hashed.decode())
             )
         )
         _drop_slot(connection)

@@ -203,3 +203,22 @@ class Standby:
         except EmbeddedError:
             return None
         return row[0] if row else None
+
+
+def start_both(cluster: Cluster) -> Standby | None:
+    """Start an embedded database, and its standby if it has one, for which commits may wait.
+
+    Returns the standby. Raises EmbeddedError.
+    """
+    cluster.start()
+    standby = Standby(cluster)
+    if not standby.exists:
+        return None
+    standby.start()
+    return standby
+
+
+def stop_both(cluster: Cluster) -> None:
+    """Stop an embedded database, then its standby, which has all by then."""
+    cluster.stop()
+    Standby(cluster).stop()

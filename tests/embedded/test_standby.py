@@ -43,6 +43,8 @@ def test_a_whole_life_of_a_standby_from_the_command_line(db):
     db("stop")
     assert "standby: stopped" in db("status").stdout
     assert "its standby runs" in db("start").stdout
+    # which commits wait for
+    assert db.psql("-Atc", "CREATE TABLE t (n integer)") == "CREATE TABLE\n"
     wait_for(lambda: "follows (synchronous)" in db("status").stdout)
 
     assert db("standby", "--remove").exit_code == 0
@@ -151,3 +153,27 @@ def test_a_promotion_that_cannot_be_leaves_the_primary_where_it_was(cluster):
 
     cluster.start()
     assert rows(cluster) == []
+
+
+def test_a_standby_that_was_away_for_too_long_is_told_so_and_made_anew(directory):
+    small = {"shared_buffers": "32MB", "max_wal_size": "32MB", "max_slot_wal_keep_size": "16MB"}
+    cluster = Cluster(directory / "cluster", port=0, settings=small)
+    cluster.start()
+    try:
+        standby = Follower(cluster)
+        standby.stop()
+        query(cluster, "CREATE TABLE t (n integer)")
+        for number in range(6):
+            query(cluster, f"INSERT INTO t VALUES ({number})")
+            query(cluster, "SELECT pg_switch_wal()")
+        query(cluster, "CHECKPOINT")
+        standby.start()
+        with pytest.raises(EmbeddedError, match="--remove"):
+            standby.wait_until_streaming()
+        standby.remove()
+        assert query(cluster, "SELECT count(*) FROM pg_replication_slots") == [(0,)]
+        again = Follower(cluster)
+        assert rows(again.cluster) == [(number,) for number in range(6)]
+        again.stop()
+    finally:
+        cluster.stop()
