@@ -94,7 +94,12 @@ _DIRECTORY = "a directory"
 
 VARIABLES = (
     Variable("DATABASE_URL", "The database; the embedded one if unset.", _URL, wrong_url),
-    Variable("READ_DATABASE_URL", "A standby of it, for reads; DATABASE_URL itself if unset.", _URL, wrong_url),
+    Variable(
+        "READ_DATABASE_URL",
+        "A standby of it, for reads; DATABASE_URL itself if unset.",
+        _URL,
+        wrong_url,
+    ),
     Variable(
         "TEST_DATABASE_URL",
         "A superuser's, for the tests; an embedded one if unset.",
