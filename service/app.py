@@ -21,26 +21,22 @@ from service.database.errors import (
     RuleViolation,
 )
 from service.database.pool import Calls, Database
-from service.database.replica import Reader, Replica
+from service.database.replica import Reader
 from service.http import counts
 from service.http.access_log import AccessLog
-from service.http.body import ClientGone, Patience
+from service.http.body import ClientGone
 from service.http.front import Front, Routed, note_of
 from service.http.problem import Fault
 from service.http.proxy import Proxies
 from service.http.server import end_with_supervisor
 from service.ingest import answers, endpoint
 from service.ingest.counts import FAMILIES as INGEST_FAMILIES
-from service.ingest.counts import IngestCounts
-from service.ingest.intake import Intake
-from service.ingest.writer import Writer
 from service.keys.counts import FAMILIES as KEY_FAMILIES
-from service.keys.counts import KeyCounts
 from service.keys.grant import KeyRefused
 from service.keys.guard import guard
-from service.keys.keyring import Keyring
 from service.metrics.board import claim_or_count_alone, supervisors_board
 from service.openapi import document, page
+from service.parts import started
 from service.routes import (
     analytics,
     chargers,
@@ -56,13 +52,10 @@ from service.routes import (
 from service.routes.exact import ExactResponse
 from service.settings import Settings, SettingsError
 from service.traces.environment import tracing
-from service.upkeep import Upkeep
 from service.vitals import FAMILIES as VITAL_FAMILIES
-from service.vitals import Vitals, note_start
+from service.vitals import STANDBY_FAMILIES, note_start
 
 _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-# for what operators change, which is little
-_PRIMARY_CONNECTIONS = 2
 
 # our own messages, and every exception that becomes a 500; what a client did wrong is no news
 _LOGGING = LoggingConfig(
@@ -109,71 +102,10 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncGenerator[None, None]:
-        replica = Replica(write_url, read_url, settings) if read_url else None
-        reads = Database(write_url, settings, reads_only=True)
-        primary = Database(write_url, settings, connections=_PRIMARY_CONNECTIONS)
-        # so that readiness never waits for changes that wait
-        readiness = Database(write_url, settings, connections=1)
-        slab = app.state.slab
-        writer = Writer(write_url, settings, IngestCounts(slab), traces)
-        pools = {"reads": reads, "primary": primary, "readiness": readiness}
-        if traces is not None:
-            traces.start()
-        keyring = None
-        if settings.keys == "required":
-            # by the replica for reads only while this one is away: a key that was revoked should
-            # not live on there
-            keys = Database(write_url, settings, connections=1)
-            keyring = Keyring(
-                keys,
-                settings.key_cache_seconds,
-                KeyCounts(slab),
-                replica,
-                settings.standby_keys_seconds,
-            )
-            pools["keys"] = keys
-            await keyring.start()
-        if replica is None:
-            await reads.open()
-        else:
-            await replica.start()
-        await primary.open()
-        await readiness.open()
-        await writer.start()
-        upkeep = Upkeep(write_url, settings.maintenance_minutes * 60)
-        upkeep.start()
-        vitals = Vitals(app.state.board, slab, readiness, pools, writer.sample)
-        vitals.start()
-        patience = Patience(settings.body_timeout_seconds)
-        app.state.update(
-            {
-                "reads": reads,
-                "replica": replica,
-                "primary": primary,
-                "readiness": readiness,
-                "writer": writer,
-                "patience": patience,
-                "keyring": keyring,
-                "intake": Intake(writer, keyring, settings),
-            }
-        )
-        try:
+        state = app.state
+        async with started(write_url, read_url, settings, state.board, state.slab, traces) as parts:
+            state.update(parts)
             yield
-        finally:
-            await vitals.stop()
-            await upkeep.stop()
-            patience.stop()
-            await writer.stop()
-            if keyring is not None:
-                await keyring.stop()
-            await readiness.close()
-            await primary.close()
-            if replica is None:
-                await reads.close()
-            else:
-                await replica.stop()
-            if traces is not None:
-                await traces.stop()
 
     def provide_database(state: State, request: Request[Any, Any, Any]) -> Calls:
         # by the method, so that no route can send a change to a replica
@@ -216,6 +148,7 @@ def create_app(
     families = (
         *counts.families(_routes(app), [("POST", answers.PATH)]),
         *(*INGEST_FAMILIES, *KEY_FAMILIES, *VITAL_FAMILIES),
+        *(STANDBY_FAMILIES if read_url else ()),
     )
     slab = claim_or_count_alone(board, families)
     note_start(slab)

@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from service.database.errors import DatabaseError
 from service.database.pool import Database
+from service.database.replica import Count, Replica, Source
 from service.metrics.board import Board
 from service.metrics.exposition import WORKER_STARTS, Found, publish
 from service.metrics.families import axis, counter, gauge
@@ -24,18 +25,33 @@ ASK_SECONDS = 5.0
 # what answers no sooner is as good as away
 _PATIENCE_SECONDS = 2.0
 
-_POOLS = axis("pool", ("reads", "primary", "readiness", "keys"))
+_POOLS = axis("pool", ("reads", "fallback", "primary", "readiness", "keys"))
 _USED = gauge("pool_connections", "Connections of a pool that are in use.", _POOLS)
 _MOST = gauge("pool_connections_limit", "Connections that a pool may have.", _POOLS)
 _WAITING = gauge("pool_requests_waiting", "Calls that wait for a connection of a pool.", _POOLS)
 _STARTS = counter(WORKER_STARTS, "Workers started, in place of others too.")
+_SOURCES: tuple[Source, ...] = ("standby", "primary")
+_READS = counter("reads_total", "Reads answered, by which database.", axis("database", _SOURCES))
 
 FAMILIES = (_USED, _MOST, _WAITING, _STARTS)
+# where there is a standby
+STANDBY_FAMILIES = (_READS,)
 
 
 def note_start(slab: Slab) -> None:
     """Count that a worker starts."""
     slab.slots[slab.places(_STARTS)[()]] += 1
+
+
+def read_counter(slab: Slab) -> Count:
+    """What counts the reads where there is a standby."""
+    slots = slab.slots
+    places = {source: place for (source,), place in slab.places(_READS).items()}
+
+    def count(source: Source) -> None:
+        slots[places[source]] += 1
+
+    return count
 
 
 class Vitals:
@@ -48,8 +64,10 @@ class Vitals:
         database: Database,
         pools: Mapping[str, Database],
         sample: Callable[[], None],
+        replica: Replica | None = None,
     ) -> None:
         """`database`: whose vital signs are asked; `sample` notes others of this worker."""
+        self._replica = replica
         self._board = board
         self._slab = slab
         self._database = database
@@ -104,6 +122,18 @@ class Vitals:
                     " FROM api.metrics() AS m",
                 )
         except (DatabaseError, TimeoutError):
-            publish(self._board, database_up=False)
+            publish(self._board, database_up=False, standby=self._of_standby())
         else:
-            publish(self._board, True, found)
+            publish(self._board, True, found, self._of_standby())
+
+    def _of_standby(self) -> list[Found]:
+        replica = self._replica
+        if replica is None:
+            return []
+        found = [
+            Found("standby_up", "1 where the standby answers, else 0.", float(replica.standby_up))
+        ]
+        if (lag_seconds := replica.lag_seconds) is not None:
+            about = "By how much the standby is behind; with the primary away, how old it is."
+            found.append(Found("standby_lag_seconds", about, lag_seconds))
+        return found

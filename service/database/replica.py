@@ -25,6 +25,8 @@ _LAG_TO_RETURN = 0.5
 
 Row = TypeVar("Row")
 Source = Literal["standby", "primary"]
+# counts a read, by which one answered it
+Count = Callable[[Source], None]
 # hears by which a read was answered, and the standby's lag in seconds
 Tell = Callable[[Source, float | None], None]
 
@@ -33,16 +35,19 @@ class Replica:
     """A standby and its primary, for what is only read.
 
     `standby_up` is whether the standby answers, `lag_seconds` by how much it is behind (while the
-    primary is away: how old what it has is), `reads` counts the calls that each has answered.
+    primary is away: how old what it has is).
     """
 
-    def __init__(self, primary: str, standby: str, settings: Settings) -> None:
+    def __init__(
+        self, primary: str, standby: str, settings: Settings, count: Count | None = None
+    ) -> None:
+        """`count` is called for each read that one of them answered."""
+        self._count = count
         self.standby = Database(standby, settings, reads_only=True)
         # for what the standby cannot answer: no connection waits for that
         self.primary = Database(primary, settings, reads_only=True, idle_connections=0)
         self.standby_up = False
         self.primary_up = True
-        self.reads: dict[Source, int] = {"standby": 0, "primary": 0}
         # why the standby is not used; None while it is
         self.trouble: str | None = None
         self._most_seconds = settings.standby_lag_seconds
@@ -88,6 +93,11 @@ class Replica:
             await watch.stop()
         await self.standby.close()
         await self.primary.close()
+
+    def count(self, source: Source) -> None:
+        """Count a read that was answered."""
+        if self._count is not None:
+            self._count(source)
 
     def doubt(self) -> None:
         """Look at both soon: a call to one of them failed."""
@@ -216,7 +226,7 @@ class Reader(Calls):
         replica = self._replica
         database = replica.standby if source == "standby" else replica.primary
         rows = await database.all(row, query, *parameters)
-        replica.reads[source] += 1
+        replica.count(source)
         self._tell(source, replica.lag_seconds if source == "standby" else None)
         return rows
 

@@ -52,14 +52,18 @@ class Document(msgspec.Struct):
     at: float
     database_up: bool
     found: list[Found] = []
+    # of the standby, which may be there while the database is not
+    standby: list[Found] = []
 
 
 _decode = msgspec.json.Decoder(Document).decode
 
 
-def publish(board: Board, database_up: bool, found: Sequence[Found] = ()) -> None:
-    """Publish what was found out of the database just now. Raises OSError."""
-    document = Document(monotonic(), database_up, list(found))
+def publish(
+    board: Board, database_up: bool, found: Sequence[Found] = (), standby: Sequence[Found] = ()
+) -> None:
+    """Publish what was found out of the database and its standby just now. Raises OSError."""
+    document = Document(monotonic(), database_up, list(found), list(standby))
     board.publish(msgspec.json.encode(document))
 
 
@@ -152,13 +156,13 @@ def _of_processes(slabs: Sequence[Contents]) -> list[str]:
 def _of_database(published: bytes | None) -> list[str]:
     """What is known of the database now; where it is away, only that."""
     document = _decode(published) if published else None
-    is_up = (
-        document is not None and document.database_up and monotonic() - document.at < FOUND_SECONDS
-    )
+    if document is not None and monotonic() - document.at >= FOUND_SECONDS:
+        document = None
+    is_up = document is not None and document.database_up
     lines = [*_head(_DATABASE_UP), f"{_DATABASE_UP.name} {int(is_up)}"]
     by_name: dict[str, list[Found]] = defaultdict(list)
-    if document is not None and is_up:
-        for found in document.found:
+    if document is not None:
+        for found in document.found + document.standby if is_up else document.standby:
             by_name[found.name].append(found)
     for name, alike in by_name.items():
         family = gauge(name, alike[0].about)

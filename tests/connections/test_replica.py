@@ -181,12 +181,13 @@ SLEEP = (
 
 @asynccontextmanager
 async def replica(
-    cluster: Cluster, standby: Follower, read_timeout_seconds: float = 50.0
+    cluster: Cluster, standby: Follower, counts: list[str], read_timeout_seconds: float = 50.0
 ) -> AsyncIterator[Replica]:
     made = Replica(
         cluster.url(SERVICE),
         standby.cluster.url(SERVICE),
         Settings(read_timeout_seconds=read_timeout_seconds),
+        counts.append,
     )
     await made.start()
     try:
@@ -225,14 +226,15 @@ def test_a_read_that_breaks_on_the_standby_is_the_primarys(
     cluster: Cluster, standby: Follower, break_it: Callable[[Cluster, Follower], None]
 ) -> None:
     told: list[str] = []
+    counted: list[str] = []
 
     async def read() -> None:
-        async with replica(cluster, standby) as both:
+        async with replica(cluster, standby, counted) as both:
             reader = Reader(both, lambda source, _: told.append(source))
             reading: Awaitable[list[Slept]] = asyncio.ensure_future(reader.all(Slept, SLEEP, 2))
             await asyncio.to_thread(break_it, cluster, standby)
             assert len(await reading) == 1
-            assert both.reads == {"standby": 0, "primary": 1}
+            assert counted == ["primary"]
 
     try:
         asyncio.run(read())
@@ -242,14 +244,16 @@ def test_a_read_that_breaks_on_the_standby_is_the_primarys(
 
 
 def test_a_read_that_takes_too_long_is_not_repeated(cluster: Cluster, standby: Follower) -> None:
+    counted: list[str] = []
+
     async def read() -> None:
-        async with replica(cluster, standby, read_timeout_seconds=0.5) as both:
+        async with replica(cluster, standby, counted, read_timeout_seconds=0.5) as both:
             reader = Reader(both, lambda *_: None)
             with pytest.raises(DatabaseSlow):
                 await reader.all(Slept, SLEEP, 60)
-            assert both.reads == {"standby": 0, "primary": 0}
+            assert counted == []
             # and one that the standby can answer is still its own
             assert len(await reader.all(Slept, SLEEP, 0)) == 1
-            assert both.reads == {"standby": 1, "primary": 0}
+            assert counted == ["standby"]
 
     asyncio.run(read())

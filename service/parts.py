@@ -1,0 +1,95 @@
+"""Parts of the service that live as long as it serves: pools, keys, writer, upkeep, vital signs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from service.database.pool import Database
+from service.database.replica import Replica
+from service.http.body import Patience
+from service.ingest.counts import IngestCounts
+from service.ingest.intake import Intake
+from service.ingest.writer import Writer
+from service.keys.counts import KeyCounts
+from service.keys.keyring import Keyring
+from service.metrics.board import Board
+from service.metrics.slab import Slab
+from service.settings import Settings
+from service.upkeep import Upkeep
+from service.vitals import Vitals, read_counter
+
+if TYPE_CHECKING:
+    from service.traces.tracing import Tracing
+
+# for what operators change, which is little
+_PRIMARY_CONNECTIONS = 2
+
+
+@asynccontextmanager
+async def started(
+    write_url: str,
+    read_url: str | None,
+    settings: Settings,
+    board: Board,
+    slab: Slab,
+    traces: Tracing | None,
+) -> AsyncGenerator[dict[str, Any], None]:
+    """Start all parts; give them by name, and stop them in reverse order at the end.
+
+    `read_url` is a standby's; `slab` is where this worker counts, `board` has those of all.
+    """
+    async with AsyncExitStack() as stack:
+        if traces is not None:
+            traces.start()
+            stack.push_async_callback(traces.stop)
+        reads = Database(write_url, settings, reads_only=True)
+        primary = Database(write_url, settings, connections=_PRIMARY_CONNECTIONS)
+        # so that readiness never waits for changes that wait
+        readiness = Database(write_url, settings, connections=1)
+        pools = {"reads": reads, "primary": primary, "readiness": readiness}
+        replica = None
+        if read_url is None:
+            await reads.open()
+            stack.push_async_callback(reads.close)
+        else:
+            replica = Replica(write_url, read_url, settings, read_counter(slab))
+            await replica.start()
+            stack.push_async_callback(replica.stop)
+            pools |= {"reads": replica.standby, "fallback": replica.primary}
+        for pool in (primary, readiness):
+            await pool.open()
+            stack.push_async_callback(pool.close)
+        keyring = None
+        if settings.keys == "required":
+            # by the replica for reads only while this one is away: a key that was revoked should
+            # not live on there
+            pools["keys"] = Database(write_url, settings, connections=1)
+            counts, old_seconds = KeyCounts(slab), settings.standby_keys_seconds
+            keyring = Keyring(
+                pools["keys"], settings.key_cache_seconds, counts, replica, old_seconds
+            )
+            await keyring.start()
+            stack.push_async_callback(keyring.stop)
+        writer = Writer(write_url, settings, IngestCounts(slab), traces)
+        await writer.start()
+        stack.push_async_callback(writer.stop)
+        patience = Patience(settings.body_timeout_seconds)
+        stack.callback(patience.stop)
+        upkeep = Upkeep(write_url, settings.maintenance_minutes * 60)
+        upkeep.start()
+        stack.push_async_callback(upkeep.stop)
+        vitals = Vitals(board, slab, readiness, pools, writer.sample, replica)
+        vitals.start()
+        stack.push_async_callback(vitals.stop)
+        yield {
+            "reads": reads,
+            "replica": replica,
+            "primary": primary,
+            "readiness": readiness,
+            "writer": writer,
+            "patience": patience,
+            "keyring": keyring,
+            "intake": Intake(writer, keyring, settings),
+        }
