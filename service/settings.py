@@ -154,8 +154,8 @@ def database_url() -> str | None:
 
 
 def read_database_url() -> str | None:
-    """Where reads go: a replica if the environment names one, else the database itself."""
-    return os.environ.get("READ_DATABASE_URL") or database_url()
+    """A replica for reads, or None where the environment names none."""
+    return os.environ.get("READ_DATABASE_URL") or None
 
 
 def _description(kind: inspect.Type) -> str:

@@ -124,7 +124,7 @@ class Keyring:
     async def _grant_in_outage(self, given: Credential | None) -> Grant:
         try:
             async with asyncio.timeout(_OUTAGE_PATIENCE_SECONDS):
-                return await self.grant(given)
+                return await self._reading_grant(given)
         except (DatabaseUnavailable, TimeoutError) as error:
             last = None if given is None else self._known.get(given)
             if (
