@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from locust import FastHttpUser, events
 
-from loadtests.load.options import number_of, options_of
+from loadtests.load.process import number_of, options_of
 from loadtests.support import keys
 
 

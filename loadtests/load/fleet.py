@@ -54,7 +54,9 @@ class Sender:
         if minutes_back:
             due = began + self._chance.random() * self._options.within_seconds
             return due, max(1, round(minutes_back * 60 / self._options.interval_seconds))
-        return began + self._phase, 1
+        # some have been away before
+        is_back = self._chance.random() < self._options.offline
+        return began + self._phase, self._kept() if is_back else 1
 
     def bodies(self, due: float, kept: int) -> list[Body]:
         """What it posts at a time: of each device the last `kept` readings, newest or oldest first.
@@ -90,8 +92,11 @@ class Sender:
         share = self._options.offline
         kept = 1
         if share and self._chance.random() < 2 * share / (_FEWEST_KEPT + _MOST_KEPT):
-            kept = self._chance.randint(_FEWEST_KEPT, _MOST_KEPT)
+            kept = self._kept()
         return due + kept * self._options.interval_seconds, kept
+
+    def _kept(self) -> int:
+        return self._chance.randint(_FEWEST_KEPT, _MOST_KEPT)
 
     def _links(self) -> list[tuple[str, str]]:
         run = self._options.run
@@ -154,7 +159,9 @@ def _skew(options: Options, number: int) -> int:
     chance = Random(f"clock-{number}")
     kind = chance.random()
     if kind < options.ahead:
-        return _AHEAD_SECONDS * 1000
+        # so that what was kept longest is ahead as well
+        kept = options.night_minutes * 60 + _MOST_KEPT * options.interval_seconds
+        return int((_AHEAD_SECONDS + kept) * 1000)
     if kind < options.ahead + options.skewed:
         return int(chance.uniform(-_SKEW_SECONDS, _SKEW_SECONDS) * 1000)
     return 0

@@ -11,7 +11,8 @@ from locust import events
 from locust.runners import WorkerRunner
 
 from loadtests.load import counting
-from loadtests.load.options import Options, options_of
+from loadtests.load.options import Options
+from loadtests.load.process import options_of
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any
-
-from locust import events
 
 
 @dataclass(frozen=True)
@@ -38,20 +35,3 @@ class Options:
 
     def __str__(self) -> str:
         return json.dumps(asdict(self))
-
-
-@events.init_command_line_parser.add_listener
-def _(parser: Any, **_: Any) -> None:
-    parser.add_argument(
-        "--scenario", default="{}", include_in_web_ui=False, help="options as JSON, by `just load`"
-    )
-
-
-def options_of(environment: Any) -> Options:
-    """The options of a run, in any of its processes once it starts."""
-    return Options(**json.loads(environment.parsed_options.scenario))
-
-
-def number_of(environment: Any, options: Options) -> int:
-    """Which of the processes of locust this one is, from 0 on."""
-    return max(0, getattr(environment.runner, "worker_index", 0)) % options.processes

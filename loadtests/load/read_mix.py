@@ -12,7 +12,7 @@ from locust import FastHttpUser, between, events, task
 
 from loadtests.load import objectives
 from loadtests.load.fleet import Fleet
-from loadtests.load.options import options_of
+from loadtests.load.process import options_of
 from loadtests.load.sending import Sending, sent_from_start
 from loadtests.support import keys
 

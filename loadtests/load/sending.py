@@ -13,8 +13,8 @@ from locust.runners import MasterRunner
 
 from loadtests.load.counting import COUNTS, Ending
 from loadtests.load.fleet import Body, Fleet
-from loadtests.load.options import number_of, options_of
 from loadtests.load.played import parts
+from loadtests.load.process import number_of, options_of
 from loadtests.support import keys
 
 _PATH = "/v1/ingest"
