@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Any, get_args
 
-from service.metrics.families import NANOSECONDS, OTHER, axis, counter, gauge, histogram
+from service.metrics.families import NANOSECONDS, OTHER, SECONDS, axis, counter, gauge, histogram
 from service.metrics.slab import Slab
 from service.wire import Reason, Refusal
 
@@ -25,6 +25,7 @@ _REFUSED = counter(
     axis("reason", (*get_args(Reason), OTHER)),
 )
 _QUEUE_REFUSED = counter("queue_refused_total", "Requests refused because the queue was full.")
+_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 _COMMIT = histogram(
     "commit_duration_seconds", "How long groups of readings took to commit, in seconds.", _LINES
 )
@@ -32,7 +33,7 @@ _GROUP = histogram(
     "group_readings",
     "How many readings the groups had that were committed.",
     _LINES,
-    bounds=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000),
+    bounds=_SIZES,
     parts=1,
 )
 _QUEUE_READINGS = gauge("queue_readings", "Readings that wait to be written.", _LINES)
@@ -51,17 +52,20 @@ class LineCounts:
 
     def __init__(self, slab: Slab, line: str) -> None:
         self._slots = slab.slots
+        # of each the first bucket, and the sum
         self._commit, self._group = slab.places(_COMMIT)[line,], slab.places(_GROUP)[line,]
+        self._seconds = self._commit + _COMMIT.width - 1
+        self._group_sum = self._group + _GROUP.width - 1
         self._readings = slab.places(_QUEUE_READINGS)[line,]
         self._bytes = slab.places(_QUEUE_BYTES)[line,]
 
     def committed(self, readings: int, seconds: float) -> None:
         """Count a group that is committed."""
         slots = self._slots
-        slots[self._commit + bisect_left(_COMMIT.bounds, seconds)] += 1
-        slots[self._commit + _COMMIT.width - 1] += int(seconds * NANOSECONDS)
-        slots[self._group + bisect_left(_GROUP.bounds, readings)] += 1
-        slots[self._group + _GROUP.width - 1] += readings
+        slots[self._commit + bisect_left(SECONDS, seconds)] += 1
+        slots[self._seconds] += int(seconds * NANOSECONDS)
+        slots[self._group + bisect_left(_SIZES, readings)] += 1
+        slots[self._group_sum] += readings
 
     def waiting(self, readings: int, size_bytes: int) -> None:
         """Note what waits now."""
