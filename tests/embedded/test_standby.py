@@ -57,6 +57,7 @@ def test_a_whole_life_of_a_standby_from_the_command_line(db):
     assert list(db.home.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_passwords_are_in_no_arguments_and_no_readable_file(cluster):
     cluster.start()
     standby = Follower(cluster)
@@ -122,6 +123,7 @@ def test_a_killed_primary_is_replaced_at_its_port_and_waits_for_nobody(cluster):
     assert query(cluster, SETTING) == [("",)], "also where it was made of a synchronous primary"
 
 
+@pytest.mark.slow
 def test_a_promotion_that_was_interrupted_starts_no_empty_database(cluster):
     cluster.start()
     query(cluster, "CREATE TABLE t (n integer)")
@@ -140,6 +142,7 @@ def test_a_promotion_that_was_interrupted_starts_no_empty_database(cluster):
     assert rows(cluster) == []
 
 
+@pytest.mark.slow
 def test_a_promotion_that_cannot_be_leaves_the_primary_where_it_was(cluster):
     cluster.start()
     query(cluster, "CREATE TABLE t (n integer)")

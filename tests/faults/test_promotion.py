@@ -91,6 +91,7 @@ def test_a_killed_primarys_standby_has_all_that_was_acknowledged(
         wait_for(lambda: here.execute(count).fetchone() == wanted)
 
 
+@pytest.mark.slow
 def test_no_reading_is_acknowledged_that_the_standby_has_not(
     cluster: Cluster, standby: Standby, service: Service, load: Load
 ) -> None:

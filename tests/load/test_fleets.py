@@ -41,6 +41,7 @@ def test_gateways_post_the_readings_of_many_devices_at_once(runs: Runs):
     assert runs.stored() == outcome.readings["accepted"]
 
 
+@pytest.mark.slow
 def test_a_fleet_that_comes_back_posts_its_night_and_lives_on(runs: Runs):
     outcome = runs.run(
         *("morning-spike", "--devices", "60", "--interval", "4", "--night", "0.05"),
@@ -54,6 +55,7 @@ def test_a_fleet_that_comes_back_posts_its_night_and_lives_on(runs: Runs):
     assert runs.stored() == outcome.readings["accepted"]
 
 
+@pytest.mark.slow
 def test_readings_that_are_put_off_are_posted_again_until_they_are_stored(runs: Runs):
     process = runs.start_here(
         *("steady-fleet", "--devices", "200", "--interval", "2", "--run-time", "14s"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests.load.conftest import Runs
 
 SMALL = ("--devices", "40", "--interval", "2", "--run-time", "4s")
@@ -20,6 +22,7 @@ def test_bounds_that_are_not_held_end_with_1_and_are_named(runs: Runs):
     ]
 
 
+@pytest.mark.slow
 def test_the_share_that_may_fail_is_a_bound_like_others(runs: Runs):
     nobody = runs.url.rpartition(":")[0] + ":9"
     arguments = ("--host", nobody, "--fail-above", "0.5", "--run-time", "1s")
@@ -28,6 +31,7 @@ def test_the_share_that_may_fail_is_a_bound_like_others(runs: Runs):
     assert "NOT KEPT: requests that failed: 100 %, at most 50 %" in outcome.said
 
 
+@pytest.mark.slow
 def test_the_scenarios_of_the_old_system_end_with_0(runs: Runs):
     outcome = runs.run("dual-stream", "--run-time", "3s")
     assert outcome.code == 0, outcome.said

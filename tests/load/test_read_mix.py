@@ -32,6 +32,7 @@ def fill() -> Callable[[str], None]:
     return fill_in
 
 
+@pytest.mark.slow
 def test_every_read_answers_beside_a_fleet(runs: Runs):
     outcome = runs.run(
         *("read-mix", "--devices", "40", "--interval", "2", "--run-time", "10s"),

@@ -38,7 +38,13 @@ def collector_that(answer: Answer | None) -> Iterator[str]:
             yield stack.enter_context(receiving(answer)).url
 
 
-@pytest.mark.parametrize("answer", [None, sleep, refuse, babble, be_no_http])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        *(pytest.param(one, marks=pytest.mark.slow) for one in (sleep, refuse, babble, be_no_http)),
+    ],
+)
 def test_a_collector_that_takes_nothing_is_one_line_and_holds_up_nobody(
     service_url: str, tmp_path: Path, answer: Answer | None
 ) -> None:
