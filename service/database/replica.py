@@ -193,7 +193,10 @@ class Reader(Calls):
             other: Source = "primary" if first == "standby" else "standby"
             is_up = {"standby": replica.standby_up, "primary": replica.primary_up}
             # one that only takes its time would do so there, too
-            if not is_up[other] or (isinstance(error, DatabaseSlow) and is_up[first]):
+            if isinstance(error, DatabaseSlow) and is_up[first]:
+                raise
+            # a primary may be back since it was looked at, and what is no standby stays none
+            if other == "standby" and not is_up[other]:
                 raise
             try:
                 return await self._ask(other, row, query, parameters)

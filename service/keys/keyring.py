@@ -174,7 +174,8 @@ class Keyring:
         replica = self._replica
         if replica is None or given is None:
             return await self.grant(given)
-        if replica.primary_up or self.known(given) is not None:
+        # a primary that was away may be back since it was looked at
+        if replica.primary_up or not replica.standby_up or self.known(given) is not None:
             try:
                 return await self.grant(given)
             except DatabaseUnavailable:

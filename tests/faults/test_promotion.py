@@ -71,7 +71,7 @@ def test_a_killed_primarys_standby_has_all_that_was_acknowledged(
         assert former.exists()
         load.acknowledge_more(300)
         wait_until_ready(service.status, seconds=30)
-        assert read().headers["wattledger-read-from"] == "primary"
+        wait_for(lambda: read().headers.get("wattledger-read-from") == "primary")
         # the next one follows it, where the services look for it
         following = Standby(cluster, port=port)
         following.start()
