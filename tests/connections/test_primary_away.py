@@ -86,6 +86,7 @@ def test_every_read_is_answered_and_every_change_is_503(
             assert answer.status_code in (200, status), (method, path, answer.text)
 
 
+@pytest.mark.slow
 def test_a_service_that_starts_meanwhile_answers_reads(cluster: Cluster, standby: Follower) -> None:
     url = cluster.url(SERVICE)
     with away(cluster), _process(url, standby) as client:

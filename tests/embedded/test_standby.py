@@ -85,6 +85,7 @@ def test_passwords_are_in_no_arguments_and_no_readable_file(cluster):
         standby.destroy()
 
 
+@pytest.mark.slow
 def test_a_primary_that_runs_is_not_replaced_unless_that_is_forced(cluster):
     cluster.start()
     standby = Follower(cluster)
@@ -101,6 +102,7 @@ def test_a_primary_that_runs_is_not_replaced_unless_that_is_forced(cluster):
     query(cluster, "INSERT INTO t VALUES (2)")
 
 
+@pytest.mark.slow
 def test_a_killed_primary_is_replaced_at_its_port_and_waits_for_nobody(cluster):
     cluster.start()
     standby = Follower(cluster)

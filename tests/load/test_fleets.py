@@ -13,6 +13,7 @@ from tests.load.conftest import Runs
 from tests.support.process import free_port
 
 
+@pytest.mark.slow
 def test_a_steady_fleet_is_counted_by_the_answers_to_the_last_reading(runs: Runs):
     outcome = runs.run(
         # so many turns that some who were away are back
