@@ -16,9 +16,7 @@ from typing import NamedTuple
 import psycopg
 from rich.console import Console
 
-from loadtests.support import ratios, stack, wrk
-from loadtests.support.cpu import Stopwatch
-from loadtests.support.stack import INGEST_PATH
+from loadtests.support import ratios, stack, turns, wrk
 from service.embedded import Cluster
 
 _FILE = "WATTLEDGER_KEYS_FILE"
@@ -48,8 +46,6 @@ def main() -> None:
     """Measure all in turns; print their ratios to the first."""
     given = wrk.options("keyed", __doc__)
     console = Console(width=max(120, Console().width))
-    times = wrk.Times()
-    taken: dict[str, list[tuple[float, float, float]]] = {v.name: [] for v in _VARIANTS}
     with stack.database() as cluster, ExitStack() as running:
         of_devices = _keys_of_devices(cluster)
         url, log = cluster.url("wattledger_service"), stack.OUT / "service.log"
@@ -57,28 +53,14 @@ def main() -> None:
             running.enter_context(stack.wattledger(url, log, **variant.environment))
             for variant in _VARIANTS
         ]
-        for turn in range(given.rounds + 1):
-            for variant, service in zip(_VARIANTS, services, strict=True):
-                console.print(f"round {turn}/{given.rounds}: {variant.name}")
-                if variant.a_key_per_device:
-                    os.environ[_FILE] = str(of_devices)
-                else:
-                    os.environ.pop(_FILE, None)
-                watch = Stopwatch(service=service.pid)
-                result = wrk.run(
-                    service.url + INGEST_PATH,
-                    "json",
-                    1,
-                    times.take(),
-                    given.connections,
-                    given.seconds,
-                )
-                if result.errors:
-                    raise RuntimeError(f"{result.errors} requests failed")
-                rate = result.requests_per_second
-                if turn:  # the first one warms up
-                    core = watch.cores()["service"] / rate * 1e6
-                    taken[variant.name].append((rate, result.latency.p99, core))
+
+        def prepare(variant: _Variant) -> None:
+            if variant.a_key_per_device:
+                os.environ[_FILE] = str(of_devices)
+            else:
+                os.environ.pop(_FILE, None)
+
+        taken = turns.measured(_VARIANTS, services, prepare, given, console)
         of_devices.unlink()
     console.print(ratios.table("keys", "service", taken))
 

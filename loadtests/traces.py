@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,9 +17,7 @@ from typing import Any, NamedTuple
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from rich.console import Console
 
-from loadtests.support import ratios, stack, wrk
-from loadtests.support.cpu import Stopwatch
-from loadtests.support.stack import INGEST_PATH
+from loadtests.support import ratios, stack, turns, wrk
 
 _TRACED = "WATTLEDGER_TRACED"
 
@@ -76,12 +73,17 @@ def _collecting() -> Iterator[_Collector]:
             server.shutdown()
 
 
+def _prepare(variant: _Variant) -> None:
+    if variant.is_traced:
+        os.environ[_TRACED] = "1"
+    else:
+        os.environ.pop(_TRACED, None)
+
+
 def main() -> None:
     """Measure all in turns; print their ratios to the first."""
     given = wrk.options("traces", __doc__)
     console = Console(width=max(120, Console().width))
-    times = wrk.Times()
-    taken: dict[str, list[tuple[float, float, float]]] = {v.name: [] for v in _VARIANTS}
     with stack.database() as cluster, _collecting() as collector:
         url, log = cluster.url("wattledger_service"), stack.OUT / "service.log"
         endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}"}
@@ -92,31 +94,7 @@ def main() -> None:
                 )
                 for variant in _VARIANTS
             ]
-            for turn in range(given.rounds + 1):
-                # each in turn comes first, so that none always follows the same one
-                pairs = deque(zip(_VARIANTS, services, strict=True))
-                pairs.rotate(turn)
-                for variant, service in pairs:
-                    console.print(f"round {turn}/{given.rounds}: {variant.name}")
-                    if variant.is_traced:
-                        os.environ[_TRACED] = "1"
-                    else:
-                        os.environ.pop(_TRACED, None)
-                    watch = Stopwatch(service=service.pid)
-                    result = wrk.run(
-                        service.url + INGEST_PATH,
-                        "json",
-                        1,
-                        times.take(),
-                        given.connections,
-                        given.seconds,
-                    )
-                    if result.errors:
-                        raise RuntimeError(f"{result.errors} requests failed")
-                    rate = result.requests_per_second
-                    if turn:  # the first one warms up
-                        core = watch.cores()["service"] / rate * 1e6
-                        taken[variant.name].append((rate, result.latency.p99, core))
+            taken = turns.measured(_VARIANTS, services, _prepare, given, console)
         # what waited was sent when they stopped
         console.print(ratios.table("traces", "service", taken))
         console.print(f"{collector.spans:,} spans with {collector.links:,} links came")
