@@ -102,7 +102,7 @@ BEGIN
             'jobs_failing',
             'Jobs that failed last or are overdue, as ops.jobs has it.',
             count(*) FILTER (WHERE j.needs_attention),
-            'job',
+            'ops_job',
             j.job
         FROM ops.jobs AS j
         GROUP BY j.job
