@@ -29,6 +29,9 @@ _QUEUED_FOR = timedelta(seconds=0.5)
 _CHARGING_SECONDS = 5.0
 # after a call, so many times what it took: a backlog takes a third of a core
 _REST = 2.0
+# charging waits for its turn longer while settling has a backlog: it will change with that anyway
+_REST_BEHIND = 10.0
+_BEHIND_SECONDS = 5.0
 # to look whether charging is to be kept takes longer the more devices there are: no more than this
 _LOOKING_REST = 20.0
 # after one that failed
@@ -51,14 +54,16 @@ class Upkeep:
         self._every_seconds = every_seconds
         self._replay_seconds = replay_seconds or REPLAY_SECONDS
         self._tasks: list[asyncio.Task[None]] = []
+        # settling has a backlog at least until then
+        self._behind_until = 0.0
 
     def start(self) -> None:
         """Start to run in the background."""
         self._tasks = [
             asyncio.create_task(self._repeat(self._maintain, self._every_seconds)),
             asyncio.create_task(self._repeat(self._replay, self._replay_seconds)),
-            asyncio.create_task(self._for_ever("settling", _settle)),
-            asyncio.create_task(self._for_ever("keeping charging", _keep_charging)),
+            asyncio.create_task(self._for_ever("settling", self._settle)),
+            asyncio.create_task(self._for_ever("keeping charging", self._keep_charging)),
         ]
 
     async def stop(self) -> None:
@@ -133,6 +138,35 @@ class Upkeep:
             connection.add_notice_handler(_log_warning)
             yield connection
 
+    async def _settle(self, connection: psycopg.AsyncConnection[Any]) -> float:
+        """Settle some of what is due; return how many seconds to wait before the next call."""
+        began = monotonic()
+        (waiting,) = await _call(
+            connection, "SELECT s.waiting FROM api.settle(queued_for => %s) AS s", _QUEUED_FOR
+        )
+        rest = _REST * (monotonic() - began)
+        if waiting:
+            # not for ever, where the next call fails
+            self._behind_until = monotonic() + rest + _BEHIND_SECONDS
+            return rest
+        # not all workers at the same moment
+        return max(rest, _SETTLE_SECONDS * random.uniform(0.8, 1))  # noqa: S311  no secret
+
+    async def _keep_charging(self, connection: psycopg.AsyncConnection[Any]) -> float:
+        """Keep some of the charging that is due; return how many seconds to wait until the next."""
+        began = monotonic()
+        _kept, waiting = await _call(
+            connection, "SELECT s.kept, s.waiting FROM api.settle_charging() AS s"
+        )
+        took_seconds = monotonic() - began
+        if waiting:
+            # another worker may be at it
+            rest = _REST_BEHIND if monotonic() < self._behind_until else _REST
+            return max(rest * took_seconds, _SETTLE_SECONDS)
+        # not all workers at the same moment
+        seldom = max(_LOOKING_REST * took_seconds, _CHARGING_SECONDS)
+        return seldom * random.uniform(0.8, 1)  # noqa: S311  no secret
+
     async def _maintain(self) -> None:
         if dropped := await self.maintain():
             _log.info("dropped %d chunk(s) that retention keeps no longer", dropped)
@@ -173,33 +207,6 @@ async def _call(
         row = await (await connection.execute(query, parameters)).fetchone()
     assert row is not None  # noqa: S101  each of these functions has a row
     return row
-
-
-async def _settle(connection: psycopg.AsyncConnection[Any]) -> float:
-    """Settle some of what is due; return how many seconds to wait before the next call."""
-    began = monotonic()
-    (waiting,) = await _call(
-        connection, "SELECT s.waiting FROM api.settle(queued_for => %s) AS s", _QUEUED_FOR
-    )
-    rest = _REST * (monotonic() - began)
-    if waiting:
-        return rest
-    # not all workers at the same moment
-    return max(rest, _SETTLE_SECONDS * random.uniform(0.8, 1))  # noqa: S311  no secret
-
-
-async def _keep_charging(connection: psycopg.AsyncConnection[Any]) -> float:
-    """Keep some of the charging that is due; return how many seconds to wait until the next."""
-    began = monotonic()
-    _kept, waiting = await _call(
-        connection, "SELECT s.kept, s.waiting FROM api.settle_charging() AS s"
-    )
-    took_seconds = monotonic() - began
-    if waiting:
-        # another worker may be at it
-        return max(_REST * took_seconds, _SETTLE_SECONDS)
-    # not all workers at the same moment
-    return max(_LOOKING_REST * took_seconds, _CHARGING_SECONDS) * random.uniform(0.8, 1)  # noqa: S311  no secret
 
 
 def _log_warning(notice: psycopg.errors.Diagnostic) -> None:

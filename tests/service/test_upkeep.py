@@ -257,7 +257,7 @@ def test_what_was_queued_just_now_waits_for_what_comes_with_it(
 
     async def call() -> None:
         async with await connect(service_url, "test") as opened:
-            await upkeep._settle(opened)
+            await Upkeep(service_url, 3600)._settle(opened)
 
     registers(connection)
     asyncio.run(call())
@@ -350,11 +350,47 @@ def test_settling_rests_twice_as_long_as_it_took_and_half_a_second_where_none_wa
     longest: float,
 ) -> None:
     connection.execute(SETTLE.format(f"RETURN QUERY SELECT 1, 0, {waiting};"))
-    clock = iter([7.0, 7.0 + took])
+    clock = iter([7.0, *[7.0 + took] * 2])
     monkeypatch.setattr(upkeep, "monotonic", lambda: next(clock))
 
     async def rest() -> float:
         async with await connect(service_url, "test") as opened:
-            return await upkeep._settle(opened)
+            return await Upkeep(service_url, 3600)._settle(opened)
 
     assert shortest <= asyncio.run(rest()) <= longest
+
+
+def test_charging_rests_longer_while_settling_has_a_backlog(
+    connection: Connection, service_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection.execute("""
+        CREATE OR REPLACE FUNCTION api.settle_charging(
+            most integer DEFAULT 1, kept_for interval DEFAULT '0', patience interval DEFAULT '0'
+        ) RETURNS TABLE (kept integer, waiting integer)
+        LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+        AS $$ BEGIN RETURN QUERY SELECT 1, 200; END; $$
+    """)
+    now = 100.0
+
+    def clock() -> float:
+        nonlocal now
+        now += 0.25
+        return now
+
+    monkeypatch.setattr(upkeep, "monotonic", clock)
+
+    kept = Upkeep(service_url, 3600)
+
+    async def rest(waiting: int | None) -> float:
+        async with await connect(service_url, "test") as opened:
+            if waiting is not None:
+                connection.execute(SETTLE.format(f"RETURN QUERY SELECT 1, 0, {waiting};"))
+                await kept._settle(opened)
+            return await kept._keep_charging(opened)
+
+    assert asyncio.run(rest(0)) == 0.5
+    assert asyncio.run(rest(1)) == 2.5
+    assert asyncio.run(rest(None)) == 2.5
+    # where settling fails from then on
+    now += 20
+    assert asyncio.run(rest(None)) == 0.5
