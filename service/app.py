@@ -55,8 +55,6 @@ from service.traces.environment import tracing
 from service.vitals import FAMILIES as VITAL_FAMILIES
 from service.vitals import STANDBY_FAMILIES, note_start
 
-_READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-
 # our own messages, and every exception that becomes a 500; what a client did wrong is no news
 _LOGGING = LoggingConfig(
     root={"level": "WARNING", "handlers": ["queue_listener"]},
@@ -109,7 +107,7 @@ def create_app(
 
     def provide_database(state: State, request: Request[Any, Any, Any]) -> Calls:
         # by the method, so that no route can send a change to a replica
-        if request.method not in _READING_METHODS:
+        if request.method not in errors.READING_METHODS:
             return state.primary
         if state.replica is None:
             return state.reads

@@ -11,7 +11,12 @@ from psycopg_pool import AsyncConnectionPool
 
 from service.database.conninfo import completed
 from service.database.errors import DatabaseSlow, RuleViolation, translated_errors
-from service.database.session import parameters, prepare_connection, prepare_reader
+from service.database.session import (
+    on_every_disk,
+    parameters,
+    prepare_connection,
+    prepare_reader,
+)
 from service.settings import Settings
 
 Row = TypeVar("Row")
@@ -119,8 +124,9 @@ class Database(Calls):
                 asyncio.timeout(self._timeout_seconds),
                 connection.cursor(row_factory=kwargs_row(row)) as cursor,
             ):
-                await cursor.execute(query, parameters)
-                return await cursor.fetchall()
+                with on_every_disk(connection):
+                    await cursor.execute(query, parameters)
+                    return await cursor.fetchall()
         except TimeoutError as error:
             raise DatabaseSlow("the database did not answer in time") from error
         except psycopg.DataError as error:

@@ -6,15 +6,20 @@ here is kept in a session that must hold there: the login's own settings say it
 """
 
 import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 
 from service.database.conninfo import completed
+from service.database.errors import DatabaseUnavailable
 
 _ROLE = "wattledger_service"
 _CONNECT_SECONDS = 5
 _PATIENCE_SECONDS = 5.0
+# PostgreSQL's function from which a warning comes that a commit is on no standby yet
+_WAITS_FOR_STANDBY = "SyncRepWaitForLSN"
 
 # the settings that a login as the service would have come with
 _SETTINGS = f"""
@@ -93,6 +98,28 @@ async def _prepare(connection: psycopg.AsyncConnection[Any]) -> None:
     if connection.info.parameter_status("TimeZone") != "UTC":
         # poolers keep this one apart for each client, since the server reports it
         await connection.execute("SET timezone = 'UTC'")
+
+
+@contextmanager
+def on_every_disk(connection: psycopg.AsyncConnection[Any]) -> Generator[None]:
+    """Take a commit for one only where no standby lacks it that it was to wait for.
+
+    PostgreSQL tells success, with a warning, where somebody ends that wait. Raises
+    DatabaseUnavailable at the end then; to call again is safe.
+    """
+    is_missing = False
+
+    def hear(notice: psycopg.errors.Diagnostic) -> None:
+        nonlocal is_missing
+        is_missing = is_missing or notice.source_function == _WAITS_FOR_STANDBY
+
+    connection.add_notice_handler(hear)
+    try:
+        yield
+    finally:
+        connection.remove_notice_handler(hear)
+    if is_missing:
+        raise DatabaseUnavailable("the standby does not have it yet")
 
 
 def may_prepare(connection: psycopg.AsyncConnection[Any]) -> bool | None:

@@ -9,7 +9,7 @@ import msgspec
 import psycopg
 
 from service.database.errors import DatabaseBusy, DatabaseUnavailable, translated_errors
-from service.database.session import connect, may_prepare
+from service.database.session import connect, may_prepare, on_every_disk
 from service.ingest import calls
 from service.ingest.arrays import METER, VEHICLE, adapt, columns
 from service.ingest.counts import IngestCounts
@@ -26,8 +26,6 @@ from service.wire import Batch, Refusal
 
 # how often one group is tried while others are at the same rows
 _ATTEMPTS = 3
-# PostgreSQL's function from which a warning comes that a commit is on no standby yet
-_WAITS_FOR_STANDBY = "SyncRepWaitForLSN"
 # a limit on what one statement may do: a reading that meets it alone is good all the same
 _LIMIT_EXCEEDED = "53400"
 
@@ -57,8 +55,6 @@ class Store:
         self._conninfo = conninfo
         self._timeout_seconds = settings.write_timeout_seconds
         self._connection: psycopg.AsyncConnection[Any] | None = None
-        # whether the last commit was to wait for a standby, and somebody ended its wait
-        self._on_no_standby = False
 
     @property
     def connected(self) -> bool:
@@ -72,7 +68,6 @@ class Store:
         async with translated_errors():
             connection = await connect(self._conninfo, "wattledger ingest")
         adapt(connection)
-        connection.add_notice_handler(self._hear)
         self._connection = connection
 
     async def close(self) -> None:
@@ -132,12 +127,12 @@ class Store:
         await self.connect()
         connection = self._connection
         assert connection is not None  # noqa: S101  connect() raises where there is none
-        self._on_no_standby = False
         try:
             async with translated_errors(), asyncio.timeout(self._timeout_seconds):
-                cursor = connection.cursor(binary=True)
-                await cursor.execute(query, values, prepare=may_prepare(connection))
-                rows = await cursor.fetchall()
+                with on_every_disk(connection):
+                    cursor = connection.cursor(binary=True)
+                    await cursor.execute(query, values, prepare=may_prepare(connection))
+                    return await cursor.fetchall()
         except TimeoutError as error:
             await self.close()
             raise DatabaseUnavailable("the database did not answer in time") from error
@@ -145,13 +140,6 @@ class Store:
             if connection.closed:
                 self._connection = None
             raise
-        if self._on_no_standby:
-            raise DatabaseUnavailable("the standby does not have it yet")
-        return rows
-
-    def _hear(self, notice: psycopg.errors.Diagnostic) -> None:
-        if notice.source_function == _WAITS_FOR_STANDBY:
-            self._on_no_standby = True
 
 
 async def ingest_split(store: Store, batch: Batch, error: psycopg.Error) -> Outcome:

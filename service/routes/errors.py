@@ -20,6 +20,9 @@ from service.routes.paging import (
 )
 from service.wire.readings import ID_PATTERN, ID_RULE
 
+# those that change nothing
+READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
 _Request = Request[Any, Any, Any]
 
 
@@ -68,7 +71,10 @@ def _on_rule(request: _Request, error: RuleViolation) -> Response[bytes]:
 
 
 def _on_away(request: _Request, error: DatabaseUnavailable) -> Response[bytes]:
-    return _on_fault(request, away(error, "; nothing was changed, try again"))
+    # a commit whose answer was lost, or whose standby lacks it, is a change all the same
+    is_read = request.method in READING_METHODS
+    then = "try again" if is_read else "whether anything was changed is not known, try again"
+    return _on_fault(request, away(error, f"; {then}"))
 
 
 def _on_any(request: _Request, _: Exception) -> Response[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import psycopg
@@ -127,3 +128,35 @@ def test_no_reading_is_acknowledged_that_the_standby_has_not(
     load.acknowledge_more(50)
     load.stop()
     assert load.missing(cluster.url()) == set()
+
+
+@pytest.mark.slow
+def test_no_link_is_told_set_that_the_standby_has_not(
+    cluster: Cluster, standby: Standby, service: Service
+) -> None:
+    headers = bearer(make_key(cluster.url(), "admin"))
+
+    def put() -> httpx.Response:
+        url = f"{service.url}/v1/links/V-1"
+        return httpx.put(url, json={"meterId": "M-1"}, headers=headers, timeout=60)
+
+    # its key is known by then, whose lookup is a change too
+    assert put().status_code == 201
+    url = f"{service.url}/v1/links/V-1"
+    assert httpx.delete(url, headers=headers, timeout=60).status_code == 200
+    standby.stop()
+    cancel = (
+        "SELECT pg_cancel_backend(a.pid) FROM pg_stat_activity AS a"
+        " WHERE a.wait_event = 'SyncRep' AND a.query LIKE '%put_charging_link%'"
+    )
+    with (
+        ThreadPoolExecutor(1) as pool,
+        psycopg.connect(cluster.url(), autocommit=True) as connection,
+    ):
+        answer = pool.submit(put)
+        # PostgreSQL tells success then, and warns
+        wait_for(lambda: connection.execute(cancel).rowcount == 1)
+        assert answer.result().status_code == 503
+    standby.start()
+    standby.wait_until_streaming()
+    assert put().status_code == 200
