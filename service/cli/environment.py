@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -33,6 +33,9 @@ _UNREADABLE = (
     ("extra key/value separator", "it has a = too many: write it as %3D"),
     ("missing key/value separator", "an option in it has no value"),
 )
+
+
+T = TypeVar("T")
 
 
 class Variable(NamedTuple):
@@ -168,21 +171,21 @@ def known() -> set[str]:
 def problems(environment: Mapping[str, str] | None = None) -> list[str]:
     """All that is wrong in the environment, one line each, without any secret."""
     given = os.environ if environment is None else environment
-    found = [*_unknown(given), *_wrong(given)]
-    try:
-        check_traces(given)
-    except settings.SettingsError as error:
-        found.append(str(error))
+    found = [*_unknown(given), *_wrong(given), *_told(check_traces, given)]
     try:
         loaded = settings.load(given)
     except settings.SettingsError as error:
         return found + str(error).splitlines()
-    for check in (settings.check_keys, check_proxies):
-        try:
-            check(loaded)
-        except settings.SettingsError as error:
-            found.append(str(error))
-    return found
+    return [*found, *_told(settings.check_keys, loaded), *_told(check_proxies, loaded)]
+
+
+def _told(check: Callable[[T], None], what: T) -> list[str]:
+    """What a check has to say."""
+    try:
+        check(what)
+    except settings.SettingsError as error:
+        return [str(error)]
+    return []
 
 
 def _unknown(given: Mapping[str, str]) -> list[str]:

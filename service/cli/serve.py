@@ -9,11 +9,10 @@ import click
 
 from service import settings
 from service.cli.databases import service_url
-from service.http.proxy import check_proxies
+from service.cli.environment import problems
 from service.http.server import check_address
 from service.http.server import serve as serve_http
 from service.ingest.fast.lane import Lane
-from service.traces.environment import check_traces
 
 _log = logging.getLogger(__name__)
 
@@ -40,12 +39,11 @@ def apply_address(**given: object) -> settings.Settings:
     for name, value in given.items():
         if value is not None:
             os.environ[f"WATTLEDGER_{name.upper()}"] = str(value)
+    if found := problems():
+        raise click.ClickException("\n".join(found))
+    loaded = settings.load()
     try:
-        loaded = settings.load()
-        settings.check_keys(loaded)
         check_address(loaded)
-        check_proxies(loaded)
-        check_traces()
     except settings.SettingsError as error:
         raise click.ClickException(str(error)) from error
     return loaded
