@@ -48,9 +48,10 @@ FAMILIES = (
 
 
 class LineCounts:
-    """Counts the groups of one line."""
+    """Counts the groups of one line, `line`."""
 
     def __init__(self, slab: Slab, line: str) -> None:
+        self.line = line
         self._slots = slab.slots
         # of each the first bucket, and the sum
         self._commit, self._group = slab.places(_COMMIT)[line,], slab.places(_GROUP)[line,]

@@ -53,16 +53,13 @@ class Line:
         stores: Sequence[Store],
         group_readings: int,
         counts: LineCounts | None = None,
-        *,
-        name: str = "live",
         traces: Tracing | None = None,
     ) -> None:
         """`group_readings`: at most so many in a group, unless one batch has more.
 
-        `traces` are told of each group, and the line's name.
+        `counts` have the line's name, which `traces` are told with each group.
         """
         self.counts = counts or IngestCounts().lines[0]
-        self._name = name
         self._traces = traces
         self._stores = stores
         self._group_readings = group_readings
@@ -213,7 +210,7 @@ class Line:
         """Wait for the writing of a group, and tell the traces of it, where there are some."""
         if self._traces is None:
             return await writing
-        return await traced(self._traces, self._name, group, writing)
+        return await traced(self._traces, self.counts.line, group, writing)
 
     def _refuse_all_unless_connected(self, error: DatabaseUnavailable) -> None:
         self.connected = any(store.connected for store in self._stores)

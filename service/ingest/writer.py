@@ -73,12 +73,8 @@ class Writer:
         def stores(number: int) -> list[Store]:
             return [Store(conninfo, settings, self.counts) for _ in range(number)]
 
-        self._live = Line(
-            stores(settings.writers), settings.group_readings, live, name="live", traces=traces
-        )
-        self._late = Line(
-            stores(1), min(settings.group_readings, _LATE_GROUP), late, name="late", traces=traces
-        )
+        self._live = Line(stores(settings.writers), settings.group_readings, live, traces)
+        self._late = Line(stores(1), min(settings.group_readings, _LATE_GROUP), late, traces)
         self._kept = Store(conninfo, settings)
         self._keeping = asyncio.Lock()
 

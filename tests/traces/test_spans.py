@@ -125,7 +125,7 @@ def write(url: str, batches: list[Batch], sent: list[Traceparent | None]) -> lis
         traces = tracing()
         assert traces is not None
         traces.start()
-        line = Line([Store(url, Settings())], 1000, name="live", traces=traces)
+        line = Line([Store(url, Settings())], 1000, traces=traces)
         await line.start()
         try:
             return await asyncio.gather(
