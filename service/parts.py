@@ -44,13 +44,13 @@ async def started(
         if traces is not None:
             traces.start()
             stack.push_async_callback(traces.stop)
-        reads = Database(write_url, settings, reads_only=True)
         primary = Database(write_url, settings, connections=_PRIMARY_CONNECTIONS)
         # so that readiness never waits for changes that wait
         readiness = Database(write_url, settings, connections=1)
-        pools = {"reads": reads, "primary": primary, "readiness": readiness}
-        replica = None
+        pools = {"primary": primary, "readiness": readiness}
+        replica = reads = None
         if read_url is None:
+            reads = pools["reads"] = Database(write_url, settings, reads_only=True)
             await reads.open()
             stack.push_async_callback(reads.close)
         else:
