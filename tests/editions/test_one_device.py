@@ -25,15 +25,17 @@ WHERE (s.relname LIKE '%hyper%' OR s.relname LIKE 'charging%') AND c.reltuples >
 """
 
 
-def fill(db: Connection, begin: datetime, devices: int, minutes: int = 10) -> None:
-    """A reading of each meter and vehicle so often until now, no two of the same energy."""
+def fill(
+    db: Connection, begin: datetime, devices: int, minutes: int = 10, until: datetime = NOW
+) -> None:
+    """A reading of each meter and vehicle so often, no two of the same energy."""
     for kind in ("meter", "vehicle"):
         db.execute(
             f"INSERT INTO telemetry.{kind}_reading ({kind}_id, ts, energy_mwh)"
             " SELECT %s || '-' || d, t, extract(EPOCH FROM t)::bigint / 60 %% 7919 * 100 + d"
             " FROM generate_series(1, %s) AS d,"
             " generate_series(%s::timestamptz, %s, %s * INTERVAL '1 minute') AS t",
-            [kind[0].upper(), devices, begin, NOW, minutes],
+            [kind[0].upper(), devices, begin, until, minutes],
         )
 
 
@@ -46,8 +48,8 @@ def refresh(db: Connection) -> None:
 
 
 QUESTIONS: dict[str, LiteralString] = {
-    "performance": "SELECT * FROM api.performance('V-1')",
-    "hourly performance": "SELECT * FROM api.performance_hourly('V-1')",
+    "performance": "SELECT * FROM api.performance('V-1', %(since)s, %(until)s)",
+    "hourly performance": "SELECT * FROM api.performance_hourly('V-1', %(since)s, %(until)s)",
     **{
         f"{relation}{since}": f"SELECT * FROM bi.{relation} AS r WHERE r.{device}{since}"
         for relation, device in (
@@ -71,13 +73,17 @@ QUESTIONS: dict[str, LiteralString] = {
 def test_what_is_asked_of_one_device_reads_no_more_rows_than_it_has_readings(
     db: Connection,
 ) -> None:
-    fill(db, BEGIN, DEVICES)
+    # the same at any time of day: next to midnight, days on both sides of it are looked at
+    until = NOW.replace(hour=20, minute=20) - timedelta(days=1)
+    begin = until.replace(hour=0, minute=0) - timedelta(days=2)
+    window = {"since": until - 24 * HOUR, "until": until, "midnight": begin + 24 * HOUR}
+    fill(db, begin, DEVICES, until=until)
     for number in range(3, DEVICES + 1):
         link(db, f"V-{number}", f"M-{number}")
     # it has two meters in turns, and changes them within hours
-    link(db, "V-1", "M-1", None, BEGIN + timedelta(hours=30, minutes=20))
-    link(db, "V-1", "M-2", BEGIN + timedelta(hours=30, minutes=20), NOW - timedelta(minutes=90))
-    link(db, "V-1", "M-1", NOW - timedelta(minutes=90))
+    link(db, "V-1", "M-1", None, begin + timedelta(hours=30, minutes=20))
+    link(db, "V-1", "M-2", begin + timedelta(hours=30, minutes=20), until - timedelta(minutes=90))
+    link(db, "V-1", "M-1", until - timedelta(minutes=90))
     refresh(db)
     keep(db)
     db.execute("ANALYZE")
@@ -92,7 +98,7 @@ def test_what_is_asked_of_one_device_reads_no_more_rows_than_it_has_readings(
         for _ in range(7):
             with db.transaction():
                 before = db.execute(_READ).fetchone()
-                assert db.execute(question, {"midnight": BEGIN + 24 * HOUR}).fetchall()
+                assert db.execute(question, window).fetchall()
                 after = db.execute(_READ).fetchone()
             assert before is not None
             assert after is not None
