@@ -1,5 +1,6 @@
 """Everything that is installed is known by version and hash, and can be looked up and listed."""
 
+import itertools
 import json
 import re
 import subprocess
@@ -13,8 +14,8 @@ from packaging.utils import canonicalize_name
 from tests.packaging.places import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-TRACES = PROJECT["project"]["optional-dependencies"]["traces"]
-RUNTIME = [*PROJECT["project"]["dependencies"], *TRACES]
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+RUNTIME = [*PROJECT["project"]["dependencies"], *itertools.chain(*EXTRAS.values())]
 DEVELOPMENT = PROJECT["dependency-groups"]["dev"]
 JUST = ROOT / ".venv/bin/just"
 
