@@ -13,16 +13,20 @@ from service.embedded.apt import Apt
 from service.embedded.debian import SUITE
 
 
-def command(package: str, program: str) -> list[str]:
+def command(package: str, program_path: str) -> list[str]:
     """How to call a program of a package, such as `usr/sbin/nginx`, fetched where it is not here.
 
     It runs through its own dynamic loader, since the host's C library may be older than its own.
     Raises EmbeddedError where Debian's archive cannot be used.
     """
-    tree = unpacked(package)
+    return program(unpacked(package), program_path)
+
+
+def program(tree: Path, path: str) -> list[str]:
+    """How to call a program of an unpacked package, by its place in there."""
     loader = next(tree.glob("usr/lib*/ld-linux-*.so.*"))
     libraries = next(path.parent for path in sorted(tree.glob("usr/lib/*/libc.so.6")))
-    real = tree / program
+    real = tree / path
     words = [loader, "--argv0", real, "--library-path", libraries, real]
     return [str(word) for word in words]
 
