@@ -23,6 +23,7 @@ CREATE TABLE telemetry.quarantine (
     battery_temp_c double precision,
     awaits_time boolean NOT NULL DEFAULT FALSE,
     replayed_at timestamptz,
+    source text COLLATE "C",
     CHECK (NOT awaits_time OR (reason = 'future' AND dataset IS NOT NULL AND replayed_at IS NULL))
 );
 
@@ -31,6 +32,10 @@ CREATE INDEX quarantine_received_at ON telemetry.quarantine (received_at);
 CREATE INDEX quarantine_removable ON telemetry.quarantine (coalesce(key_id, ''), quarantine_id) WHERE NOT awaits_time;
 -- those that are due next
 CREATE INDEX quarantine_awaits_time ON telemetry.quarantine (read_at, quarantine_id) WHERE awaits_time;
+
+-- what a buffer delivers twice is kept once
+CREATE UNIQUE INDEX quarantine_source ON telemetry.quarantine (source, coalesce(reading_index, -1))
+WHERE source IS NOT NULL;
 
 COMMENT ON TABLE telemetry.quarantine IS 'Every refused reading, in its raw form, with the reason.';
 COMMENT ON COLUMN telemetry.quarantine.quarantine_id IS 'Number in order of arrival.';
@@ -63,6 +68,9 @@ COMMENT ON COLUMN telemetry.quarantine.awaits_time IS
 'Whether it came too early alone, and is stored by itself when its time has come: until then it is not removed.';
 COMMENT ON COLUMN telemetry.quarantine.replayed_at IS
 'When it was stored after all, by itself or by ops.replay_quarantine; null while it is refused.';
+
+COMMENT ON COLUMN telemetry.quarantine.source IS
+'Where in a buffer it was, topic/partition/offset; null for what came to the database directly.';
 
 CREATE TABLE telemetry.quarantine_bounds (
     only_row boolean PRIMARY KEY DEFAULT TRUE CHECK (only_row),

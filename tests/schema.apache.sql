@@ -510,6 +510,7 @@ CREATE TABLE telemetry.quarantine (
     battery_temp_c double precision,
     awaits_time boolean NOT NULL DEFAULT false,
     replayed_at timestamptz,
+    source text COLLATE "C",
     CONSTRAINT quarantine_pkey PRIMARY KEY (quarantine_id),
     CONSTRAINT quarantine_check CHECK (NOT awaits_time OR reason = 'future'::text AND dataset IS NOT NULL AND replayed_at IS NULL),
     CONSTRAINT quarantine_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text]))
@@ -517,6 +518,7 @@ CREATE TABLE telemetry.quarantine (
 CREATE INDEX quarantine_awaits_time ON telemetry.quarantine USING btree (read_at, quarantine_id) WHERE awaits_time;
 CREATE INDEX quarantine_received_at ON telemetry.quarantine USING btree (received_at);
 CREATE INDEX quarantine_removable ON telemetry.quarantine USING btree (COALESCE(key_id, ''::text), quarantine_id) WHERE (NOT awaits_time);
+CREATE UNIQUE INDEX quarantine_source ON telemetry.quarantine USING btree (source, COALESCE(reading_index, '-1'::integer)) WHERE (source IS NOT NULL);
 CREATE TRIGGER count_added AFTER INSERT ON telemetry.quarantine REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION telemetry.count_added_quarantine();
 CREATE TRIGGER count_changed AFTER UPDATE OF key_id, raw ON telemetry.quarantine FOR EACH ROW EXECUTE FUNCTION telemetry.count_changed_quarantine();
 CREATE TRIGGER count_emptied AFTER TRUNCATE ON telemetry.quarantine FOR EACH STATEMENT EXECUTE FUNCTION telemetry.count_emptied_quarantine();
@@ -1881,10 +1883,10 @@ FUNCTION api.put_charging_link(vehicle_id text, meter_id text, since timestamptz
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.put_charging_link(text,text,timestamptz,timestamptz,boolean,text) TO wattledger_service;
 
-FUNCTION api.quarantine_readings(reading_indexes integer[], reasons text[], details text[], content_types text[], raws bytea[], datasets text[], device_ids text[], read_at timestamptz[], energies_kwh double precision[], voltages_v double precision[], socs_percent double precision[], battery_temps_c double precision[], key_id text DEFAULT NULL::text, kinds text[] DEFAULT NULL::text[], interval_starts timestamptz[] DEFAULT NULL::timestamptz[], session_ids text[] DEFAULT NULL::text[])
+FUNCTION api.quarantine_readings(reading_indexes integer[], reasons text[], details text[], content_types text[], raws bytea[], datasets text[], device_ids text[], read_at timestamptz[], energies_kwh double precision[], voltages_v double precision[], socs_percent double precision[], battery_temps_c double precision[], key_id text DEFAULT NULL::text, kinds text[] DEFAULT NULL::text[], interval_starts timestamptz[] DEFAULT NULL::timestamptz[], session_ids text[] DEFAULT NULL::text[], sources text[] DEFAULT NULL::text[])
     RETURNS TABLE(place integer, detail text)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION api.quarantine_readings(integer[],text[],text[],text[],bytea[],text[],text[],timestamptz[],double precision[],double precision[],double precision[],double precision[],text,text[],timestamptz[],text[]) TO wattledger_service;
+GRANT EXECUTE ON FUNCTION api.quarantine_readings(integer[],text[],text[],text[],bytea[],text[],text[],timestamptz[],double precision[],double precision[],double precision[],double precision[],text,text[],timestamptz[],text[],text[]) TO wattledger_service;
 
 FUNCTION api.replay_due(most integer DEFAULT 1000)
     RETURNS TABLE(accepted integer, duplicates integer, refused integer)
@@ -2507,7 +2509,8 @@ VIEW ops.quarantine (
     raw_bytes integer,
     raw text,
     awaits_time boolean,
-    replayed_at timestamptz
+    replayed_at timestamptz,
+    source text COLLATE "C"
 );
 GRANT SELECT ON ops.quarantine TO wattledger_dba;
 

@@ -27,7 +27,10 @@ class Decoded(msgspec.Struct, gc=False):
 
 
 class Quarantined(msgspec.Struct, gc=False):
-    """A refused reading, or, without an index, a whole body that could not be read."""
+    """A refused reading, or, without an index, a whole body that could not be read.
+
+    `source` is where in a buffer it was, by which it is kept once; None where it was in none.
+    """
 
     index: int | None
     reason: str
@@ -35,6 +38,7 @@ class Quarantined(msgspec.Struct, gc=False):
     media_type: str
     raw: bytes
     decoded: Decoded | None = None
+    source: str | None = None
 
 
 _TIMES = ("read_at", "interval_start")
@@ -58,13 +62,14 @@ FROM api.quarantine_readings(
     voltages_v => %s::float8[],
     socs_percent => %s::float8[],
     battery_temps_c => %s::float8[],
-    key_id => %s::text
+    key_id => %s::text,
+    sources => %s::text[]
 ) AS q
 """
 
 
 def parameters(refused: Sequence[Quarantined], key_id: str | None) -> list[Any]:
-    """The arrays of STATEMENT, and the key that all came with."""
+    """The arrays of STATEMENT, and among them the key that all came with."""
     return [
         [entry.index for entry in refused],
         [entry.reason for entry in refused],
@@ -73,6 +78,7 @@ def parameters(refused: Sequence[Quarantined], key_id: str | None) -> list[Any]:
         [entry.raw for entry in refused],
         *(_column(refused, name) for name in _DECODED),
         key_id,
+        None if all(entry.source is None for entry in refused) else [e.source for e in refused],
     ]
 
 

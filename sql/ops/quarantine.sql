@@ -42,7 +42,8 @@ SELECT
     length(q.raw) AS raw_bytes,
     ops.readable(q.raw) AS raw,
     q.awaits_time,
-    q.replayed_at
+    q.replayed_at,
+    q.source
 FROM telemetry.quarantine AS q;
 
 COMMENT ON VIEW ops.quarantine IS 'Every refused reading, readable.';
@@ -78,6 +79,8 @@ COMMENT ON COLUMN ops.quarantine.awaits_time IS
 'Whether it came too early alone, and is stored by itself when its time has come: until then it is not removed.';
 COMMENT ON COLUMN ops.quarantine.replayed_at IS
 'When it was stored after all, by itself or by ops.replay_quarantine; NULL while it is refused.';
+COMMENT ON COLUMN ops.quarantine.source IS
+'Where in a buffer it was, topic/partition/offset; NULL for what came to the database directly.';
 
 CREATE OR REPLACE FUNCTION ops.replay_quarantine(
     reason text DEFAULT NULL,
