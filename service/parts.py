@@ -6,14 +6,15 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from service.buffer.choice import destination
 from service.database.pool import Database
 from service.database.replica import Replica
 from service.http.body import Patience
 from service.ingest.counts import IngestCounts
 from service.ingest.intake import Intake
-from service.ingest.writer import Writer
 from service.keys.counts import KeyCounts
 from service.keys.keyring import Keyring
+from service.keys.outliving import OutlivingKeyring
 from service.metrics.board import Board
 from service.metrics.slab import Slab
 from service.settings import Settings
@@ -67,12 +68,15 @@ async def started(
             # not live on there
             pools["keys"] = Database(write_url, settings, connections=1)
             counts, old_seconds = KeyCounts(slab), settings.standby_keys_seconds
-            keyring = Keyring(
-                pools["keys"], settings.key_cache_seconds, counts, replica, old_seconds
+            arguments = pools["keys"], settings.key_cache_seconds, counts, replica, old_seconds
+            keyring = (
+                OutlivingKeyring(*arguments, outlives_seconds=settings.buffer_keys_seconds)
+                if settings.buffer
+                else Keyring(*arguments)
             )
             await keyring.start()
             stack.push_async_callback(keyring.stop)
-        writer = Writer(write_url, settings, IngestCounts(slab), traces)
+        writer = destination(write_url, settings, IngestCounts(slab), traces)
         await writer.start()
         stack.push_async_callback(writer.stop)
         patience = Patience(settings.body_timeout_seconds)

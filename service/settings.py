@@ -55,6 +55,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     body_timeout_seconds: Annotated[Seconds, _about("Time for a body to arrive in.")] = 30.0
     queue_readings: Annotated[Count, _about("Readings of a worker that may wait.")] = 100_000
     queue_bytes: Annotated[Bytes, _about("Bytes of a worker that may wait.")] = 64 * 1024 * 1024
+    buffer: Annotated[
+        str, _about("Kafka before the database: kafka://host:9092,host2:9092/topic; none if empty.")
+    ] = ""
+    buffer_group: Annotated[
+        str, Meta(min_length=1), _about("Group of the workers that store what the buffer holds.")
+    ] = "wattledger"
+    buffer_tls: Annotated[
+        Literal["on", "off"], _about("Whether connections to the buffer are encrypted.")
+    ] = "off"
+    buffer_ca_file: Annotated[
+        str, _about("Certificates that the buffer's are signed by; the system's if empty.")
+    ] = ""
+    buffer_certificate_file: Annotated[
+        str, _about("Certificate by which the buffer knows this client; none if empty.")
+    ] = ""
+    buffer_key_file: Annotated[str, _about("Key of that certificate.")] = ""
+    buffer_sasl: Annotated[
+        Literal["off", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"],
+        _about("How the buffer is told the user and WATTLEDGER_BUFFER_PASSWORD."),
+    ] = "off"
+    buffer_user: Annotated[str, _about("User of the buffer.")] = ""
+    buffer_keys_seconds: Annotated[
+        Seconds, _about("With a buffer: how long keys count on while the database is away.")
+    ] = 3600.0
     group_readings: Annotated[Count, _about("Most readings in one commit.")] = 5_000
     writers: Annotated[Processes, _about("Connections of a worker for live readings.")] = 2
     write_timeout_seconds: Annotated[Seconds, _about("Time for a commit.")] = 15.0

@@ -4,6 +4,7 @@ import difflib
 import os
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -11,6 +12,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from service import settings
+from service.buffer.address import PASSWORD, check_buffer
 from service.http.proxy import check_proxies
 from service.traces.environment import check_traces
 
@@ -121,6 +123,13 @@ VARIABLES = (
         for role in ("SERVICE", "BI", "DBA")
     ),
     Variable(
+        PASSWORD,
+        "Password of the buffer's user.",
+        "any text",
+        is_secret=True,
+        may_be_empty=True,
+    ),
+    Variable(
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         "Where spans go: a collector of OpenTelemetry; none if unset.",
         "a URL, such as http://collector:4318",
@@ -176,7 +185,8 @@ def problems(environment: Mapping[str, str] | None = None) -> list[str]:
         loaded = settings.load(given)
     except settings.SettingsError as error:
         return found + str(error).splitlines()
-    return [*found, *_told(settings.check_keys, loaded), *_told(check_proxies, loaded)]
+    checks = (settings.check_keys, check_proxies, partial(check_buffer, environment=given))
+    return found + [told for check in checks for told in _told(check, loaded)]
 
 
 def _told(check: Callable[[T], None], what: T) -> list[str]:

@@ -32,11 +32,27 @@ class Receipt(msgspec.Struct, gc=False):
     duplicates: Count
 
 
+class BufferedReceipt(msgspec.Struct, gc=False):
+    """Every reading is in the buffer, and goes to the ledger from there.
+
+    Which of them are duplicates, or are refused for what they say, shows only then.
+    """
+
+    accepted: Count
+
+
 class PartialReceipt(msgspec.Struct, gc=False):
     """Some readings were refused: the rest is committed, the refused ones are in quarantine."""
 
     accepted: Count
     duplicates: Count
+    rejected: Rejected
+
+
+class BufferedPartialReceipt(msgspec.Struct, gc=False):
+    """Some readings were refused: the rest is in the buffer, the refused ones are kept too."""
+
+    accepted: Count
     rejected: Rejected
 
 
@@ -65,8 +81,16 @@ class NothingTaken(Fault):
         )
 
 
-def receipt(accepted: int, duplicates: int, refused: list[Refusal]) -> Answer:
-    """The answer where at least one reading was not refused; `refused` are in quarantine."""
+def receipt(accepted: int, duplicates: int | None, refused: list[Refusal]) -> Answer:
+    """The answer where at least one reading was not refused; `refused` are in quarantine.
+
+    `duplicates` is None where readings are in a buffer, and it is not known yet.
+    """
+    if duplicates is None:
+        if refused:
+            some = BufferedPartialReceipt(accepted, refused)
+            return Answer(HTTPStatus.MULTI_STATUS, _encode(some))
+        return Answer(HTTPStatus.ACCEPTED, _encode(BufferedReceipt(accepted)))
     if refused:
         partial = PartialReceipt(accepted, duplicates, refused)
         return Answer(HTTPStatus.MULTI_STATUS, _encode(partial))

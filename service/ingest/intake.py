@@ -25,10 +25,10 @@ from service.http.answer import Answer, Header
 from service.http.body import BodyRules
 from service.http.problem import Fault, answer_to
 from service.ingest.answers import NothingTaken, receipt
+from service.ingest.destination import Destination, NotQueued
 from service.ingest.line import Told
 from service.ingest.quarantine import Quarantined
 from service.ingest.store import Outcome
-from service.ingest.writer import QueueFull, Writer
 from service.keys.grant import Grant
 from service.keys.keyring import Keyring
 from service.settings import Settings
@@ -80,7 +80,7 @@ class Delivery(msgspec.Struct, gc=False):
 class Intake:
     """Takes readings, of any transport."""
 
-    def __init__(self, writer: Writer, keyring: Keyring | None, settings: Settings) -> None:
+    def __init__(self, writer: Destination, keyring: Keyring | None, settings: Settings) -> None:
         """`keyring`: None where the service does without keys."""
         self.keyring = keyring
         self.bodies = BodyRules(
@@ -106,11 +106,11 @@ class Intake:
         """See that there is room for a body, else let the delivery cost nothing.
 
         Worth asking before a body is read and decoded: under overload that is most of the work.
-        Raises QueueFull, DatabaseUnavailable.
+        Raises NotQueued, DatabaseUnavailable.
         """
         try:
             self._writer.admit(size_bytes)
-        except (QueueFull, DatabaseUnavailable):
+        except (NotQueued, DatabaseUnavailable):
             delivery.charge(0)
             raise
 
@@ -120,7 +120,7 @@ class Intake:
         """Take the steps from decode to queue; `tell` is called once, with what became of it.
 
         `if_usual`: only where no reading is refused already. Raises Unusual where that is not so,
-        or the key's devices are not known yet; also WireError, QueueFull, DatabaseUnavailable.
+        or the key's devices are not known yet; also WireError, NotQueued, DatabaseUnavailable.
         """
         batch = delivery.batch
         if batch is None:
@@ -135,15 +135,17 @@ class Intake:
             tell(Outcome(0, batch.refused, {}))
             return
         try:
-            self._writer.queue(batch, len(delivery.body), tell, delivery.trace)
-        except (QueueFull, DatabaseUnavailable):
+            self._writer.queue(
+                batch, len(delivery.body), tell, delivery.trace, key_id=delivery.key_id
+            )
+        except (NotQueued, DatabaseUnavailable):
             delivery.charge(before)
             raise
 
     async def answer(self, delivery: Delivery, facts: Facts) -> Answer:
         """Take a delivery whatever it is, and wait until all of it is committed or set aside.
 
-        Raises Fault, QueueFull, DatabaseUnavailable, RuleViolation.
+        Raises Fault, DatabaseUnavailable, RuleViolation.
         """
         try:
             outcome = await self._taken(delivery)
@@ -212,12 +214,12 @@ class Intake:
         self._writer.counts.refused(refused)
         if len(refused) == batch.size:
             return answer_to(NothingTaken(refused))
-        return receipt(accepted, outcome.duplicates, refused)
+        return receipt(accepted, _duplicates(outcome), refused)
 
 
 def committed(delivery: Delivery, outcome: Outcome, facts: Facts) -> Answer:
     """The answer where no reading was refused; counts in `facts`."""
-    return receipt(_count(facts, _decoded(delivery), outcome), outcome.duplicates, [])
+    return receipt(_count(facts, _decoded(delivery), outcome), _duplicates(outcome), [])
 
 
 def _covers(grant: Grant | None, batch: Batch) -> bool:
@@ -232,6 +234,11 @@ def _count(facts: Facts, batch: Batch, outcome: Outcome) -> int:
     if outcome.duplicates:
         facts["duplicates"] = outcome.duplicates
     return accepted
+
+
+def _duplicates(outcome: Outcome) -> int | None:
+    """How many were there already; None where that is not known yet."""
+    return None if outcome.buffered else outcome.duplicates
 
 
 def _decoded(delivery: Delivery) -> Batch:

@@ -36,12 +36,14 @@ _INGEST: LiteralString = f"{calls.METERS} UNION ALL {calls.VEHICLES}"
 class Outcome(msgspec.Struct, gc=False):
     """What became of one batch: readings that were there already, and those refused.
 
-    `decoded` has, by index, the refused ones that the database saw.
+    `decoded` has, by index, the refused ones that the database saw. `buffered`: the others are safe
+    in a buffer, and the database did not see them yet.
     """
 
     duplicates: int
     refused: list[Refusal]
     decoded: dict[int, Decoded]
+    buffered: bool = False
 
 
 class Store:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from service.concurrency import told
 from service.database.errors import DatabaseUnavailable
-from service.http.problem import RETRY_LATER, Fault
+from service.http.problem import RETRY_LATER
 from service.ingest.counts import IngestCounts
+from service.ingest.destination import NotQueued
 from service.ingest.line import Line, Told
 from service.ingest.quarantine import Quarantined
 from service.ingest.store import Outcome, Store
@@ -26,14 +27,14 @@ if TYPE_CHECKING:
 # what is stored does not depend on it. Long enough for a gateway that collects for a quarter of an
 # hour before it sends, and for its clock; short enough that what somebody else kept while offline
 # hardly ever is in a group with live readings.
-_LATE = timedelta(minutes=20)
+LATE = timedelta(minutes=20)
 # how much the line of late ones may have of the room for what waits
 _LATE_SHARE = 0.5
 # a live reading of the same device waits for as long as this takes to store
-_LATE_GROUP = 500
+LATE_GROUP = 500
 
 
-class QueueFull(Fault):
+class QueueFull(NotQueued):
     """More is waiting to be written than may wait; nothing of this request was stored."""
 
     def __init__(self) -> None:
@@ -74,7 +75,7 @@ class Writer:
             return [Store(conninfo, settings, self.counts) for _ in range(number)]
 
         self._live = Line(stores(settings.writers), settings.group_readings, live, traces)
-        self._late = Line(stores(1), min(settings.group_readings, _LATE_GROUP), late, traces)
+        self._late = Line(stores(1), min(settings.group_readings, LATE_GROUP), late, traces)
         self._kept = Store(conninfo, settings)
         self._keeping = asyncio.Lock()
 
@@ -105,13 +106,15 @@ class Writer:
         size_bytes: int,
         tell: Callable[[Told], None],
         trace: Traceparent | None = None,
+        *,
+        key_id: str | None = None,
     ) -> None:
         """Queue a batch; `tell` is called once, with its outcome or the error.
 
         Raises QueueFull and DatabaseUnavailable where the batch is not even queued.
         """
         self.admit(size_bytes, batch.size)
-        if batch.oldest() >= datetime.now(UTC) - _LATE:
+        if batch.oldest() >= datetime.now(UTC) - LATE:
             self._live.put(batch, size_bytes, tell, trace)
             return
         late = self._late

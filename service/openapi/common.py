@@ -1,6 +1,6 @@
 """OpenAPI parts shared by all routes: errors, headers, ids, and times."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 from litestar.openapi.spec import (
@@ -108,19 +108,17 @@ def schemas() -> dict[str, Described]:
     }
 
 
-def answer(description: str, schema: str) -> OpenAPIResponse:
-    """An answer that is a document of a schema."""
+def answer(description: str, *schemas: str) -> OpenAPIResponse:
+    """An answer that is a document of one of `schemas`."""
     return OpenAPIResponse(
         description=description,
         headers={"X-Request-Id": _REQUEST_ID},
-        content={"application/json": OpenAPIMediaType(schema=reference(schema))},
+        content={"application/json": OpenAPIMediaType(schema=_one_of(schemas))},
     )
 
 
 def problem_response(status: str, description: str, *schemas: str) -> OpenAPIResponse:
     """An answer that is a problem document; of one of `schemas` where they are given."""
-    found = [reference(name) for name in schemas or ("Problem",)]
-    schema = found[0] if len(found) == 1 else Schema(any_of=found)
     headers: dict[str, OpenAPIHeader | Reference] = {"X-Request-Id": _PERHAPS_REQUEST_ID}
     if status in _HEADERS:
         name, header = _HEADERS[status]
@@ -128,8 +126,13 @@ def problem_response(status: str, description: str, *schemas: str) -> OpenAPIRes
     return OpenAPIResponse(
         description=description,
         headers=headers,
-        content={MEDIA_TYPE: OpenAPIMediaType(schema=schema)},
+        content={MEDIA_TYPE: OpenAPIMediaType(schema=_one_of(schemas or ("Problem",)))},
     )
+
+
+def _one_of(schemas: Sequence[str]) -> Reference | Schema:
+    found = [reference(name) for name in schemas]
+    return found[0] if len(found) == 1 else Schema(any_of=found)
 
 
 def describe_source(operation: Operation) -> None:

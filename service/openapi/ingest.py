@@ -13,7 +13,14 @@ from litestar.openapi.spec import (
 from litestar.openapi.spec.enums import OpenAPIType
 
 from service.http.problem import Problem
-from service.ingest.answers import PATH, AllRefused, PartialReceipt, Receipt
+from service.ingest.answers import (
+    PATH,
+    AllRefused,
+    BufferedPartialReceipt,
+    BufferedReceipt,
+    PartialReceipt,
+    Receipt,
+)
 from service.openapi.common import answer, complete, problem_response
 from service.openapi.shapes import Described, never_null, of_structs, of_types, reference
 from service.wire import Refusal
@@ -148,9 +155,16 @@ def schemas() -> dict[str, Described]:
     reading = of_structs(WireReading)["WireReading"]["properties"]
     for name, description in _FIELDS.items():
         reading[name]["description"] = description
-    answers = of_structs(Receipt, PartialReceipt, AllRefused, Problem)
+    answers = of_structs(
+        Receipt, PartialReceipt, BufferedReceipt, BufferedPartialReceipt, AllRefused, Problem
+    )
     refused = Refusal(1, "malformed", '"soc" must be a number, not a string')
-    for example in (Receipt(3, 0), PartialReceipt(1, 0, [refused])):
+    for example in (
+        Receipt(3, 0),
+        PartialReceipt(1, 0, [refused]),
+        BufferedReceipt(3),
+        BufferedPartialReceipt(1, [refused]),
+    ):
         answers[type(example).__name__]["examples"] = [msgspec.to_builtins(example)]
     forms = {name: _form(reading, energy) for energy, (name, *_) in _FORMS.items()}
     one_of = [{"$ref": reference(name).ref} for name in forms]
@@ -176,8 +190,8 @@ def path_item() -> PathItem:
         operation_id="Ingest",
         summary="Post readings",
         description="One reading or many; the answer comes when they are committed and"
-        " flushed to disk. A reading says the level of a register, or what flowed since the"
-        " device's previous reading."
+        " flushed to disk or, with a buffer, when its replicas have them. A reading says the"
+        " level of a register, or what flowed since the device's previous reading."
         " Sending a reading again is safe. `Content-Encoding` may be gzip or zstd.",
         request_body=RequestBody(
             required=True,
@@ -196,8 +210,14 @@ def path_item() -> PathItem:
         ),
         responses={
             "201": answer("Every reading is stored, or was already.", "Receipt"),
+            "202": answer(
+                "With a buffer: every reading is in it, and goes to the ledger from there.",
+                "BufferedReceipt",
+            ),
             "207": answer(
-                "Some were refused and are in quarantine; the rest is stored.", "PartialReceipt"
+                "Some were refused and are in quarantine; the rest is stored, or in the buffer.",
+                "PartialReceipt",
+                "BufferedPartialReceipt",
             ),
         },
     )

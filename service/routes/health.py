@@ -100,13 +100,21 @@ async def _trouble(database: Calls) -> list[str]:
 async def ready(readiness: FromReadiness, state: State) -> Response[Health]:
     """The database answers, this version can work with it, and readings can be written.
 
-    A replica for reads that is away is a warning: the database itself answers them meanwhile.
+    A replica for reads that is away is a warning: the database itself answers them meanwhile. So is
+    a database that is away where a buffer takes readings.
     """
     replica: Replica | None = state.replica
-    problems = await _trouble(readiness)
+    trouble = await _trouble(readiness)
+    problems = [] if state.settings.buffer else trouble
     if not problems and not state.writer.connected:
-        problems.append("no connection for writing readings yet")
+        problems.append(
+            "the buffer takes no readings"
+            if state.settings.buffer
+            else "no connection for writing readings yet"
+        )
     health = Health("unavailable" if problems else "ok", problems)
+    if state.settings.buffer:
+        health.warnings.extend(trouble)
     if replica is not None:
         if replica.trouble:
             health.warnings.append(f"reads go to the primary: {replica.trouble}")

@@ -26,6 +26,8 @@ WRONG: dict[str, tuple[list[str], list[str]]] = {
     "a number": (["", "soon", "0", "-1", "inf", "nan", "1e300"], ["0.5", "1"]),
     "true or": (["", "yes", "2", "on"], ["true", "FALSE", "1", "0"]),
     "any text but": ([""], ["localhost"]),
+    "off or on": (["", "ON", "yes"], ["off", "on"]),
+    "PLAIN or": (["", "plain", "GSSAPI"], ["off"]),
     "off or": (["", "OFF", "none"], ["off", "required"]),
     "json or": (["", "xml"], ["json", "text"]),
     "any text": ([], ["", "/x"]),

@@ -171,7 +171,7 @@ def test_requests_that_ask_for_more_go_to_the_application(
 def test_what_the_lane_has_no_room_for_costs_nothing(
     running: Running, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise QueueFull
 
     key = make_key(database_url, "ingest", readings_per_second=0.001, burst_readings=1.0)

@@ -24,6 +24,7 @@ BREACHES = {
         ("service.wire.batch", "service.settings"),
         ("service.routes.links", "service.ingest.answers"),
         ("service.ingest.writer", "service.routes.paging"),
+        ("service.ingest.destination", "service.buffer.faults"),
         ("service.keys.keyring", "service.ingest.intake"),
         ("service.openapi.common", "service.app"),
     ],
@@ -42,6 +43,10 @@ BREACHES = {
         ("service.ingest.line", "opentelemetry"),
         ("service.http.access_log", "opentelemetry"),
         ("service.traces.environment", "requests"),
+    ],
+    "the buffer alone knows of Kafka": [
+        ("service.app", "confluent_kafka"),
+        ("service.buffer.address", "confluent_kafka"),
     ],
     "the fast lane can be taken out": [("service.ingest.endpoint", "service.ingest.fast.head")],
 }

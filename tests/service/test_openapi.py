@@ -14,7 +14,13 @@ from litestar.openapi.spec import OpenAPI
 from litestar.routes import HTTPRoute
 
 from service.http.problem import Fault
-from service.ingest.answers import AllRefused, PartialReceipt, Receipt
+from service.ingest.answers import (
+    AllRefused,
+    BufferedPartialReceipt,
+    BufferedReceipt,
+    PartialReceipt,
+    Receipt,
+)
 from service.openapi import document as openapi_document
 from service.wire import Refusal
 
@@ -150,6 +156,8 @@ def test_an_answer_of_the_structs_is_one_of_the_document(document: dict[str, Any
     for answer in (
         Receipt(1, 2),
         PartialReceipt(0, 1, [refused]),
+        BufferedReceipt(1),
+        BufferedPartialReceipt(0, [refused]),
         AllRefused(title="Bad Request", status=400, detail="all", rejected=[refused]),
         Fault(503, "away").document(),
         Fault(409, "elsewhere", "Send it with replace.").document(),

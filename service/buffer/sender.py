@@ -1,0 +1,147 @@
+"""Producer of records, and the thread that hears what became of each.
+
+It is librdkafka's plain producer: idempotent, so that a record that is sent again after a broken
+connection stands in the topic once, and `acks=all`, so that it is acknowledged when all replicas
+in sync have it. That is their memory, not their disks: what it means is in docs/operations.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from service.buffer.address import Address
+
+_log = logging.getLogger(__name__)
+
+# what became of a record: None where it is acknowledged, else why it may not be in the topic
+Delivered = Callable[[str | None], None]
+
+_POLL_SECONDS = 0.1
+# what came within it goes in one request to a broker, where there are several partitions
+_LINGER_MILLISECONDS = 2
+# a record has less than half of what brokers take, unless told otherwise (message.max.bytes)
+MOST_BYTES = 400_000
+
+
+class _Ended(NamedTuple):
+    tell: Delivered
+    problem: str | None
+
+
+class Sender:
+    """Sends records to partitions; each is told of in the event loop, once."""
+
+    def __init__(self, address: Address, *, timeout_seconds: float, most_bytes: int) -> None:
+        """`most_bytes`: what may wait to be sent; `timeout_seconds`: for how long it is tried."""
+        self._address = address
+        self._options = {
+            "acks": "all",
+            "enable.idempotence": True,
+            "linger.ms": _LINGER_MILLISECONDS,
+            "compression.type": "lz4",
+            "message.timeout.ms": round(timeout_seconds * 1000),
+            "socket.timeout.ms": 10_000,
+            "queue.buffering.max.kbytes": max(1024, most_bytes // 1024),
+            "queue.buffering.max.messages": 1_000_000,
+            "error_cb": self._note,
+        }
+        # what a connection failed for last, such as a wrong password
+        self.problem: str | None = None
+        self._ended: deque[_Ended] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._producer: Producer | None = None
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+
+    def start(self) -> None:
+        """Start it, in the loop that is to be told; it connects by itself."""
+        self._loop = asyncio.get_running_loop()
+        self._producer = self._made()
+        self._thread = threading.Thread(target=self._poll, name="buffer", daemon=True)
+        self._thread.start()
+
+    def _made(self) -> Producer:
+        return Producer(self._address.client("api", **self._options), logger=_quiet)
+
+    async def stop(self) -> None:
+        """End; what is still under way is told of before."""
+        self._stopping = True
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join)
+
+    def send(self, partition: int, value: bytes, tell: Delivered) -> bool:
+        """Send a record; false, and `tell` is not called, where there is no room for it."""
+        assert self._producer is not None  # noqa: S101  start() makes it
+
+        def told(error: KafkaError | None, _: Message) -> None:
+            self._end(tell, None if error is None else error.str())
+
+        try:
+            self._producer.produce(
+                self._address.topic, value=value, partition=partition, on_delivery=told
+            )
+        except (BufferError, KafkaException) as error:
+            if isinstance(error, KafkaException) and error.args[0].fatal():
+                self._renew(str(error))
+            return False
+        return True
+
+    def partitions(self, timeout_seconds: float) -> int:
+        """How many partitions the topic has now; waits for a broker. Raises KafkaException."""
+        assert self._producer is not None  # noqa: S101  start() makes it
+        topic = self._address.topic
+        found = self._producer.list_topics(topic, timeout=timeout_seconds).topics[topic]
+        if found.error is not None:
+            raise KafkaException(found.error)
+        return len(found.partitions)
+
+    def _note(self, error: KafkaError) -> None:
+        # that all are down says less than what each of them is down for
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # pyright: ignore[reportPrivateUsage]
+            self.problem = error.str()
+
+    def _end(self, tell: Delivered, problem: str | None) -> None:
+        """Have something told by the loop; called by the thread."""
+        # one call for all that come meanwhile: waking the loop is what costs
+        wake = not self._ended
+        self._ended.append(_Ended(tell, problem))
+        if wake and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._tell_all)
+
+    def _tell_all(self) -> None:
+        while self._ended:
+            tell, problem = self._ended.popleft()
+            tell(problem)
+
+    def _poll(self) -> None:
+        while True:
+            producer = self._producer
+            assert producer is not None  # noqa: S101  start() makes it
+            producer.poll(_POLL_SECONDS)
+            if self._stopping and len(producer) == 0:
+                return
+
+    def _renew(self, why: str) -> None:
+        """Go on with another producer after an error that the client cannot get over."""
+        _log.error("the producer of the buffer cannot go on, and is made anew: %s", why)
+        before, self._producer = self._producer, self._made()
+        assert before is not None  # noqa: S101  it failed
+        # what it did not send fails at once; whatever it did is told by this thread's last calls
+        threading.Thread(target=_end, args=[before], name="buffer's end", daemon=True).start()
+
+
+def _end(producer: Producer) -> None:
+    producer.purge()
+    producer.flush(30)
+
+
+# librdkafka's own lines are of connections; what matters of them is an error of a record
+_quiet = logging.getLogger(f"{__name__}.client")
+_quiet.setLevel(logging.CRITICAL)
