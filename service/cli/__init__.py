@@ -5,7 +5,18 @@ from importlib import import_module
 
 import click
 
-_COMMANDS = ("config", "db", "demo", "key", "maintain", "migrate", "serve", "up", "verify")
+_COMMANDS = (
+    "config",
+    "db",
+    "demo",
+    "key",
+    "maintain",
+    "migrate",
+    "serve",
+    "up",
+    "verify",
+    "worker",
+)
 
 
 class _Commands(click.Group):

@@ -1,0 +1,205 @@
+"""Consumer of records: in a group of workers that share the topic's partitions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import TypeVar
+
+import msgspec
+from confluent_kafka import Consumer as Client
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+
+from service.buffer.address import Address, BufferUnusable
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+# another worker gets the partitions of one that was killed after so long
+_SESSION_SECONDS = 10
+_MOST_AHEAD_KILOBYTES = 32 * 1024
+_MOST_RECORDS = 1_000
+
+
+class Record(msgspec.Struct, gc=False):
+    """A record as it came, and where it was; `term` is how often its partition was lost before."""
+
+    topic: str
+    partition: int
+    offset: int
+    value: bytes
+    term: int
+
+    @property
+    def source(self) -> str:
+        """Its place, as the quarantine has it."""
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+class Consumer:
+    """Takes records; partitions come and go while it does.
+
+    The client is used by one thread, its own, which also calls what is told of partitions.
+    """
+
+    def __init__(self, address: Address) -> None:
+        self._topic = address.topic
+        self._client = Client(
+            address.client(
+                "worker",
+                **{
+                    "group.id": address.group,
+                    "enable.auto.commit": False,
+                    "auto.offset.reset": "earliest",
+                    "partition.assignment.strategy": "cooperative-sticky",
+                    "session.timeout.ms": _SESSION_SECONDS * 1000,
+                    "queued.max.messages.kbytes": _MOST_AHEAD_KILOBYTES,
+                    "error_cb": self._tell,
+                },
+            ),
+            logger=_quiet,
+        )
+        self._thread = ThreadPoolExecutor(1, "consumer")
+        self._owned: set[int] = set()
+        # how often each partition was given up: what was taken before comes again, to whoever has
+        # it then, and what is committed must have no such gap before it
+        self._terms: Counter[int] = Counter()
+        # by partition: the offset after the last record that is stored, where it is not committed
+        self._done: dict[int, int] = {}
+        self._lock = Lock()
+        self._paused = False
+        self._problem: str | None = None
+
+    async def start(self) -> None:
+        """Join the group; what it has is taken as it comes."""
+        await self._call(self._subscribe)
+
+    async def stop(self) -> None:
+        """Commit what is done, and leave the group."""
+        await self._call(self._leave)
+        self._thread.shutdown()
+
+    async def take(self, wait_seconds: float, *, pause: bool) -> list[Record]:
+        """Records that came within the time; partitions come and go meanwhile (see `holds`).
+
+        With `pause` nothing is taken, but the group hears that this worker lives. Raises
+        BufferUnusable.
+        """
+        return await self._call(lambda: self._take(wait_seconds, pause))
+
+    def holds(self, record: Record) -> bool:
+        """Whether a record is this worker's still; one that is not comes again to its owner."""
+        return self._terms[record.partition] == record.term
+
+    def stored(self, record: Record) -> None:
+        """Have the group told, soon, that all up to a record of a partition is stored."""
+        if not self.holds(record):
+            return
+        after = record.offset + 1
+        with self._lock:
+            self._done[record.partition] = max(after, self._done.get(record.partition, 0))
+
+    def _call(self, function: Callable[[], T]) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, function)
+
+    def _subscribe(self) -> None:
+        self._client.subscribe(
+            [self._topic],
+            on_assign=self._assigned,
+            on_revoke=self._revoked,
+            on_lost=self._lost,
+        )
+
+    def _leave(self) -> None:
+        self._commit(set(self._owned))
+        self._client.close()
+
+    def _take(self, wait_seconds: float, pause: bool) -> list[Record]:
+        if self._done:
+            self._commit(set(self._owned))
+        if pause:
+            # each time: partitions that came meanwhile are not paused
+            self._client.pause(self._client.assignment())
+        elif self._paused:
+            self._client.resume(self._client.assignment())
+        self._paused = pause
+        # the first one as soon as it is there, the others as far as they are
+        first = self._client.poll(wait_seconds)
+        if first is None:
+            return []
+        # each with the term that it came in: the second call may lose partitions, too
+        records = self._records([first])
+        records += self._records(self._client.consume(_MOST_RECORDS, 0))
+        if records:
+            self._problem = None
+        return records
+
+    def _records(self, messages: list[Message]) -> list[Record]:
+        found: list[Record] = []
+        for message in messages:
+            if (error := message.error()) is not None:
+                if error.fatal():
+                    raise BufferUnusable(error.str())
+                self._tell(error)
+                continue
+            partition, offset = message.partition(), message.offset()
+            assert partition is not None  # noqa: S101  records that came have a place
+            assert offset is not None  # noqa: S101
+            term = self._terms[partition]
+            found.append(Record(self._topic, partition, offset, message.value() or b"", term))
+        return found
+
+    def _commit(self, partitions: set[int]) -> None:
+        """Commit what is done of partitions, and forget what is done of others."""
+        with self._lock:
+            done, self._done = self._done, {}
+        offsets = [
+            TopicPartition(self._topic, partition, offset)
+            for partition, offset in done.items()
+            if partition in partitions
+        ]
+        if not offsets:
+            return
+        try:
+            self._client.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as error:
+            # what is not committed comes again, to whoever has the partition then
+            _log.warning("what is stored could not be committed: %s", error.args[0].str())
+
+    def _tell(self, error: KafkaError) -> None:
+        """Say what is wrong, once until records come again or it is something else."""
+        if error.str() != self._problem:
+            self._problem = error.str()
+            _log.warning("the buffer cannot be read well, trying on: %s", self._problem)
+
+    def _assigned(self, _: Client, partitions: list[TopicPartition]) -> None:
+        numbers = sorted(one.partition for one in partitions)
+        self._owned.update(numbers)
+        _log.info("took over the partitions %s; has %s", numbers, sorted(self._owned))
+
+    def _revoked(self, _: Client, partitions: list[TopicPartition]) -> None:
+        numbers = {one.partition for one in partitions}
+        self._commit(set(self._owned))
+        self._give_up(numbers)
+
+    def _lost(self, _: Client, partitions: list[TopicPartition]) -> None:
+        # another has them already: what is done of them is not ours to commit any more
+        self._give_up({one.partition for one in partitions})
+
+    def _give_up(self, numbers: set[int]) -> None:
+        self._owned -= numbers
+        self._terms.update(numbers)
+        with self._lock:
+            for partition in numbers:
+                self._done.pop(partition, None)
+        if numbers:
+            _log.info("gave up the partitions %s; has %s", sorted(numbers), sorted(self._owned))
+
+
+# librdkafka's own lines are of connections
+_quiet = logging.getLogger(f"{__name__}.client")
+_quiet.setLevel(logging.CRITICAL)

@@ -1,0 +1,128 @@
+"""Worker: takes records from the buffer to the database, in large groups, at least once.
+
+Offsets are committed after the database's commit, so that whatever ends a worker, what it had not
+stored comes again; and the ledger stores each reading once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+
+from service.buffer.consumer import Consumer, Record
+from service.buffer.storing import store_records
+from service.database.conninfo import reason
+from service.database.errors import DatabaseUnavailable
+from service.ingest.store import Store
+
+_log = logging.getLogger(__name__)
+
+_WAIT_SECONDS = 0.2
+# a write that takes longer than this is no reason to leave the group, which hears of us meanwhile
+_SILENT_SECONDS = 5.0
+_BACK_OFF_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+# a group of so many bytes of records, which are packed tighter than readings in JSON
+_GROUP_BYTES = 400_000
+# and so many may wait behind the one that is being stored
+_WAITING_BYTES = 8 * _GROUP_BYTES
+
+
+class Worker:
+    """Stores groups of records, one after the other, while the next ones are fetched."""
+
+    def __init__(self, consumer: Consumer, store: Store) -> None:
+        self._consumer = consumer
+        self._store = store
+        self._waiting: deque[Record] = deque()
+        self._waiting_bytes = 0
+        self._writing: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """End in order: what is being stored is finished and committed, what waits is left."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Work until told to stop. Raises BufferUnusable where the client cannot go on."""
+        await self._consumer.start()
+        try:
+            while not self._stopping.is_set():
+                await self._turn()
+            if self._writing is not None:
+                await self._writing
+        finally:
+            await self._consumer.stop()
+            await self._store.close()
+
+    async def _turn(self) -> None:
+        full = self._waiting_bytes >= _WAITING_BYTES
+        if full and self._writing is not None:
+            await asyncio.wait([self._writing], timeout=_SILENT_SECONDS)
+            full = not self._writing.done()
+        records = await self._consumer.take(_WAIT_SECONDS, pause=full)
+        self._waiting += records
+        self._waiting_bytes += sum(len(record.value) for record in records)
+        self._start_writing()
+
+    def _start_writing(self) -> None:
+        """Store what waits, unless a group is being stored; then its end calls this again."""
+        if self._writing is not None and self._writing.done():
+            # it raises what nobody foresaw
+            self._writing.result()
+            self._writing = None
+        if self._writing is None and self._waiting and not self._stopping.is_set():
+            self._writing = asyncio.create_task(self._write_all())
+
+    async def _write_all(self) -> None:
+        while self._waiting and not self._stopping.is_set():
+            group = self._group()
+            if group and not await self._write(group):
+                return
+
+    def _group(self) -> list[Record]:
+        group: list[Record] = []
+        size = 0
+        while self._waiting and (not group or size + len(self._waiting[0].value) <= _GROUP_BYTES):
+            record = self._waiting.popleft()
+            self._waiting_bytes -= len(record.value)
+            if self._consumer.holds(record):
+                group.append(record)
+                size += len(record.value)
+        return group
+
+    async def _write(self, group: list[Record]) -> bool:
+        """Store a group, however long the database is away; false where told to stop meanwhile."""
+        attempt = 0
+        while True:
+            try:
+                stored = await store_records(self._store, group)
+            except DatabaseUnavailable as error:
+                if attempt == 0:
+                    _log.warning("cannot store readings, trying on: %s", reason(error))
+                seconds = _BACK_OFF_SECONDS[min(attempt, len(_BACK_OFF_SECONDS) - 1)]
+                attempt += 1
+                if await self._stops_within(seconds):
+                    return False
+            else:
+                break
+        if attempt:
+            _log.warning("readings are stored again")
+        for record in group:
+            self._consumer.stored(record)
+        _log.debug(
+            "%d records: %d accepted, %d duplicates, %d refused",
+            len(group),
+            stored.accepted,
+            stored.duplicates,
+            stored.refused,
+        )
+        return True
+
+    async def _stops_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return False
+        return True
