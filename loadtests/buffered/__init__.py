@@ -1,0 +1,1 @@
+"""The buffered path through faults."""
