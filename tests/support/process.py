@@ -46,6 +46,33 @@ class Service:
 
 
 @contextmanager
+def working(database_url: str, log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start `wattledger worker`, which writes into a log; stop it at the end."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [COMMAND, "worker"],
+            env={**os.environ, "DATABASE_URL": database_url, **environment},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield process
+    finally:
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ask a process to stop in order, and end it where it does not."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
 def serving(
     database_url: str,
     *options: str,
@@ -72,10 +99,4 @@ def serving(
         wait_until_ready(lambda: service.status(wait_for_path), seconds=60)
         yield service
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        end(process)

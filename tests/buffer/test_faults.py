@@ -1,0 +1,69 @@
+"""Faults of the buffered path on real processes: each acknowledged reading is stored, once."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from loadtests.buffered.__main__ import run
+from loadtests.buffered.installation import Installation
+from tests.support.http import meter, wait_for
+from tests.support.keys import bearer
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """All of the buffered path, in processes of its own."""
+    with ExitStack() as stacked:
+        logs: Path = tmp_path_factory.mktemp("buffered")
+        yield Installation(stacked, logs, partitions=6, workers=2)
+
+
+def test_whatever_is_killed_each_acknowledged_reading_is_stored_once(
+    installation: Installation,
+) -> None:
+    told: list[str] = []
+    options = argparse.Namespace(minutes=0.6, rate=200.0, clients=20, no_faults=False)
+    result = asyncio.run(run(installation, options, told.append))
+    assert result.holds, "\n".join(told)
+    assert result.acknowledged > 1_000, "\n".join(told)
+
+
+def test_without_two_brokers_nothing_is_acknowledged_and_all_comes_back(
+    installation: Installation,
+) -> None:
+    def post(meter_id: str) -> httpx.Response:
+        return httpx.post(
+            f"{installation.service.url}/v1/ingest",
+            json=meter(meter_id),
+            headers=bearer(installation.key),
+            timeout=40,
+        )
+
+    def ready() -> int:
+        return httpx.get(f"{installation.service.url}/health/ready", timeout=10).status_code
+
+    assert post("before").status_code == 202
+    for broker in installation.brokers.each[:2]:
+        broker.stop()
+    # what is under way is tried for as long as a commit may take
+    answer = post("away")
+    assert (answer.status_code, answer.headers["retry-after"].isdecimal()) == (503, True)
+    began = time.monotonic()
+    answer = post("away")
+    assert (answer.status_code, answer.headers["retry-after"].isdecimal()) == (503, True)
+    assert time.monotonic() - began < 2
+    assert ready() == 503
+    installation.brokers.start()
+    wait_for(lambda: ready() == 200, 60)
+    assert post("after").status_code == 202
+    wait_for(lambda: installation.lag() == 0, 60)
