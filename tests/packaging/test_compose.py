@@ -25,7 +25,11 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 # what a user must set before the first start
 REQUIRED = {"POSTGRES_PASSWORD", "WATTLEDGER_SERVICE_PASSWORD"}
 
+# what the profile of the buffer is made of
+BROKERS = ["kafka1", "kafka2", "kafka3"]
+
 each_service = pytest.mark.parametrize("name", SERVICES)
+each_broker = pytest.mark.parametrize("name", BROKERS)
 
 
 def is_one_shot(name: str) -> bool:
@@ -46,7 +50,7 @@ def test_image_is_pinned_or_built_here(name: str):
         # so that no registry is asked for an image of that name
         assert service["pull_policy"] == "build"
     else:
-        assert re.fullmatch(r"\d+\.\d+\.\d+-pg\d+", tag)
+        assert re.fullmatch(r"\d+\.\d+\.\d+(-pg\d+)?", tag)
 
 
 def test_database_is_one_that_wattledger_supports():
@@ -74,7 +78,9 @@ def test_service_waits_for_what_the_other_can_reach(name: str):
 
 def test_every_variable_without_a_default_is_a_documented_one_and_says_what_to_set():
     found = re.findall(r"\$\{(\w+)([^}]*)\}", TEXT)
-    assert {variable for variable, rest in found if not rest.startswith(":-")} == REQUIRED
+    # `:+` has something only where the variable is set
+    defaults = (":-", ":+")
+    assert {variable for variable, rest in found if not rest.startswith(defaults)} == REQUIRED
     for variable, rest in found:
         if variable in REQUIRED:
             assert rest.startswith(f":?set {variable}, ")
@@ -91,7 +97,7 @@ def test_secrets_come_from_the_environment_alone(name: str):
             assert re.fullmatch(r"\$\{\w+:[?-][^}]*\}", value), variable
             assert ":-" not in value or value.endswith(":-}"), variable
         # a password in a URL would have to be escaped
-        assert not re.search(r"://[^/@]*:[^/@]*@", value), variable
+        assert not re.search(r"://[^/@]*:[^/@]*@", str(value)), variable
 
 
 @each_service
@@ -103,7 +109,9 @@ def test_port_is_open_to_this_host_alone(name: str):
 def test_container_can_write_nothing_but_its_volumes_and_memory(name: str):
     service = SERVICES[name]
     assert service["read_only"] is True
-    assert all(mount.startswith(("/tmp", "/var/run/")) for mount in service["tmpfs"])
+    assert all(
+        mount.startswith(("/tmp", "/var/run/", "/opt/kafka/config")) for mount in service["tmpfs"]
+    )
     # a named volume of this file, never a directory of the host or Docker's socket
     for volume in service.get("volumes", []):
         assert volume.split(":")[0] in COMPOSE["volumes"]
@@ -139,14 +147,15 @@ def test_migrate_is_told_the_password_of_every_login():
     assert set(LOGIN_PASSWORDS.values()) <= SERVICES["migrate"]["environment"].keys()
 
 
-def test_service_logs_in_with_the_password_that_migrate_gave_it():
+@pytest.mark.parametrize("name", ["service", "worker"])
+def test_service_logs_in_with_the_password_that_migrate_gave_it(name: str):
     given = SERVICES["migrate"]["environment"][LOGIN_PASSWORDS["wattledger_service"]]
-    environment = SERVICES["service"]["environment"]
+    environment = SERVICES[name]["environment"]
     assert environment["PGPASSWORD"] == given
     assert "//wattledger_service@database:" in environment["DATABASE_URL"]
 
 
-@pytest.mark.parametrize("name", ["migrate", "service"])
+@pytest.mark.parametrize("name", ["migrate", "service", "worker"])
 def test_database_of_the_private_network_is_reached_without_the_tls_that_it_lacks(name: str):
     url = SERVICES[name]["environment"]["DATABASE_URL"]
     assert conninfo_to_dict(completed(url))["sslmode"] == "disable"
