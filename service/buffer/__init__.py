@@ -4,7 +4,8 @@ It is for fleets whose peaks are larger than what the database takes, and whose 
 allowed to be away. Nothing of it is imported where WATTLEDGER_BUFFER is not set.
 
 1. intake.py: what the service puts readings into, in place of the writer; outgoing.py: groups of
-   them; sender.py: the producer; watch.py, topic.py: whether brokers take anything, how safe it is
+   them; sender.py, telling.py: the producer; watch.py, topic.py: whether brokers take anything,
+   and how safe it is
 2. record.py, raw.py, partitions.py: what a record holds, and where it goes
 3. worker.py, consumer.py, storing.py: from the topic into the database
 4. address.py: brokers and topic, and how to be let in; faults.py: what senders hear

@@ -10,29 +10,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections import deque
-from collections.abc import Callable
-from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from service.buffer.address import Address
+from service.buffer.telling import Delivered, Telling
 
 _log = logging.getLogger(__name__)
-
-# what became of a record: None where it is acknowledged, else why it may not be in the topic
-Delivered = Callable[[str | None], None]
 
 _POLL_SECONDS = 0.1
 # what came within it goes in one request to a broker, where there are several partitions
 _LINGER_MILLISECONDS = 2
 # a record has less than half of what brokers take, unless told otherwise (message.max.bytes)
 MOST_BYTES = 400_000
-
-
-class _Ended(NamedTuple):
-    tell: Delivered
-    problem: str | None
 
 
 class Sender:
@@ -54,15 +44,14 @@ class Sender:
         }
         # what a connection failed for last, such as a wrong password
         self.problem: str | None = None
-        self._ended: deque[_Ended] = deque()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._telling: Telling | None = None
         self._producer: Producer | None = None
         self._thread: threading.Thread | None = None
         self._stopping = False
 
     def start(self) -> None:
         """Start it, in the loop that is to be told; it connects by itself."""
-        self._loop = asyncio.get_running_loop()
+        self._telling = Telling(asyncio.get_running_loop())
         self._producer = self._made()
         self._thread = threading.Thread(target=self._poll, name="buffer", daemon=True)
         self._thread.start()
@@ -79,9 +68,11 @@ class Sender:
     def send(self, partition: int, value: bytes, tell: Delivered) -> bool:
         """Send a record; false, and `tell` is not called, where there is no room for it."""
         assert self._producer is not None  # noqa: S101  start() makes it
+        assert self._telling is not None  # noqa: S101  start() makes it
+        put = self._telling.put
 
         def told(error: KafkaError | None, _: Message) -> None:
-            self._end(tell, None if error is None else error.str())
+            put(tell, None if error is None else error.str())
 
         try:
             self._producer.produce(
@@ -106,19 +97,6 @@ class Sender:
         # that all are down says less than what each of them is down for
         if error.code() != KafkaError._ALL_BROKERS_DOWN:  # pyright: ignore[reportPrivateUsage]
             self.problem = error.str()
-
-    def _end(self, tell: Delivered, problem: str | None) -> None:
-        """Have something told by the loop; called by the thread."""
-        # one call for all that come meanwhile: waking the loop is what costs
-        wake = not self._ended
-        self._ended.append(_Ended(tell, problem))
-        if wake and self._loop is not None:
-            self._loop.call_soon_threadsafe(self._tell_all)
-
-    def _tell_all(self) -> None:
-        while self._ended:
-            tell, problem = self._ended.popleft()
-            tell(problem)
 
     def _poll(self) -> None:
         while True:
