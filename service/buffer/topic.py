@@ -17,6 +17,9 @@ _log = logging.getLogger(__name__)
 
 _ENOUGH = 2
 _SETTING = "min.insync.replicas"
+_LARGEST = "max.message.bytes"
+# a record, what Kafka puts around it, and room for one that is hardly made smaller
+_ENOUGH_BYTES = 500_000
 
 
 def warnings(address: Address, timeout_seconds: float) -> list[str]:
@@ -39,14 +42,20 @@ def warnings(address: Address, timeout_seconds: float) -> list[str]:
         futures: dict[ConfigResource, Future[Any]] = cast("Any", admin).describe_configs(
             [resource], request_timeout=timeout_seconds
         )
-        in_sync = int(futures[resource].result(timeout_seconds)[_SETTING].value)
+        settings = futures[resource].result(timeout_seconds)
+        in_sync, largest = int(settings[_SETTING].value), int(settings[_LARGEST].value)
     except (KafkaException, TimeoutError, KeyError, ValueError) as error:
-        told.append(f"{_SETTING} of the topic {topic} could not be looked at: {error}")
+        told.append(f"the settings of the topic {topic} could not be looked at: {error}")
     else:
         if in_sync < _ENOUGH:
             told.append(
                 f"the topic {topic} has {_SETTING}={in_sync}: a record may be acknowledged that"
                 f" one broker has; set it to {_ENOUGH}"
+            )
+        if largest < _ENOUGH_BYTES:
+            told.append(
+                f"the topic {topic} has {_LARGEST}={largest}: it takes no record of many readings,"
+                f" so that whoever sends them hears 503; set it to {_ENOUGH_BYTES} at least"
             )
     return told
 

@@ -50,8 +50,9 @@ def broker(certificate: Path) -> Iterator[Brokers]:
 
 @pytest.fixture
 def environment(broker: Brokers, certificate: Path) -> dict[str, str]:
+    topic = broker.topic(max_message_bytes="100000")
     return {
-        "WATTLEDGER_BUFFER": f"kafka://{broker.each[0].secure_address}/{broker.topic()}",
+        "WATTLEDGER_BUFFER": f"kafka://{broker.each[0].secure_address}/{topic}",
         "WATTLEDGER_BUFFER_TLS": "on",
         "WATTLEDGER_BUFFER_CA_FILE": str(certificate),
         "WATTLEDGER_BUFFER_SASL": "PLAIN",
@@ -60,7 +61,7 @@ def environment(broker: Brokers, certificate: Path) -> dict[str, str]:
     }
 
 
-def test_readings_go_by_tls_and_a_password_and_one_copy_is_told_loudly(
+def test_readings_go_by_tls_and_a_password_and_an_unsafe_topic_is_told_loudly(
     environment: dict[str, str],
     service_url: str,
     connection: psycopg.Connection[tuple[int]],
@@ -84,6 +85,7 @@ def test_readings_go_by_tls_and_a_password_and_one_copy_is_told_loudly(
     assert "THE BUFFER IS NOT SAFE: the topic" in said
     assert "has 1 replica:" in said
     assert "min.insync.replicas=1" in said
+    assert "max.message.bytes=100000" in said
 
 
 def test_a_wrong_password_is_told_without_it(

@@ -170,10 +170,11 @@ class Brokers:
                 return
             time.sleep(0.1)
 
-    def topic(self, partitions: int = 4) -> str:
-        """A new topic, which all brokers have."""
+    def topic(self, partitions: int = 4, **settings: str) -> str:
+        """A new topic, which all brokers have; in names of settings _ is a point."""
         name = f"readings-{uuid4().hex[:8]}"
-        made = NewTopic(name, partitions, len(self.each))
+        config = {key.replace("_", "."): value for key, value in settings.items()}
+        made = NewTopic(name, partitions, len(self.each), config=config)
         self.admin.create_topics([made])[name].result(30)
         self.wait(len([broker for broker in self.each if not broker.ended()]))
         return name
