@@ -58,6 +58,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     buffer: Annotated[
         str, _about("Kafka before the database: kafka://host:9092,host2:9092/topic; none if empty.")
     ] = ""
+    gateway_topic: Annotated[
+        str, _about("Topic beside the buffer's that gateways produce to themselves; none if empty.")
+    ] = ""
     buffer_group: Annotated[
         str, Meta(min_length=1), _about("Group of the workers that store what the buffer holds.")
     ] = "wattledger"

@@ -12,10 +12,12 @@ from service.settings import Settings, SettingsError
 
 PASSWORD = "WATTLEDGER_BUFFER_PASSWORD"  # noqa: S105  the name of a variable
 _FORM = "kafka://host:9092,host2:9092/topic"
-_URL = re.compile(r"kafka://([^/@\s]+)/([A-Za-z0-9._-]{1,249})")
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_URL = re.compile(rf"kafka://([^/@\s]+)/({_TOPIC.pattern})")
 # a port for those that name none; IPv6 addresses are in brackets
 _WITH_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\[\]:,]+):\d{1,5}")
 _DEFAULT_PORT = 9092
+_GATEWAY_TOPIC = "WATTLEDGER_GATEWAY_TOPIC"
 
 
 class BufferUnusable(Exception):
@@ -23,7 +25,7 @@ class BufferUnusable(Exception):
 
 
 class Address:
-    """Brokers, a topic, and the settings of clients of both."""
+    """Brokers, topics, and the settings of their clients."""
 
     def __init__(self, settings: Settings, environment: Mapping[str, str] = os.environ) -> None:
         """`environment` has the password, which is no setting: settings are shown.
@@ -42,6 +44,8 @@ class Address:
             )
         self.servers = ",".join(_completed(one) for one in found[1].split(","))
         self.topic = found[2]
+        # where gateways put bodies themselves; None where they do not
+        self.gateway_topic = _gateway_topic(settings.gateway_topic, self.topic)
         self.group = settings.buffer_group
         self._security = _security(settings, environment.get(PASSWORD))
 
@@ -65,6 +69,10 @@ def check_buffer(settings: Settings, environment: Mapping[str, str] = os.environ
     """Raise SettingsError where there is to be a buffer, and it cannot be used so."""
     if settings.buffer:
         Address(settings, environment)
+    elif settings.gateway_topic:
+        raise SettingsError(
+            f"{_GATEWAY_TOPIC} needs WATTLEDGER_BUFFER: its brokers have that topic, too"
+        )
 
 
 def _completed(server: str) -> str:
@@ -73,6 +81,17 @@ def _completed(server: str) -> str:
     if not server or _WITH_PORT.fullmatch(f"{server}:{_DEFAULT_PORT}") is None:
         raise SettingsError(f"WATTLEDGER_BUFFER cannot be used: its form is {_FORM}")
     return f"{server}:{_DEFAULT_PORT}"
+
+
+def _gateway_topic(name: str, taken: str) -> str | None:
+    if name and _TOPIC.fullmatch(name) is None:
+        raise SettingsError(f"{_GATEWAY_TOPIC} cannot be used: it is not a topic's name")
+    if name == taken:
+        raise SettingsError(
+            f"{_GATEWAY_TOPIC} cannot be used: it is the buffer's own topic, whose records are of"
+            " another form"
+        )
+    return name or None
 
 
 def _security(settings: Settings, password: str | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Consumer of records: in a group of workers that share the topic's partitions."""
+"""Consumer of records: in a group of workers that share the topics' partitions."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import TypeVar
 
-import msgspec
 from confluent_kafka import Consumer as Client
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from service.buffer.address import Address, BufferUnusable
+from service.buffer.taken import Place, Record, listed, places, record_of
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -25,21 +25,6 @@ _MOST_AHEAD_KILOBYTES = 32 * 1024
 _MOST_RECORDS = 1_000
 
 
-class Record(msgspec.Struct, gc=False):
-    """A record as it came, and where it was; `term` is how often its partition was lost before."""
-
-    topic: str
-    partition: int
-    offset: int
-    value: bytes
-    term: int
-
-    @property
-    def source(self) -> str:
-        """Its place, as the quarantine has it."""
-        return f"{self.topic}/{self.partition}/{self.offset}"
-
-
 class Consumer:
     """Takes records; partitions come and go while it does.
 
@@ -47,7 +32,10 @@ class Consumer:
     """
 
     def __init__(self, address: Address) -> None:
-        self._topic = address.topic
+        self._topics = [address.topic]
+        self._gateway_topic = address.gateway_topic
+        if address.gateway_topic is not None:
+            self._topics.append(address.gateway_topic)
         self._client = Client(
             address.client(
                 "worker",
@@ -64,12 +52,12 @@ class Consumer:
             logger=_quiet,
         )
         self._thread = ThreadPoolExecutor(1, "consumer")
-        self._owned: set[int] = set()
+        self._owned: set[Place] = set()
         # how often each partition was given up: what was taken before comes again, to whoever has
         # it then, and what is committed must have no such gap before it
-        self._terms: Counter[int] = Counter()
+        self._terms: Counter[Place] = Counter()
         # by partition: the offset after the last record that is stored, where it is not committed
-        self._done: dict[int, int] = {}
+        self._done: dict[Place, int] = {}
         self._lock = Lock()
         self._paused = False
         self._problem: str | None = None
@@ -93,22 +81,21 @@ class Consumer:
 
     def holds(self, record: Record) -> bool:
         """Whether a record is this worker's still; one that is not comes again to its owner."""
-        return self._terms[record.partition] == record.term
+        return self._terms[record.place] == record.term
 
     def stored(self, record: Record) -> None:
         """Have the group told, soon, that all up to a record of a partition is stored."""
-        if not self.holds(record):
-            return
         after = record.offset + 1
         with self._lock:
-            self._done[record.partition] = max(after, self._done.get(record.partition, 0))
+            if self.holds(record):
+                self._done[record.place] = max(after, self._done.get(record.place, 0))
 
     def _call(self, function: Callable[[], T]) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._thread, function)
 
     def _subscribe(self) -> None:
         self._client.subscribe(
-            [self._topic],
+            self._topics,
             on_assign=self._assigned,
             on_revoke=self._revoked,
             on_lost=self._lost,
@@ -146,21 +133,17 @@ class Consumer:
                     raise BufferUnusable(error.str())
                 self._tell(error)
                 continue
-            partition, offset = message.partition(), message.offset()
-            assert partition is not None  # noqa: S101  records that came have a place
-            assert offset is not None  # noqa: S101
-            term = self._terms[partition]
-            found.append(Record(self._topic, partition, offset, message.value() or b"", term))
+            record = record_of(message, self._gateway_topic)
+            record.term = self._terms[record.place]
+            found.append(record)
         return found
 
-    def _commit(self, partitions: set[int]) -> None:
+    def _commit(self, partitions: set[Place]) -> None:
         """Commit what is done of partitions, and forget what is done of others."""
         with self._lock:
             done, self._done = self._done, {}
         offsets = [
-            TopicPartition(self._topic, partition, offset)
-            for partition, offset in done.items()
-            if partition in partitions
+            TopicPartition(*place, offset) for place, offset in done.items() if place in partitions
         ]
         if not offsets:
             return
@@ -177,27 +160,26 @@ class Consumer:
             _log.warning("the buffer cannot be read well, trying on: %s", self._problem)
 
     def _assigned(self, _: Client, partitions: list[TopicPartition]) -> None:
-        numbers = sorted(one.partition for one in partitions)
-        self._owned.update(numbers)
-        _log.info("took over the partitions %s; has %s", numbers, sorted(self._owned))
+        new = places(partitions)
+        self._owned |= new
+        _log.info("took over the partitions %s; has %s", listed(new), listed(self._owned))
 
     def _revoked(self, _: Client, partitions: list[TopicPartition]) -> None:
-        numbers = {one.partition for one in partitions}
         self._commit(set(self._owned))
-        self._give_up(numbers)
+        self._give_up(places(partitions))
 
     def _lost(self, _: Client, partitions: list[TopicPartition]) -> None:
         # another has them already: what is done of them is not ours to commit any more
-        self._give_up({one.partition for one in partitions})
+        self._give_up(places(partitions))
 
-    def _give_up(self, numbers: set[int]) -> None:
-        self._owned -= numbers
-        self._terms.update(numbers)
+    def _give_up(self, lost: set[Place]) -> None:
+        self._owned -= lost
         with self._lock:
-            for partition in numbers:
-                self._done.pop(partition, None)
-        if numbers:
-            _log.info("gave up the partitions %s; has %s", sorted(numbers), sorted(self._owned))
+            self._terms.update(lost)
+            for place in lost:
+                self._done.pop(place, None)
+        if lost:
+            _log.info("gave up the partitions %s; has %s", listed(lost), listed(self._owned))
 
 
 # librdkafka's own lines are of connections

@@ -5,25 +5,31 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import NamedTuple
+from functools import cached_property
+from itertools import chain
 
 import msgspec
 import psycopg
 
-from service.buffer.consumer import Record
+from service.buffer.gateway import decoded_body, media_type
+from service.buffer.keeping import Keeping
+from service.buffer.pace import Pace
 from service.buffer.raw import MEDIA_TYPE, raw_meter, raw_vehicle
-from service.buffer.record import Readings, Refused, UnreadableRecord, decoded
-from service.database.errors import DatabaseUnavailable, RuleViolation
+from service.buffer.record import Refused, UnreadableRecord, decoded
+from service.buffer.taken import Record
+from service.database.errors import DatabaseUnavailable
 from service.ingest.quarantine import Quarantined
-from service.ingest.store import Outcome, Store, ingest_split
+from service.ingest.store import Outcome, Store, refused_alone
 from service.ingest.writer import LATE, LATE_GROUP
-from service.wire import Batch, Rows
+from service.settings import Settings
+from service.wire import MEDIA_TYPES, Batch, Refusal, Rows, raw_readings
+from service.wire.readings import Row
 
 _log = logging.getLogger(__name__)
 
 _RECORD = "application/octet-stream"
-# too much awaits its time in quarantine already
-_TOO_MUCH_AWAITS = "WL040"
+# what is kept of a record that is too large
+_BEGINNING_BYTES = 1_000
 
 
 class Stored(msgspec.Struct):
@@ -34,82 +40,129 @@ class Stored(msgspec.Struct):
     refused: int = 0
 
 
-class _Part(NamedTuple):
+class _Origin:
+    """A record, and the raw form and key of each of its readings."""
+
+    def __init__(self, record: Record, keys: list[str | None]) -> None:
+        self.record = record
+        self.keys = keys
+        self.media_type = media_type(record) if record.by_gateway else MEDIA_TYPE
+
+    @cached_property
+    def _raws(self) -> list[bytes]:
+        return raw_readings(self.record.value, self.media_type)
+
+    def refused(
+        self, one: Refusal, row: Row | None, outcome: Outcome | None, *, is_meter: bool = False
+    ) -> Quarantined:
+        """What is kept of a reading that was refused; `row` is None where it has none."""
+        if self.record.by_gateway or row is None:
+            raw = self._raws[one.index]
+        else:
+            raw = raw_meter(row) if is_meter else raw_vehicle(row)
+        known = None if outcome is None else outcome.decoded.get(one.index)
+        return Quarantined(
+            *(one.index, one.reason, one.detail, self.media_type, raw, known, self.record.source)
+        )
+
+
+class _Part(msgspec.Struct, gc=False):
     """Readings of a record that are written together; late ones are apart."""
 
-    record: Record
-    keys: list[str | None]
+    origin: _Origin
     batch: Batch
 
 
-class Keeping:
-    """Refused readings and records by key, on their way into quarantine."""
+class Storing:
+    """Stores what records hold."""
 
-    def __init__(self) -> None:
-        self._by_key: dict[str | None, list[Quarantined]] = {}
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._max_bytes = settings.max_body_bytes
+        self._max_readings = settings.max_readings
+        self._pace = Pace()
 
-    def add(self, key_id: str | None, entry: Quarantined) -> None:
-        """Have one kept that came with a key."""
-        self._by_key.setdefault(key_id, []).append(entry)
+    async def store(self, records: list[Record]) -> Stored:
+        """Store what records hold; when it returns, all is committed, or in quarantine.
 
-    def count(self) -> int:
-        """How many there are."""
-        return sum(map(len, self._by_key.values()))
-
-    async def keep(self, store: Store) -> None:
-        """Keep all, each once, however often its record comes. Raises DatabaseUnavailable."""
-        for key_id, entries in self._by_key.items():
+        Raises DatabaseUnavailable: then some may be stored, and storing all again is safe.
+        """
+        keeping = Keeping(self._pace)
+        stored = Stored()
+        live: list[_Part] = []
+        late: list[_Part] = []
+        since = datetime.now(UTC) - LATE
+        for record in records:
             try:
-                await store.quarantine(entries, key_id)
-            except RuleViolation as error:
-                if error.code != _TOO_MUCH_AWAITS:
-                    await _keep_each(store, entries, error)
-                    continue
-                # nobody is there to send them again: they are kept, but not stored by themselves
-                _log.warning("readings ahead of their time are kept for good: %s", error)
-                for entry in entries:
-                    entry.decoded = None
-                await store.quarantine(entries, key_id)
-            except psycopg.Error as error:
-                await _keep_each(store, entries, error)
+                part = self._decoded(record, keeping)
+            except UnreadableRecord as error:
+                keeping.add(None, self._poison(record, str(error)))
+            except Exception as error:
+                # a defect of ours: no reason to stop the partition
+                _log.exception("the record %s cannot be read", record.source)
+                keeping.add(None, self._poison(record, f"it cannot be read: {error!r}"))
+            else:
+                if part is not None:
+                    _sort_in(part, since, live, late)
+        for parts, most in ((live, self._pace.most), (late, min(LATE_GROUP, self._pace.most))):
+            for group in _groups(parts, most):
+                await self._ingest(group, stored, keeping)
+        stored.refused = keeping.count()
+        await keeping.keep(self._store)
+        return stored
 
+    def _decoded(self, record: Record, keeping: Keeping) -> _Part | None:
+        """A record's readings, but for those that are refused already. Raises UnreadableRecord."""
+        if record.by_gateway:
+            batch = decoded_body(record, self._max_bytes, self._max_readings)
+            origin = _Origin(record, [None] * batch.size)
+            for one in batch.refused:
+                keeping.add(None, origin.refused(one, None, None))
+            batch = Batch(len(batch.meters) + len(batch.vehicles), batch.meters, batch.vehicles, [])
+            return _Part(origin, batch) if batch.size else None
+        found = decoded(record.value)
+        if not isinstance(found, Refused):
+            return _Part(_Origin(record, found.keys), found.batch) if found.batch.size else None
+        for place, entry in enumerate(found.entries):
+            entry.source = f"{record.source}/{place}"
+            keeping.add(found.key_id, entry)
+        return None
 
-async def store_records(store: Store, records: list[Record]) -> Stored:
-    """Store what records hold; when it returns, all is committed, or in quarantine.
+    def _poison(self, record: Record, why: str) -> Quarantined:
+        kind, raw = _RECORD, record.value
+        if record.by_gateway:
+            if (named := media_type(record)) in MEDIA_TYPES:
+                kind = named
+            if len(raw) > self._max_bytes:
+                raw = raw[:_BEGINNING_BYTES]
+        return Quarantined(None, "malformed", why, kind, raw, None, record.source)
 
-    Raises DatabaseUnavailable: then some may be stored, and storing all again is safe.
-    """
-    keeping = Keeping()
-    live: list[_Part] = []
-    late: list[_Part] = []
-    since = datetime.now(UTC) - LATE
-    for record in records:
+    async def _ingest(self, parts: list[_Part], stored: Stored, keeping: Keeping) -> None:
+        """Store parts in one transaction; where that fails, in halves, until one fails alone."""
         try:
-            found = decoded(record.value)
-        except UnreadableRecord as error:
-            keeping.add(None, _poison(record, str(error)))
-            continue
-        if isinstance(found, Refused):
-            for place, entry in enumerate(found.entries):
-                entry.source = f"{record.source}/{place}"
-                keeping.add(found.key_id, entry)
-        elif found.batch.size:
-            _sort_in(record, found, since, live, late)
-    stored = Stored()
-    for group in (live, *_groups(late, LATE_GROUP)):
-        await _ingest(store, group, stored, keeping)
-    stored.refused = keeping.count()
-    await keeping.keep(store)
-    return stored
+            with self._pace.of(sum(part.batch.size for part in parts)):
+                outcomes = await self._store.ingest([part.batch for part in parts])
+        except DatabaseUnavailable:
+            raise
+        except (OSError, MemoryError) as error:
+            raise DatabaseUnavailable(f"this machine has trouble: {error!r}") from error
+        except Exception as error:
+            if halves := _halves(parts):
+                for half in halves:
+                    await self._ingest(half, stored, keeping)
+                return
+            outcomes = [_refused(parts[0], error)]
+        for part, outcome in zip(parts, outcomes, strict=True):
+            stored.accepted += part.batch.size - outcome.duplicates - len(outcome.refused)
+            stored.duplicates += outcome.duplicates
+            _refuse(part, outcome, keeping)
 
 
-def _sort_in(
-    record: Record, found: Readings, since: datetime, live: list[_Part], late: list[_Part]
-) -> None:
+def _sort_in(part: _Part, since: datetime, live: list[_Part], late: list[_Part]) -> None:
     """Put a record's readings among the live or the late ones, as the writer has two lines."""
-    batch = found.batch
+    batch = part.batch
     if batch.oldest() >= since:
-        live.append(_Part(record, found.keys, batch))
+        live.append(part)
         return
     now = Batch(0, Rows([], []), Rows([], []), [])
     then = Batch(0, Rows([], []), Rows([], []), [])
@@ -121,17 +174,17 @@ def _sort_in(
             chosen = current if row[1] >= since else older
             chosen.indexes.append(index)
             chosen.rows.append(row)
-    for part, parts in ((now, live), (then, late)):
-        part.size = len(part.meters) + len(part.vehicles)
-        if part.size:
-            parts.append(_Part(record, found.keys, part))
+    for some, parts in ((now, live), (then, late)):
+        some.size = len(some.meters) + len(some.vehicles)
+        if some.size:
+            parts.append(_Part(part.origin, some))
 
 
 def _groups(parts: Iterable[_Part], most: int) -> Iterable[list[_Part]]:
-    """Parts in groups of at most so many readings, unless one has more."""
+    """Parts in groups of at most so many readings."""
     group: list[_Part] = []
     readings = 0
-    for part in parts:
+    for part in chain.from_iterable(_pieces(one, most) for one in parts):
         if group and readings + part.batch.size > most:
             yield group
             group, readings = [], 0
@@ -141,31 +194,34 @@ def _groups(parts: Iterable[_Part], most: int) -> Iterable[list[_Part]]:
         yield group
 
 
-async def _ingest(store: Store, parts: list[_Part], stored: Stored, keeping: Keeping) -> None:
-    """Store parts in one transaction; where that fails, in halves, until one fails alone."""
-    if not parts:
+def _pieces(part: _Part, most: int) -> Iterable[_Part]:
+    """A part's readings, at most so many in each."""
+    if part.batch.size <= most:
+        yield part
         return
-    try:
-        outcomes = await store.ingest([part.batch for part in parts])
-    except DatabaseUnavailable:
-        raise
-    except Exception as error:
-        if len(parts) > 1:
-            middle = len(parts) // 2
-            await _ingest(store, parts[:middle], stored, keeping)
-            await _ingest(store, parts[middle:], stored, keeping)
-            return
-        [part] = parts
-        if not isinstance(error, psycopg.Error):
-            # a defect, of whoever wrote the record or ours: no reason to stop the partition
-            _log.exception("the record %s cannot be stored", part.record.source)
-            keeping.add(None, _poison(part.record, f"it cannot be stored: {error!r}"))
-            return
-        outcomes = [await ingest_split(store, part.batch, error)]
-    for part, outcome in zip(parts, outcomes, strict=True):
-        stored.accepted += part.batch.size - outcome.duplicates - len(outcome.refused)
-        stored.duplicates += outcome.duplicates
-        _refuse(part, outcome, keeping)
+    for [half] in _halves([part]):
+        yield from _pieces(half, most)
+
+
+def _halves(parts: list[_Part]) -> list[list[_Part]]:
+    """Parts in two, or the readings of the only one; none where that is one reading."""
+    if len(parts) > 1:
+        middle = len(parts) // 2
+        return [parts[:middle], parts[middle:]]
+    [part] = parts
+    if part.batch.size <= 1:
+        return []
+    return [[_Part(part.origin, half)] for half in part.batch.halves()]
+
+
+def _refused(part: _Part, error: Exception) -> Outcome:
+    """The outcome of one reading that cannot be stored."""
+    if isinstance(error, psycopg.Error):
+        return refused_alone(part.batch, error)
+    # a defect, of whoever wrote the record or ours
+    _log.error("the record %s cannot be stored", part.origin.record.source, exc_info=error)
+    [index] = (*part.batch.meters.indexes, *part.batch.vehicles.indexes)
+    return Outcome(0, [Refusal(index, "malformed", f"it cannot be stored: {error!r}")], {})
 
 
 def _refuse(part: _Part, outcome: Outcome, keeping: Keeping) -> None:
@@ -175,31 +231,6 @@ def _refuse(part: _Part, outcome: Outcome, keeping: Keeping) -> None:
     vehicles = dict(zip(part.batch.vehicles.indexes, part.batch.vehicles.rows, strict=True))
     for one in outcome.refused:
         is_meter = one.index in meters
-        raw = raw_meter(meters[one.index]) if is_meter else raw_vehicle(vehicles[one.index])
-        entry = Quarantined(
-            one.index,
-            one.reason,
-            one.detail,
-            MEDIA_TYPE,
-            raw,
-            outcome.decoded.get(one.index),
-            part.record.source,
-        )
-        keeping.add(part.keys[one.index], entry)
-
-
-def _poison(record: Record, why: str) -> Quarantined:
-    return Quarantined(None, "malformed", why, _RECORD, record.value, None, record.source)
-
-
-async def _keep_each(store: Store, entries: list[Quarantined], error: Exception) -> None:
-    """Keep entries that fail together one by one, without what may be wrong about them."""
-    _log.warning("quarantine refused what was refused, which is kept without its fields: %s", error)
-    for entry in entries:
-        entry.decoded = None
-        entry.detail = entry.detail.replace("\0", "")
-        try:
-            await store.quarantine([entry], None)
-        except (RuleViolation, psycopg.Error):
-            # it is in the topic still, for as long as that keeps it
-            _log.exception("the record %s could not be kept in quarantine", entry.source)
+        row = (meters if is_meter else vehicles)[one.index]
+        entry = part.origin.refused(one, row, outcome, is_meter=is_meter)
+        keeping.add(part.origin.keys[one.index], entry)

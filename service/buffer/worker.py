@@ -10,11 +10,13 @@ import asyncio
 import logging
 from collections import deque
 
-from service.buffer.consumer import Consumer, Record
-from service.buffer.storing import store_records
+from service.buffer.consumer import Consumer
+from service.buffer.storing import Storing
+from service.buffer.taken import Record
 from service.database.conninfo import reason
 from service.database.errors import DatabaseUnavailable
 from service.ingest.store import Store
+from service.settings import Settings
 
 _log = logging.getLogger(__name__)
 
@@ -31,9 +33,10 @@ _WAITING_BYTES = 8 * _GROUP_BYTES
 class Worker:
     """Stores groups of records, one after the other, while the next ones are fetched."""
 
-    def __init__(self, consumer: Consumer, store: Store) -> None:
+    def __init__(self, consumer: Consumer, store: Store, settings: Settings) -> None:
         self._consumer = consumer
         self._store = store
+        self._storing = Storing(store, settings)
         self._waiting: deque[Record] = deque()
         self._waiting_bytes = 0
         self._writing: asyncio.Task[None] | None = None
@@ -96,7 +99,7 @@ class Worker:
         attempt = 0
         while True:
             try:
-                stored = await store_records(self._store, group)
+                stored = await self._storing.store(group)
             except DatabaseUnavailable as error:
                 if attempt == 0:
                     _log.warning("cannot store readings, trying on: %s", reason(error))

@@ -38,7 +38,7 @@ async def _work(address: Address, conninfo: str, loaded: settings.Settings) -> N
     from service.buffer.worker import Worker
     from service.ingest.store import Store
 
-    working = Worker(Consumer(address), Store(conninfo, loaded))
+    working = Worker(Consumer(address), Store(conninfo, loaded), loaded)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, working.stop)

@@ -8,7 +8,12 @@ from typing import Any, LiteralString
 import msgspec
 import psycopg
 
-from service.database.errors import DatabaseBusy, DatabaseUnavailable, translated_errors
+from service.database.errors import (
+    DatabaseBusy,
+    DatabaseSlow,
+    DatabaseUnavailable,
+    translated_errors,
+)
 from service.database.session import connect, may_prepare, on_every_disk
 from service.ingest import calls
 from service.ingest.arrays import METER, VEHICLE, adapt, columns
@@ -67,8 +72,12 @@ class Store:
         """Connect unless connected. Raises DatabaseUnavailable."""
         if self.connected:
             return
-        async with translated_errors():
-            connection = await connect(self._conninfo, "wattledger ingest")
+        try:
+            async with translated_errors():
+                connection = await connect(self._conninfo, "wattledger ingest")
+        except psycopg.Error as error:
+            # whatever it is, it is no reading's fault
+            raise DatabaseUnavailable("the database does not let in") from error
         adapt(connection)
         self._connection = connection
 
@@ -137,8 +146,11 @@ class Store:
                     return await cursor.fetchall()
         except TimeoutError as error:
             await self.close()
-            raise DatabaseUnavailable("the database did not answer in time") from error
-        except DatabaseUnavailable:
+            raise DatabaseSlow("the database did not answer in time") from error
+        except DatabaseUnavailable as error:
+            if isinstance(error.__cause__, psycopg.errors.ReadOnlySqlTransaction):
+                # a session stays so, and with a standby, where others may take changes again
+                await self.close()
             if connection.closed:
                 self._connection = None
             raise
@@ -147,7 +159,7 @@ class Store:
 async def ingest_split(store: Store, batch: Batch, error: psycopg.Error) -> Outcome:
     """Store the readings of a batch that fails as a whole, all but those that fail alone."""
     if len(batch.meters.indexes) + len(batch.vehicles.indexes) <= 1:
-        return _refused_alone(batch, error)
+        return refused_alone(batch, error)
     total = Outcome(0, list(batch.refused), {})
     for half in batch.halves():
         try:
@@ -160,7 +172,7 @@ async def ingest_split(store: Store, batch: Batch, error: psycopg.Error) -> Outc
     return total
 
 
-def _refused_alone(batch: Batch, error: psycopg.Error) -> Outcome:
+def refused_alone(batch: Batch, error: psycopg.Error) -> Outcome:
     """The outcome of the one reading that a batch has, which the database cannot store."""
     index = (*batch.meters.indexes, *batch.vehicles.indexes)[0]
     detail = f"the database cannot store it: {error.diag.message_primary or error}"
