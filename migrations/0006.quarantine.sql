@@ -33,8 +33,8 @@ CREATE INDEX quarantine_removable ON telemetry.quarantine (coalesce(key_id, ''),
 -- those that are due next
 CREATE INDEX quarantine_awaits_time ON telemetry.quarantine (read_at, quarantine_id) WHERE awaits_time;
 
--- what a buffer delivers twice is kept once
-CREATE UNIQUE INDEX quarantine_source ON telemetry.quarantine (source, coalesce(reading_index, -1))
+-- what a buffer delivers twice is kept once; a topic that was made again has other records at the same places
+CREATE UNIQUE INDEX quarantine_source ON telemetry.quarantine (source, coalesce(reading_index, -1), sha256(raw))
 WHERE source IS NOT NULL;
 
 COMMENT ON TABLE telemetry.quarantine IS 'Every refused reading, in its raw form, with the reason.';

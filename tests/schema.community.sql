@@ -480,7 +480,7 @@ CREATE TABLE telemetry.quarantine (
 CREATE INDEX quarantine_awaits_time ON telemetry.quarantine USING btree (read_at, quarantine_id) WHERE awaits_time;
 CREATE INDEX quarantine_received_at ON telemetry.quarantine USING btree (received_at);
 CREATE INDEX quarantine_removable ON telemetry.quarantine USING btree (COALESCE(key_id, ''::text), quarantine_id) WHERE (NOT awaits_time);
-CREATE UNIQUE INDEX quarantine_source ON telemetry.quarantine USING btree (source, COALESCE(reading_index, '-1'::integer)) WHERE (source IS NOT NULL);
+CREATE UNIQUE INDEX quarantine_source ON telemetry.quarantine USING btree (source, COALESCE(reading_index, '-1'::integer), sha256(raw)) WHERE (source IS NOT NULL);
 CREATE TRIGGER count_added AFTER INSERT ON telemetry.quarantine REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION telemetry.count_added_quarantine();
 CREATE TRIGGER count_changed AFTER UPDATE OF key_id, raw ON telemetry.quarantine FOR EACH ROW EXECUTE FUNCTION telemetry.count_changed_quarantine();
 CREATE TRIGGER count_emptied AFTER TRUNCATE ON telemetry.quarantine FOR EACH STATEMENT EXECUTE FUNCTION telemetry.count_emptied_quarantine();
