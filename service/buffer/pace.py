@@ -21,11 +21,16 @@ class Pace:
 
     @contextmanager
     def of(self, readings: int) -> Generator[None]:
-        """A call with so many: fewer from now on where it is too slow, else more again."""
+        """A call with so many: fewer from now on where it is too slow."""
         try:
             yield
         except DatabaseSlow:
             self.most = max(min(self.most, readings) // 2, 1)
             raise
-        if readings * 2 > self.most:
-            self.most = min(self.most * 2, _MOST)
+
+    def done(self) -> None:
+        """All calls that belong together were in time: more from now on.
+
+        Not after each of them: the next one may be the one that is too slow with more.
+        """
+        self.most = min(self.most * 2, _MOST)

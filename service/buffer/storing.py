@@ -109,6 +109,7 @@ class Storing:
                 await self._ingest(group, stored, keeping)
         stored.refused = keeping.count()
         await keeping.keep(self._store)
+        self._pace.done()
         return stored
 
     def _decoded(self, record: Record, keeping: Keeping) -> _Part | None:
