@@ -7,7 +7,8 @@ allowed to be away. Nothing of it is imported where WATTLEDGER_BUFFER is not set
    them; sender.py, telling.py: the producer; watch.py, topic.py: whether brokers take anything,
    and how safe it is
 2. record.py, raw.py, partitions.py: what a record holds, and where it goes
-3. worker.py, consumer.py, taken.py: records come from the topic; gateway.py: from gateways' own
+3. worker.py, consumer.py, taken.py, progress.py: records come from the topic; gateway.py: from
+   gateways' own
 4. storing.py, pace.py, keeping.py: into the ledger, and what is refused into quarantine
 5. address.py: brokers and topic, and how to be let in; faults.py: what senders hear
 """

@@ -14,6 +14,7 @@ from confluent_kafka import Consumer as Client
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from service.buffer.address import Address, BufferUnusable
+from service.buffer.progress import Progress
 from service.buffer.taken import Place, Record, listed, places, record_of
 
 _log = logging.getLogger(__name__)
@@ -56,6 +57,9 @@ class Consumer:
         # how often each partition was given up: what was taken before comes again, to whoever has
         # it then, and what is committed must have no such gap before it
         self._terms: Counter[Place] = Counter()
+        # how often each started again: offsets of before are not to be committed then
+        self._eras: Counter[Place] = Counter()
+        self._progress = Progress()
         # by partition: the offset after the last record that is stored, where it is not committed
         self._done: dict[Place, int] = {}
         self._lock = Lock()
@@ -87,8 +91,13 @@ class Consumer:
         """Have the group told, soon, that all up to a record of a partition is stored."""
         after = record.offset + 1
         with self._lock:
-            if self.holds(record):
+            if self.holds(record) and self._eras[record.place] == record.era:
                 self._done[record.place] = max(after, self._done.get(record.place, 0))
+
+    @property
+    def lost(self) -> int:
+        """How many records the topic's retention removed before this worker could take them."""
+        return self._progress.lost
 
     def _call(self, function: Callable[[], T]) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._thread, function)
@@ -133,10 +142,18 @@ class Consumer:
                     raise BufferUnusable(error.str())
                 self._tell(error)
                 continue
-            record = record_of(message, self._gateway_topic)
-            record.term = self._terms[record.place]
-            found.append(record)
+            found.append(record_of(message, self._gateway_topic))
+        self._progress.learn(self._client, {record.place for record in found})
+        for record in found:
+            if self._progress.follow(self._client, record):
+                self._start_again(record.place)
+            record.term, record.era = self._terms[record.place], self._eras[record.place]
         return found
+
+    def _start_again(self, place: Place) -> None:
+        with self._lock:
+            self._eras[place] += 1
+            self._done.pop(place, None)
 
     def _commit(self, partitions: set[Place]) -> None:
         """Commit what is done of partitions, and forget what is done of others."""
@@ -162,6 +179,7 @@ class Consumer:
     def _assigned(self, _: Client, partitions: list[TopicPartition]) -> None:
         new = places(partitions)
         self._owned |= new
+        self._progress.forget(new)
         _log.info("took over the partitions %s; has %s", listed(new), listed(self._owned))
 
     def _revoked(self, _: Client, partitions: list[TopicPartition]) -> None:
@@ -174,6 +192,7 @@ class Consumer:
 
     def _give_up(self, lost: set[Place]) -> None:
         self._owned -= lost
+        self._progress.forget(lost)
         with self._lock:
             self._terms.update(lost)
             for place in lost:

@@ -14,6 +14,7 @@ Place = tuple[str, int]
 class Record(msgspec.Struct, gc=False):
     """A record as it came, and where it was; `term` is how often its partition was lost before.
 
+    `era` is how often its partition had started again, at an offset that was there before.
     `by_gateway`: of gateways' own topic; only there `key` and `content_type` tell anything.
     """
 
@@ -22,6 +23,7 @@ class Record(msgspec.Struct, gc=False):
     offset: int
     value: bytes
     term: int
+    era: int = 0
     by_gateway: bool = False
     key: bytes = b""
     content_type: str = ""

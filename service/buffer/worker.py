@@ -37,6 +37,7 @@ class Worker:
         self._consumer = consumer
         self._store = store
         self._storing = Storing(store, settings)
+        self._patience_seconds = settings.write_timeout_seconds
         self._waiting: deque[Record] = deque()
         self._waiting_bytes = 0
         self._writing: asyncio.Task[None] | None = None
@@ -53,7 +54,7 @@ class Worker:
             while not self._stopping.is_set():
                 await self._turn()
             if self._writing is not None:
-                await self._writing
+                await self._end_writing(self._writing)
         finally:
             await self._consumer.stop()
             await self._store.close()
@@ -96,13 +97,14 @@ class Worker:
 
     async def _write(self, group: list[Record]) -> bool:
         """Store a group, however long the database is away; false where told to stop meanwhile."""
-        attempt = 0
+        attempt, told = 0, ""
         while True:
             try:
                 stored = await self._storing.store(group)
             except DatabaseUnavailable as error:
-                if attempt == 0:
-                    _log.warning("cannot store readings, trying on: %s", reason(error))
+                if (why := _why(error)) != told:
+                    told = why
+                    _log.warning("cannot store readings, trying on: %s", why)
                 seconds = _BACK_OFF_SECONDS[min(attempt, len(_BACK_OFF_SECONDS) - 1)]
                 attempt += 1
                 if await self._stops_within(seconds):
@@ -122,6 +124,17 @@ class Worker:
         )
         return True
 
+    async def _end_writing(self, writing: asyncio.Task[None]) -> None:
+        """Wait for what is being stored, no longer than a commit may take."""
+        await asyncio.wait([writing], timeout=self._patience_seconds)
+        if not writing.done():
+            # it is not committed, and comes again
+            _log.warning("what is being stored takes too long, and is left to another worker")
+            writing.cancel()
+            await asyncio.wait([writing])
+        if not writing.cancelled():
+            writing.result()
+
     async def _stops_within(self, seconds: float) -> bool:
         try:
             async with asyncio.timeout(seconds):
@@ -129,3 +142,9 @@ class Worker:
         except TimeoutError:
             return False
         return True
+
+
+def _why(error: DatabaseUnavailable) -> str:
+    """What is wrong with the database, in our words and in its own."""
+    text, cause = str(error), reason(error)
+    return text if text == cause else f"{text}: {cause}"
