@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import time
 from collections.abc import Iterator
@@ -12,8 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from loadtests.buffered.__main__ import run
+from loadtests.buffered.faults import post_through_faults
 from loadtests.buffered.installation import Installation
+from loadtests.buffered.load import Load, account
 from tests.support.http import meter, wait_for
 from tests.support.keys import bearer
 
@@ -32,10 +32,25 @@ def test_whatever_is_killed_each_acknowledged_reading_is_stored_once(
     installation: Installation,
 ) -> None:
     told: list[str] = []
-    options = argparse.Namespace(minutes=0.6, rate=200.0, clients=20, no_faults=False)
-    result = asyncio.run(run(installation, options, told.append))
+    load = Load(installation.service.port, installation.key, clients=20, rate=200)
+    result = asyncio.run(post_through_faults(installation, load, 36, told.append))
     assert result.holds, "\n".join(told)
     assert result.acknowledged > 1_000, "\n".join(told)
+    # what it says would be said of readings that are lost, doubled, or of nobody
+    some = sorted(load.acknowledged)[:5]
+    load.acknowledged.difference_update(some)
+    load.acknowledged.add(("M-lost", some[0][1]))
+    load.statuses[500] += 1
+    result = account(installation.database.url(), load)
+    assert (result.lost, result.strange, result.unexpected) == (1, 5, [500])
+    load.unknown.update(some)
+    result = account(installation.database.url(), load)
+    assert (result.strange, result.holds) == (0, False)
+
+
+def test_nothing_acknowledged_is_no_success(installation: Installation) -> None:
+    load = Load(installation.service.port, installation.key, clients=1, rate=1)
+    assert not account(installation.database.url(), load).holds
 
 
 def test_without_two_brokers_nothing_is_acknowledged_and_all_comes_back(
@@ -66,4 +81,4 @@ def test_without_two_brokers_nothing_is_acknowledged_and_all_comes_back(
     installation.brokers.start()
     wait_for(lambda: ready() == 200, 60)
     assert post("after").status_code == 202
-    wait_for(lambda: installation.lag() == 0, 60)
+    wait_for(lambda: installation.buffer.lag() == 0, 60)

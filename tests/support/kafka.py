@@ -47,7 +47,7 @@ class Broker:
         self.secure_address = f"127.0.0.1:{free_port()}"
         secure = f",SECURE://{self.secure_address}" if certificate else ""
         self._directory = directory / str(node)
-        self._directory.mkdir()
+        self._directory.mkdir(exist_ok=True)
         self._process: subprocess.Popen[bytes] | None = None
         voters = ",".join(f"{n}@127.0.0.1:{port}" for n, (_, port) in enumerate(ports))
         self._settings = self._directory / "server.properties"
@@ -185,9 +185,14 @@ class Brokers:
 
 
 @contextmanager
-def brokers(count: int = BROKERS, certificate: Path | None = None) -> Iterator[Brokers]:
-    """Start brokers, each with a `certificate` if there is one; stop them at the end."""
-    directory = Path(tempfile.mkdtemp(prefix="wattledger-kafka-"))
+def brokers(
+    count: int = BROKERS, certificate: Path | None = None, directory: Path | None = None
+) -> Iterator[Brokers]:
+    """Start brokers, each with a `certificate` if there is one; stop them at the end.
+
+    `directory`: where their data are to be, a folder by number each; it is removed then.
+    """
+    directory = directory or Path(tempfile.mkdtemp(prefix="wattledger-kafka-"))
     made = Brokers(directory, count, certificate)
     try:
         made.start()
