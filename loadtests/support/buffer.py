@@ -6,17 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from tests.support import kafka
 
 GROUP = "wattledger"
 _WORKER = (Path(sys.executable).with_name("wattledger"), "worker")
 _STOP_SECONDS = 40
+_LEADER_SECONDS = 30
 
 
 class Buffer:
@@ -30,7 +32,18 @@ class Buffer:
         self._places = [TopicPartition(self.topic, number) for number in range(partitions)]
 
     def lag(self) -> int:
-        """How many records no worker has stored yet. Raises KafkaException."""
+        """How many records no worker has stored yet.
+
+        Raises KafkaException where no broker can tell within the time that a new leader takes.
+        """
+        deadline = time.monotonic() + _LEADER_SECONDS
+        while time.monotonic() < deadline:
+            with suppress(KafkaException):
+                return self._lag()
+            time.sleep(0.2)
+        return self._lag()
+
+    def _lag(self) -> int:
         consumer = Consumer(
             {"bootstrap.servers": self.brokers.addresses, "group.id": GROUP, "log_level": 0}
         )
