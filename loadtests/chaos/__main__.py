@@ -5,6 +5,10 @@ goes on at a share of that and causes a fault at every turn. After each compares
 has of every device with what was acknowledged to it. Prints and writes a report; fails where a
 reading is lost, stored twice or off by a milliwatt-hour, where a register that falls now and then
 is not counted as a plain fold counts it, or `ops.verify` finds a difference.
+
+With `--buffer` three brokers of Apache Kafka and two workers are before the database: there are
+faults of theirs, what is acknowledged counts as lost only where the workers do not store it, and
+the report says how fast they store what waits.
 """
 
 from __future__ import annotations
@@ -19,6 +23,8 @@ import uvloop
 from rich.console import Console
 
 from loadtests.chaos import report
+from loadtests.chaos.buffer_faults import BUFFER_ONLY, WITH_A_BUFFER
+from loadtests.chaos.buffered import BufferedInstallation
 from loadtests.chaos.faults import ALL
 from loadtests.chaos.fleet import Fleet
 from loadtests.chaos.installation import Installation
@@ -32,8 +38,10 @@ _NO_DISK = "Without root there is no disk to fill."
 
 def main() -> None:
     """Run, print the report and write it to a file; exit with 1 where anything is amiss."""
-    names = [fault.name for fault in ALL]
-    more = "\n".join(["faults:", *(f"  {name}" for name in names), _NO_DISK])
+    known = (*ALL, *BUFFER_ONLY)
+    names = [fault.name for fault in known]
+    told = (f"  {one.name}{' (--buffer)' if one in BUFFER_ONLY else ''}" for one in known)
+    more = "\n".join(["faults:", *told, _NO_DISK])
     parser = command_line("just chaos", __doc__, more)
     parser.add_argument("--minutes", type=float, default=60, help="how long, all faults together")
     parser.add_argument("--every", type=float, default=60, help="seconds from fault to fault")
@@ -47,6 +55,10 @@ def main() -> None:
     )
     parser.add_argument(
         "--write-timeout", type=float, default=8, help="seconds; the service's for the database"
+    )
+    parser.add_argument("--buffer", action="store_true", help="with a buffer and its faults")
+    parser.add_argument(
+        "--away", type=float, default=20, help="seconds; of the fault `database away`"
     )
     parser.add_argument("--devices", type=int, default=2_000, help="300 at least")
     parser.add_argument("--clients", type=int, default=200, help="connections that post")
@@ -62,7 +74,10 @@ def main() -> None:
 
 async def _run(options: argparse.Namespace) -> bool:
     console = Console(width=max(120, Console().width))
-    chosen = [fault for fault in ALL if not options.fault or fault.name in options.fault]
+    known = WITH_A_BUFFER if options.buffer else ALL
+    chosen = [fault for fault in known if not options.fault or fault.name in options.fault]
+    if not chosen:
+        raise SystemExit("none of these faults can be caused so: some are with --buffer only")
     count = max(1, round(options.minutes * 60 / options.every))
     faults = list(itertools.islice(itertools.cycle(chosen), count))
     log = stack.OUT / "chaos-service.log"
@@ -71,7 +86,12 @@ async def _run(options: argparse.Namespace) -> bool:
         console.print(f"{time.strftime('%H:%M:%S')} {line}", markup=False, highlight=False)
 
     tell(f"starting a database and a service; its log is {log}")
-    with Installation(options.write_timeout, round(options.disk * 2**30), log) as installation:
+    disk = round(options.disk * 2**30)
+    with (
+        BufferedInstallation(options.write_timeout, disk, log, away_seconds=options.away)
+        if options.buffer
+        else Installation(options.write_timeout, disk, log)
+    ) as installation:
         key = make_key(installation.admin_url)
         fleet = Fleet(installation.port, key, options.devices, options.clients)
         run = Run(installation, fleet, tell)
@@ -82,6 +102,10 @@ async def _run(options: argparse.Namespace) -> bool:
         await run.conclude()
         minutes = (time.monotonic() - began) / 60
         found = report.text(run, fleet, minutes, installation.restarts)
+        if isinstance(installation, BufferedInstallation):
+            found += (
+                f"\nBrokers that ended and were started again: {installation.broker_restarts}.\n"
+            )
     options.report.parent.mkdir(parents=True, exist_ok=True)
     options.report.write_text(found)
     console.print(found, markup=False, highlight=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from loadtests.chaos.fleet import Fleet
-from loadtests.chaos.installation import Installation
+from loadtests.chaos.installation import Installation, Waited
 from loadtests.support import ledgers
 
 _STORED = """
@@ -31,6 +31,8 @@ class Finding(NamedTuple):
     differences: int | None
     # devices with registers whose hours are not what the plain fold says; None likewise
     ledgers_off: int | None
+    # what a buffer held still; None without one
+    waited: Waited | None = None
 
     @property
     def is_good(self) -> bool:
@@ -50,6 +52,7 @@ def look(installation: Installation, fleet: Fleet, *, verify: bool) -> Finding:
     `verify`: also compare states, hours and days with a recomputation from all raw readings, and
     the ledgers of devices with registers with a plain fold of what they reported.
     """
+    waited = installation.wait_until_stored()
     with installation.connect() as connection:
         ledgers.settle(connection)
         rows = connection.execute(_STORED).fetchall()
@@ -66,4 +69,4 @@ def look(installation: Installation, fleet: Fleet, *, verify: bool) -> Finding:
         duplicates += max(0, count - device.readings)
         if not device.is_register:
             energy_off += abs(energy_mwh - device.energy_mwh)
-    return Finding(fleet.readings, lost, duplicates, energy_off, differences, ledgers_off)
+    return Finding(fleet.readings, lost, duplicates, energy_off, differences, ledgers_off, waited)

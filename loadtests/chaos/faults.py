@@ -15,6 +15,7 @@ import psycopg
 from loadtests.chaos.fleet import Fleet
 from loadtests.chaos.installation import Installation
 from loadtests.chaos.retention import drop_while_chunks_are_made
+from loadtests.support import small_disk
 
 _SHORT_SECONDS = 2.0
 _GONE_SECONDS = 40.0
@@ -86,20 +87,7 @@ def _connections_refused(installation: Installation, _: Fleet) -> None:
 def _disk_full(installation: Installation, _: Fleet) -> None:
     if not installation.has_small_disk:
         raise Unavailable("a file system of its own could not be mounted: that needs root")
-    ballast = installation.directory / "ballast"
-    deadline = time.monotonic() + 5 * _SHORT_SECONDS
-    try:
-        with ballast.open("wb") as file:
-            while time.monotonic() < deadline:
-                # again, since what is freed meanwhile, such as a file of the log, is taken too
-                for step in (1 << 26, 1 << 20, 1 << 12):
-                    with suppress(OSError):
-                        while True:
-                            size = file.seek(0, os.SEEK_END)
-                            os.posix_fallocate(file.fileno(), size, step)
-                time.sleep(0.1)
-    finally:
-        ballast.unlink()
+    small_disk.fill(installation.directory / "ballast", 5 * _SHORT_SECONDS)
 
 
 def _backends_frozen(installation: Installation, _: Fleet) -> None:

@@ -108,7 +108,7 @@ class Fleet(Paced):
             except Lost:
                 status, answer = 0, b""
             self.answers[f"POST {status}"] += 1
-            if status in (201, 207, 400):
+            if status in (201, 202, 207, 400):
                 break
             self.well_since = None
             await asyncio.sleep(_AGAIN_SECONDS)
@@ -129,4 +129,4 @@ def _turns(devices: list[Device]) -> Iterator[Device]:
 
 
 def _rejected(status: int, answer: bytes) -> list[dict[str, object]]:
-    return [] if status == 201 else json.loads(answer)["rejected"]
+    return [] if status in (201, 202) else json.loads(answer)["rejected"]

@@ -18,15 +18,23 @@ import urllib.error
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
 
-from loadtests.support import processes
+from loadtests.support import processes, small_disk
 from service.embedded import Cluster, EmbeddedError
 from service.embedded.ports import free_port
 from service.migrate import migrate
 
 _LOOK_SECONDS = 0.2
+
+
+class Waited(NamedTuple):
+    """Readings that were acknowledged and not stored yet, and how long storing them took."""
+
+    readings: int
+    seconds: float
 
 
 class Installation:
@@ -40,11 +48,15 @@ class Installation:
         self.port = free_port()
         self.directory = Path(tempfile.mkdtemp(prefix="wattledger-chaos-"))
         self.directory.chmod(0o755)
-        self.has_small_disk = disk_bytes is not None and _mount(self.directory, disk_bytes)
+        self.has_small_disk = disk_bytes is not None and small_disk.mount(
+            self.directory, disk_bytes
+        )
         self.cluster = Cluster(self.directory / "cluster", port=0)
         # what a fault keeps down on purpose
         self.hold_database = False
         self.restarts = 0
+        # what the service is told beside the usual
+        self.environment: dict[str, str] = {}
         self._log = log
         self._service: subprocess.Popen[bytes] | None = None
         self._ending = threading.Event()
@@ -76,7 +88,7 @@ class Installation:
         with suppress(EmbeddedError):
             self.cluster.stop()
         if self.has_small_disk:
-            subprocess.run(["umount", "-l", self.directory], check=False)
+            small_disk.unmount(self.directory)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     @property
@@ -143,6 +155,7 @@ class Installation:
                     "DATABASE_URL": self.database_url,
                     "WATTLEDGER_WRITE_TIMEOUT_SECONDS": str(self.write_timeout),
                     "WATTLEDGER_ACCESS_LOG": "false",
+                    **self.environment,
                 },
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -157,13 +170,11 @@ class Installation:
             if not self.hold_database and not self.cluster.status().running:
                 with suppress(EmbeddedError, psycopg.Error):  # tried again
                     self.cluster.start()
+            self.look_after()
 
+    def look_after(self) -> None:
+        """Start again what else has ended; called by the supervisor now and then."""
 
-def _mount(directory: Path, size: int) -> bool:
-    """Put a small file system at a directory; false where this user, or machine, may not."""
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs", directory],
-        capture_output=True,
-        check=False,
-    )
-    return done.returncode == 0
+    def wait_until_stored(self) -> Waited | None:
+        """Wait until all that is acknowledged is stored; None where that is always so."""
+        return None

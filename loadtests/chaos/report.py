@@ -8,6 +8,9 @@ from statistics import median
 from loadtests.chaos.fleet import Fleet
 from loadtests.chaos.run import Event, Run
 
+# of fewer the rate says nothing
+_ENOUGH = 5_000
+
 
 def text(run: Run, fleet: Fleet, minutes: float, restarts: int) -> str:
     """The whole report."""
@@ -42,10 +45,13 @@ def _faults(events: Iterable[Event]) -> str:
     by_name: dict[str, list[Event]] = {}
     for event in events:
         by_name.setdefault(event.fault.name, []).append(event)
-    rows = [
+    buffered = any(_waited(group) for group in by_name.values())
+    rows: list[tuple[str, ...]] = [
         ("fault", "what is done", "times", "lost", "twice", "lasts", "then well after", "at most"),
         ("---", "---", *["---:"] * 6),
     ]
+    if buffered:
+        rows = [(*rows[0], "waited at most", "stored per second"), (*rows[1], "---:", "---:")]
     for name, group in by_name.items():
         found = [event.finding for event in group if event.finding is not None]
         took = [e.recovered_seconds for e in group if e.recovered_seconds is not None]
@@ -62,8 +68,19 @@ def _faults(events: Iterable[Event]) -> str:
                 f"{median(took):.1f} s",
                 f"{max(took):.1f} s",
             )
-        rows.append((name, group[0].fault.what, *cells))
+        later = _waited(group) or ("", "")
+        rows.append((name, group[0].fault.what, *cells, *(later if buffered else ())))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _waited(group: list[Event]) -> tuple[str, str] | None:
+    """The most readings that waited in a buffer, and how fast workers stored them."""
+    found = [e.finding.waited for e in group if e.finding is not None and e.finding.waited]
+    if not found:
+        return None
+    most = max(found)
+    rate = f"{most.readings / most.seconds:,.0f}" if most.readings >= _ENOUGH else ""
+    return f"{most.readings:,}", rate
 
 
 def _memory(samples: list[tuple[float, float]]) -> str:

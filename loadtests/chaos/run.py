@@ -140,6 +140,9 @@ def _line(event: Event) -> str:
         if found.differences is None
         else f", {found.differences} differences, {found.ledgers_off} ledgers off"
     )
+    if found.waited and found.waited.readings:
+        waited = found.waited
+        checked += f"; {waited.readings:,} had waited, stored in {waited.seconds:.1f} s"
     return (
         f"{name}: lasted {event.lasted_seconds:.1f} s, well again after"
         f" {event.recovered_seconds:.1f} s; {found.acknowledged:,} acknowledged,"

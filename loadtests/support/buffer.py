@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
@@ -67,24 +68,41 @@ class Workers:
         self._log.parent.mkdir(parents=True, exist_ok=True)
         self._log.write_bytes(b"")
         self.each: list[subprocess.Popen[bytes]] = []
+        # a supervisor's thread may look after them
+        self._lock = threading.Lock()
 
     def start(self) -> None:
         """Start one more."""
+        with self._lock:
+            self._start()
+
+    def _start(self) -> None:
+        environment = {**os.environ, **self._environment}
         with self._log.open("ab") as log:
-            environment = {**os.environ, **self._environment}
             self.each.append(
                 subprocess.Popen(_WORKER, env=environment, stdout=log, stderr=subprocess.STDOUT)
             )
 
     def kill(self) -> None:
         """End the oldest at once."""
-        oldest = self.each.pop(0)
+        with self._lock:
+            oldest = self.each.pop(0)
         oldest.kill()
         oldest.wait()
 
+    def replace_ended(self) -> int:
+        """Start as many anew as have ended, as a supervisor would; how many those are."""
+        with self._lock:
+            ended = [one for one in self.each if one.poll() is not None]
+            for one in ended:
+                self.each.remove(one)
+                self._start()
+        return len(ended)
+
     def stop(self) -> None:
         """Ask the oldest to end in order. Raises RuntimeError where it does not."""
-        oldest = self.each.pop(0)
+        with self._lock:
+            oldest = self.each.pop(0)
         oldest.send_signal(signal.SIGTERM)
         if (code := oldest.wait(_STOP_SECONDS)) != 0:
             raise RuntimeError(f"a worker that was told to stop ended with {code}; see {self._log}")
