@@ -28,6 +28,7 @@ from loadtests.buffered.compare import compare
 from loadtests.buffered.faults import post_through_faults
 from loadtests.buffered.installation import Installation
 from loadtests.buffered.load import Load
+from loadtests.buffered.spike import spike
 from loadtests.support import stack, wrk
 from loadtests.support.options import command_line
 
@@ -49,6 +50,9 @@ def main() -> None:
         if options.compare:
             found, holds = compare(installation, options, tell)
             console.print(found, markup=False, highlight=False)
+        elif options.spike:
+            found, holds = spike(installation, options.spike_seconds, options.share, tell)
+            console.print(found, markup=False, highlight=False)
         else:
             holds = _faults(installation, options, tell)
     sys.exit(0 if holds else 1)
@@ -59,6 +63,7 @@ def _options() -> argparse.Namespace:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--no-faults", action="store_true", help="post only")
     what.add_argument("--compare", action="store_true", help="measure both ways in turns")
+    what.add_argument("--spike", action="store_true", help="more than the database takes")
     parser.add_argument("--partitions", type=int, default=6, help="of the topic")
     parser.add_argument("--workers", type=int, default=2, help="processes that store")
     faults = parser.add_argument_group("through faults")
@@ -70,6 +75,11 @@ def _options() -> argparse.Namespace:
     compared.add_argument("--rounds", type=int, default=3, help="turns that the ways take")
     compared.add_argument("--connections", type=int, default=300, help="that wrk posts over")
     compared.add_argument("--readings", type=int, default=1, help="per request")
+    spiked = parser.add_argument_group("--spike")
+    spiked.add_argument("--spike-seconds", type=float, default=60, help="how long it is")
+    spiked.add_argument(
+        "--share", type=float, default=0.05, help="of the time that the database runs meanwhile"
+    )
     return parser.parse_args()
 
 

@@ -30,9 +30,22 @@ class Load:
     """Connections that each post for a device of their own; a failure is sent again."""
 
     def __init__(
-        self, port: int, key: str, clients: int, rate: float, *, readings: int = 1
+        self,
+        port: int,
+        key: str,
+        clients: int,
+        rate: float,
+        *,
+        readings: int = 1,
+        prefix: str = "M",
     ) -> None:
-        """`rate`: readings a second, over all; `readings`: per request."""
+        """`rate`: readings a second, over all; `readings`: per request.
+
+        `prefix`: of its meters, which no other load on the database has.
+        """
+        self.prefix = prefix
+        # readings that were sent, once or more often
+        self.posted = 0
         self.statuses: Counter[int] = Counter()
         self.acknowledged: set[Reading] = set()
         # sent, and never acknowledged: they may be stored, or not
@@ -47,7 +60,9 @@ class Load:
     def start(self) -> None:
         """Begin to post."""
         self._tasks = [
-            asyncio.create_task(self._post(f"M-{number}", client, number / len(self._clients)))
+            asyncio.create_task(
+                self._post(f"{self.prefix}-{number}", client, number / len(self._clients))
+            )
             for number, client in enumerate(self._clients)
         ]
 
@@ -69,6 +84,7 @@ class Load:
             last = max(datetime.now(UTC), last + _APART)
             readings = [(meter_id, last + n * _APART) for n in range(self._per_request)]
             last = readings[-1][1]
+            self.posted += len(readings)
             if not await self._send(client, readings):
                 kept.append(readings)
                 if self._per_request == 1:
@@ -144,7 +160,8 @@ def account(database_url: str, load: Load, expected: Sequence[int] = (202, 503))
     with psycopg.connect(database_url) as connection:
         rows = connection.execute(
             "SELECT m.meter_id, m.ts, sum(m.energy_mwh), count(*) FROM telemetry.meter_reading AS m"
-            " GROUP BY m.meter_id, m.ts"
+            " WHERE starts_with(m.meter_id, %s) GROUP BY m.meter_id, m.ts",
+            [load.prefix],
         ).fetchall()
     stored = {(meter_id, ts) for meter_id, ts, _, _ in rows}
     return Account(
