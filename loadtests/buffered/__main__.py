@@ -78,7 +78,7 @@ def _options() -> argparse.Namespace:
     spiked = parser.add_argument_group("--spike")
     spiked.add_argument("--spike-seconds", type=float, default=60, help="how long it is")
     spiked.add_argument(
-        "--share", type=float, default=0.05, help="of the time that the database runs meanwhile"
+        "--share", type=float, default=0.03, help="of the time that the database runs meanwhile"
     )
     return parser.parse_args()
 

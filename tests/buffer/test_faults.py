@@ -14,6 +14,7 @@ import pytest
 from loadtests.buffered.faults import post_through_faults
 from loadtests.buffered.installation import Installation
 from loadtests.buffered.load import Load, account
+from loadtests.buffered.spike import spike
 from tests.support.http import meter, wait_for
 from tests.support.keys import bearer
 
@@ -46,6 +47,14 @@ def test_whatever_is_killed_each_acknowledged_reading_is_stored_once(
     load.unknown.update(some)
     result = account(installation.database.url(), load)
     assert (result.strange, result.holds) == (0, False)
+
+
+def test_ten_times_what_is_stored_gets_503_directly_and_202_with_a_buffer(
+    installation: Installation,
+) -> None:
+    told: list[str] = []
+    found, holds = spike(installation, 6, 0.03, told.append)
+    assert holds, "\n".join([*told, found])
 
 
 def test_nothing_acknowledged_is_no_success(installation: Installation) -> None:
