@@ -21,6 +21,8 @@ _WATCH_SECONDS = 1.0
 _LOOK_SECONDS = 3.0
 # brokers of which one is lost are silent for as long as it takes them to choose another
 _STALLED_SECONDS = 12.0
+# where nothing is sent for so long, an empty record tells whether it would be acknowledged
+_UNHEARD_SECONDS = 10.0
 
 
 class Watch:
@@ -35,7 +37,8 @@ class Watch:
         self._told: bool | None = None
         # since when something is under way, or was acknowledged last; None where nothing is
         self._waits_since: float | None = None
-        self._probing = False
+        self._heard_at = monotonic()
+        self._probing_since: float | None = None
         self._warned = False
         self._attempted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -64,8 +67,10 @@ class Watch:
 
     def note(self, problem: str | None) -> None:
         """Remember what became of a record, and say so where that is new."""
-        if problem is None and self._waits_since is not None:
-            self._waits_since = monotonic()
+        if problem is None:
+            self._heard_at = monotonic()
+            if self._waits_since is not None:
+                self._waits_since = self._heard_at
         self.connected = problem is None
         if self.connected == self._told:
             return
@@ -86,9 +91,9 @@ class Watch:
                     self.note(error.args[0].str())
             except Exception:
                 _log.exception("looking at the buffer failed")
-            since = self._waits_since
-            if since is not None and monotonic() - since > _STALLED_SECONDS:
-                self.note("no broker acknowledges anything")
+            for since in (self._waits_since, self._probing_since):
+                if since is not None and monotonic() - since > _STALLED_SECONDS:
+                    self.note("no broker acknowledges anything")
             await asyncio.sleep(_WATCH_SECONDS)
 
     async def _look(self) -> None:
@@ -96,10 +101,15 @@ class Watch:
         if not self._warned:
             await asyncio.to_thread(tell_warnings, self._address, _LOOK_SECONDS)
             self._warned = True
-        if not self.connected and not self._probing:
-            self._probing = self._sender.send(0, EMPTY, self._probed)
+        unheard = monotonic() - self._heard_at > _UNHEARD_SECONDS
+        if (
+            (unheard or not self.connected)
+            and self._probing_since is None
+            and self._sender.send(0, EMPTY, self._probed)
+        ):
+            self._probing_since = monotonic()
 
     def _probed(self, problem: str | None) -> None:
-        self._probing = False
+        self._probing_since = None
         self._attempted.set()
         self.note(problem)

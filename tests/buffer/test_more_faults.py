@@ -77,6 +77,18 @@ def test_without_two_of_three_brokers_nothing_acknowledged_is_lost_and_nothing_i
     assert quarantined(connection) == []
 
 
+def test_a_service_that_nobody_posts_to_sees_that_two_of_three_brokers_are_away(
+    brokers: Brokers, service: Service
+) -> None:
+    assert is_ready(service)
+    for broker in brokers.each[:2]:
+        broker.stop()
+    wait_for(lambda: not is_ready(service), SECONDS)
+    brokers.start()
+    wait_for(lambda: is_ready(service), SECONDS)
+    assert post(service, meter()).status_code == 202
+
+
 @pytest.mark.parametrize("end", ["kill", "terminate"])
 def test_a_worker_that_joins_while_another_stores_makes_no_reading_lost_or_doubled(
     brokers: Brokers, topic: str, start_worker: Start, connection: Connection, end: str
