@@ -79,6 +79,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _about("How the buffer is told the user and WATTLEDGER_BUFFER_PASSWORD."),
     ] = "off"
     buffer_user: Annotated[str, _about("User of the buffer.")] = ""
+    worker_metrics_address: Annotated[
+        str,
+        _about("Address and port of the metrics and health of `wattledger worker`; none if empty."),
+    ] = ""
     buffer_keys_seconds: Annotated[
         Seconds, _about("With a buffer: how long keys count on while the database is away.")
     ] = 3600.0

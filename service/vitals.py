@@ -29,18 +29,18 @@ _POOLS = axis("pool", ("reads", "fallback", "primary", "readiness", "keys"))
 _USED = gauge("pool_connections", "Connections of a pool that are in use.", _POOLS)
 _MOST = gauge("pool_connections_limit", "Connections that a pool may have.", _POOLS)
 _WAITING = gauge("pool_requests_waiting", "Calls that wait for a connection of a pool.", _POOLS)
-_STARTS = counter(WORKER_STARTS, "Workers started, in place of others too.")
+STARTS = counter(WORKER_STARTS, "Workers started, in place of others too.")
 _SOURCES: tuple[Source, ...] = ("standby", "primary")
 _READS = counter("reads_total", "Reads answered, by which database.", axis("database", _SOURCES))
 
-FAMILIES = (_USED, _MOST, _WAITING, _STARTS)
+FAMILIES = (_USED, _MOST, _WAITING, STARTS)
 # where there is a standby
 STANDBY_FAMILIES = (_READS,)
 
 
 def note_start(slab: Slab) -> None:
     """Count that a worker starts."""
-    slab.slots[slab.places(_STARTS)[()]] += 1
+    slab.slots[slab.places(STARTS)[()]] += 1
 
 
 def read_counter(slab: Slab) -> Count:

@@ -14,6 +14,7 @@ from confluent_kafka import Consumer as Client
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from service.buffer.address import Address, BufferUnusable
+from service.buffer.holdings import Holdings
 from service.buffer.progress import Progress
 from service.buffer.taken import Place, Record, listed, places, record_of
 
@@ -32,7 +33,9 @@ class Consumer:
     The client is used by one thread, its own, which also calls what is told of partitions.
     """
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, holdings: Holdings | None = None) -> None:
+        """`holdings`: what hears of partitions, if others should see that."""
+        self._holdings = holdings or Holdings()
         self._topics = [address.topic]
         self._gateway_topic = address.gateway_topic
         if address.gateway_topic is not None:
@@ -64,6 +67,7 @@ class Consumer:
         self._done: dict[Place, int] = {}
         self._lock = Lock()
         self._paused = False
+        self._ending = False
         self._problem: str | None = None
 
     async def start(self) -> None:
@@ -72,6 +76,7 @@ class Consumer:
 
     async def stop(self) -> None:
         """Commit what is done, and leave the group."""
+        self._ending = True
         await self._call(self._leave)
         self._thread.shutdown()
 
@@ -83,6 +88,12 @@ class Consumer:
         """
         return await self._call(lambda: self._take(wait_seconds, pause))
 
+    async def lag(self) -> dict[Place, int] | None:
+        """How many records of each partition are not stored; None while that cannot be known."""
+        if self._ending:
+            return None
+        return await self._call(lambda: self._holdings.lag(self._client, fetching=not self._paused))
+
     def holds(self, record: Record) -> bool:
         """Whether a record is this worker's still; one that is not comes again to its owner."""
         return self._terms[record.place] == record.term
@@ -93,6 +104,7 @@ class Consumer:
         with self._lock:
             if self.holds(record) and self._eras[record.place] == record.era:
                 self._done[record.place] = max(after, self._done.get(record.place, 0))
+                self._holdings.stored(record.place, record.sent_at)
 
     @property
     def lost(self) -> int:
@@ -165,10 +177,12 @@ class Consumer:
         if not offsets:
             return
         try:
-            self._client.commit(offsets=offsets, asynchronous=False)
+            self._client.commit(offsets=self._holdings.mark(offsets), asynchronous=False)
         except KafkaException as error:
             # what is not committed comes again, to whoever has the partition then
             _log.warning("what is stored could not be committed: %s", error.args[0].str())
+        else:
+            self._holdings.committed(offsets)
 
     def _tell(self, error: KafkaError) -> None:
         """Say what is wrong, once until records come again or it is something else."""
@@ -180,6 +194,7 @@ class Consumer:
         new = places(partitions)
         self._owned |= new
         self._progress.forget(new)
+        self._holdings.assigned(new)
         _log.info("took over the partitions %s; has %s", listed(new), listed(self._owned))
 
     def _revoked(self, _: Client, partitions: list[TopicPartition]) -> None:
@@ -188,17 +203,18 @@ class Consumer:
 
     def _lost(self, _: Client, partitions: list[TopicPartition]) -> None:
         # another has them already: what is done of them is not ours to commit any more
-        self._give_up(places(partitions))
+        self._give_up(places(partitions), lost=True)
 
-    def _give_up(self, lost: set[Place]) -> None:
-        self._owned -= lost
-        self._progress.forget(lost)
+    def _give_up(self, gone: set[Place], *, lost: bool = False) -> None:
+        self._owned -= gone
+        self._progress.forget(gone)
+        self._holdings.given_up(gone, lost=lost)
         with self._lock:
-            self._terms.update(lost)
-            for place in lost:
+            self._terms.update(gone)
+            for place in gone:
                 self._done.pop(place, None)
-        if lost:
-            _log.info("gave up the partitions %s; has %s", listed(lost), listed(self._owned))
+        if gone:
+            _log.info("gave up the partitions %s; has %s", listed(gone), listed(self._owned))
 
 
 # librdkafka's own lines are of connections

@@ -15,6 +15,7 @@ class Record(msgspec.Struct, gc=False):
     """A record as it came, and where it was; `term` is how often its partition was lost before.
 
     `era` is how often its partition had started again, at an offset that was there before.
+    `sent_at`: when it was sent, in seconds since 1970, by the clock of whoever did; 0 if unknown.
     `by_gateway`: of gateways' own topic; only there `key` and `content_type` tell anything.
     """
 
@@ -24,6 +25,7 @@ class Record(msgspec.Struct, gc=False):
     value: bytes
     term: int
     era: int = 0
+    sent_at: float = 0.0
     by_gateway: bool = False
     key: bytes = b""
     content_type: str = ""
@@ -45,7 +47,9 @@ def record_of(message: Message, gateway_topic: str | None) -> Record:
     assert topic is not None  # noqa: S101  records that came have a place
     assert partition is not None  # noqa: S101
     assert offset is not None  # noqa: S101
+    _, sent_ms = message.timestamp()
     record = Record(topic, partition, offset, message.value() or b"", 0)
+    record.sent_at = max(sent_ms, 0) / 1000
     if topic == gateway_topic:
         record.by_gateway = True
         record.key = message.key() or b""

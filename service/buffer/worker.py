@@ -9,12 +9,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Sequence
+from time import monotonic, time
 
 from service.buffer.consumer import Consumer
+from service.buffer.counts import WorkerCounts
 from service.buffer.storing import Storing
 from service.buffer.taken import Record
 from service.database.conninfo import reason
 from service.database.errors import DatabaseUnavailable
+from service.ingest.quarantine import Quarantined
 from service.ingest.store import Store
 from service.settings import Settings
 
@@ -30,14 +34,41 @@ _GROUP_BYTES = 400_000
 _WAITING_BYTES = 8 * _GROUP_BYTES
 
 
+class CountedStore(Store):
+    """A store that tells what it kept in quarantine."""
+
+    def __init__(self, conninfo: str, settings: Settings, counts: WorkerCounts) -> None:
+        super().__init__(conninfo, settings, counts.readings)
+        self._told = counts
+
+    async def quarantine(
+        self, refused: Sequence[Quarantined], key_id: str | None
+    ) -> dict[int, str]:
+        """Keep refused readings, as `Store` does."""
+        kept = await super().quarantine(refused, key_id)
+        self._told.quarantined(refused)
+        return kept
+
+
 class Worker:
     """Stores groups of records, one after the other, while the next ones are fetched."""
 
-    def __init__(self, consumer: Consumer, store: Store, settings: Settings) -> None:
+    def __init__(
+        self,
+        consumer: Consumer,
+        store: Store,
+        settings: Settings,
+        counts: WorkerCounts | None = None,
+    ) -> None:
+        """`counts`: where records are counted, if others should see that."""
         self._consumer = consumer
         self._store = store
         self._storing = Storing(store, settings)
         self._patience_seconds = settings.write_timeout_seconds
+        self._counts = counts or WorkerCounts()
+        self._group_now: list[Record] = []
+        # when it last went on
+        self.turned_at = monotonic()
         self._waiting: deque[Record] = deque()
         self._waiting_bytes = 0
         self._writing: asyncio.Task[None] | None = None
@@ -46,6 +77,12 @@ class Worker:
     def stop(self) -> None:
         """End in order: what is being stored is finished and committed, what waits is left."""
         self._stopping.set()
+
+    def oldest_age_seconds(self) -> float | None:
+        """How old the oldest record is that was taken and is not stored; None where none waits."""
+        waiting = (*self._group_now, *self._waiting)
+        oldest = min((record.sent_at for record in waiting if record.sent_at), default=None)
+        return None if oldest is None else max(time() - oldest, 0.0)
 
     async def run(self) -> None:
         """Work until told to stop. Raises BufferUnusable where the client cannot go on."""
@@ -65,6 +102,8 @@ class Worker:
             await asyncio.wait([self._writing], timeout=_SILENT_SECONDS)
             full = not self._writing.done()
         records = await self._consumer.take(_WAIT_SECONDS, pause=full)
+        self.turned_at = monotonic()
+        self._counts.taken(records)
         self._waiting += records
         self._waiting_bytes += sum(len(record.value) for record in records)
         self._start_writing()
@@ -98,7 +137,10 @@ class Worker:
     async def _write(self, group: list[Record]) -> bool:
         """Store a group, however long the database is away; false where told to stop meanwhile."""
         attempt, told = 0, ""
+        self._group_now = group
         while True:
+            self._counts.trying(again=attempt > 0)
+            began = monotonic()
             try:
                 stored = await self._storing.store(group)
             except DatabaseUnavailable as error:
@@ -113,8 +155,11 @@ class Worker:
                 break
         if attempt:
             _log.warning("readings are stored again")
+        self._group_now = []
         for record in group:
             self._consumer.stored(record)
+        readings = stored.accepted + stored.duplicates + stored.refused
+        self._counts.stored(group, readings, monotonic() - began)
         _log.debug(
             "%d records: %d accepted, %d duplicates, %d refused",
             len(group),

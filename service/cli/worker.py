@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import os
 import signal
+from contextlib import AsyncExitStack
 
 import click
 
@@ -12,12 +14,15 @@ from service.cli.databases import service_url
 
 
 @click.command()
-def worker() -> None:
+@click.option("--metrics-address", help="host:port of its metrics and health. [default: none]")
+def worker(metrics_address: str | None) -> None:
     """Store what the API put into the buffer that WATTLEDGER_BUFFER names.
 
     Works on DATABASE_URL or the embedded database, until SIGTERM. Several share the topic's
     partitions; each of them stores what it takes before the group hears that it is done.
     """
+    if metrics_address is not None:
+        os.environ["WATTLEDGER_WORKER_METRICS_ADDRESS"] = metrics_address
     try:
         loaded = settings.load()
         if not loaded.buffer:
@@ -28,6 +33,8 @@ def worker() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
         asyncio.run(_work(address, service_url(), loaded))
+    except settings.SettingsError as error:
+        raise click.ClickException(str(error)) from error
     except BufferUnusable as error:
         raise click.ClickException(f"the buffer cannot be read: {error}") from error
 
@@ -35,11 +42,23 @@ def worker() -> None:
 async def _work(address: Address, conninfo: str, loaded: settings.Settings) -> None:
     # the client is installed for those alone who have a buffer
     from service.buffer.consumer import Consumer
-    from service.buffer.worker import Worker
-    from service.ingest.store import Store
+    from service.buffer.counts import WORKER_FAMILIES, WorkerCounts
+    from service.buffer.holdings import Holdings
+    from service.buffer.signs import Signs
+    from service.buffer.worker import CountedStore, Worker
+    from service.metrics.board import PrivateBoard
 
-    working = Worker(Consumer(address), Store(conninfo, loaded), loaded)
+    board = PrivateBoard()
+    counts = WorkerCounts(board.claim(WORKER_FAMILIES))
+    holdings = Holdings(counts)
+    consumer = Consumer(address, holdings)
+    working = Worker(consumer, CountedStore(conninfo, loaded, counts), loaded, counts)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, working.stop)
-    await working.run()
+    async with AsyncExitStack() as stack:
+        if loaded.worker_metrics_address:
+            signs = Signs(loaded.worker_metrics_address, conninfo, loaded, board)
+            await signs.start(working, consumer, holdings)
+            stack.push_async_callback(signs.stop)
+        await working.run()

@@ -1,13 +1,14 @@
-"""Server of the metrics at an address of their own, in a thread of the supervisor.
+"""Server of the metrics at an address of their own, in a thread.
 
-It answers whoever reaches the address, without a key: what the workers would, even while none of
-them does.
+It answers whoever reaches the address, without a key: the supervisor with what its workers would,
+even while none of them does.
 """
 
 from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
@@ -19,6 +20,9 @@ from service.metrics.exposition import CHARSET, MEDIA_TYPE, text
 from service.settings import SettingsError
 
 PATH = "/metrics"
+METRICS_ADDRESS = "WATTLEDGER_METRICS_ADDRESS"
+# a page beside the metrics: its status and JSON, asked for in the server's thread
+Page = Callable[[], tuple[HTTPStatus, bytes]]
 # in which a client has to send its request, and to read the answer
 _CLIENT_SECONDS = 10.0
 
@@ -26,17 +30,28 @@ _CLIENT_SECONDS = 10.0
 class MetricsServer:
     """Listens from the start; answers once it is started."""
 
-    def __init__(self, address: str, board: Board | None) -> None:
-        """`address`: host:port. Raises SettingsError where it cannot be listened on."""
-        host, port = _parsed(address)
+    def __init__(
+        self,
+        address: str,
+        board: Board | None,
+        *,
+        setting: str = METRICS_ADDRESS,
+        pages: Mapping[str, Page] | None = None,
+    ) -> None:
+        """`address`: host:port, given by `setting`; `pages`: what else is there, by path.
+
+        Raises SettingsError where it cannot be listened on.
+        """
+        host, port = _parsed(address, setting)
         kind = _Server6 if ":" in host else _Server
         try:
             self._server = kind((host, port), _Handler)
         except OSError as error:
             raise SettingsError(
-                f"cannot listen on WATTLEDGER_METRICS_ADDRESS={address}: {error.strerror}"
+                f"cannot listen on {setting}={address}: {error.strerror}"
             ) from error
         self._server.board = board
+        self._server.pages = pages or {}
         self._thread: threading.Thread | None = None
 
     @property
@@ -61,6 +76,7 @@ class MetricsServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     board: Board | None = None
+    pages: Mapping[str, Page] = {}
 
     def server_bind(self) -> None:
         """Bind, without asking for the machine's name, which may take long."""
@@ -82,10 +98,15 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = _CLIENT_SECONDS
 
     def do_GET(self) -> None:
-        """Answer with the metrics."""
+        """Answer with the metrics, or another page."""
         server = self.server
         assert isinstance(server, _Server)  # noqa: S101  it is made with this handler
-        if urlsplit(self.path).path != PATH or server.board is None:
+        path = urlsplit(self.path).path
+        if path in server.pages:
+            status, body = server.pages[path]()
+            self._answer(status, "application/json", body)
+            return
+        if path != PATH or server.board is None:
             self._answer(HTTPStatus.NOT_FOUND, "text/plain", f"{PATH} is here\n".encode())
             return
         try:
@@ -110,11 +131,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Write no log: whoever scrapes does so again and again."""
 
 
-def _parsed(address: str) -> tuple[str, int]:
+def _parsed(address: str, setting: str) -> tuple[str, int]:
     host, colon, port = address.rpartition(":")
     if not colon or not port.isdecimal() or not 1 <= int(port) <= 65535:
         raise SettingsError(
-            f"WATTLEDGER_METRICS_ADDRESS={address!r} cannot be used: give it as host:port,"
-            " such as 127.0.0.1:9464"
+            f"{setting}={address!r} cannot be used: give it as host:port, such as 127.0.0.1:9464"
         )
     return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104  as told

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from service.metrics.families import NANOSECONDS, OTHER, SECONDS, axis, counter, gauge, histogram
 from service.metrics.slab import Slab
-from service.wire import Reason, Refusal
+from service.wire import Reason
 
 LIVE, LATE = "live", "late"
 _LINES = axis("line", (LIVE, LATE))
@@ -41,8 +41,10 @@ _QUEUE_BYTES = gauge("queue_bytes", "Bytes of bodies that wait to be written.", 
 _LIMIT_READINGS = gauge("queue_limit_readings", "Readings that may wait in both lines together.")
 _LIMIT_BYTES = gauge("queue_limit_bytes", "Bytes that may wait in both lines together.")
 
+# of whoever stores readings, also out of a buffer
+READING_FAMILIES = (_READINGS, _REFUSED)
 FAMILIES = (
-    *(_READINGS, _REFUSED, _QUEUE_REFUSED, _COMMIT, _GROUP),
+    *(*READING_FAMILIES, _QUEUE_REFUSED, _COMMIT, _GROUP),
     *(_QUEUE_READINGS, _QUEUE_BYTES, _LIMIT_READINGS, _LIMIT_BYTES),
 )
 
@@ -74,21 +76,18 @@ class LineCounts:
         self._slots[self._bytes] = size_bytes
 
 
-class IngestCounts:
-    """Counts readings, and has the counts of both lines."""
+class ReadingCounts:
+    """Counts readings."""
 
     def __init__(self, slab: Slab | None = None) -> None:
         """`slab`: where to count; one that nobody else sees unless given."""
-        slab = slab or Slab.private(FAMILIES)
+        slab = slab or Slab.private(READING_FAMILIES)
         self._slots = slab.slots
         readings = slab.places(_READINGS)
         # by whether it is a vehicle's
         self._accepted = [readings[side, "accepted"] for side in ("meter", "vehicle")]
         self._duplicate = [readings[side, "duplicate"] for side in ("meter", "vehicle")]
         self._refused = {reason: place for (reason,), place in slab.places(_REFUSED).items()}
-        self._queue_refused = slab.places(_QUEUE_REFUSED)[()]
-        self._limits = slab.places(_LIMIT_READINGS)[()], slab.places(_LIMIT_BYTES)[()]
-        self.lines = LineCounts(slab, LIVE), LineCounts(slab, LATE)
 
     def stored(self, meters: int, vehicles: int, others: Sequence[Sequence[Any]]) -> None:
         """Count so many readings, of which `others` are no new ones: rows of the ingest call."""
@@ -101,14 +100,26 @@ class IngestCounts:
         slots[self._accepted[0]] += new[0]
         slots[self._accepted[1]] += new[1]
 
-    def refused(self, refusals: Iterable[Refusal]) -> None:
-        """Count readings whose sender hears that they are refused."""
-        for refusal in refusals:
-            self._slots[self._refused.get(refusal.reason, self._refused[OTHER])] += 1
+    def refused(self, reasons: Iterable[str]) -> None:
+        """Count readings that are refused, by why."""
+        for reason in reasons:
+            self._slots[self._refused.get(reason, self._refused[OTHER])] += 1
+
+
+class IngestCounts(ReadingCounts):
+    """Counts readings, and has the counts of both lines."""
+
+    def __init__(self, slab: Slab | None = None) -> None:
+        """`slab`: where to count; one that nobody else sees unless given."""
+        slab = slab or Slab.private(FAMILIES)
+        super().__init__(slab)
+        self._queue_refused = slab.places(_QUEUE_REFUSED)[()]
+        self._limits = slab.places(_LIMIT_READINGS)[()], slab.places(_LIMIT_BYTES)[()]
+        self.lines = LineCounts(slab, LIVE), LineCounts(slab, LATE)
 
     def body_refused(self) -> None:
         """Count a body that cannot be read."""
-        self._slots[self._refused["malformed"]] += 1
+        self.refused(["malformed"])
 
     def queue_full(self) -> None:
         """Count a request for which there was no room."""

@@ -211,7 +211,7 @@ class Intake:
         ]
         for place, detail in (await self._writer.keep(kept, delivery.key_id)).items():
             refused[place].detail = detail
-        self._writer.counts.refused(refused)
+        self._writer.counts.refused(one.reason for one in refused)
         if len(refused) == batch.size:
             return answer_to(NothingTaken(refused))
         return receipt(accepted, _duplicates(outcome), refused)

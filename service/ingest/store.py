@@ -17,7 +17,7 @@ from service.database.errors import (
 from service.database.session import connect, may_prepare, on_every_disk
 from service.ingest import calls
 from service.ingest.arrays import METER, VEHICLE, adapt, columns
-from service.ingest.counts import IngestCounts
+from service.ingest.counts import ReadingCounts
 from service.ingest.quarantine import (
     STATEMENT,
     Decoded,
@@ -55,10 +55,10 @@ class Store:
     """Calls the ingest functions on a connection of its own; not for use by two tasks at once."""
 
     def __init__(
-        self, conninfo: str, settings: Settings, counts: IngestCounts | None = None
+        self, conninfo: str, settings: Settings, counts: ReadingCounts | None = None
     ) -> None:
         """`counts`: where readings are counted, if others should see that."""
-        self._counts = counts or IngestCounts()
+        self._counts = counts or ReadingCounts()
         self._conninfo = conninfo
         self._timeout_seconds = settings.write_timeout_seconds
         self._connection: psycopg.AsyncConnection[Any] | None = None

@@ -37,7 +37,7 @@ _ESCAPED = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
 
 class Found(msgspec.Struct):
-    """A gauge that one worker has found out for all: one of the database's."""
+    """A gauge that one worker has found out for all: of the database, or of the buffer."""
 
     name: str
     about: str
@@ -54,17 +54,35 @@ class Document(msgspec.Struct):
     found: list[Found] = []
     # of the standby, which may be there while the database is not
     standby: list[Found] = []
+    # of the buffer before it, likewise
+    buffer: list[Found] = []
 
 
 _decode = msgspec.json.Decoder(Document).decode
 
 
 def publish(
-    board: Board, database_up: bool, found: Sequence[Found] = (), standby: Sequence[Found] = ()
+    board: Board,
+    database_up: bool,
+    found: Sequence[Found] = (),
+    standby: Sequence[Found] = (),
+    buffer: Sequence[Found] = (),
 ) -> None:
-    """Publish what was found out of the database and its standby just now. Raises OSError."""
-    document = Document(monotonic(), database_up, list(found), list(standby))
+    """Publish what was found out just now, of the database and what is beside it.
+
+    Raises OSError.
+    """
+    document = Document(monotonic(), database_up, list(found), list(standby), list(buffer))
     board.publish(msgspec.json.encode(document))
+
+
+def published(board: Board) -> Document | None:
+    """What was published last; None where that says nothing of now."""
+    encoded = board.published()
+    document = _decode(encoded) if encoded else None
+    if document is None or monotonic() - document.at >= FOUND_SECONDS:
+        return None
+    return document
 
 
 def text(board: Board) -> bytes:
@@ -74,7 +92,7 @@ def text(board: Board) -> bytes:
     for family, series in _added(slabs):
         lines += _shown(family, series)
     lines += _of_processes(slabs)
-    lines += _of_database(board.published())
+    lines += _of_database(published(board))
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -153,16 +171,14 @@ def _of_processes(slabs: Sequence[Contents]) -> list[str]:
     return [*lines, *_head(_BUILD), f"{_BUILD.name}{_braced(told)} 1"]
 
 
-def _of_database(published: bytes | None) -> list[str]:
-    """What is known of the database now; where it is away, only that."""
-    document = _decode(published) if published else None
-    if document is not None and monotonic() - document.at >= FOUND_SECONDS:
-        document = None
+def _of_database(document: Document | None) -> list[str]:
+    """What is known of the database now, and of what is beside it; where it is away, that."""
     is_up = document is not None and document.database_up
     lines = [*_head(_DATABASE_UP), f"{_DATABASE_UP.name} {int(is_up)}"]
     by_name: dict[str, list[Found]] = defaultdict(list)
     if document is not None:
-        for found in document.found + document.standby if is_up else document.standby:
+        beside = document.standby + document.buffer
+        for found in document.found + beside if is_up else beside:
             by_name[found.name].append(found)
     for name, alike in by_name.items():
         family = gauge(name, alike[0].about)

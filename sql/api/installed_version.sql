@@ -1,7 +1,7 @@
 -- Version that this database was migrated to, for the service's readiness.
 
 -- The contract is what a service relies on: the functions of api, by their names, arguments and columns, and what they
--- mean. Each change of it raises `contract` by one, and with it CONTRACT of service/routes/health.py. A change that
+-- mean. Each change of it raises `contract` by one, and with it CONTRACT of service/migrate/fitness.py. A change that
 -- earlier services cannot work with raises `oldest_contract` too.
 CREATE OR REPLACE FUNCTION api.installed_version()
 RETURNS TABLE (

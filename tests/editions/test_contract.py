@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.routes.health import CONTRACT
+from service.migrate.fitness import CONTRACT
 from tests.support.contract import broken, listing
 from tests.support.readings import Connection
 
@@ -19,7 +19,7 @@ CHANGED = """
 The functions of api are not those of contract {number}: {names} differ.
 
 If a version with contract {number} has been released: raise `contract` in
-sql/api/installed_version.sql and CONTRACT in service/routes/health.py, and `oldest_contract` too
+sql/api/installed_version.sql and CONTRACT in service/migrate/fitness.py, and `oldest_contract` too
 unless a service of the earlier contracts can work with the change. Then keep the new listing:
 
     cp {written} {kept}

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from service.migrate import files, migrate
-from service.routes.health import CONTRACT
+from service.migrate.fitness import CONTRACT
 from tests.support.migrating import quietly
 from tests.support.readings import Connection
 
