@@ -14,6 +14,7 @@ from litestar.logging import LoggingConfig
 from litestar.routes import HTTPRoute
 
 from service import settings as environment
+from service.buffer.counts import SENDER_FAMILIES
 from service.database.errors import (
     DatabaseBusy,
     DatabaseSlow,
@@ -147,6 +148,7 @@ def create_app(
         *counts.families(_routes(app), [("POST", answers.PATH)]),
         *(*INGEST_FAMILIES, *KEY_FAMILIES, *VITAL_FAMILIES),
         *(STANDBY_FAMILIES if read_url else ()),
+        *(SENDER_FAMILIES if settings.buffer else ()),
     )
     slab = claim_or_count_alone(board, families)
     note_start(slab)

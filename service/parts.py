@@ -6,11 +6,10 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from service.buffer.choice import destination
+from service.buffer.choice import destination, lookout
 from service.database.pool import Database
 from service.database.replica import Replica
 from service.http.body import Patience
-from service.ingest.counts import IngestCounts
 from service.ingest.intake import Intake
 from service.keys.counts import KeyCounts
 from service.keys.keyring import Keyring
@@ -76,15 +75,17 @@ async def started(
             )
             await keyring.start()
             stack.push_async_callback(keyring.stop)
-        writer = destination(write_url, settings, IngestCounts(slab), traces)
+        writer = destination(write_url, settings, slab, traces)
         await writer.start()
         stack.push_async_callback(writer.stop)
+        watched = lookout(settings)
         patience = Patience(settings.body_timeout_seconds)
         stack.callback(patience.stop)
         upkeep = Upkeep(write_url, settings.maintenance_minutes * 60)
         upkeep.start()
         stack.push_async_callback(upkeep.stop)
-        vitals = Vitals(board, slab, readiness, pools, writer.sample, replica)
+        of_buffer = watched.found if watched else None
+        vitals = Vitals(board, slab, readiness, pools, writer.sample, replica, of_buffer)
         vitals.start()
         stack.push_async_callback(vitals.stop)
         yield {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 from service.database.errors import DatabaseError
@@ -54,6 +54,10 @@ def read_counter(slab: Slab) -> Count:
     return count
 
 
+async def _nothing() -> list[Found]:
+    return []
+
+
 class Vitals:
     """Notes the vital signs until it is stopped."""
 
@@ -65,9 +69,14 @@ class Vitals:
         pools: Mapping[str, Database],
         sample: Callable[[], None],
         replica: Replica | None = None,
+        of_buffer: Callable[[], Awaitable[list[Found]]] | None = None,
     ) -> None:
-        """`database`: whose vital signs are asked; `sample` notes others of this worker."""
+        """`database`: whose vital signs are asked; `sample` notes others of this worker.
+
+        `of_buffer` finds out what is known of a buffer, if there is one.
+        """
         self._replica = replica
+        self._of_buffer = of_buffer or _nothing
         self._board = board
         self._slab = slab
         self._database = database
@@ -114,17 +123,19 @@ class Vitals:
             await asyncio.sleep(ASK_SECONDS)
 
     async def _ask(self) -> None:
+        found, of_buffer = await asyncio.gather(self._of_database(), self._of_buffer())
+        publish(self._board, found is not None, found or (), self._of_standby(), of_buffer)
+
+    async def _of_database(self) -> list[Found] | None:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                found = await self._database.all(
+                return await self._database.all(
                     Found,
                     "SELECT m.name, m.about, m.value, m.label, m.label_value"
                     " FROM api.metrics() AS m",
                 )
         except (DatabaseError, TimeoutError):
-            publish(self._board, database_up=False, standby=self._of_standby())
-        else:
-            publish(self._board, True, found, self._of_standby())
+            return None
 
     def _of_standby(self) -> list[Found]:
         replica = self._replica

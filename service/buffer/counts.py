@@ -29,7 +29,7 @@ _CONNECTED = gauge("buffer_connected", "Workers of the service whose records are
 SENDER_FAMILIES = (_SENT, _SENT_BYTES, _LATENCY, _SENDING, _CONNECTED)
 
 # a database may be away for days
-_DELAYS = (*SECONDS, 30.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0)
+_DELAYS = (*SECONDS, 30.0, 60.0, 180.0, 900.0, 3600.0, 14_400.0, 86_400.0)
 _SIZES = (1, 10, 50, 100, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
 _TAKEN = counter("buffer_worker_records_total", "Records taken from the buffer.")
 _TAKEN_BYTES = counter("buffer_worker_bytes_total", "Bytes of the records that were taken.")

@@ -8,6 +8,7 @@ from time import monotonic
 from zlib import crc32
 
 from service.buffer.address import Address
+from service.buffer.counts import SenderCounts
 from service.buffer.faults import BufferAway, NotAcknowledged
 from service.buffer.outgoing import Outgoing, Waiting
 from service.buffer.partitions import partition_of
@@ -40,12 +41,15 @@ class Buffer:
         conninfo: str,
         settings: Settings,
         counts: IngestCounts | None = None,
+        records: SenderCounts | None = None,
     ) -> None:
         """`conninfo`: the database whose quarantine is for what is refused at the door.
 
-        `counts`: where what waits and is refused is counted, if others should see that.
+        `counts`: where what waits and is refused is counted, and `records`: where records are, if
+        others should see that.
         """
         self.counts = counts or IngestCounts()
+        self._records = records or SenderCounts()
         self._queue_readings = settings.queue_readings
         self._queue_bytes = settings.queue_bytes
         self._group_readings = settings.group_readings
@@ -54,6 +58,7 @@ class Buffer:
             timeout_seconds=settings.write_timeout_seconds,
             # beside what waits here; a row may take more than its JSON
             most_bytes=4 * settings.queue_bytes + 16 * 1024 * 1024,
+            counts=self._records,
         )
         self._watch = Watch(address, self._sender, self._grow)
         self._partitions: list[Outgoing] = []
@@ -132,6 +137,7 @@ class Buffer:
         """Note for the metrics what waits now, in the place of live readings."""
         self.counts.limits(self._queue_readings, self._queue_bytes)
         self.counts.lines[0].waiting(self._readings, self._bytes)
+        self._records.state(self._sender.sending, connected=self.connected)
 
     def _settled(self, waiting: Waiting) -> None:
         self._readings -= waiting.batch.size

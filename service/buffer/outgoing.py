@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 from service.buffer.faults import NotAcknowledged
 from service.buffer.record import Share, encoded
-from service.buffer.sender import MOST_BYTES, Sender
-from service.buffer.telling import Delivered
+from service.buffer.sender import MOST_BYTES, Delivered, Sender
 from service.ingest.line import Told
 from service.ingest.store import Outcome
 from service.wire import Batch

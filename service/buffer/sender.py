@@ -10,13 +10,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections.abc import Callable
+from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from service.buffer.address import Address
-from service.buffer.telling import Delivered, Telling
+from service.buffer.counts import SenderCounts
+from service.buffer.telling import Telling
 
 _log = logging.getLogger(__name__)
+
+# what became of a record: None where it is acknowledged, else why it may not be in the topic
+Delivered = Callable[[str | None], None]
 
 _POLL_SECONDS = 0.1
 # what came within it goes in one request to a broker, where there are several partitions
@@ -28,9 +34,22 @@ MOST_BYTES = 400_000
 class Sender:
     """Sends records to partitions; each is told of in the event loop, once."""
 
-    def __init__(self, address: Address, *, timeout_seconds: float, most_bytes: int) -> None:
-        """`most_bytes`: what may wait to be sent; `timeout_seconds`: for how long it is tried."""
+    def __init__(
+        self,
+        address: Address,
+        *,
+        timeout_seconds: float,
+        most_bytes: int,
+        counts: SenderCounts | None = None,
+    ) -> None:
+        """`most_bytes`: what may wait to be sent; `timeout_seconds`: for how long it is tried.
+
+        `counts`: where records are counted, if others should see that.
+        """
         self._address = address
+        self._counts = counts or SenderCounts()
+        # records that are sent and not told of yet
+        self.sending = 0
         self._options = {
             "acks": "all",
             "enable.idempotence": True,
@@ -71,8 +90,9 @@ class Sender:
         assert self._telling is not None  # noqa: S101  start() makes it
         put = self._telling.put
 
-        def told(error: KafkaError | None, _: Message) -> None:
-            put(tell, None if error is None else error.str())
+        def told(error: KafkaError | None, sent: Message) -> None:
+            problem = None if error is None else error.str()
+            put(partial(self._ended, tell, problem, len(value), sent.latency() or 0.0))
 
         try:
             self._producer.produce(
@@ -81,7 +101,9 @@ class Sender:
         except (BufferError, KafkaException) as error:
             if isinstance(error, KafkaException) and error.args[0].fatal():
                 self._renew(str(error))
+            self._counts.failed()
             return False
+        self.sending += 1
         return True
 
     def partitions(self, timeout_seconds: float) -> int:
@@ -97,6 +119,14 @@ class Sender:
         # that all are down says less than what each of them is down for
         if error.code() != KafkaError._ALL_BROKERS_DOWN:  # pyright: ignore[reportPrivateUsage]
             self.problem = error.str()
+
+    def _ended(self, tell: Delivered, problem: str | None, size_bytes: int, seconds: float) -> None:
+        self.sending -= 1
+        if problem is None:
+            self._counts.acknowledged(size_bytes, seconds)
+        else:
+            self._counts.failed()
+        tell(problem)
 
     def _poll(self) -> None:
         while True:

@@ -25,7 +25,7 @@ from service.settings import Settings
 _log = logging.getLogger(__name__)
 
 SETTING = "WATTLEDGER_WORKER_METRICS_ADDRESS"
-_ASK_SECONDS = 5.0
+_ASK_SECONDS = 2.0
 # what answers no sooner is as good as away
 _PATIENCE_SECONDS = 2.0
 # a worker turns several times a second, and looks at brokers for some seconds where they are away

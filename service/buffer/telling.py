@@ -6,9 +6,6 @@ from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Callable
 
-# what became of a record: None where it is acknowledged, else why it may not be in the topic
-Delivered = Callable[[str | None], None]
-
 
 class Telling:
     """Hands on what threads put in, in order; waking the loop is what costs."""
@@ -16,13 +13,13 @@ class Telling:
     def __init__(self, loop: AbstractEventLoop) -> None:
         """`loop`: where those who wait are told."""
         self._loop = loop
-        self._waiting: deque[tuple[Delivered, str | None]] = deque()
+        self._waiting: deque[Callable[[], None]] = deque()
         self._woken = False
 
-    def put(self, tell: Delivered, problem: str | None) -> None:
+    def put(self, tell: Callable[[], None]) -> None:
         """Have `tell` called in the loop; may be called by any thread."""
         # before the flag is read: the loop takes the flag back before it looks
-        self._waiting.append((tell, problem))
+        self._waiting.append(tell)
         if not self._woken:
             self._woken = True
             self._loop.call_soon_threadsafe(self._tell_all)
@@ -30,9 +27,9 @@ class Telling:
     def _tell_all(self) -> None:
         self._woken = False
         while self._waiting:
-            tell, problem = self._waiting.popleft()
+            tell = self._waiting.popleft()
             try:
-                tell(problem)
+                tell()
             except Exception as error:
                 self._loop.call_exception_handler(
                     {"message": "who waited for a record failed", "exception": error}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import Future
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -16,47 +16,66 @@ from service.buffer.address import Address
 _log = logging.getLogger(__name__)
 
 _ENOUGH = 2
-_SETTING = "min.insync.replicas"
+_IN_SYNC = "min.insync.replicas"
+_KEPT = "retention.ms"
 _LARGEST = "max.message.bytes"
 # a record, what Kafka puts around it, and room for one that is hardly made smaller
 _ENOUGH_BYTES = 500_000
 
 
-def warnings(address: Address, timeout_seconds: float) -> list[str]:
-    """What makes the topic less safe than it should be. Raises KafkaException."""
-    admin = AdminClient(address.client("look at the topic"))
-    topic = address.topic
+class Settings(NamedTuple):
+    """What a topic is kept by; None: not known, or without end."""
+
+    replicas: int | None
+    in_sync: int | None
+    kept_seconds: float | None
+    largest_bytes: int | None
+
+
+def settings_of(admin: AdminClient, topic: str, timeout_seconds: float) -> Settings:
+    """What a topic is kept by now. Raises KafkaException."""
     found = admin.list_topics(topic, timeout=timeout_seconds).topics[topic]
     if found.error is not None:
         raise KafkaException(found.error)
-    told: list[str] = []
     replicas = min(len(one.replicas) for one in found.partitions.values())
-    if replicas < _ENOUGH:
-        told.append(
-            f"the topic {topic} has {replicas} replica: what was acknowledged is lost with that"
-            " broker; make it with a replication factor of 3"
-        )
     resource = ConfigResource(ResourceType.TOPIC, topic)
     try:
         # its types say nothing of what comes
         futures: dict[ConfigResource, Future[Any]] = cast("Any", admin).describe_configs(
             [resource], request_timeout=timeout_seconds
         )
-        settings = futures[resource].result(timeout_seconds)
-        in_sync, largest = int(settings[_SETTING].value), int(settings[_LARGEST].value)
+        told = futures[resource].result(timeout_seconds)
+        in_sync, kept_ms, largest = (int(told[n].value) for n in (_IN_SYNC, _KEPT, _LARGEST))
     except (KafkaException, TimeoutError, KeyError, ValueError) as error:
-        told.append(f"the settings of the topic {topic} could not be looked at: {error}")
-    else:
-        if in_sync < _ENOUGH:
-            told.append(
-                f"the topic {topic} has {_SETTING}={in_sync}: a record may be acknowledged that"
-                f" one broker has; set it to {_ENOUGH}"
-            )
-        if largest < _ENOUGH_BYTES:
-            told.append(
-                f"the topic {topic} has {_LARGEST}={largest}: it takes no record of many readings,"
-                f" so that whoever sends them hears 503; set it to {_ENOUGH_BYTES} at least"
-            )
+        _log.debug("settings of the topic %s could not be looked at: %s", topic, error)
+        return Settings(replicas, None, None, None)
+    kept_seconds = kept_ms / 1000 if kept_ms >= 0 else None
+    return Settings(replicas, in_sync, kept_seconds, largest)
+
+
+def warnings(address: Address, timeout_seconds: float) -> list[str]:
+    """What makes the topic less safe than it should be. Raises KafkaException."""
+    admin = AdminClient(address.client("look at the topic"))
+    topic = address.topic
+    found = settings_of(admin, topic, timeout_seconds)
+    told: list[str] = []
+    if found.replicas is not None and found.replicas < _ENOUGH:
+        told.append(
+            f"the topic {topic} has {found.replicas} replica: what was acknowledged is lost with"
+            " that broker; make it with a replication factor of 3"
+        )
+    if found.in_sync is None:
+        told.append(f"the settings of the topic {topic} could not be looked at")
+    elif found.in_sync < _ENOUGH:
+        told.append(
+            f"the topic {topic} has {_IN_SYNC}={found.in_sync}: a record may be acknowledged that"
+            f" one broker has; set it to {_ENOUGH}"
+        )
+    if found.largest_bytes is not None and found.largest_bytes < _ENOUGH_BYTES:
+        told.append(
+            f"the topic {topic} has {_LARGEST}={found.largest_bytes}: it takes no record of many"
+            f" readings, so that whoever sends them hears 503; set it to {_ENOUGH_BYTES} at least"
+        )
     return told
 
 

@@ -25,6 +25,10 @@ FOUND_SECONDS = 15.0
 
 WORKERS_EXPECTED = gauge("workers_expected", "Workers that the supervisor keeps running.")
 WORKER_STARTS = "worker_starts_total"
+# found out of a buffer, for the metrics and the health
+BUFFER_LAG = "buffer_lag_records"
+BUFFER_DELAY = "buffer_delay_seconds"
+BUFFER_WORKERS = "buffer_workers"
 
 _BUILD = gauge("build_info", "1; version of Wattledger and of Python.")
 _WORKERS = gauge("workers", "Workers that live.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -10,11 +11,11 @@ import psycopg
 import pytest
 
 from tests.buffer.conftest import Environment, Start
-from tests.buffer.test_way import SECONDS, count, put, readings, row
-from tests.support.http import wait_for
+from tests.buffer.test_way import SECONDS, count, post, put, readings, row
+from tests.support.http import meter, wait_for
 from tests.support.kafka import Brokers
-from tests.support.metrics import Scrape
-from tests.support.process import free_port
+from tests.support.metrics import Scrape, scrape
+from tests.support.process import Service, free_port
 from tests.support.readings import NOW
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -42,51 +43,100 @@ def scraped(address: str) -> Scrape:
     return Scrape(httpx.get(f"{address}/metrics", timeout=10).text)
 
 
-def test_a_worker_tells_what_it_took_and_stored_and_how_late(
+def buffer_of(service: Service) -> dict[str, Any]:
+    """What the service's page of health says of the buffer."""
+    answer = httpx.get(f"{service.url}/health/ready", timeout=10)
+    assert answer.status_code == 200
+    return answer.json()["buffer"]
+
+
+def test_the_service_and_a_worker_tell_what_waits_and_what_became_of_it(
     brokers: Brokers,
     topic: str,
+    service: Service,
     address: str,
     start_worker: Start,
     connection: Connection,
 ) -> None:
-    rows = [row(f"M-{n}", ts=NOW - timedelta(seconds=n)) for n in range(5)]
+    began = time.time()
+    assert post(service, [meter("M-1"), meter("M-2")]).status_code == 202
+    rows = [row(f"M-{n}", ts=NOW - timedelta(seconds=n)) for n in range(3, 8)]
     put(brokers, topic, readings(*rows), readings(*rows[:2], row("M-9", 1e9)), b"poison")
-    put(brokers, topic, readings(row("M-1")), partition=3)
+    wait_for(lambda: (buffer_of(service)["lag_records"] or 0) >= 4, SECONDS)
+    told = buffer_of(service)
+    assert (told["connected"], told["workers"]) == (True, 0)
+    assert 0 < told["delay_seconds"] <= time.time() - began + 5
+    ready = httpx.get(f"{service.url}/health/ready", timeout=10).json()
+    assert ready["warnings"] == ["no worker stores what the buffer holds"]
+    check_sent(scrape(service.url), told["lag_records"])
     worker = start_worker()
-    wait_for(lambda: count(connection) == 6, SECONDS)
-    wait_for(lambda: scraped(address).value("buffer_worker_records_total") == 4)
+    wait_for(lambda: count(connection) == 7, SECONDS)
     wait_for(lambda: scraped(address).has("buffer_worker_lag_records"), SECONDS)
+    wait_for(lambda: scraped(address).total("buffer_worker_lag_records") == 0)
     wait_for(lambda: asked(address, "/health/ready") == (200, {"status": "ok"}), SECONDS)
     assert asked(address, "/health/live") == (200, {"status": "ok"})
-    found = scraped(address)
-    told = {
+    check_stored(scraped(address), topic, time.time() - began)
+    nothing = {"connected": True, "lag_records": 0, "delay_seconds": 0.0, "workers": 1}
+    wait_for(lambda: buffer_of(service) == nothing, SECONDS)
+    assert scrape(service.url).value("buffer_workers") == 1
+    assert "Traceback" not in worker.said()
+
+
+def check_sent(found: Scrape, lag_records: int) -> None:
+    """What the service counts of a request's readings that are sent, and knows of the topic."""
+    assert found.total("buffer_lag_records") == lag_records
+    acknowledged = found.value("buffer_records_total", result="acknowledged")
+    assert acknowledged >= 1
+    assert found.value("buffer_acknowledgement_seconds_count") == acknowledged
+    assert found.value("buffer_bytes_total") > 0
+    values = {
+        name: found.value(f"buffer_{name}")
+        for name in (
+            *("connected", "sending_records", "replicas", "in_sync_replicas"),
+            *("min_in_sync_replicas", "retention_seconds", "workers"),
+        )
+    }
+    assert values == {
+        "connected": 1,
+        "sending_records": 0,
+        "replicas": 3,
+        "in_sync_replicas": 3,
+        "min_in_sync_replicas": 2,
+        "retention_seconds": 7 * 24 * 3600,
+        "workers": 0,
+    }
+
+
+def check_stored(found: Scrape, topic: str, seconds: float) -> None:
+    """What a worker counts of what the test put into the topic, within so many seconds."""
+    values = {
         name: found.total(f"buffer_worker_{name}")
         for name in (
             *("quarantined_total", "poison_total", "retries_total", "partitions"),
-            *("delay_seconds_count", "group_readings_sum", "lag_records", "oldest_age_seconds"),
+            *("lag_records", "oldest_age_seconds"),
         )
     }
-    assert told == {
+    assert values == {
         "quarantined_total": 2,
         "poison_total": 1,
         "retries_total": 0,
         "partitions": 4,
-        "delay_seconds_count": 4,
-        # and the record that is none
-        "group_readings_sum": 10,
         "lag_records": 0,
         "oldest_age_seconds": 0,
     }
-    assert found.total("readings_total", result="accepted") == 6
+    # and the record that is none
+    assert found.value("buffer_worker_group_readings_sum") == 2 + 5 + 3 + 1
+    taken = found.value("buffer_worker_records_total")
+    assert taken >= 4
+    assert found.value("buffer_worker_delay_seconds_count") == taken
+    assert 0 < found.value("buffer_worker_delay_seconds_sum") <= taken * (seconds + 5)
+    assert found.value("buffer_worker_bytes_total") > 100
+    assert found.value("buffer_worker_rebalances_total") >= 1
+    assert found.total("readings_total", result="accepted") == 7
     assert found.total("readings_total", result="duplicate") == 2
     assert found.value("readings_refused_total", reason="out_of_range") == 1
     assert found.value("readings_refused_total", reason="malformed") == 1
-    assert 0 < found.value("buffer_worker_delay_seconds_sum") < 4 * SECONDS
-    assert found.value("buffer_worker_bytes_total") > 100
-    assert found.value("buffer_worker_rebalances_total") >= 1
     assert found.value("workers") == found.value("workers_expected") == 1
     assert found.value("database_up") == 1
-    assert {dict(labels)["partition"] for name, labels in found.samples if "lag_rec" in name} == {
-        f"{topic}/{number}" for number in range(4)
-    }
-    assert "Traceback" not in worker.said()
+    lag = [dict(labels) for name, labels in found.samples if name.endswith("lag_records")]
+    assert {labels["partition"] for labels in lag} == {f"{topic}/{number}" for number in range(4)}

@@ -1,0 +1,176 @@
+"""Lookout over the buffer: what its workers have not stored, how old that is, and how safe."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future
+from typing import Any
+
+import msgspec
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import ListOffsetsResultInfo, OffsetSpec
+
+from service.buffer.address import Address
+from service.buffer.stored_until import stored_until_ms
+from service.buffer.topic import Settings, settings_of
+from service.metrics.exposition import BUFFER_DELAY, BUFFER_LAG, BUFFER_WORKERS, Found
+
+_log = logging.getLogger(__name__)
+
+_PATIENCE_SECONDS = 3.0
+# settings of a topic hardly ever change
+_SETTINGS_SECONDS = 60.0
+
+_IN_TIME = {"request_timeout": _PATIENCE_SECONDS}
+
+# topic and number
+Place = tuple[str, int]
+Offsets = Mapping[Place, TopicPartition]
+
+
+class Seen(msgspec.Struct):
+    """What one look saw; None: not known.
+
+    `lag`: records of each partition that are not stored; `delay_seconds`: age of the oldest one.
+    """
+
+    lag: dict[Place, int] | None = None
+    delay_seconds: float | None = None
+    workers: int | None = None
+    replicas_in_sync: int | None = None
+
+
+class Lookout:
+    """Looks when it is asked to, which one process of the service does for all."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        # its types say nothing of what comes
+        self._admin: Any = None
+        self._settings = Settings(None, None, None, None)
+        self._settings_at = -_SETTINGS_SECONDS
+        self._looking: asyncio.Future[Seen] | None = None
+
+    async def found(self) -> list[Found]:
+        """What is known now, as gauges; what is not known has none."""
+        if self._looking is None:
+            self._looking = asyncio.ensure_future(asyncio.to_thread(self._look))
+        # one that waits for brokers is waited for again the next time
+        await asyncio.wait([self._looking], timeout=_PATIENCE_SECONDS)
+        if not self._looking.done():
+            return []
+        looked, self._looking = self._looking, None
+        return self._shown(looked.result())
+
+    def _shown(self, seen: Seen) -> list[Found]:
+        found: list[Found] = []
+        if seen.lag is not None:
+            about = "Records of a partition that no worker has stored."
+            found += [
+                Found(BUFFER_LAG, about, count, "partition", f"{topic}/{number}")
+                for (topic, number), count in sorted(seen.lag.items())
+            ]
+        topic = self._settings
+        for name, about, value in (
+            (BUFFER_DELAY, "Age of the oldest record that is not stored.", seen.delay_seconds),
+            (BUFFER_WORKERS, "Workers that the group of the buffer has.", seen.workers),
+            ("buffer_replicas", "Least replicas of a partition.", topic.replicas),
+            ("buffer_in_sync_replicas", "Least replicas in sync.", seen.replicas_in_sync),
+            ("buffer_min_in_sync_replicas", "How many acknowledge.", topic.in_sync),
+            ("buffer_retention_seconds", "How long records are kept.", topic.kept_seconds),
+        ):
+            if value is not None:
+                found.append(Found(name, about, value))
+        return found
+
+    def _look(self) -> Seen:
+        if self._admin is None:
+            self._admin = AdminClient(self._address.client("lookout"), logger=_quiet)
+        admin = self._admin
+        seen = Seen()
+        try:
+            topic = self._address.topic
+            partitions = admin.list_topics(topic, timeout=_PATIENCE_SECONDS).topics[topic]
+            if partitions.error is not None:
+                raise KafkaException(partitions.error)
+            found = partitions.partitions
+            seen.replicas_in_sync = min((len(one.isrs) for one in found.values()), default=None)
+            if time.monotonic() - self._settings_at >= _SETTINGS_SECONDS:
+                self._settings = settings_of(admin, topic, _PATIENCE_SECONDS)
+                self._settings_at = time.monotonic()
+            seen.workers = self._workers(admin)
+            lag, waiting = self._waiting(admin, [(topic, number) for number in found])
+            seen.lag = lag
+            seen.delay_seconds = self._age(admin, waiting)
+        except (KafkaException, TimeoutError) as error:
+            _log.debug("what waits in the buffer is not known: %s", error)
+        return seen
+
+    def _workers(self, admin: Any) -> int:
+        group = self._address.group
+        return len(_of(admin.describe_consumer_groups([group], **_IN_TIME))[group].members)
+
+    def _waiting(
+        self, admin: Any, places: list[Place]
+    ) -> tuple[dict[Place, int], dict[Place, int]]:
+        """How many records wait, and of partitions with any from when on, in ms since 1970."""
+        group = self._address.group
+        asked = [ConsumerGroupTopicPartitions(group)]
+        told = _of(admin.list_consumer_group_offsets(asked, **_IN_TIME))[group]
+        committed = {(one.topic, one.partition): one for one in told.topic_partitions}
+        # the group may have other topics too
+        places = sorted({*places, *committed})
+        ends = _ends(admin, {place: OffsetSpec.latest() for place in places})
+        new = [place for place in places if _offset(committed, place) is None]
+        firsts = _ends(admin, {place: OffsetSpec.earliest() for place in new}) if new else {}
+        lag: dict[Place, int] = {}
+        waiting: dict[Place, int] = {}
+        for place in places:
+            offset = _offset(committed, place)
+            begin = firsts[place].offset if offset is None else offset
+            lag[place] = max(ends[place].offset - begin, 0)
+            if lag[place]:
+                until = stored_until_ms(committed[place]) if offset is not None else None
+                waiting[place] = 0 if until is None else until + 1
+        return lag, waiting
+
+    def _age(self, admin: Any, waiting: dict[Place, int]) -> float | None:
+        """Age of the oldest record among those from the given times on."""
+        if not waiting:
+            return 0.0
+        specs = {place: OffsetSpec.for_timestamp(since) for place, since in waiting.items()}
+        sent = [one.timestamp for one in _ends(admin, specs).values() if one.timestamp >= 0]
+        # none: the one that waits was sent in the same millisecond as the last one that is stored
+        sent = sent or list(waiting.values())
+        return max(time.time() - min(sent) / 1000, 0.0)
+
+
+def _ends(admin: Any, specs: Mapping[Place, Any]) -> dict[Place, ListOffsetsResultInfo]:
+    asked = {TopicPartition(*place): spec for place, spec in specs.items()}
+    return {
+        (one.topic, one.partition): found
+        for one, found in _of(admin.list_offsets(asked, **_IN_TIME)).items()
+    }
+
+
+def _offset(committed: Offsets, place: Place) -> int | None:
+    """The offset of a partition that is committed; None where none is."""
+    found = committed.get(place)
+    if found is None or found.offset < 0:
+        return None
+    if found.error is not None:
+        raise KafkaException(found.error)
+    return found.offset
+
+
+def _of(futures: Mapping[Any, Future[Any]]) -> dict[Any, Any]:
+    return {key: future.result(_PATIENCE_SECONDS) for key, future in futures.items()}
+
+
+# librdkafka's own lines are of connections
+_quiet = logging.getLogger(f"{__name__}.client")
+_quiet.setLevel(logging.CRITICAL)
