@@ -25,6 +25,7 @@ from service.settings import Settings
 _log = logging.getLogger(__name__)
 
 SETTING = "WATTLEDGER_WORKER_METRICS_ADDRESS"
+LIVE, READY = "/health/live", "/health/ready"
 _ASK_SECONDS = 2.0
 # what answers no sooner is as good as away
 _PATIENCE_SECONDS = 2.0
@@ -49,7 +50,7 @@ class Signs:
         """`address`: host:port. Raises SettingsError where it cannot be listened on."""
         self._board = board
         self._database = Database(conninfo, settings, connections=1)
-        pages: dict[str, Page] = {"/health/live": self._live, "/health/ready": self._ready}
+        pages: dict[str, Page] = {LIVE: self._live, READY: self._ready}
         self._server = MetricsServer(address, board, setting=SETTING, pages=pages)
         self._worker: Worker | None = None
         self._holdings: Holdings | None = None

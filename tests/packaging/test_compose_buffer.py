@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from service.buffer.address import Address
+from service.buffer.signs import READY, SETTING
 from service.settings import Settings
 from tests.packaging.test_compose import BROKERS, COMPOSE, SERVICES, each_broker
 from tests.support.java import KAFKA
@@ -49,6 +50,12 @@ def test_service_has_the_buffer_with_the_profile_alone_and_the_worker_the_same_o
     address = Address(Settings(buffer=buffer), {})
     assert address.servers == ",".join(f"{name}:9092" for name in BROKERS)
     assert address.topic == options_of_topic()["topic"]
+
+
+def test_worker_is_healthy_when_it_is_ready():
+    worker = SERVICES["worker"]
+    _, _, port = worker["environment"][SETTING].rpartition(":")
+    assert f"http://127.0.0.1:{port}{READY}" in worker["healthcheck"]["test"][-1]
 
 
 @each_broker
