@@ -10,5 +10,7 @@ allowed to be away. Nothing of it is imported where WATTLEDGER_BUFFER is not set
 3. worker.py, consumer.py, taken.py, progress.py: records come from the topic; gateway.py: from
    gateways' own
 4. storing.py, pace.py, keeping.py: into the ledger, and what is refused into quarantine
-5. address.py: brokers and topic, and how to be let in; faults.py: what senders hear
+5. lookout.py: what waits, as the service sees it; signs.py, holdings.py: as a worker does;
+   counts.py: what both count; stored_until.py: what a committed offset says
+6. address.py: brokers and topic, and how to be let in; faults.py: what senders hear
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import timedelta
 from typing import Any
@@ -9,12 +10,15 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from psycopg import sql
 
 from tests.buffer.conftest import Environment, Start
 from tests.buffer.test_way import SECONDS, count, post, put, readings, row
+from tests.support.documents import DOCS
 from tests.support.http import meter, wait_for
 from tests.support.kafka import Brokers
-from tests.support.metrics import Scrape, scrape
+from tests.support.metrics import PREFIX, Scrape, Series, scrape
+from tests.support.monitoring import BUFFER, RUNBOOKS, dashboard_expressions, metrics, rules
 from tests.support.process import Service, free_port
 from tests.support.readings import NOW
 
@@ -79,7 +83,21 @@ def test_the_service_and_a_worker_tell_what_waits_and_what_became_of_it(
     nothing = {"connected": True, "lag_records": 0, "delay_seconds": 0.0, "workers": 1}
     wait_for(lambda: buffer_of(service) == nothing, SECONDS)
     assert scrape(service.url).value("buffer_workers") == 1
+    check_names({*scrape(service.url).samples, *scraped(address).samples})
     assert "Traceback" not in worker.said()
+
+
+def check_names(series: set[Series]) -> None:
+    """All that rules, dashboard, runbooks and the guide name of a buffer is there, and told of."""
+    rules_and_panels = "\n".join([*(rule["expr"] for rule in rules()), *dashboard_expressions()])
+    guide = (DOCS / "operations.md").read_text(encoding="utf-8").partition("\n## Metrics\n")[2]
+    told = set(re.findall(rf"`({BUFFER}[a-z_]+)", guide))
+    named = metrics(rules_and_panels + RUNBOOKS.read_text(encoding="utf-8"))
+    there = {name.removeprefix(PREFIX) for name, _ in series}
+    assert len(told) > 20
+    families = {re.sub("_(bucket|sum|count)$", "", n) for n in there if n.startswith(BUFFER)}
+    assert families == told
+    assert {name for name in named if name.startswith(BUFFER)} - there == set()
 
 
 def check_sent(found: Scrape, lag_records: int) -> None:
@@ -140,3 +158,71 @@ def check_stored(found: Scrape, topic: str, seconds: float) -> None:
     assert found.value("database_up") == 1
     lag = [dict(labels) for name, labels in found.samples if name.endswith("lag_records")]
     assert {labels["partition"] for labels in lag} == {f"{topic}/{number}" for number in range(4)}
+
+
+@pytest.mark.slow
+def test_while_the_database_is_away_lag_and_age_grow_and_the_worker_is_not_ready(
+    brokers: Brokers,
+    topic: str,
+    service: Service,
+    address: str,
+    start_worker: Start,
+    connection: Connection,
+    database_url: str,
+) -> None:
+    start_worker()
+    assert post(service, meter("M-before")).status_code == 202
+    wait_for(lambda: count(connection) == 1, SECONDS)
+    wait_for(lambda: asked(address, "/health/ready")[0] == 200, SECONDS)
+    name = sql.Identifier(connection.info.dbname)
+    with psycopg.connect(database_url, dbname="postgres", autocommit=True) as other:
+        other.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
+        try:
+            other.execute(
+                "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity AS a"
+                " WHERE a.datname = %s AND a.pid <> %s",
+                [connection.info.dbname, connection.info.backend_pid],
+            )
+            # more than a worker has room for, so that it stops to take any
+            many = [row(f"M-{n % 50}", ts=NOW - timedelta(seconds=n)) for n in range(4_000)]
+            for partition in range(4):
+                put(brokers, topic, *[readings(*many)] * 8, partition=partition)
+            wait_for(lambda: asked(address, "/health/ready")[0] == 503, SECONDS)
+            assert asked(address, "/health/live") == (200, {"status": "ok"})
+            wait_for(lambda: buffer_of(service)["lag_records"] == 32, SECONDS)
+            wait_for(lambda: scraped(address).total("buffer_worker_lag_records") == 32, SECONDS)
+            put(brokers, topic, readings(row("M-last")))
+            wait_for(lambda: scraped(address).total("buffer_worker_lag_records") == 33, SECONDS)
+            wait_for(lambda: (buffer_of(service)["delay_seconds"] or 0) > 10, SECONDS)
+            found = scraped(address)
+            assert found.value("database_up") == 0
+            assert found.value("buffer_worker_oldest_age_seconds") > 8
+            assert found.value("buffer_worker_retries_total") >= 1
+            assert buffer_of(service)["workers"] == 1
+        finally:
+            other.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
+    wait_for(lambda: buffer_of(service)["lag_records"] == 0, SECONDS)
+    wait_for(lambda: scraped(address).total("buffer_worker_lag_records") == 0, SECONDS)
+    assert asked(address, "/health/ready")[0] == 200
+    assert scraped(address).value("buffer_worker_oldest_age_seconds") == 0
+
+
+@pytest.mark.slow
+def test_what_brokers_do_not_tell_is_not_told(
+    brokers: Brokers, service: Service, address: str, start_worker: Start
+) -> None:
+    start_worker()
+    wait_for(lambda: buffer_of(service)["workers"] == 1, SECONDS)
+    wait_for(lambda: scraped(address).has("buffer_worker_lag_records"), SECONDS)
+    for broker in brokers.each:
+        broker.stop()
+
+    def unknown() -> bool:
+        told = httpx.get(f"{service.url}/health/ready", timeout=10).json()["buffer"]
+        return all(told[name] is None for name in ("lag_records", "delay_seconds", "workers"))
+
+    wait_for(unknown, SECONDS)
+    for name in ("lag_records", "delay_seconds", "workers"):
+        assert not scrape(service.url).has(f"buffer_{name}")
+    brokers.start()
+    wait_for(lambda: not unknown(), SECONDS)

@@ -17,6 +17,8 @@ RUNBOOKS = DOCS / "runbooks.md"
 
 # what there is only with READ_DATABASE_URL
 STANDBY = {"standby_up", "standby_lag_seconds", "reads_total"}
+# and only with WATTLEDGER_BUFFER
+BUFFER = "buffer_"
 
 _METRIC = re.compile(r"(?<![\w:])wattledger_([a-z_]+)(?![\w:])")
 _RECORDED = re.compile(r"\bjob:\w+:\w+\b")
