@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import click
 
@@ -54,8 +54,14 @@ async def _work(address: Address, conninfo: str, loaded: settings.Settings) -> N
     consumer = Consumer(address, holdings)
     working = Worker(consumer, CountedStore(conninfo, loaded, counts), loaded, counts)
     loop = asyncio.get_running_loop()
+
+    def stop(*_: object) -> None:
+        # a second one may come when the loop, whose own handlers end with it, is closed
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(working.stop)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, working.stop)
+        signal.signal(number, stop)
     async with AsyncExitStack() as stack:
         if loaded.worker_metrics_address:
             signs = Signs(loaded.worker_metrics_address, conninfo, loaded, board)
