@@ -5,26 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
-from typing import TypeVar
 
 from confluent_kafka import Consumer as Client
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from service.buffer.address import Address, BufferUnusable
 from service.buffer.holdings import Holdings
+from service.buffer.own_thread import OwnThread
 from service.buffer.progress import Progress
 from service.buffer.taken import Place, Record, listed, places, record_of
 
 _log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 # another worker gets the partitions of one that was killed after so long
 _SESSION_SECONDS = 10
 _MOST_AHEAD_KILOBYTES = 32 * 1024
 _MOST_RECORDS = 1_000
+_LEAVE_SECONDS = 10.0
 
 
 class Consumer:
@@ -51,11 +49,12 @@ class Consumer:
                     "session.timeout.ms": _SESSION_SECONDS * 1000,
                     "queued.max.messages.kbytes": _MOST_AHEAD_KILOBYTES,
                     "error_cb": self._tell,
+                    "on_commit": self._committed,
                 },
             ),
             logger=_quiet,
         )
-        self._thread = ThreadPoolExecutor(1, "consumer")
+        self._thread = OwnThread("consumer")
         self._owned: set[Place] = set()
         # how often each partition was given up: what was taken before comes again, to whoever has
         # it then, and what is committed must have no such gap before it
@@ -68,17 +67,24 @@ class Consumer:
         self._lock = Lock()
         self._paused = False
         self._ending = False
-        self._problem: str | None = None
+        # kinds of what is wrong
+        self._told: set[int] = set()
 
     async def start(self) -> None:
         """Join the group; what it has is taken as it comes."""
-        await self._call(self._subscribe)
+        await self._thread.call(self._subscribe)
 
     async def stop(self) -> None:
         """Commit what is done, and leave the group."""
         self._ending = True
-        await self._call(self._leave)
-        self._thread.shutdown()
+        leaving = self._thread.call(self._leave)
+        self._thread.end()
+        await asyncio.wait([leaving], timeout=_LEAVE_SECONDS)
+        if leaving.done():
+            leaving.result()
+        else:
+            # it takes over by itself what is not committed
+            _log.warning("the group does not hear that this worker ends")
 
     async def take(self, wait_seconds: float, *, pause: bool) -> list[Record]:
         """Records that came within the time; partitions come and go meanwhile (see `holds`).
@@ -86,13 +92,14 @@ class Consumer:
         With `pause` nothing is taken, but the group hears that this worker lives. Raises
         BufferUnusable.
         """
-        return await self._call(lambda: self._take(wait_seconds, pause))
+        return await self._thread.call(lambda: self._take(wait_seconds, pause))
 
     async def lag(self) -> dict[Place, int] | None:
         """How many records of each partition are not stored; None while that cannot be known."""
         if self._ending:
             return None
-        return await self._call(lambda: self._holdings.lag(self._client, fetching=not self._paused))
+        fetching = not self._paused
+        return await self._thread.call(lambda: self._holdings.lag(self._client, fetching=fetching))
 
     def holds(self, record: Record) -> bool:
         """Whether a record is this worker's still; one that is not comes again to its owner."""
@@ -110,9 +117,6 @@ class Consumer:
     def lost(self) -> int:
         """How many records the topic's retention removed before this worker could take them."""
         return self._progress.lost
-
-    def _call(self, function: Callable[[], T]) -> asyncio.Future[T]:
-        return asyncio.get_running_loop().run_in_executor(self._thread, function)
 
     def _subscribe(self) -> None:
         self._client.subscribe(
@@ -143,7 +147,7 @@ class Consumer:
         records = self._records([first])
         records += self._records(self._client.consume(_MOST_RECORDS, 0))
         if records:
-            self._problem = None
+            self._told.clear()
         return records
 
     def _records(self, messages: list[Message]) -> list[Record]:
@@ -168,7 +172,11 @@ class Consumer:
             self._done.pop(place, None)
 
     def _commit(self, partitions: set[Place]) -> None:
-        """Commit what is done of partitions, and forget what is done of others."""
+        """Commit what is done of partitions, and forget what is done of others.
+
+        Nobody waits for it, which may be for ever while brokers are away. What comes after it,
+        such as leaving the group, reaches the same broker after it.
+        """
         with self._lock:
             done, self._done = self._done, {}
         offsets = [
@@ -177,18 +185,22 @@ class Consumer:
         if not offsets:
             return
         try:
-            self._client.commit(offsets=self._holdings.mark(offsets), asynchronous=False)
+            self._client.commit(offsets=self._holdings.mark(offsets), asynchronous=True)
         except KafkaException as error:
+            self._committed(error.args[0], offsets)
+
+    def _committed(self, error: KafkaError | None, offsets: list[TopicPartition]) -> None:
+        if error is not None:
             # what is not committed comes again, to whoever has the partition then
-            _log.warning("what is stored could not be committed: %s", error.args[0].str())
-        else:
-            self._holdings.committed(offsets)
+            _log.warning("what is stored could not be committed: %s", error.str())
+            return
+        self._holdings.committed(one for one in offsets if one.error is None)
 
     def _tell(self, error: KafkaError) -> None:
-        """Say what is wrong, once until records come again or it is something else."""
-        if error.str() != self._problem:
-            self._problem = error.str()
-            _log.warning("the buffer cannot be read well, trying on: %s", self._problem)
+        """Say what is wrong, once of its kind until records come again."""
+        if error.code() not in self._told:
+            self._told.add(error.code())
+            _log.warning("the buffer cannot be read well, trying on: %s", error.str())
 
     def _assigned(self, _: Client, partitions: list[TopicPartition]) -> None:
         new = places(partitions)

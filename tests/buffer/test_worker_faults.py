@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from confluent_kafka import Consumer as Client
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import NewPartitions, NewTopic
 from psycopg.conninfo import make_conninfo
@@ -26,6 +27,16 @@ def ended(worker: Worker) -> None:
     assert worker.process.wait(30) == 0, worker.said()
 
 
+def committed(brokers: Brokers, topic: str) -> int:
+    """Where the group is in the first partition."""
+    client = Client({"bootstrap.servers": brokers.addresses, "group.id": "wattledger"})
+    try:
+        [found] = client.committed([TopicPartition(topic, 0)], 30)
+    finally:
+        client.close()
+    return found.offset
+
+
 def test_records_that_retention_removed_unread_are_counted_loudly(
     brokers: Brokers, topic: str, start_worker: Start, connection: Connection
 ) -> None:
@@ -33,6 +44,7 @@ def test_records_that_retention_removed_unread_are_counted_loudly(
     worker = start_worker()
     wait_for(lambda: count(connection) == 1, SECONDS)
     ended(worker)
+    assert committed(brokers, topic) == 1
     put(brokers, topic, *(readings(row(f"M-{n}")) for n in range(1, 6)))
     removed = brokers.admin.delete_records([TopicPartition(topic, 0, 4)])
     for one in removed.values():
@@ -46,6 +58,8 @@ def test_records_that_retention_removed_unread_are_counted_loudly(
     worker = start_worker()
     wait_for(lambda: count(connection) == 4, SECONDS)
     assert "LOST" not in worker.said()
+    # without an end that it is told of
+    wait_for(lambda: committed(brokers, topic) == 7, SECONDS)
 
 
 def test_a_topic_that_is_made_again_is_read_from_its_start(
@@ -67,7 +81,6 @@ def test_a_topic_that_is_made_again_is_read_from_its_start(
     worker = start_worker()
     wait_for(lambda: count(connection) == 5, SECONDS)
     assert len(quarantined(connection)) == 2
-    print(worker.said())
 
 
 def test_a_worker_that_waits_for_the_database_ends_when_told_to(
@@ -144,3 +157,5 @@ def test_a_worker_ends_in_time_while_brokers_are_away(
     worker.process.send_signal(signal.SIGTERM)
     assert worker.process.wait(60) == 0, worker.said()
     assert time.monotonic() - began < 20
+    # each kind of trouble is told once, not with every attempt
+    assert worker.said().count("the buffer cannot be read well") < 6
