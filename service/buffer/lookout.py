@@ -1,16 +1,20 @@
-"""Lookout over the buffer: what its workers have not stored, how old that is, and how safe."""
+"""Lookout over the buffer: what its workers have not stored, how old that is, and how safe.
+
+Of the group it asks by old calls of a client: the newer ones of librdkafka's that go to a group's
+coordinator abort the process where a broker is lost meanwhile (librdkafka's issue 4605).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
 import msgspec
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import ListOffsetsResultInfo, OffsetSpec
 
@@ -49,8 +53,11 @@ class Lookout:
 
     def __init__(self, address: Address) -> None:
         self._address = address
+        self._topics = tuple(filter(None, (address.topic, address.gateway_topic)))
         # its types say nothing of what comes
         self._admin: Any = None
+        # never in the group: it asks for the group's offsets
+        self._client: Consumer | None = None
         self._settings = Settings(None, None, None, None)
         self._settings_at = -_SETTINGS_SECONDS
         self._looking: asyncio.Future[Seen] | None = None
@@ -88,42 +95,49 @@ class Lookout:
         return found
 
     def _look(self) -> Seen:
-        if self._admin is None:
+        if self._client is None:
             self._admin = AdminClient(self._address.client("lookout"), logger=_quiet)
-        admin = self._admin
+            self._client = Consumer(
+                self._address.client(
+                    "lookout", **{"group.id": self._address.group, "enable.auto.commit": False}
+                ),
+                logger=_quiet,
+            )
+        admin, client = self._admin, self._client
         seen = Seen()
         try:
-            topic = self._address.topic
-            partitions = admin.list_topics(topic, timeout=_PATIENCE_SECONDS).topics[topic]
-            if partitions.error is not None:
-                raise KafkaException(partitions.error)
-            found = partitions.partitions
-            seen.replicas_in_sync = min((len(one.isrs) for one in found.values()), default=None)
+            topics = admin.list_topics(timeout=_PATIENCE_SECONDS).topics
+            places: list[Place] = []
+            for topic in self._topics:
+                if topic not in topics:
+                    raise KafkaException(f"there is no topic {topic}")
+                places += [(topic, number) for number in topics[topic].partitions]
+            in_sync = [len(topics[topic].partitions[number].isrs) for topic, number in places]
+            seen.replicas_in_sync = min(in_sync, default=None)
             if time.monotonic() - self._settings_at >= _SETTINGS_SECONDS:
-                self._settings = settings_of(admin, topic, _PATIENCE_SECONDS)
+                found = [settings_of(admin, topic, _PATIENCE_SECONDS) for topic in self._topics]
+                self._settings = Settings(*map(_least, zip(*found, strict=True)))
                 self._settings_at = time.monotonic()
-            seen.workers = self._workers(admin)
-            lag, waiting = self._waiting(admin, [(topic, number) for number in found])
+            lag, waiting = self._waiting(admin, client, places)
             seen.lag = lag
             seen.delay_seconds = self._age(admin, waiting)
+            # last, since it waits for all brokers
+            seen.workers = self._workers(admin)
         except (KafkaException, TimeoutError) as error:
             _log.debug("what waits in the buffer is not known: %s", error)
         return seen
 
     def _workers(self, admin: Any) -> int:
-        group = self._address.group
-        return len(_of(admin.describe_consumer_groups([group], **_IN_TIME))[group].members)
+        groups = admin.list_groups(self._address.group, timeout=_PATIENCE_SECONDS)
+        return sum(len(group.members) for group in groups)
 
     def _waiting(
-        self, admin: Any, places: list[Place]
+        self, admin: Any, client: Consumer, places: list[Place]
     ) -> tuple[dict[Place, int], dict[Place, int]]:
         """How many records wait, and of partitions with any from when on, in ms since 1970."""
-        group = self._address.group
-        asked = [ConsumerGroupTopicPartitions(group)]
-        told = _of(admin.list_consumer_group_offsets(asked, **_IN_TIME))[group]
-        committed = {(one.topic, one.partition): one for one in told.topic_partitions}
-        # the group may have other topics too
-        places = sorted({*places, *committed})
+        asked = [TopicPartition(*place) for place in places]
+        told = client.committed(asked, timeout=_PATIENCE_SECONDS)
+        committed = {(one.topic, one.partition): one for one in told}
         ends = _ends(admin, {place: OffsetSpec.latest() for place in places})
         new = [place for place in places if _offset(committed, place) is None]
         firsts = _ends(admin, {place: OffsetSpec.earliest() for place in new}) if new else {}
@@ -155,6 +169,11 @@ def _ends(admin: Any, specs: Mapping[Place, Any]) -> dict[Place, ListOffsetsResu
         (one.topic, one.partition): found
         for one, found in _of(admin.list_offsets(asked, **_IN_TIME)).items()
     }
+
+
+def _least(values: Iterable[Any]) -> Any:
+    """The least of those that are known; None where none is."""
+    return min((value for value in values if value is not None), default=None)
 
 
 def _offset(committed: Offsets, place: Place) -> int | None:
