@@ -29,6 +29,8 @@ _PATIENCE_SECONDS = 3.0
 # settings of a topic hardly ever change
 _SETTINGS_SECONDS = 60.0
 
+# a broker that is lost costs a look or two
+_FAILURES = 4
 _IN_TIME = {"request_timeout": _PATIENCE_SECONDS}
 
 # topic and number
@@ -60,6 +62,8 @@ class Lookout:
         self._client: Consumer | None = None
         self._settings = Settings(None, None, None, None)
         self._settings_at = -_SETTINGS_SECONDS
+        # in a row
+        self._failures = 0
         self._looking: asyncio.Future[Seen] | None = None
 
     async def found(self) -> list[Found]:
@@ -124,7 +128,11 @@ class Lookout:
             # last, since it waits for all brokers
             seen.workers = self._workers(admin)
         except (KafkaException, TimeoutError) as error:
-            _log.debug("what waits in the buffer is not known: %s", error)
+            self._failures += 1
+            if self._failures == _FAILURES:
+                _log.warning("what waits in the buffer is not known, asking on: %s", error)
+        else:
+            self._failures = 0
         return seen
 
     def _workers(self, admin: Any) -> int:

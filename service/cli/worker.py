@@ -31,6 +31,8 @@ def worker(metrics_address: str | None) -> None:
     except settings.SettingsError as error:
         raise click.ClickException(str(error)) from error
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    # each attempt to connect, all through an outage that the worker tells of
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     try:
         asyncio.run(_work(address, service_url(), loaded))
     except settings.SettingsError as error:

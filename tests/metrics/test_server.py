@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from http import HTTPStatus
 
 import httpx
 import pytest
@@ -48,6 +49,20 @@ def test_nothing_else_is_there(address: str) -> None:
     for target in ("/", "/v1/meters", "/metrics/"):
         assert httpx.get(address + target).status_code == 404
     assert httpx.post(f"{address}/metrics").status_code == 501
+
+
+def test_another_page_has_the_status_that_it_tells() -> None:
+    def ready() -> tuple[HTTPStatus, bytes]:
+        return HTTPStatus.SERVICE_UNAVAILABLE, b"{}"
+
+    with closing(
+        MetricsServer(f"127.0.0.1:{free_port()}", None, pages={"/health/ready": ready})
+    ) as server:
+        server.start()
+        answer = httpx.get(f"http://127.0.0.1:{server.port}/health/ready")
+        assert (answer.status_code, answer.content) == (503, b"{}")
+        assert answer.headers["content-type"] == "application/json"
+        assert httpx.get(f"http://127.0.0.1:{server.port}/health").status_code == 404
 
 
 def test_metrics_that_cannot_be_read_are_503(tmp_path_factory: pytest.TempPathFactory) -> None:
