@@ -61,7 +61,7 @@ class Consumer:
         self._terms: Counter[Place] = Counter()
         # how often each started again: offsets of before are not to be committed then
         self._eras: Counter[Place] = Counter()
-        self._progress = Progress()
+        self._progress = Progress(self._holdings.lost)
         # by partition: the offset after the last record that is stored, where it is not committed
         self._done: dict[Place, int] = {}
         self._lock = Lock()
@@ -112,11 +112,6 @@ class Consumer:
             if self.holds(record) and self._eras[record.place] == record.era:
                 self._done[record.place] = max(after, self._done.get(record.place, 0))
                 self._holdings.stored(record.place, record.sent_at)
-
-    @property
-    def lost(self) -> int:
-        """How many records the topic's retention removed before this worker could take them."""
-        return self._progress.lost
 
     def _subscribe(self) -> None:
         self._client.subscribe(

@@ -33,6 +33,10 @@ _DELAYS = (*SECONDS, 30.0, 60.0, 180.0, 900.0, 3600.0, 14_400.0, 86_400.0)
 _SIZES = (1, 10, 50, 100, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
 _TAKEN = counter("buffer_worker_records_total", "Records taken from the buffer.")
 _TAKEN_BYTES = counter("buffer_worker_bytes_total", "Bytes of the records that were taken.")
+_LOST = counter(
+    "buffer_worker_lost_records_total",
+    "Records that the topic's retention removed before a worker took them.",
+)
 _POISON = counter("buffer_worker_poison_total", "Records in quarantine that could not be read.")
 _KEPT = counter(
     "buffer_worker_quarantined_total", "Readings, bodies and records that went to quarantine."
@@ -57,7 +61,7 @@ _DELAY = histogram(
 # of a worker, which is one process, and the only one of its instance
 WORKER_FAMILIES = (
     *(STARTS, WORKERS_EXPECTED),
-    *(*READING_FAMILIES, _TAKEN, _TAKEN_BYTES, _POISON, _KEPT, _RETRIES),
+    *(*READING_FAMILIES, _TAKEN, _TAKEN_BYTES, _LOST, _POISON, _KEPT, _RETRIES),
     *(_REBALANCES, _PARTITIONS, _GROUP, _STORING, _DELAY),
 )
 
@@ -131,6 +135,7 @@ class WorkerCounts:
         note_start(slab)
         self._slots[slab.places(WORKERS_EXPECTED)[()]] = 1
         self._taken, self._bytes = slab.places(_TAKEN)[()], slab.places(_TAKEN_BYTES)[()]
+        self._lost = slab.places(_LOST)[()]
         self._poison, self._kept = slab.places(_POISON)[()], slab.places(_KEPT)[()]
         self._retries = slab.places(_RETRIES)[()]
         self._rebalances = slab.places(_REBALANCES)[()]
@@ -144,6 +149,10 @@ class WorkerCounts:
         """Count records that came."""
         self._slots[self._taken] += len(records)
         self._slots[self._bytes] += sum(len(record.value) for record in records)
+
+    def lost(self, records: int) -> None:
+        """Count records that were removed before they were taken."""
+        self._slots[self._lost] += records
 
     def trying(self, *, again: bool) -> None:
         """A group is being stored; `again`: the database was away before."""

@@ -43,6 +43,10 @@ class Holdings:
             self._sent_at.pop(place, None)
         self._counts.partitions(len(self._next))
 
+    def lost(self, records: int) -> None:
+        """So many records of a partition were removed before this worker could take them."""
+        self._counts.lost(records)
+
     def stored(self, place: Place, sent_at: float) -> None:
         """The records of a partition are stored up to one that was sent then."""
         if sent_at:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from confluent_kafka import Consumer as Client
 from confluent_kafka import KafkaException, TopicPartition
@@ -21,11 +21,11 @@ class Progress:
     Used by the client's thread alone.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lost: Callable[[int], None]) -> None:
+        """`lost` is told how many records were removed before this worker could take them."""
         # by partition: the offset of the next record; None where that is not known
         self._next: dict[Place, int | None] = {}
-        # how many records were removed before a worker took them, as far as this one saw
-        self.lost = 0
+        self._lost = lost
 
     def forget(self, some: Iterable[Place]) -> None:
         """Partitions are another worker's from now on."""
@@ -71,7 +71,7 @@ class Progress:
         # what a transaction ends with takes an offset, and is no record
         lost = min(first, record.offset) - expected
         if lost > 0:
-            self.lost += lost
+            self._lost(lost)
             _log.error(
                 "READINGS ARE LOST: %d records of %s/%d, from %d on, were removed by the topic's"
                 " retention before a worker stored them",

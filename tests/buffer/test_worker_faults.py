@@ -6,6 +6,7 @@ import signal
 import time
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 from confluent_kafka import Consumer as Client
@@ -17,6 +18,7 @@ from tests.buffer.conftest import Environment, Start, Worker
 from tests.buffer.test_way import SECONDS, count, put, quarantined, readings, row
 from tests.support.http import wait_for
 from tests.support.kafka import Brokers
+from tests.support.process import free_port
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -38,8 +40,14 @@ def committed(brokers: Brokers, topic: str) -> int:
 
 
 def test_records_that_retention_removed_unread_are_counted_loudly(
-    brokers: Brokers, topic: str, start_worker: Start, connection: Connection
+    brokers: Brokers,
+    topic: str,
+    environment: Environment,
+    start_worker: Start,
+    connection: Connection,
 ) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    environment["WATTLEDGER_WORKER_METRICS_ADDRESS"] = address
     put(brokers, topic, readings(row("M-0")))
     worker = start_worker()
     wait_for(lambda: count(connection) == 1, SECONDS)
@@ -52,6 +60,8 @@ def test_records_that_retention_removed_unread_are_counted_loudly(
     worker = start_worker()
     wait_for(lambda: count(connection) == 3, SECONDS)
     assert f"READINGS ARE LOST: 3 records of {topic}/0, from 1 on" in worker.said()
+    page = httpx.get(f"http://{address}/metrics", timeout=10).text
+    assert "wattledger_buffer_worker_lost_records_total 3\n" in page
     ended(worker)
     # what is not lost is not told of
     put(brokers, topic, readings(row("M-6")))
