@@ -66,10 +66,14 @@ class Load:
             for number, client in enumerate(self._clients)
         ]
 
-    async def stop(self) -> None:
-        """End; what was sent and not acknowledged is sent until it is."""
+    def end(self) -> None:
+        """Have nothing new posted from now on."""
         self._ending.set()
-        self._give_up_at = time.monotonic() + _GIVE_UP_SECONDS
+
+    async def stop(self, patience_seconds: float = _GIVE_UP_SECONDS) -> None:
+        """End; what was sent and not acknowledged is sent until it is, or the time is over."""
+        self.end()
+        self._give_up_at = time.monotonic() + patience_seconds
         await asyncio.gather(*self._tasks)
         for client in self._clients:
             client.close()

@@ -23,6 +23,8 @@ _QUEUE_SECONDS = 5.0
 # a client has one request under way, whose answer may take so long
 _ANSWER_SECONDS = 10.0
 _MEASURING_CLIENTS = 30
+# devices send again for so long what was not acknowledged
+_PATIENCE_SECONDS = 600.0
 _STORED = "SELECT count(*) FROM telemetry.meter_reading AS m WHERE starts_with(m.meter_id, %s)"
 
 Tell = Callable[[str], None]
@@ -37,6 +39,8 @@ class Spiked(NamedTuple):
     stored_meanwhile: int
     seconds_after: float
     account: Account
+    # readings that devices gave up in the end
+    given_up: int
 
     @property
     def stored_per_second_after(self) -> float:
@@ -63,7 +67,7 @@ def spike(installation: Installation, seconds: float, share: float, tell: Tell) 
         tell(f"{name}: {found[name].account}")
     direct_found, buffered_found = found["direct"], found["buffered"]
     holds = (
-        all(one.account.holds and not one.account.unexpected for one in found.values())
+        all(one.account.holds and not one.given_up for one in found.values())
         # otherwise it was none
         and direct_found.statuses.get(503, 0) > 0
         and set(buffered_found.statuses) == {202}
@@ -105,16 +109,17 @@ async def _spike(
                 f"{name}, {time.monotonic() - began:.0f} s: {load.posted:,} posted,"
                 f" {len(load.acknowledged):,} acknowledged, answers {dict(load.statuses)}"
             )
+        load.end()
         posted, acknowledged, statuses = load.posted, len(load.acknowledged), dict(load.statuses)
     ended = time.monotonic()
     stored = await asyncio.to_thread(_count, database_url, prefix)
-    await load.stop()
+    await load.stop(_PATIENCE_SECONDS)
     if name == "buffered":
         await caught_up(installation, tell)
     took = time.monotonic() - ended
     result = await asyncio.to_thread(account, database_url, load, (201, 202, 503))
     statuses = dict(load.statuses) if name == "buffered" else statuses
-    return Spiked(posted, acknowledged, statuses, stored, took, result)
+    return Spiked(posted, acknowledged, statuses, stored, took, result, len(load.unknown))
 
 
 def _count(database_url: str, prefix: str) -> int:
@@ -151,6 +156,7 @@ def _table(found: dict[str, Spiked], rate: float, seconds: float, share: float) 
             row("all stored after another", lambda one: f"{one.seconds_after:.1f} s"),
             row("… per second", lambda one: f"{one.stored_per_second_after:,.0f}"),
             row("acknowledged in all", lambda one: f"{one.account.acknowledged:,}"),
+            row("given up by devices", lambda one: str(one.given_up)),
             row("lost", lambda one: str(one.account.lost)),
             row("doubled", lambda one: str(one.account.doubled)),
             "",

@@ -53,7 +53,7 @@ def test_ten_times_what_is_stored_gets_503_directly_and_202_with_a_buffer(
     installation: Installation,
 ) -> None:
     told: list[str] = []
-    found, holds = spike(installation, 6, 0.03, told.append)
+    found, holds = spike(installation, 4, 0.03, told.append)
     assert holds, "\n".join([*told, found])
 
 
