@@ -143,6 +143,7 @@ def test_a_connection_that_is_not_made_is_no_readings_fault(
     assert quarantined(connection) == []
 
 
+@pytest.mark.slow
 def test_a_record_that_takes_longer_than_a_call_may_is_stored_in_parts(
     service_url: str, connection: Connection
 ) -> None:

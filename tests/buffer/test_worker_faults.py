@@ -39,6 +39,7 @@ def committed(brokers: Brokers, topic: str) -> int:
     return found.offset
 
 
+@pytest.mark.slow
 def test_records_that_retention_removed_unread_are_counted_loudly(
     brokers: Brokers,
     topic: str,
@@ -72,6 +73,7 @@ def test_records_that_retention_removed_unread_are_counted_loudly(
     wait_for(lambda: committed(brokers, topic) == 7, SECONDS)
 
 
+@pytest.mark.slow
 def test_a_topic_that_is_made_again_is_read_from_its_start(
     brokers: Brokers, topic: str, start_worker: Start, connection: Connection
 ) -> None:
@@ -93,6 +95,7 @@ def test_a_topic_that_is_made_again_is_read_from_its_start(
     assert len(quarantined(connection)) == 2
 
 
+@pytest.mark.slow
 def test_a_worker_that_waits_for_the_database_ends_when_told_to(
     brokers: Brokers,
     topic: str,
