@@ -21,7 +21,7 @@ def compare(
     ways: dict[str, Callable[[float], Taken]] = {
         "direct": rates.direct,
         "buffered": rates.buffered,
-        "buffered, workers later": rates.apart,
+        "buffered, one after the other": rates.apart,
     }
     taken: dict[str, list[Taken]] = {name: [] for name in ways}
     for turn in range(options.rounds + 1):
@@ -58,8 +58,8 @@ def _rates(found: dict[str, Taken], readings: int) -> str:
             _n(both.stored),
         ),
         ("… until the last one was stored", "", _n(both.whole)),
-        ("the service alone, no worker running", _n(apart.accepted), ""),
-        ("the workers alone, with what it left", "", _n(apart.catch_up)),
+        ("the service alone, while workers wait", _n(apart.accepted), ""),
+        ("the workers alone, with what came meanwhile", "", _n(apart.catch_up)),
     ]
     uses = [
         ("cores in use", *_PARTS),

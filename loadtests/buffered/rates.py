@@ -16,6 +16,8 @@ from loadtests.support.stack import INGEST_PATH, Server
 
 _LOOK_SECONDS = 0.25
 _PATIENCE_SECONDS = 240.0
+# less than a worker's WATTLEDGER_WRITE_TIMEOUT_SECONDS
+_LOCK_SECONDS = 10.0
 _SINCE = """
 SELECT
     (SELECT count(*) FROM telemetry.meter_reading AS m WHERE m.ts >= %(since)s)
@@ -24,7 +26,7 @@ SELECT
 
 
 class Taken(NamedTuple):
-    """What came of a turn, in readings per second; NaN where it was not looked at."""
+    """What came of a turn, in readings per second."""
 
     # answered with 201 or 202
     accepted: float
@@ -33,7 +35,7 @@ class Taken(NamedTuple):
     stored: float
     # … from the first post until the last one was stored
     whole: float
-    # … by workers that had nothing else to do, from the first commit on
+    # … of what was left when nothing was posted any more
     catch_up: float
     # acknowledged readings that were not there in the end, and answers that were wrong
     lost: int
@@ -63,36 +65,40 @@ class Rates:
         return self._turn(self._installation.service, seconds)
 
     def apart(self, seconds: float) -> Taken:
-        """Post to it while there is no worker, then let them store what waits."""
-        self._installation.workers.stop_all()
-        return self._turn(self._installation.service, seconds, workers_later=True)
+        """Post to it while workers wait for a lock, then let them store what is there.
 
-    def _turn(self, server: Server, seconds: float, *, workers_later: bool = False) -> Taken:
+        They are in the group already, which takes its time; the lock is within their patience.
+        """
+        with psycopg.connect(self._installation.database.url()) as locking:
+            locking.execute("LOCK TABLE telemetry.meter_state IN ACCESS EXCLUSIVE MODE")
+            return self._turn(self._installation.service, min(seconds, _LOCK_SECONDS), locking)
+
+    def _turn(
+        self, server: Server, seconds: float, locking: psycopg.Connection | None = None
+    ) -> Taken:
         first_ms = self._times.take()
         since = datetime.fromtimestamp(first_ms / 1000, UTC)
         watch = self._watch(server)
         began = time.monotonic()
         url = server.url + INGEST_PATH
         result = wrk.run(url, "json", self._readings, first_ms, self._connections, seconds)
-        took = time.monotonic() - began
+        ended = time.monotonic()
         cores = watch.cores()
         with psycopg.connect(self._installation.database.url(), autocommit=True) as connection:
             stored = _count(connection, since)
-            catch_up = float("nan")
-            if workers_later:
-                self._installation.start_workers()
-                catch_up = self._caught_up(connection, since)
-            else:
-                self._wait()
-            whole = time.monotonic() - began
+            if locking is not None:
+                locking.commit()
+                ended = time.monotonic()
+            self._wait()
+            caught_up = time.monotonic()
             there = _count(connection, since)
         right = result.right * self._readings
         return Taken(
             accepted=result.requests_per_second * self._readings,
             p99_ms=result.latency.p99,
-            stored=stored / took,
-            whole=there / whole,
-            catch_up=catch_up,
+            stored=stored / (ended - began),
+            whole=there / (caught_up - began),
+            catch_up=(there - stored) / (caught_up - ended),
             lost=max(0, right - there),
             errors=result.errors,
             cores=cores,
@@ -110,18 +116,6 @@ class Rates:
             if time.monotonic() > deadline:
                 raise TimeoutError("the workers do not store what waits")
             time.sleep(_LOOK_SECONDS)
-
-    def _caught_up(self, connection: psycopg.Connection, since: datetime) -> float:
-        """How many readings per second the workers store from their first commit on."""
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while not (before := _count(connection, since)):
-            if time.monotonic() > deadline:
-                raise TimeoutError("the workers store nothing")
-            time.sleep(0.02)
-        began = time.monotonic()
-        self._wait()
-        took = time.monotonic() - began
-        return (_count(connection, since) - before) / took
 
 
 def _count(connection: psycopg.Connection, since: datetime) -> int:
