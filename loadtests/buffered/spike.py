@@ -23,6 +23,8 @@ _QUEUE_SECONDS = 5.0
 # a client has one request under way, whose answer may take so long
 _ANSWER_SECONDS = 10.0
 _MEASURING_CLIENTS = 30
+_MEASURING_SECONDS = 90.0
+_MEASURED_READINGS = 2_000
 # devices send again for so long what was not acknowledged
 _PATIENCE_SECONDS = 600.0
 _STORED = "SELECT count(*) FROM telemetry.meter_reading AS m WHERE starts_with(m.meter_id, %s)"
@@ -52,7 +54,7 @@ def spike(installation: Installation, seconds: float, share: float, tell: Tell) 
     """Spike either service; return a table in Markdown, and whether all was as it should be."""
     direct = installation.start_service("direct-service")
     with slowed(installation.database.postmaster_pid(), share):
-        rate = asyncio.run(_highest(direct, installation.key, min(seconds, 15)))
+        rate = asyncio.run(_highest(direct, installation.key, min(seconds, 10)))
     tell(f"{rate:,.0f} readings/s are stored directly, by a database that runs {share:.0%}")
     queue = {"WATTLEDGER_QUEUE_READINGS": str(round(rate * _QUEUE_SECONDS))}
     services = {
@@ -79,12 +81,23 @@ async def _highest(server: Server, key: str, seconds: float) -> float:
     """What a service takes of clients that post as fast as it answers."""
     load = Load(server.port, key, _MEASURING_CLIENTS, 1e9, readings=_READINGS, prefix="H")
     load.start()
-    await asyncio.sleep(seconds / 3)
+    deadline = time.monotonic() + _MEASURING_SECONDS
+    await _acknowledged(load, _MEASURED_READINGS, deadline)
     began, before = time.monotonic(), len(load.acknowledged)
-    await asyncio.sleep(seconds * 2 / 3)
+    await asyncio.sleep(seconds)
+    # a slow machine takes its time
+    await _acknowledged(load, before + _MEASURED_READINGS, deadline)
     rate = (len(load.acknowledged) - before) / (time.monotonic() - began)
     await load.stop()
     return rate
+
+
+async def _acknowledged(load: Load, readings: int, deadline: float) -> None:
+    """Wait until so many are. Raises TimeoutError."""
+    while len(load.acknowledged) < readings:
+        if time.monotonic() > deadline:
+            raise TimeoutError("the slowed database stores next to nothing")
+        await asyncio.sleep(0.05)
 
 
 async def _spike(
