@@ -4,13 +4,14 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from time import monotonic
 from typing import Any, LiteralString
 
 import psycopg
 
+from service.background import ended
 from service.database.conninfo import reason
 from service.database.errors import DatabaseError, translated_errors
 from service.database.session import connect
@@ -68,11 +69,7 @@ class Upkeep:
 
     async def stop(self) -> None:
         """End; what runs at the moment is rolled back."""
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        await ended(*self._tasks)
 
     async def maintain(self) -> int:
         """Drop what has expired; return how many chunks. Raises DatabaseError, psycopg.Error."""

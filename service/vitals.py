@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 
+from service.background import ended
 from service.database.errors import DatabaseError
 from service.database.pool import Database
 from service.database.replica import Count, Replica, Source
@@ -94,11 +94,7 @@ class Vitals:
 
     async def stop(self) -> None:
         """End."""
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        await ended(*self._tasks)
 
     async def _sample_for_ever(self) -> None:
         while True:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
 from http import HTTPStatus
 from time import monotonic
 from typing import Literal
 
 import msgspec
 
+from service.background import ended
 from service.buffer.consumer import Consumer
 from service.buffer.holdings import Holdings
 from service.buffer.worker import Worker
@@ -71,10 +71,7 @@ class Signs:
 
     async def stop(self) -> None:
         """End."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await ended(self._task)
         await asyncio.to_thread(self._server.close)
         await self._database.close()
 

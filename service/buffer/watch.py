@@ -10,6 +10,7 @@ from time import monotonic
 
 from confluent_kafka import KafkaException
 
+from service.background import ended
 from service.buffer.address import Address
 from service.buffer.record import EMPTY
 from service.buffer.sender import Sender
@@ -51,10 +52,7 @@ class Watch:
 
     async def stop(self) -> None:
         """End."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await ended(self._task)
 
     def busy(self) -> None:
         """Something is under way from now on."""

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from time import monotonic, time
 
+from service.background import ended
 from service.buffer.consumer import Consumer
 from service.buffer.counts import WorkerCounts
 from service.buffer.storing import Storing
@@ -175,9 +176,8 @@ class Worker:
         if not writing.done():
             # it is not committed, and comes again
             _log.warning("what is being stored takes too long, and is left to another worker")
-            writing.cancel()
-            await asyncio.wait([writing])
-        if not writing.cancelled():
+            await ended(writing)
+        elif not writing.cancelled():
             writing.result()
 
     async def _stops_within(self, seconds: float) -> bool:

@@ -12,6 +12,7 @@ import msgspec
 import psycopg
 from psycopg.rows import kwargs_row
 
+from service.background import ended
 from service.database.conninfo import reason
 from service.database.session import connect
 
@@ -81,9 +82,7 @@ class Watch:
 
     async def stop(self) -> None:
         """End, whatever it waits for."""
-        if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.wait({self._asking})
+        await ended(self._asking)
         await self._close()
 
     async def _ask(self) -> Place | None:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any, Literal, LiteralString, TypeVar
 
+from service.background import ended
 from service.database.errors import DatabaseSlow, DatabaseUnavailable
 from service.database.lag import History, Place, Watch
 from service.database.pool import Calls, Database
@@ -85,10 +86,7 @@ class Replica:
 
     async def stop(self) -> None:
         """End."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await ended(self._task)
         for watch in self._watches:
             await watch.stop()
         await self.standby.close()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 
 import msgspec
 
+from service.background import ended
 from service.database.errors import DatabaseUnavailable
 from service.database.pool import Calls
 from service.keys.credential import Credential
@@ -45,10 +45,7 @@ class Lookup:
 
     async def stop(self) -> None:
         """End; who still waits is told that the database is away."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await ended(self._task)
         self._tell(DatabaseUnavailable("the service is stopping"))
 
     def ask(self, given: Credential, tell: Callable[[Told], None]) -> None:
