@@ -11,6 +11,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -29,6 +30,9 @@ _POLL_SECONDS = 0.1
 _LINGER_MILLISECONDS = 2
 # a record has less than half of what brokers take, unless told otherwise (message.max.bytes)
 MOST_BYTES = 400_000
+_ALL_DOWN = KafkaError._ALL_BROKERS_DOWN  # pyright: ignore[reportPrivateUsage]
+# by the code, since what produce() raises does not say of itself that it is fatal
+_FATAL = KafkaError._FATAL  # pyright: ignore[reportPrivateUsage]
 
 
 class Sender:
@@ -94,13 +98,14 @@ class Sender:
             problem = None if error is None else error.str()
             put(partial(self._ended, tell, problem, len(value), sent.latency() or 0.0))
 
+        producer = self._producer
         try:
-            self._producer.produce(
+            producer.produce(
                 self._address.topic, value=value, partition=partition, on_delivery=told
             )
         except (BufferError, KafkaException) as error:
-            if isinstance(error, KafkaException) and error.args[0].fatal():
-                self._renew(str(error))
+            if isinstance(error, KafkaException) and error.args[0].code() == _FATAL:
+                self._renew(producer)
             self._counts.failed()
             return False
         self.sending += 1
@@ -117,7 +122,7 @@ class Sender:
 
     def _note(self, error: KafkaError) -> None:
         # that all are down says less than what each of them is down for
-        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # pyright: ignore[reportPrivateUsage]
+        if error.code() != _ALL_DOWN:
             self.problem = error.str()
 
     def _ended(self, tell: Delivered, problem: str | None, size_bytes: int, seconds: float) -> None:
@@ -129,25 +134,39 @@ class Sender:
         tell(problem)
 
     def _poll(self) -> None:
+        assert self._telling is not None  # noqa: S101  start() makes it
         while True:
             producer = self._producer
             assert producer is not None  # noqa: S101  start() makes it
-            producer.poll(_POLL_SECONDS)
+            try:
+                producer.poll(_POLL_SECONDS)
+            except KafkaException as error:
+                # what it cannot get over is raised here, once, whatever callbacks there are
+                _log.error("the producer of the buffer failed: %s", error.args[0].str())
+                self._telling.put(partial(self._renew, producer))
             if self._stopping and len(producer) == 0:
                 return
 
-    def _renew(self, why: str) -> None:
+    def _renew(self, failed: Producer) -> None:
         """Go on with another producer after an error that the client cannot get over."""
-        _log.error("the producer of the buffer cannot go on, and is made anew: %s", why)
-        before, self._producer = self._producer, self._made()
-        assert before is not None  # noqa: S101  it failed
-        # what it did not send fails at once; whatever it did is told by this thread's last calls
-        threading.Thread(target=_end, args=[before], name="buffer's end", daemon=True).start()
+        if self._producer is not failed:
+            return
+        try:
+            self._producer = self._made()
+        except KafkaException as error:
+            _log.error("another producer of the buffer cannot be made: %s", error.args[0].str())
+            return
+        _log.error("the producer of the buffer could not go on, and was made anew")
+        threading.Thread(target=_end, args=[failed], name="buffer's end", daemon=True).start()
 
 
 def _end(producer: Producer) -> None:
+    """Have each record told of that a producer did not send, or whose end it does not know."""
     producer.purge()
-    producer.flush(30)
+    while len(producer):
+        # it may raise first what it failed by
+        with suppress(KafkaException):
+            producer.flush(1)
 
 
 # librdkafka's own lines are of connections; what matters of them is an error of a record
