@@ -64,6 +64,9 @@ class Consumer:
         self._progress = Progress(self._holdings.lost)
         # by partition: the offset after the last record that is stored, where it is not committed
         self._done: dict[Place, int] = {}
+        # by partition: the offset that the group was asked to keep last
+        self._asked: dict[Place, int] = {}
+        self._refused = False
         self._lock = Lock()
         self._paused = False
         self._ending = False
@@ -165,6 +168,7 @@ class Consumer:
         with self._lock:
             self._eras[place] += 1
             self._done.pop(place, None)
+            self._asked.pop(place, None)
 
     def _commit(self, partitions: set[Place]) -> None:
         """Commit what is done of partitions, and forget what is done of others.
@@ -174,22 +178,32 @@ class Consumer:
         """
         with self._lock:
             done, self._done = self._done, {}
-        offsets = [
-            TopicPartition(*place, offset) for place, offset in done.items() if place in partitions
-        ]
-        if not offsets:
+        asked = {place: offset for place, offset in done.items() if place in partitions}
+        if not asked:
             return
+        self._asked |= asked
+        offsets = [TopicPartition(*place, offset) for place, offset in asked.items()]
         try:
             self._client.commit(offsets=self._holdings.mark(offsets), asynchronous=True)
         except KafkaException as error:
             self._committed(error.args[0], offsets)
 
     def _committed(self, error: KafkaError | None, offsets: list[TopicPartition]) -> None:
-        if error is not None:
-            # what is not committed comes again, to whoever has the partition then
-            _log.warning("what is stored could not be committed: %s", error.str())
+        self._holdings.committed(one for one in offsets if (error or one.error) is None)
+        failed = [one for one in offsets if (error or one.error) is not None]
+        if not failed:
+            self._refused = False
             return
-        self._holdings.committed(one for one in offsets if one.error is None)
+        # such as while partitions change hands; perhaps no record comes that would ask again
+        with self._lock:
+            for one in failed:
+                place = one.topic, one.partition
+                if self._asked.get(place) == one.offset:
+                    self._done[place] = max(one.offset, self._done.get(place, 0))
+        if not self._refused:
+            self._refused = True
+            why = error or failed[0].error
+            _log.warning("what is stored could not be committed, asking on: %s", why and why.str())
 
     def _tell(self, error: KafkaError) -> None:
         """Say what is wrong, once of its kind until records come again."""
@@ -220,6 +234,7 @@ class Consumer:
             self._terms.update(gone)
             for place in gone:
                 self._done.pop(place, None)
+                self._asked.pop(place, None)
         if gone:
             _log.info("gave up the partitions %s; has %s", listed(gone), listed(self._owned))
 
