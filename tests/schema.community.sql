@@ -205,6 +205,14 @@ CREATE INDEX charging_session_known_vehicle ON telemetry.charging_session USING 
 CREATE INDEX charging_session_start ON telemetry.charging_session USING btree (started_at, meter_id);
 CREATE INDEX charging_session_vehicle ON telemetry.charging_session USING btree (vehicle_id, started_at);
 
+CREATE TABLE telemetry.currency_digits (
+    currency text COLLATE "C" NOT NULL,
+    digits smallint NOT NULL,
+    CONSTRAINT currency_digits_pkey PRIMARY KEY (currency),
+    CONSTRAINT currency_digits_currency_check CHECK (currency ~ '^[A-Z]{3}$'::text),
+    CONSTRAINT currency_digits_digits_check CHECK (digits >= 0 AND digits <= 4)
+);
+
 CREATE TABLE telemetry.dataset (
     dataset text NOT NULL,
     keep interval,
@@ -324,7 +332,14 @@ VIEW telemetry.judged_session (
     frozen_side text,
     is_judged boolean,
     power_class integer,
-    temp_class integer
+    temp_class integer,
+    excess_loss_mwh numeric,
+    cost numeric,
+    standby_cost numeric,
+    loss_cost numeric,
+    excess_loss_cost numeric,
+    currency text COLLATE "C",
+    cost_gap text COLLATE "C"
 );
 
 CREATE TABLE telemetry.ledger_record (
@@ -437,6 +452,22 @@ VIEW telemetry.present_policy (
     work text,
     every interval,
     job_id integer
+);
+
+VIEW telemetry.priced_part (
+    meter_id text COLLATE "C",
+    hour timestamptz,
+    since timestamptz,
+    until timestamptz,
+    vehicle_id text COLLATE "C",
+    cost numeric,
+    standby_cost numeric,
+    ac_matched_cost numeric,
+    dc_matched_cost numeric,
+    unpriced_mwh bigint,
+    price numeric,
+    currency text COLLATE "C",
+    digits smallint
 );
 
 CREATE TABLE telemetry.proven_energy (
@@ -643,6 +674,53 @@ VIEW telemetry.standing_record (
     why text
 );
 
+VIEW telemetry.standing_tariff (
+    tariff_id bigint,
+    meter_id text COLLATE "C",
+    zone text,
+    first_day date,
+    last_day date,
+    since timestamptz,
+    until timestamptz,
+    currency text COLLATE "C",
+    digits smallint,
+    prices numeric(13,6)[]
+);
+
+CREATE TABLE telemetry.tariff (
+    tariff_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    recorded_at timestamptz NOT NULL DEFAULT now(),
+    login text NOT NULL DEFAULT SESSION_USER,
+    meter_id text COLLATE "C",
+    zone text,
+    first_day date,
+    last_day date,
+    during tstzrange,
+    currency text COLLATE "C",
+    digits smallint,
+    prices numeric(13,6)[],
+    cancels bigint,
+    why text NOT NULL,
+    CONSTRAINT tariff_pkey PRIMARY KEY (tariff_id),
+    CONSTRAINT tariff_cancels_key UNIQUE (cancels),
+    CONSTRAINT tariff_check CHECK (num_nonnulls(meter_id, zone, first_day, during, currency, digits, prices) =
+CASE
+    WHEN cancels IS NULL THEN 7
+    ELSE 0
+END),
+    CONSTRAINT tariff_check1 CHECK (cancels IS NULL OR last_day IS NULL),
+    CONSTRAINT tariff_currency_check CHECK (currency ~ '^[A-Z]{3}$'::text),
+    CONSTRAINT tariff_digits_check CHECK (digits >= 0 AND digits <= 4),
+    CONSTRAINT tariff_during_check CHECK (NOT isempty(during)),
+    CONSTRAINT tariff_meter_id_check CHECK (length(meter_id) <= 128),
+    CONSTRAINT tariff_prices_check CHECK (cardinality(prices) = 168 AND array_position(prices, NULL::numeric) IS NULL AND (0::numeric <= ALL (prices))),
+    CONSTRAINT tariff_why_check CHECK (length(why) >= 1 AND length(why) <= 1000),
+    CONSTRAINT tariff_cancels_fkey FOREIGN KEY (cancels) REFERENCES telemetry.tariff(tariff_id)
+);
+CREATE INDEX tariff_meter ON telemetry.tariff USING btree (meter_id, tariff_id) WHERE (cancels IS NULL);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON telemetry.tariff FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_change_of_tariffs();
+-- the owner has no right to UPDATE, DELETE
+
 CREATE TABLE telemetry.turn (
     only_row boolean NOT NULL DEFAULT true,
     pid integer,
@@ -807,6 +885,10 @@ FUNCTION telemetry.check_link_change(acting_key text, vehicle_id text, meter_id 
     RETURNS void
     LANGUAGE plpgsql STABLE;
 
+FUNCTION telemetry.check_whole_hours(zone text, first_day date, last_day date)
+    RETURNS void
+    LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.check_zone(zone text)
     RETURNS void
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
@@ -845,6 +927,20 @@ PROCEDURE telemetry.compress_due(IN dataset text, INOUT problem text DEFAULT NUL
 FUNCTION telemetry.compressed_after(dataset text)
     RETURNS interval
     LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.cost(millionths numeric, cost_gap text)
+    RETURNS numeric
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN (cost_gap IS NULL) THEN telemetry.kwh(millionths) ELSE NULL::numeric END
+;
+GRANT EXECUTE ON FUNCTION telemetry.cost(numeric,text) TO wattledger_bi;
+
+FUNCTION telemetry.cost_gap(priced bigint, unpriced_mwh numeric, first_currency text, last_currency text)
+    RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN ((priced = 0) OR (unpriced_mwh > (0)::numeric)) THEN 'no_tariff'::text WHEN (first_currency <> last_currency) THEN 'currencies'::text ELSE NULL::text END
+;
+GRANT EXECUTE ON FUNCTION telemetry.cost_gap(bigint,numeric,text,text) TO wattledger_bi;
 
 FUNCTION telemetry.count_added_quarantine()
     RETURNS trigger
@@ -954,6 +1050,13 @@ FUNCTION telemetry.entries_posted(folded telemetry.folded[])
     RETURNS SETOF telemetry.due_entry
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
+FUNCTION telemetry.excess(ac_matched numeric, dc_matched numeric, expected double precision, verdict text)
+    RETURNS numeric
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN telemetry.is_judged(verdict) THEN GREATEST((ac_matched - (dc_matched / NULLIF((expected)::numeric(26,6), (0)::numeric))), (0)::numeric) ELSE NULL::numeric END
+;
+GRANT EXECUTE ON FUNCTION telemetry.excess(numeric,numeric,double precision,text) TO wattledger_bi;
+
 FUNCTION telemetry.expected_efficiency(ac_mwh double precision, mean_kw double precision, battery_temp_c double precision, rules telemetry.rules)
     RETURNS double precision
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -977,6 +1080,10 @@ FUNCTION telemetry.first_chunk_start(dataset text)
     RETURNS timestamptz
     LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.first_moment(day date, zone text)
+    RETURNS timestamptz
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.fits_one_step(energy_mwh bigint, rules telemetry.register_rules)
     RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -984,6 +1091,10 @@ FUNCTION telemetry.fits_one_step(energy_mwh bigint, rules telemetry.register_rul
 FUNCTION telemetry.fleet_charging(since timestamptz, until timestamptz)
     RETURNS TABLE(vehicle_id text, may_drift boolean, ac_mwh double precision, ac_matched_mwh double precision, dc_mwh double precision, dc_matched_mwh double precision, ac_standing_mwh double precision, dc_standing_mwh double precision, standby_mwh double precision, edge_mwh double precision, matched_us double precision, ac_resolution_mwh bigint, dc_resolution_mwh bigint, battery_temp_mc integer, meter_samples double precision, vehicle_samples double precision)
     LANGUAGE sql STABLE PARALLEL SAFE;
+
+FUNCTION telemetry.fleet_costs(since timestamptz, until timestamptz)
+    RETURNS TABLE(vehicle_id text, cost numeric, standby_cost numeric, ac_matched_cost numeric, dc_matched_cost numeric, currency text, digits smallint, cost_gap text)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan' SET work_mem TO '64MB';
 
 FUNCTION telemetry.floor_day(moment timestamptz)
     RETURNS timestamptz
@@ -1223,6 +1334,10 @@ FUNCTION telemetry.local_day(zone text, first_day date, last_day date)
     RETURNS TABLE(day date, since timestamptz, until timestamptz, first_hour timestamptz, end_hour timestamptz)
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.local_hour_of(said jsonb, otherwise integer)
+    RETURNS integer
+    LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.lock_chunk(chunk regclass)
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
@@ -1364,6 +1479,17 @@ FUNCTION telemetry.postpone_charging(dataset text, device_id text, error text)
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.price_at(meter_id text, hour timestamptz)
+    RETURNS TABLE(price numeric, currency text, digits smallint)
+    LANGUAGE sql STABLE PARALLEL SAFE;
+
+FUNCTION telemetry.price_of(prices numeric[], local_time timestamp without time zone)
+    RETURNS numeric
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (prices)[(mod(((floor((date_part('epoch'::text, local_time) / (3600)::double precision)))::integer - 96), 168) + 1)]
+;
+GRANT EXECUTE ON FUNCTION telemetry.price_of(numeric[],timestamp without time zone) TO wattledger_bi;
+
 FUNCTION telemetry.provisional_entries(dataset text, device_id text, since timestamptz, until timestamptz)
     RETURNS SETOF telemetry.due_entry
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
@@ -1454,6 +1580,10 @@ FUNCTION telemetry.refuse_change_of_link_history()
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.refuse_change_of_records()
+    RETURNS trigger
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.refuse_change_of_tariffs()
     RETURNS trigger
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
@@ -1729,6 +1859,10 @@ FUNCTION telemetry.watermark()
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION telemetry.watermark() TO wattledger_dba;
 
+FUNCTION telemetry.week_prices(prices jsonb)
+    RETURNS numeric[]
+    LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.with_verdict(items telemetry.fold_item[], first_verdict text, other_verdict text)
     RETURNS telemetry.fold_item[]
     LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
@@ -1750,7 +1884,7 @@ FUNCTION api.charging_links(of_vehicle_id text, of_meter_id text, after text, af
 GRANT EXECUTE ON FUNCTION api.charging_links(text,text,text,timestamptz,integer,text) TO wattledger_service;
 
 FUNCTION api.charging_sessions(of_vehicle_id text DEFAULT NULL::text, of_meter_id text DEFAULT NULL::text, since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz, after text DEFAULT NULL::text, page_size integer DEFAULT 100, acting_key text DEFAULT NULL::text)
-    RETURNS TABLE(meter_id text, vehicle_id text, started_at timestamptz, ended_at timestamptz, unplugged_at timestamptz, session_id text, ac_kwh numeric, dc_kwh numeric, ac_matched_kwh numeric, dc_matched_kwh numeric, loss_kwh numeric, ac_active_kwh numeric, standby_kwh numeric, efficiency numeric, uncertainty numeric, coverage numeric, expected_efficiency numeric, usual_efficiency numeric, status text, frozen_side text, peak_kw numeric, mean_kw numeric, soc_start_percent numeric, soc_end_percent numeric, battery_temp_start_c numeric, battery_temp_end_c numeric, ac_register_start_kwh numeric, ac_register_end_kwh numeric, dc_register_start_kwh numeric, dc_register_end_kwh numeric, place text)
+    RETURNS TABLE(meter_id text, vehicle_id text, started_at timestamptz, ended_at timestamptz, unplugged_at timestamptz, session_id text, ac_kwh numeric, dc_kwh numeric, ac_matched_kwh numeric, dc_matched_kwh numeric, loss_kwh numeric, ac_active_kwh numeric, standby_kwh numeric, efficiency numeric, uncertainty numeric, coverage numeric, expected_efficiency numeric, usual_efficiency numeric, status text, frozen_side text, peak_kw numeric, mean_kw numeric, soc_start_percent numeric, soc_end_percent numeric, battery_temp_start_c numeric, battery_temp_end_c numeric, ac_register_start_kwh numeric, ac_register_end_kwh numeric, dc_register_start_kwh numeric, dc_register_end_kwh numeric, place text, excess_loss_kwh numeric, cost numeric, standby_cost numeric, loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 GRANT EXECUTE ON FUNCTION api.charging_sessions(text,text,timestamptz,timestamptz,text,integer,text) TO wattledger_service;
 
@@ -1760,7 +1894,7 @@ FUNCTION api.end_charging_link(vehicle_id text, ended_at timestamptz, remove boo
 GRANT EXECUTE ON FUNCTION api.end_charging_link(text,timestamptz,boolean,text) TO wattledger_service;
 
 FUNCTION api.fleet(since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz, ordering text DEFAULT 'efficiency'::text, after text DEFAULT NULL::text, page_size integer DEFAULT 100)
-    RETURNS TABLE(vehicle_id text, place text, window_start timestamptz, window_end timestamptz, vehicles bigint, ac_kwh numeric, dc_kwh numeric, loss_kwh numeric, efficiency numeric, meter_coverage numeric, vehicle_coverage numeric, status text, ac_matched_kwh numeric, dc_matched_kwh numeric, ac_active_kwh numeric, standby_kwh numeric, coverage numeric, uncertainty numeric, expected_efficiency numeric, frozen_side text, judged_vehicles bigint, judged_ac_kwh numeric, judged_dc_kwh numeric, other_vehicles bigint, other_ac_kwh numeric, other_dc_kwh numeric, healthy bigint, drifting bigint, degraded bigint, impossible bigint, frozen bigint, insufficient bigint, idle bigint)
+    RETURNS TABLE(vehicle_id text, place text, window_start timestamptz, window_end timestamptz, vehicles bigint, ac_kwh numeric, dc_kwh numeric, loss_kwh numeric, efficiency numeric, meter_coverage numeric, vehicle_coverage numeric, status text, ac_matched_kwh numeric, dc_matched_kwh numeric, ac_active_kwh numeric, standby_kwh numeric, coverage numeric, uncertainty numeric, expected_efficiency numeric, frozen_side text, judged_vehicles bigint, judged_ac_kwh numeric, judged_dc_kwh numeric, other_vehicles bigint, other_ac_kwh numeric, other_dc_kwh numeric, healthy bigint, drifting bigint, degraded bigint, impossible bigint, frozen bigint, insufficient bigint, idle bigint, excess_loss_kwh numeric, cost numeric, standby_cost numeric, loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan' SET work_mem TO '64MB';
 GRANT EXECUTE ON FUNCTION api.fleet(timestamptz,timestamptz,text,text,integer) TO wattledger_service;
 
@@ -1785,7 +1919,7 @@ FUNCTION api.maintain()
 GRANT EXECUTE ON FUNCTION api.maintain() TO wattledger_service;
 
 FUNCTION api.meter_performance(meter_id text, since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz, acting_key text DEFAULT NULL::text)
-    RETURNS TABLE(vehicle_id text, window_start timestamptz, window_end timestamptz, rounded_to text, ac_kwh numeric, ac_active_kwh numeric, ac_unlinked_kwh numeric, standby_kwh numeric, standby_w numeric, ac_matched_kwh numeric, dc_matched_kwh numeric, loss_kwh numeric, efficiency numeric, uncertainty numeric, coverage numeric, expected_efficiency numeric, frozen_side text, status text, meter_samples bigint, provisional_kwh_ac numeric, settled_until timestamptz)
+    RETURNS TABLE(vehicle_id text, window_start timestamptz, window_end timestamptz, rounded_to text, ac_kwh numeric, ac_active_kwh numeric, ac_unlinked_kwh numeric, standby_kwh numeric, standby_w numeric, ac_matched_kwh numeric, dc_matched_kwh numeric, loss_kwh numeric, efficiency numeric, uncertainty numeric, coverage numeric, expected_efficiency numeric, frozen_side text, status text, meter_samples bigint, provisional_kwh_ac numeric, settled_until timestamptz, excess_loss_kwh numeric, cost numeric, standby_cost numeric, loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.meter_performance(text,timestamptz,timestamptz,text) TO wattledger_service;
 
@@ -1805,7 +1939,7 @@ FUNCTION api.metrics()
 GRANT EXECUTE ON FUNCTION api.metrics() TO wattledger_service;
 
 FUNCTION api.performance(vehicle_id text, since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz)
-    RETURNS TABLE(window_start timestamptz, window_end timestamptz, ac_kwh numeric, dc_kwh numeric, dc_unlinked_kwh numeric, loss_kwh numeric, efficiency numeric, avg_battery_temp_c numeric, meter_samples bigint, vehicle_samples bigint, meter_coverage numeric, vehicle_coverage numeric, status text, rounded_to text, provisional_kwh_ac numeric, provisional_kwh_dc numeric, settled_until timestamptz, ac_matched_kwh numeric, dc_matched_kwh numeric, ac_active_kwh numeric, standby_kwh numeric, coverage numeric, uncertainty numeric, expected_efficiency numeric, frozen_side text)
+    RETURNS TABLE(window_start timestamptz, window_end timestamptz, ac_kwh numeric, dc_kwh numeric, dc_unlinked_kwh numeric, loss_kwh numeric, efficiency numeric, avg_battery_temp_c numeric, meter_samples bigint, vehicle_samples bigint, meter_coverage numeric, vehicle_coverage numeric, status text, rounded_to text, provisional_kwh_ac numeric, provisional_kwh_dc numeric, settled_until timestamptz, ac_matched_kwh numeric, dc_matched_kwh numeric, ac_active_kwh numeric, standby_kwh numeric, coverage numeric, uncertainty numeric, expected_efficiency numeric, frozen_side text, excess_loss_kwh numeric, cost numeric, standby_cost numeric, loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_generic_plan';
 GRANT EXECUTE ON FUNCTION api.performance(text,timestamptz,timestamptz) TO wattledger_service;
 
@@ -1880,7 +2014,14 @@ VIEW bi.charging_efficiency_daily (
     mean_kw numeric(26,3),
     peak_kw numeric(26,3),
     meter_samples bigint,
-    vehicle_samples bigint
+    vehicle_samples bigint,
+    excess_loss_kwh numeric(20,6),
+    cost numeric(26,12),
+    standby_cost numeric(26,12),
+    loss_cost numeric(26,12),
+    excess_loss_cost numeric(26,12),
+    currency text COLLATE "C",
+    cost_gap text COLLATE "C"
 );
 GRANT SELECT ON bi.charging_efficiency_daily TO wattledger_bi;
 
@@ -1905,7 +2046,14 @@ VIEW bi.charging_efficiency_hourly (
     mean_kw numeric(26,3),
     peak_kw numeric(26,3),
     meter_samples bigint,
-    vehicle_samples bigint
+    vehicle_samples bigint,
+    excess_loss_kwh numeric(20,6),
+    cost numeric(26,12),
+    standby_cost numeric(26,12),
+    loss_cost numeric(26,12),
+    excess_loss_cost numeric(26,12),
+    currency text COLLATE "C",
+    cost_gap text COLLATE "C"
 );
 GRANT SELECT ON bi.charging_efficiency_hourly TO wattledger_bi;
 
@@ -1931,7 +2079,14 @@ VIEW bi.charging_efficiency_monthly (
     mean_kw numeric(26,3),
     peak_kw numeric(26,3),
     meter_samples bigint,
-    vehicle_samples bigint
+    vehicle_samples bigint,
+    excess_loss_kwh numeric(20,6),
+    cost numeric(26,12),
+    standby_cost numeric(26,12),
+    loss_cost numeric(26,12),
+    excess_loss_cost numeric(26,12),
+    currency text COLLATE "C",
+    cost_gap text COLLATE "C"
 );
 GRANT SELECT ON bi.charging_efficiency_monthly TO wattledger_bi;
 
@@ -1978,7 +2133,14 @@ VIEW bi.charging_session (
     dc_register_start_kwh numeric(20,6),
     dc_register_end_kwh numeric(20,6),
     meter_samples bigint,
-    vehicle_samples bigint
+    vehicle_samples bigint,
+    excess_loss_kwh numeric(20,6),
+    cost numeric(20,4),
+    standby_cost numeric(20,4),
+    loss_cost numeric(20,4),
+    excess_loss_cost numeric(20,4),
+    currency text COLLATE "C",
+    cost_gap text COLLATE "C"
 );
 GRANT SELECT ON bi.charging_session TO wattledger_bi;
 
@@ -2051,7 +2213,14 @@ VIEW bi.meter_efficiency_daily (
     mean_kw numeric(26,3),
     peak_kw numeric(26,3),
     meter_samples bigint,
-    vehicle_samples bigint
+    vehicle_samples bigint,
+    excess_loss_kwh numeric(20,6),
+    cost numeric(26,12),
+    standby_cost numeric(26,12),
+    loss_cost numeric(26,12),
+    excess_loss_cost numeric(26,12),
+    currency text COLLATE "C",
+    cost_gap text COLLATE "C"
 );
 GRANT SELECT ON bi.meter_efficiency_daily TO wattledger_bi;
 
@@ -2158,6 +2327,22 @@ VIEW bi.rule (
 );
 GRANT SELECT ON bi.rule TO wattledger_bi;
 
+VIEW bi.tariff (
+    tariff_id bigint,
+    meter_id text COLLATE "C",
+    currency text COLLATE "C",
+    zone text,
+    first_day date,
+    last_day date,
+    since timestamptz,
+    until timestamptz,
+    weekday integer,
+    from_hour integer,
+    until_hour integer,
+    price_per_kwh numeric(13,6)
+);
+GRANT SELECT ON bi.tariff TO wattledger_bi;
+
 VIEW bi.unlinked_energy_daily (
     bucket timestamptz,
     day date,
@@ -2168,7 +2353,11 @@ VIEW bi.unlinked_energy_daily (
     charging_hours numeric(12,6),
     mean_kw numeric(26,3),
     peak_kw numeric(26,3),
-    meter_samples bigint
+    meter_samples bigint,
+    cost numeric(26,12),
+    standby_cost numeric(26,12),
+    currency text COLLATE "C",
+    cost_gap text COLLATE "C"
 );
 GRANT SELECT ON bi.unlinked_energy_daily TO wattledger_bi;
 
@@ -2285,7 +2474,7 @@ VIEW bi.vehicle_register_daily (
 GRANT SELECT ON bi.vehicle_register_daily TO wattledger_bi;
 
 FUNCTION bi.charging_efficiency_local_daily(zone text, first_day date, last_day date)
-    RETURNS TABLE(day date, vehicle_id text, meter_id text, ac_kwh numeric, dc_kwh numeric, loss_kwh numeric, efficiency numeric, coverage numeric, uncertainty numeric, expected_efficiency numeric, verdict text, frozen_side text, ac_active_kwh numeric, ac_matched_kwh numeric, dc_matched_kwh numeric, standby_kwh numeric, charging_hours numeric, mean_kw numeric, peak_kw numeric, meter_samples bigint, vehicle_samples bigint)
+    RETURNS TABLE(day date, vehicle_id text, meter_id text, ac_kwh numeric, dc_kwh numeric, loss_kwh numeric, efficiency numeric, coverage numeric, uncertainty numeric, expected_efficiency numeric, verdict text, frozen_side text, ac_active_kwh numeric, ac_matched_kwh numeric, dc_matched_kwh numeric, standby_kwh numeric, charging_hours numeric, mean_kw numeric, peak_kw numeric, meter_samples bigint, vehicle_samples bigint, excess_loss_kwh numeric, cost numeric, standby_cost numeric, loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 GRANT EXECUTE ON FUNCTION bi.charging_efficiency_local_daily(text,date,date) TO wattledger_bi;
 
@@ -2504,10 +2693,31 @@ VIEW ops.storage (
 );
 GRANT SELECT ON ops.storage TO wattledger_dba;
 
+VIEW ops.tariffs (
+    tariff_id bigint,
+    recorded_at timestamptz,
+    login text,
+    meter_id text COLLATE "C",
+    currency text COLLATE "C",
+    zone text,
+    first_day date,
+    last_day date,
+    prices numeric(13,6)[],
+    why text,
+    cancels bigint,
+    cancelled_by bigint
+);
+GRANT SELECT ON ops.tariffs TO wattledger_dba;
+
 FUNCTION ops.cancel_record(record_id bigint, why text)
     RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION ops.cancel_record(bigint,text) TO wattledger_dba;
+
+FUNCTION ops.cancel_tariff(tariff_id bigint, why text)
+    RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.cancel_tariff(bigint,text) TO wattledger_dba;
 
 FUNCTION ops.create_key(scopes text[], devices text[] DEFAULT NULL::text[], fleet text DEFAULT NULL::text, expires_at timestamptz DEFAULT NULL::timestamptz, readings_per_second double precision DEFAULT NULL::double precision, burst_readings double precision DEFAULT NULL::double precision, note text DEFAULT ''::text, OUT key_id text, OUT key text)
     RETURNS record
@@ -2605,6 +2815,11 @@ FUNCTION ops.set_retention(dataset text, keep interval, confirm boolean DEFAULT 
     RETURNS TABLE(chunk text, chunk_start timestamptz, chunk_end timestamptz, bytes bigint)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION ops.set_retention(text,interval,boolean) TO wattledger_dba;
+
+FUNCTION ops.set_tariff(currency text, zone text, first_day date, prices jsonb, why text, last_day date DEFAULT NULL::date, meter_id text DEFAULT NULL::text)
+    RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.set_tariff(text,text,date,jsonb,text,date,text) TO wattledger_dba;
 
 FUNCTION ops.verify(since timestamptz DEFAULT (now() - '24:00:00'::interval), until timestamptz DEFAULT 'infinity'::timestamptz)
     RETURNS TABLE(dataset text, device_id text, bucket timestamptz, stored text, computed text, verdict text)

@@ -18,6 +18,7 @@ Since = Annotated[
 Until = Annotated[str | None, moment_parameter("to", "End of the window, not included; now.")]
 
 FrozenSide = Literal["meter", "vehicle"] | None
+CostGap = Literal["no_tariff", "currencies"] | None
 
 # columns whose field is not called as they are
 ENERGY = {
@@ -47,6 +48,11 @@ ENERGY = {
     "provisional_kwh_ac": "provisionalKwhAc",
     "provisional_kwh_dc": "provisionalKwhDc",
     "settled_until": "settledUntil",
+    "excess_loss_kwh": "kwhExcessLost",
+    "standby_cost": "standbyCost",
+    "loss_cost": "lossCost",
+    "excess_loss_cost": "excessLossCost",
+    "cost_gap": "costGap",
 }
 
 
@@ -71,6 +77,12 @@ class Performance(msgspec.Struct, rename=ENERGY):
     the ends of the window and of links were moved to the nearest one. `settledUntil` is null where
     no reading of these devices waits to be settled; else all before it is, and `provisionalKwhAc`
     and `provisionalKwhDc` are how much of the energies they will add (or take, below 0).
+
+    `cost` is what kwhActiveAc and kwhStandbyAc cost, each hour by the tariff that holds then;
+    `standbyCost`, `lossCost` and `excessLossCost` what kwhStandbyAc, kwhLost and `kwhExcessLost`
+    do: how much more AC was drawn in matched time than a sound charge takes, null unless judged.
+    Each is rounded to the minor unit of `currency` by itself. Costs are null where `costGap` says
+    why: `no_tariff` (some of the energy has no price) or `currencies` (prices in several).
     """
 
     vehicle_id: str
@@ -99,6 +111,13 @@ class Performance(msgspec.Struct, rename=ENERGY):
     uncertainty: Decimal | None
     expected_efficiency: Decimal | None
     frozen_side: FrozenSide
+    excess_loss_kwh: Decimal | None
+    cost: Decimal | None
+    standby_cost: Decimal | None
+    loss_cost: Decimal | None
+    excess_loss_cost: Decimal | None
+    currency: str | None
+    cost_gap: CostGap
 
 
 class HourOfPerformance(msgspec.Struct, rename=ENERGY):

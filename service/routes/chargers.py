@@ -8,7 +8,7 @@ import msgspec
 from litestar import Request, get
 
 from service.keys.guard import READ, limited_key_of
-from service.routes.analytics import ENERGY, FrozenSide, Since, Status, Until, Verdict
+from service.routes.analytics import ENERGY, CostGap, FrozenSide, Since, Status, Until, Verdict
 from service.routes.parameters import FromDatabase, MeterId, moment
 from service.routes.rows import struct_of
 
@@ -27,6 +27,13 @@ class ChargedVehicle(msgspec.Struct, rename=ENERGY):
     expected_efficiency: Decimal | None
     frozen_side: FrozenSide
     status: Verdict
+    excess_loss_kwh: Decimal | None
+    cost: Decimal | None
+    standby_cost: Decimal | None
+    loss_cost: Decimal | None
+    excess_loss_cost: Decimal | None
+    currency: str | None
+    cost_gap: CostGap
 
 
 class MeterPerformance(msgspec.Struct, rename=ENERGY):
@@ -35,7 +42,8 @@ class MeterPerformance(msgspec.Struct, rename=ENERGY):
     `kwhConsumedAc` is all that the meter drew, `kwhActiveAc` above idle while a vehicle was
     linked, `kwhUnlinkedAc` while none was. `kwhStandbyAc` is what it drew idle, linked or not, and
     `standbyW` the mean power of that time, null where it was never idle. `vehicles` are those that
-    it charged; of a key for some devices, those that it covers.
+    it charged; of a key for some devices, those that it covers. `cost` is of kwhActiveAc,
+    kwhUnlinkedAc and kwhStandbyAc.
     """
 
     meter_id: str
@@ -60,6 +68,13 @@ class MeterPerformance(msgspec.Struct, rename=ENERGY):
     provisional_kwh_ac: Decimal
     settled_until: datetime | None
     vehicles: list[ChargedVehicle]
+    excess_loss_kwh: Decimal | None
+    cost: Decimal | None
+    standby_cost: Decimal | None
+    loss_cost: Decimal | None
+    excess_loss_cost: Decimal | None
+    currency: str | None
+    cost_gap: CostGap
 
 
 @get("/v1/analytics/meters/{meter_id:str}", tags=["analytics"], opt=READ)

@@ -9,7 +9,7 @@ from litestar import get
 from litestar.params import QueryParameter
 
 from service.keys.guard import READ
-from service.routes.analytics import ENERGY, FrozenSide, Since, Until, Verdict
+from service.routes.analytics import ENERGY, CostGap, FrozenSide, Since, Until, Verdict
 from service.routes.paging import PageSize, place_parameter
 from service.routes.parameters import FromDatabase, moment
 from service.routes.rows import struct_of
@@ -37,6 +37,13 @@ class FleetVehicle(msgspec.Struct, rename=ENERGY):
     uncertainty: Decimal | None
     expected_efficiency: Decimal | None
     frozen_side: FrozenSide
+    excess_loss_kwh: Decimal | None
+    cost: Decimal | None
+    standby_cost: Decimal | None
+    loss_cost: Decimal | None
+    excess_loss_cost: Decimal | None
+    currency: str | None
+    cost_gap: CostGap
 
 
 class Statuses(msgspec.Struct):
@@ -66,7 +73,9 @@ class FleetTotal(msgspec.Struct, rename={**ENERGY, "not_judged": "notJudged"}):
 
     What cannot be judged is no loss: `kwhLost`, `efficiency`, the matched energies, `coverage`,
     `uncertainty` and `expectedEfficiency` are those of the vehicles that are judged (`healthy`,
-    `drifting` or `degraded`). `judged` and `notJudged` have the energies of either apart.
+    `drifting` or `degraded`). `judged` and `notJudged` have the energies of either apart. So are
+    `lossCost`, `kwhExcessLost` and `excessLossCost`, the latter added up over vehicles. Costs of
+    the fleet are rounded once: those of its vehicles may differ from them by cents.
     """
 
     window_start: datetime
@@ -89,6 +98,13 @@ class FleetTotal(msgspec.Struct, rename={**ENERGY, "not_judged": "notJudged"}):
     statuses: Statuses
     judged: Share
     not_judged: Share
+    excess_loss_kwh: Decimal | None
+    cost: Decimal | None
+    standby_cost: Decimal | None
+    loss_cost: Decimal | None
+    excess_loss_cost: Decimal | None
+    currency: str | None
+    cost_gap: CostGap
 
 
 class Fleet(msgspec.Struct, rename="camel"):

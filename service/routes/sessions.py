@@ -11,7 +11,7 @@ import msgspec
 from litestar import Request, Response, get
 
 from service.keys.guard import READ, limited_key_of
-from service.routes.analytics import ENERGY, FrozenSide, Verdict
+from service.routes.analytics import ENERGY, CostGap, FrozenSide, Verdict
 from service.routes.exact import ExactResponse
 from service.routes.paging import PageSize, next_parameter, page
 from service.routes.parameters import (
@@ -53,7 +53,7 @@ class ChargingSession(msgspec.Struct, rename=_NAMES):
     else when the link ends. `peakKw` and `meanKw` are of AC above idle.
     `usualEfficiency` is what the vehicle had at this meter before in comparable sessions; null
     where those are too few, or this one is not judged. Registers are in kWh; what was not reported
-    is null.
+    is null. Costs are rounded here, once: sums of sessions are sums of these.
     """
 
     meter_id: str
@@ -86,6 +86,13 @@ class ChargingSession(msgspec.Struct, rename=_NAMES):
     ac_register_end_kwh: Decimal | None
     dc_register_start_kwh: Decimal | None
     dc_register_end_kwh: Decimal | None
+    excess_loss_kwh: Decimal | None
+    cost: Decimal | None
+    standby_cost: Decimal | None
+    loss_cost: Decimal | None
+    excess_loss_cost: Decimal | None
+    currency: str | None
+    cost_gap: CostGap
 
 
 class SessionPage(msgspec.Struct):

@@ -28,19 +28,10 @@ RETURNS TABLE (
     uncertainty numeric,
     expected_efficiency numeric,
     frozen_side text,
-    judged_vehicles bigint,
-    judged_ac_kwh numeric,
-    judged_dc_kwh numeric,
-    other_vehicles bigint,
-    other_ac_kwh numeric,
-    other_dc_kwh numeric,
-    healthy bigint,
-    drifting bigint,
-    degraded bigint,
-    impossible bigint,
-    frozen bigint,
-    insufficient bigint,
-    idle bigint
+    judged_vehicles bigint, judged_ac_kwh numeric, judged_dc_kwh numeric, other_vehicles bigint,
+    other_ac_kwh numeric, other_dc_kwh numeric, healthy bigint, drifting bigint, degraded bigint, impossible bigint,
+    frozen bigint, insufficient bigint, idle bigint, excess_loss_kwh numeric, cost numeric, standby_cost numeric,
+    loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -78,6 +69,7 @@ BEGIN
         SELECT
             c.*,
             j.verdict,
+            j.expected_efficiency,
             c.ac_matched_mwh * j.expected_efficiency AS expected_mwh
         FROM telemetry.fleet_charging(v_since, v_kept_until) AS c
         CROSS JOIN LATERAL telemetry.judged(
@@ -92,13 +84,14 @@ BEGIN
             j.verdict,
             telemetry.is_judged(j.verdict) AS is_judged,
             count(*) AS vehicles,
-            sum(j.ac_mwh::bigint) AS ac_mwh,
-            sum(j.ac_matched_mwh::bigint) AS ac_matched_mwh,
-            sum(j.dc_mwh::bigint) AS dc_mwh,
-            sum(j.dc_matched_mwh::bigint) AS dc_matched_mwh,
-            sum(j.standby_mwh::bigint) AS standby_mwh,
-            sum(j.edge_mwh) AS edge_mwh,
+            sum(j.ac_mwh::bigint) AS ac_mwh, sum(j.ac_matched_mwh::bigint) AS ac_matched_mwh,
+            sum(j.dc_mwh::bigint) AS dc_mwh, sum(j.dc_matched_mwh::bigint) AS dc_matched_mwh,
+            sum(j.standby_mwh::bigint) AS standby_mwh, sum(j.edge_mwh) AS edge_mwh,
             sum(j.expected_mwh) AS expected_mwh,
+            -- of few vehicles, so that the others need no exact figures
+            sum(
+                telemetry.excess(j.ac_matched_mwh::bigint, j.dc_matched_mwh::bigint, j.expected_efficiency, j.verdict)
+            ) FILTER (WHERE j.dc_matched_mwh * 0.99999 <= j.expected_mwh) AS excess_mwh,
             min(j.ac_resolution_mwh) AS ac_resolution_mwh,
             min(j.dc_resolution_mwh) AS dc_resolution_mwh,
             sum(j.meter_samples) AS meter_samples,
@@ -123,9 +116,11 @@ BEGIN
             coalesce(sum(v.dc_matched_mwh) FILTER (WHERE v.is_judged), 0) AS dc_matched_mwh,
             coalesce(sum(v.edge_mwh) FILTER (WHERE v.is_judged), 0) AS edge_mwh,
             sum(v.expected_mwh) FILTER (WHERE v.is_judged) AS expected_mwh,
+            CASE WHEN bool_or(v.is_judged) THEN coalesce(sum(v.excess_mwh), 0) END AS excess_mwh,
             min(v.ac_resolution_mwh) FILTER (WHERE v.is_judged) AS ac_resolution_mwh,
             min(v.dc_resolution_mwh) FILTER (WHERE v.is_judged) AS dc_resolution_mwh,
-            coalesce(jsonb_object_agg(v.verdict, v.vehicles), '{}') AS statuses
+            '{"healthy": 0, "drifting": 0, "degraded": 0, "impossible": 0, "frozen": 0, "insufficient": 0, "idle": 0}'
+            || coalesce(jsonb_object_agg(v.verdict, v.vehicles), '{}') AS statuses
         FROM by_verdict AS v
     ),
     page AS (
@@ -156,16 +151,40 @@ BEGIN
         ORDER BY k.class, k.figure, k.id
         LIMIT fleet.page_size
     ),
+    costed AS MATERIALIZED (
+        SELECT
+            c.*,
+            telemetry.is_judged(j.verdict) AS is_judged,
+            telemetry.excess(c.ac_matched_cost, c.dc_matched_cost, j.expected_efficiency, j.verdict) AS excess_cost
+        FROM telemetry.fleet_costs(v_since, v_kept_until) AS c
+        INNER JOIN judged AS j ON j.vehicle_id = c.vehicle_id
+    ),
+    charged AS (
+        SELECT
+            NULL AS vehicle_id,
+            sum(c.cost) AS cost,
+            sum(c.standby_cost) AS standby_cost,
+            sum(c.ac_matched_cost - c.dc_matched_cost) FILTER (WHERE c.is_judged) AS loss_cost,
+            sum(c.excess_cost) AS excess_cost,
+            min(c.currency) AS currency,
+            max(c.digits) AS digits,
+            CASE
+                WHEN count(*) = 0 OR bool_or(c.cost_gap = 'no_tariff') THEN 'no_tariff'
+                WHEN bool_or(c.cost_gap = 'currencies') OR min(c.currency) <> max(c.currency) THEN 'currencies'
+            END AS cost_gap
+        FROM costed AS c
+        UNION ALL
+        SELECT
+            c.vehicle_id, c.cost, c.standby_cost, c.ac_matched_cost - c.dc_matched_cost, c.excess_cost,
+            c.currency, c.digits, c.cost_gap
+        FROM costed AS c
+        WHERE c.vehicle_id IN (SELECT k.vehicle_id FROM page AS k)
+    ),
     shown AS (
         SELECT
             -1 AS class,
             0::double precision AS figure,
-            NULL AS vehicle_id,
-            NULL AS place,
-            t.vehicles,
-            t.all_ac_mwh,
-            t.all_dc_mwh,
-            t.meter_samples,
+            NULL AS vehicle_id, NULL AS place, t.vehicles, t.all_ac_mwh, t.all_dc_mwh, t.meter_samples,
             t.vehicle_samples,
             (
                 -- in a filter all are hashed at once, where a join would look up each
@@ -178,21 +197,12 @@ BEGIN
                 WHEN t.vehicles = 0 THEN 'no_data'
                 WHEN t.judged_vehicles > 0 THEN
                     CASE WHEN v.efficiency + v.uncertainty < e.expected THEN 'degraded' ELSE 'healthy' END
-                WHEN t.statuses - 'idle' = '{}' THEN 'idle'
+                WHEN t.statuses @> jsonb_build_object('idle', t.vehicles) THEN 'idle'
                 ELSE 'insufficient'
             END AS verdict,
-            t.ac_matched_mwh,
-            t.dc_matched_mwh,
-            t.active_mwh,
-            t.standby_mwh,
-            v.coverage,
-            v.uncertainty,
-            e.expected,
-            NULL AS frozen_side,
-            t.judged_vehicles,
-            t.judged_ac_mwh,
-            t.dc_mwh AS judged_dc_mwh,
-            t.statuses
+            t.ac_matched_mwh, t.dc_matched_mwh, t.active_mwh, t.standby_mwh, v.coverage, v.uncertainty, e.expected,
+            NULL AS frozen_side, t.judged_vehicles, t.judged_ac_mwh, t.dc_mwh AS judged_dc_mwh, t.statuses,
+            t.excess_mwh
         FROM total AS t
         CROSS JOIN LATERAL telemetry.judged(
             t.ac_mwh, t.ac_matched_mwh, t.dc_mwh, t.dc_matched_mwh, 0, 0, 0, t.edge_mwh,
@@ -216,16 +226,9 @@ BEGIN
                 FROM telemetry.charging_link AS l
                 WHERE l.vehicle_id = k.vehicle_id AND l.during && tstzrange(v_since, v_until)
             ),
-            k.verdict,
-            k.ac_matched_mwh::bigint,
-            k.dc_matched_mwh::bigint,
-            k.ac_mwh::bigint,
-            k.standby_mwh::bigint,
-            v.coverage,
-            v.uncertainty,
-            v.expected_efficiency,
-            v.frozen_side,
-            NULL, NULL, NULL, NULL
+            k.verdict, k.ac_matched_mwh::bigint, k.dc_matched_mwh::bigint, k.ac_mwh::bigint, k.standby_mwh::bigint,
+            v.coverage, v.uncertainty, v.expected_efficiency, v.frozen_side, NULL, NULL, NULL, NULL,
+            telemetry.excess(k.ac_matched_mwh::bigint, k.dc_matched_mwh::bigint, v.expected_efficiency, k.verdict)
         FROM page AS k
         CROSS JOIN LATERAL telemetry.judged(
             k.ac_mwh, k.ac_matched_mwh, k.dc_mwh, k.dc_matched_mwh, k.ac_standing_mwh, k.dc_standing_mwh,
@@ -259,20 +262,24 @@ BEGIN
         s.vehicles - s.judged_vehicles,
         trim_scale(telemetry.kwh(s.all_ac_mwh - s.judged_ac_mwh)),
         trim_scale(telemetry.kwh(s.all_dc_mwh - s.judged_dc_mwh)),
-        CASE WHEN s.vehicle_id IS NULL THEN coalesce((s.statuses ->> 'healthy')::bigint, 0) END,
-        CASE WHEN s.vehicle_id IS NULL THEN coalesce((s.statuses ->> 'drifting')::bigint, 0) END,
-        CASE WHEN s.vehicle_id IS NULL THEN coalesce((s.statuses ->> 'degraded')::bigint, 0) END,
-        CASE WHEN s.vehicle_id IS NULL THEN coalesce((s.statuses ->> 'impossible')::bigint, 0) END,
-        CASE WHEN s.vehicle_id IS NULL THEN coalesce((s.statuses ->> 'frozen')::bigint, 0) END,
-        CASE WHEN s.vehicle_id IS NULL THEN coalesce((s.statuses ->> 'insufficient')::bigint, 0) END,
-        CASE WHEN s.vehicle_id IS NULL THEN coalesce((s.statuses ->> 'idle')::bigint, 0) END
+        (s.statuses ->> 'healthy')::bigint, (s.statuses ->> 'drifting')::bigint, (s.statuses ->> 'degraded')::bigint,
+        (s.statuses ->> 'impossible')::bigint, (s.statuses ->> 'frozen')::bigint,
+        (s.statuses ->> 'insufficient')::bigint, (s.statuses ->> 'idle')::bigint,
+        trim_scale(round(telemetry.kwh(s.excess_mwh), 6)),
+        round(telemetry.cost(c.cost, c.cost_gap), c.digits),
+        round(telemetry.cost(c.standby_cost, c.cost_gap), c.digits),
+        round(telemetry.cost(c.loss_cost, c.cost_gap), c.digits),
+        round(telemetry.cost(c.excess_cost, c.cost_gap), c.digits),
+        CASE WHEN c.cost_gap IS NULL THEN c.currency END,
+        CASE WHEN c.digits IS NULL THEN 'no_tariff' ELSE c.cost_gap END
     FROM shown AS s
+    LEFT JOIN charged AS c ON c.vehicle_id IS NOT DISTINCT FROM s.vehicle_id
     ORDER BY s.class, s.figure, s.vehicle_id COLLATE "C";
 END;
 $$;
 
 COMMENT ON FUNCTION api.fleet(timestamptz, timestamptz, text, text, integer) IS
-'Takes a window: since (NULL: 24 hours before its end) and until (NULL: now), an ordering, the place of the last vehicle of the page before (by vehicle_id, also its id; NULL: the first page) and a page size. Returns a row of the fleet, in which vehicle_id is NULL, and then vehicles that were linked and had readings, worst first: by efficiency (lowest first), by loss (highest first), in either those that cannot be judged last, or by vehicle_id. Each for the whole hours that the window touches, in UTC (whole days where the hours are gone), as charging is kept, at most minutes ago: the window, energy in kWh of both sides as far as readings explain it (AC above idle and of idle time), loss and efficiency of matched time, the share of the expected readings that came, what telemetry.judged says, and a vehicle''s place. Of the fleet, loss, efficiency and all that is said of them are those of the vehicles that are judged (healthy, drifting or degraded): what cannot be judged is no loss; how many vehicles there are in all and of each status; and of those that are judged, and of the others, how many there are and the energy of both sides. Its status is no_data where there are no vehicles, idle where all are, insufficient where none is judged. What follows a place does not depend on which vehicle had it: one whose figures do not change is on one page, whatever becomes of others meanwhile. Raises WL002 where the window is empty, WL004 for another ordering, WL008 where the place cannot be read or is of another ordering.';
+'Takes a window: since (NULL: 24 hours before its end) and until (NULL: now), an ordering, the place of the last vehicle of the page before (by vehicle_id, also its id; NULL: the first page) and a page size. Returns a row of the fleet, in which vehicle_id is NULL, and then vehicles that were linked and had readings, worst first: by efficiency (lowest first), by loss (highest first), in either those that cannot be judged last, or by vehicle_id. Each for the whole hours that the window touches, in UTC (whole days where the hours are gone), as charging is kept, at most minutes ago: the window, energy in kWh of both sides as far as readings explain it (AC above idle and of idle time), loss and efficiency of matched time, the share of the expected readings that came, what telemetry.judged says, and a vehicle''s place. Of the fleet, loss, efficiency and all that is said of them are those of the vehicles that are judged (healthy, drifting or degraded): what cannot be judged is no loss; how many vehicles there are in all and of each status; and of those that are judged, and of the others, how many there are and the energy of both sides. How much more AC in kWh was drawn in matched time than by sound charges (NULL unless judged), and what AC above idle and standby, standby alone, the loss and that excess cost, each rounded to the currency''s minor unit, with the currency (NULL where costs cannot be told), and why they cannot: no_tariff or currencies (NULL: they can). Its status is no_data where there are no vehicles, idle where all are, insufficient where none is judged. What follows a place does not depend on which vehicle had it: one whose figures do not change is on one page, whatever becomes of others meanwhile. Raises WL002 where the window is empty, WL004 for another ordering, WL008 where the place cannot be read or is of another ordering.';
 
 REVOKE ALL ON FUNCTION api.fleet(timestamptz, timestamptz, text, text, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION api.fleet(timestamptz, timestamptz, text, text, integer) TO wattledger_service;

@@ -27,7 +27,14 @@ RETURNS TABLE (
     status text,
     meter_samples bigint,
     provisional_kwh_ac numeric,
-    settled_until timestamptz
+    settled_until timestamptz,
+    excess_loss_kwh numeric,
+    cost numeric,
+    standby_cost numeric,
+    loss_cost numeric,
+    excess_loss_cost numeric,
+    currency text,
+    cost_gap text
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -50,7 +57,9 @@ BEGIN
 
     RETURN QUERY
     WITH part AS MATERIALIZED (
-        SELECT p.* FROM telemetry.charging_now(meter_performance.meter_id, v_first, v_end) AS p
+        SELECT p.*, t.price, t.currency, t.digits
+        FROM telemetry.charging_now(meter_performance.meter_id, v_first, v_end) AS p
+        LEFT JOIN LATERAL telemetry.price_at(p.meter_id, p.hour) AS t ON TRUE
     ),
     summed AS (
         -- the charger's is the sum over its vehicles, and comes first
@@ -70,6 +79,25 @@ BEGIN
             min(p.battery_temp_mc) AS battery_temp_mc
         FROM part AS p
         WHERE p.vehicle_id <> ''
+        GROUP BY GROUPING SETS ((), (p.vehicle_id))
+    ),
+    charged AS (
+        -- the charger's is all that it drew
+        SELECT
+            p.vehicle_id,
+            sum((p.ac_mwh + p.standby_mwh) * p.price) AS cost,
+            sum(p.standby_mwh * p.price) AS standby_cost,
+            sum(p.ac_matched_mwh * p.price) AS ac_matched_cost,
+            sum(p.dc_matched_mwh * p.price) AS dc_matched_cost,
+            min(p.currency) AS currency,
+            max(p.digits) AS digits,
+            telemetry.cost_gap(
+                count(p.price),
+                sum(p.ac_mwh + p.standby_mwh) FILTER (WHERE p.price IS NULL),
+                min(p.currency),
+                max(p.currency)
+            ) AS cost_gap
+        FROM part AS p
         GROUP BY GROUPING SETS ((), (p.vehicle_id))
     ),
     whole AS (
@@ -123,8 +151,27 @@ BEGIN
         END,
         w.samples,
         trim_scale(telemetry.kwh(w.provisional_mwh)),
-        w.settled_until
+        w.settled_until,
+        trim_scale(round(
+            telemetry.kwh(
+                telemetry.excess(s.ac_matched_mwh, s.dc_matched_mwh, j.expected_efficiency, j.verdict)
+            ),
+            6
+        )),
+        round(telemetry.cost(c.cost, c.cost_gap), c.digits),
+        round(telemetry.cost(c.standby_cost, c.cost_gap), c.digits),
+        round(telemetry.cost(c.ac_matched_cost - c.dc_matched_cost, c.cost_gap), c.digits),
+        round(
+            telemetry.cost(
+                telemetry.excess(c.ac_matched_cost, c.dc_matched_cost, j.expected_efficiency, j.verdict),
+                c.cost_gap
+            ),
+            c.digits
+        ),
+        CASE WHEN c.cost_gap IS NULL THEN c.currency END,
+        c.cost_gap
     FROM summed AS s
+    LEFT JOIN charged AS c ON c.vehicle_id IS NOT DISTINCT FROM s.vehicle_id
     -- of a vehicle, only what was charged is told
     LEFT JOIN whole AS w ON s.vehicle_id IS NULL
     CROSS JOIN telemetry.rules AS r
@@ -141,7 +188,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION api.meter_performance(text, timestamptz, timestamptz, text) IS
-'Takes a meter, a window: since (included; NULL: 24 hours before its end) and until (not included; NULL: now), and the id of the key that asks (NULL: none). Returns a row of the meter, in which vehicle_id is NULL, and then one of each vehicle that it charged in the window, of a key only those that it covers: the window as it was answered, NULL where its ends are exact, else hour or day as api.performance has it; of the meter alone the AC energy in kWh; AC above idle while the vehicle was linked (of the meter: any); of the meter alone AC above idle while none was, AC of idle time, linked or not, and its mean power in watts (NULL: none was idle); matched AC and DC in kWh, the loss and the efficiency of that (NULL without), by how much it may be wrong, the share of AC above idle that is matched, the least efficiency that a sound charge has, the side that is frozen (meter or vehicle; NULL: none), a status as telemetry.judged has it, of the meter also unlinked or no_data; and of the meter alone how many readings there are, how much of the AC energy in kWh is not settled yet, and a reading''s time before which all is (NULL: everything is settled). Raises WL002 where the window is empty.';
+'Takes a meter, a window: since (included; NULL: 24 hours before its end) and until (not included; NULL: now), and the id of the key that asks (NULL: none). Returns a row of the meter, in which vehicle_id is NULL, and then one of each vehicle that it charged in the window, of a key only those that it covers: the window as it was answered, NULL where its ends are exact, else hour or day as api.performance has it; of the meter alone the AC energy in kWh; AC above idle while the vehicle was linked (of the meter: any); of the meter alone AC above idle while none was, AC of idle time, linked or not, and its mean power in watts (NULL: none was idle); matched AC and DC in kWh, the loss and the efficiency of that (NULL without), by how much it may be wrong, the share of AC above idle that is matched, the least efficiency that a sound charge has, the side that is frozen (meter or vehicle; NULL: none), a status as telemetry.judged has it, of the meter also unlinked or no_data; and of the meter alone how many readings there are, how much of the AC energy in kWh is not settled yet, and a reading''s time before which all is (NULL: everything is settled); of each row again how much more AC in kWh was drawn in matched time than by a sound charge (NULL unless judged), and what AC above idle and standby (of the meter: linked or not), standby alone, the loss and that excess cost, each hour by the tariff that holds then, each rounded to the currency''s minor unit, with the currency (NULL where costs cannot be told), and why they cannot: no_tariff or currencies (NULL: they can). Raises WL002 where the window is empty.';
 
 REVOKE ALL ON FUNCTION api.meter_performance(text, timestamptz, timestamptz, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION api.meter_performance(text, timestamptz, timestamptz, text) TO wattledger_service;

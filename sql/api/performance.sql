@@ -30,7 +30,14 @@ RETURNS TABLE (
     coverage numeric,
     uncertainty numeric,
     expected_efficiency numeric,
-    frozen_side text
+    frozen_side text,
+    excess_loss_kwh numeric,
+    cost numeric,
+    standby_cost numeric,
+    loss_cost numeric,
+    excess_loss_cost numeric,
+    currency text,
+    cost_gap text
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -117,8 +124,21 @@ BEGIN
             coalesce(sum(p.matched_us), 0) AS matched_us,
             min(p.ac_resolution_mwh) AS ac_resolution_mwh,
             min(p.dc_resolution_mwh) AS dc_resolution_mwh,
-            min(p.battery_temp_mc) AS battery_temp_mc
+            min(p.battery_temp_mc) AS battery_temp_mc,
+            sum((p.ac_mwh + p.standby_mwh) * t.price) AS cost,
+            sum(p.standby_mwh * t.price) AS standby_cost,
+            sum(p.ac_matched_mwh * t.price) AS ac_matched_cost,
+            sum(p.dc_matched_mwh * t.price) AS dc_matched_cost,
+            min(t.currency) AS currency,
+            max(t.digits) AS digits,
+            telemetry.cost_gap(
+                count(t.price),
+                sum(p.ac_mwh + p.standby_mwh) FILTER (WHERE t.price IS NULL),
+                min(t.currency),
+                max(t.currency)
+            ) AS cost_gap
         FROM telemetry.vehicle_charging(performance.vehicle_id, v_first, v_end) AS p
+        LEFT JOIN LATERAL telemetry.price_at(p.meter_id, p.hour) AS t ON TRUE
     )
     SELECT
         v_first,
@@ -153,7 +173,25 @@ BEGIN
         round(j.coverage::numeric, 4),
         round(j.uncertainty::numeric, 4),
         round(j.expected_efficiency::numeric, 6),
-        j.frozen_side
+        j.frozen_side,
+        trim_scale(round(
+            telemetry.kwh(
+                telemetry.excess(p.ac_matched_mwh, p.dc_matched_mwh, j.expected_efficiency, j.verdict)
+            ),
+            6
+        )),
+        round(telemetry.cost(p.cost, p.cost_gap), p.digits),
+        round(telemetry.cost(p.standby_cost, p.cost_gap), p.digits),
+        round(telemetry.cost(p.ac_matched_cost - p.dc_matched_cost, p.cost_gap), p.digits),
+        round(
+            telemetry.cost(
+                telemetry.excess(p.ac_matched_cost, p.dc_matched_cost, j.expected_efficiency, j.verdict),
+                p.cost_gap
+            ),
+            p.digits
+        ),
+        CASE WHEN p.cost_gap IS NULL THEN p.currency END,
+        p.cost_gap
     FROM linked AS k
     CROSS JOIN whole AS w
     CROSS JOIN charged AS p
@@ -173,7 +211,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION api.performance(text, timestamptz, timestamptz) IS
-'Takes a vehicle and a window: since (included; NULL: 24 hours before its end) and until (not included; NULL: now). Returns one row: the window as it was answered, energy in kWh drawn from the grid by the meters linked to the vehicle in that time (AC), delivered to its battery while linked (DC) and while not linked, the loss and the efficiency of the matched time, in which the readings of both sides explain what flowed: matched AC - matched DC, and matched DC / matched AC (NULL without); the average battery temperature in °C (NULL without samples), how many readings of either side were counted, the coverage of either side (share of the expected readings in the linked time), a status: unlinked, no_data, or what telemetry.judged says (idle, insufficient, frozen, impossible, degraded, drifting or healthy), and NULL where all ends are exact, else hour or day: to what the ends of the window or of links were rounded, because the raw readings or the hours of that time are gone; how much of AC and DC in kWh is not settled yet, with a reading''s time before which all is (NULL: everything is settled); matched AC and DC in kWh, AC above idle and of idle time as far as readings explain it, the share of AC above idle that is matched, by how much the efficiency may be wrong, the least efficiency that a sound charge has (either NULL without), and the side that is frozen (meter or vehicle; NULL: none). Raises WL002 where the window is empty.';
+'Takes a vehicle and a window: since (included; NULL: 24 hours before its end) and until (not included; NULL: now). Returns one row: the window as it was answered, energy in kWh drawn from the grid by the meters linked to the vehicle in that time (AC), delivered to its battery while linked (DC) and while not linked, the loss and the efficiency of the matched time, in which the readings of both sides explain what flowed: matched AC - matched DC, and matched DC / matched AC (NULL without); the average battery temperature in °C (NULL without samples), how many readings of either side were counted, the coverage of either side (share of the expected readings in the linked time), a status: unlinked, no_data, or what telemetry.judged says (idle, insufficient, frozen, impossible, degraded, drifting or healthy), and NULL where all ends are exact, else hour or day: to what the ends of the window or of links were rounded, because the raw readings or the hours of that time are gone; how much of AC and DC in kWh is not settled yet, with a reading''s time before which all is (NULL: everything is settled); matched AC and DC in kWh, AC above idle and of idle time as far as readings explain it, the share of AC above idle that is matched, by how much the efficiency may be wrong, the least efficiency that a sound charge has (either NULL without), the side that is frozen (meter or vehicle; NULL: none), how much more AC in kWh was drawn in matched time than by a sound charge (NULL unless judged), and what AC above idle and standby, standby alone, the loss and that excess cost, each hour by the tariff that holds then, each rounded to the currency''s minor unit, with the currency (NULL where costs cannot be told), and why they cannot: no_tariff or currencies (NULL: they can). Raises WL002 where the window is empty.';
 
 REVOKE ALL ON FUNCTION api.performance(text, timestamptz, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION api.performance(text, timestamptz, timestamptz) TO wattledger_service;

@@ -40,7 +40,14 @@ RETURNS TABLE (
     ac_register_end_kwh numeric,
     dc_register_start_kwh numeric,
     dc_register_end_kwh numeric,
-    place text
+    place text,
+    excess_loss_kwh numeric,
+    cost numeric,
+    standby_cost numeric,
+    loss_cost numeric,
+    excess_loss_cost numeric,
+    currency text,
+    cost_gap text
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -104,7 +111,14 @@ BEGIN
         trim_scale(telemetry.kwh(s.ac_register_end_mwh)),
         trim_scale(telemetry.kwh(s.dc_register_start_mwh)),
         trim_scale(telemetry.kwh(s.dc_register_end_mwh)),
-        telemetry.place('sessions', jsonb_build_array(extract(EPOCH FROM s.started_at), s.meter_id))
+        telemetry.place('sessions', jsonb_build_array(extract(EPOCH FROM s.started_at), s.meter_id)),
+        trim_scale(round(telemetry.kwh(s.excess_loss_mwh), 6)),
+        s.cost,
+        s.standby_cost,
+        s.loss_cost,
+        s.excess_loss_cost,
+        s.currency,
+        s.cost_gap
     FROM telemetry.judged_session AS s
     WHERE (charging_sessions.of_vehicle_id IS NULL OR s.vehicle_id = charging_sessions.of_vehicle_id)
         AND (charging_sessions.of_meter_id IS NULL OR s.meter_id = charging_sessions.of_meter_id)
@@ -128,7 +142,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION api.charging_sessions(text, text, timestamptz, timestamptz, text, integer, text) IS
-'Takes a vehicle and a meter to look for (NULL: any), a window in which sessions start (since included, NULL: since ever; until not, NULL: no end), the place of the last session of the page before (NULL: the first page), a page size, and the id of the key that asks (NULL: none). Returns charging sessions by start, as they are kept, at most minutes ago, of a key only those whose meter and vehicle it covers: the meter, the vehicle (NULL: none is linked), when energy began to flow and last flowed, when the session that the devices named was named last, else when the link ends (NULL: neither), what they call it: the meter''s name, else the vehicle''s (NULL: neither named one), energy in kWh: AC and DC, both matched, the loss of that, AC above idle and of idle time; what telemetry.judged says of it, the efficiency that is usual of the vehicle at the meter (NULL: too few sessions, or not judged), the greatest and the mean power of AC above idle in kW, state of charge in percent, battery temperature in °C and registers in kWh at start and end (NULL where not reported), and its place. Raises WL002 where the window is empty, WL008 where the place cannot be read.';
+'Takes a vehicle and a meter to look for (NULL: any), a window in which sessions start (since included, NULL: since ever; until not, NULL: no end), the place of the last session of the page before (NULL: the first page), a page size, and the id of the key that asks (NULL: none). Returns charging sessions by start, as they are kept, at most minutes ago, of a key only those whose meter and vehicle it covers: the meter, the vehicle (NULL: none is linked), when energy began to flow and last flowed, when the session that the devices named was named last, else when the link ends (NULL: neither), what they call it: the meter''s name, else the vehicle''s (NULL: neither named one), energy in kWh: AC and DC, both matched, the loss of that, AC above idle and of idle time; what telemetry.judged says of it, the efficiency that is usual of the vehicle at the meter (NULL: too few sessions, or not judged), the greatest and the mean power of AC above idle in kW, state of charge in percent, battery temperature in °C and registers in kWh at start and end (NULL where not reported), its place, how much more AC in kWh it drew in matched time than a sound charge (NULL unless judged), and what its AC, its standby, the loss and that excess cost, each rounded to the currency''s minor unit, with the currency (NULL where costs cannot be told), and why they cannot: no_tariff or currencies (NULL: they can). Raises WL002 where the window is empty, WL008 where the place cannot be read.';
 
 REVOKE ALL ON FUNCTION
     api.charging_sessions(text, text, timestamptz, timestamptz, text, integer, text)

@@ -49,7 +49,14 @@ SELECT
     telemetry.kwh(s.dc_register_start_mwh)::numeric(20, 6) AS dc_register_start_kwh,
     telemetry.kwh(s.dc_register_end_mwh)::numeric(20, 6) AS dc_register_end_kwh,
     s.meter_samples,
-    s.vehicle_samples
+    s.vehicle_samples,
+    telemetry.kwh(s.excess_loss_mwh)::numeric(20, 6) AS excess_loss_kwh,
+    s.cost::numeric(20, 4) AS cost,
+    s.standby_cost::numeric(20, 4) AS standby_cost,
+    s.loss_cost::numeric(20, 4) AS loss_cost,
+    s.excess_loss_cost::numeric(20, 4) AS excess_loss_cost,
+    s.currency,
+    s.cost_gap
 FROM telemetry.judged_session AS s;
 
 COMMENT ON VIEW bi.charging_session IS
@@ -112,6 +119,18 @@ COMMENT ON COLUMN bi.charging_session.dc_register_end_kwh IS
 COMMENT ON COLUMN bi.charging_session.meter_samples IS 'How many readings the meter sent in these hours.';
 COMMENT ON COLUMN bi.charging_session.vehicle_samples IS
 'How many readings the vehicle sent in these hours while linked.';
+COMMENT ON COLUMN bi.charging_session.excess_loss_kwh IS
+'How much more AC energy it drew in matched time than a sound charge, in kWh: ac_matched_kwh - dc_matched_kwh / expected_efficiency, at least 0; NULL unless judged: healthy, degraded or drifting.';
+COMMENT ON COLUMN bi.charging_session.cost IS
+'What ac_kwh cost, each hour by the tariff that holds then, rounded to the currency''s minor unit; NULL where that cannot be told: cost_gap says why.';
+COMMENT ON COLUMN bi.charging_session.standby_cost IS 'What standby_kwh cost, rounded by itself.';
+COMMENT ON COLUMN bi.charging_session.loss_cost IS 'What loss_kwh cost, rounded by itself.';
+COMMENT ON COLUMN bi.charging_session.excess_loss_cost IS
+'What excess_loss_kwh cost, rounded by itself; NULL unless judged.';
+COMMENT ON COLUMN bi.charging_session.currency IS
+'The currency of its costs, as a code of ISO 4217; NULL where they cannot be told.';
+COMMENT ON COLUMN bi.charging_session.cost_gap IS
+'Why its costs cannot be told: no_tariff: some of its energy has no price; currencies: it has prices in several. NULL where they can.';
 
 REVOKE ALL ON bi.charging_session FROM PUBLIC;
 GRANT SELECT ON bi.charging_session TO wattledger_bi;

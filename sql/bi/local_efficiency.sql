@@ -24,7 +24,14 @@ RETURNS TABLE (
     mean_kw numeric,
     peak_kw numeric,
     meter_samples bigint,
-    vehicle_samples bigint
+    vehicle_samples bigint,
+    excess_loss_kwh numeric,
+    cost numeric,
+    standby_cost numeric,
+    loss_cost numeric,
+    excess_loss_cost numeric,
+    currency text,
+    cost_gap text
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -66,7 +73,18 @@ BEGIN
         telemetry.mean_kw(s.ac_mwh, telemetry.span(s.active_us))::numeric(26, 3),
         (s.peak_w * 0.001)::numeric(26, 3),
         s.meter_samples,
-        s.vehicle_samples
+        s.vehicle_samples,
+        telemetry.kwh(
+            telemetry.excess(s.ac_matched_mwh, s.dc_matched_mwh, j.expected_efficiency, j.verdict)
+        )::numeric(20, 6),
+        telemetry.cost(c.cost, c.cost_gap)::numeric(26, 12),
+        telemetry.cost(c.standby_cost, c.cost_gap)::numeric(26, 12),
+        telemetry.cost(c.ac_matched_cost - c.dc_matched_cost, c.cost_gap)::numeric(26, 12),
+        telemetry.cost(
+            telemetry.excess(c.ac_matched_cost, c.dc_matched_cost, j.expected_efficiency, j.verdict), c.cost_gap
+        )::numeric(26, 12),
+        CASE WHEN c.cost_gap IS NULL THEN c.currency END,
+        c.cost_gap
     FROM (
         SELECT
             h.day,
@@ -114,7 +132,20 @@ BEGIN
         s.ac_mwh, s.ac_matched_mwh, s.dc_mwh, s.dc_matched_mwh, s.ac_standing_mwh, s.dc_standing_mwh,
     s.standby_mwh, s.edge_mwh,
         s.ac_resolution_mwh, s.dc_resolution_mwh, s.matched_us, s.battery_temp_mc, coalesce(d.is_drifting, FALSE), r
-    ) AS j;
+    ) AS j
+    LEFT JOIN LATERAL (
+        SELECT
+            sum(p.cost) AS cost,
+            sum(p.standby_cost) AS standby_cost,
+            sum(p.ac_matched_cost) AS ac_matched_cost,
+            sum(p.dc_matched_cost) AS dc_matched_cost,
+            min(p.currency) AS currency,
+            telemetry.cost_gap(count(p.price), sum(p.unpriced_mwh), min(p.currency), max(p.currency)) AS cost_gap
+        FROM telemetry.priced_part AS p
+        WHERE p.vehicle_id = s.vehicle_id
+            AND p.meter_id = s.meter_id
+            AND p.hour >= s.first_hour AND p.hour <= s.last_hour
+    ) AS c ON TRUE;
 END;
 $$;
 

@@ -26,7 +26,18 @@ SELECT
     telemetry.mean_kw(s.all_ac_mwh, telemetry.span(s.all_active_us))::numeric(26, 3) AS mean_kw,
     (s.peak_w * 0.001)::numeric(26, 3) AS peak_kw,
     s.meter_samples,
-    s.vehicle_samples
+    s.vehicle_samples,
+    telemetry.kwh(
+        telemetry.excess(s.ac_matched_mwh, s.dc_matched_mwh, j.expected_efficiency, j.verdict)
+    )::numeric(20, 6) AS excess_loss_kwh,
+    telemetry.cost(c.cost, c.cost_gap)::numeric(26, 12) AS cost,
+    telemetry.cost(c.standby_cost, c.cost_gap)::numeric(26, 12) AS standby_cost,
+    telemetry.cost(c.ac_matched_cost - c.dc_matched_cost, c.cost_gap)::numeric(26, 12) AS loss_cost,
+    telemetry.cost(
+        telemetry.excess(c.ac_matched_cost, c.dc_matched_cost, j.expected_efficiency, j.verdict), c.cost_gap
+    )::numeric(26, 12) AS excess_loss_cost,
+    CASE WHEN c.cost_gap IS NULL THEN c.currency END AS currency,
+    c.cost_gap
 FROM (
     SELECT
         d.day,
@@ -60,7 +71,20 @@ CROSS JOIN LATERAL telemetry.judged(
     s.ac_mwh, s.ac_matched_mwh, s.dc_mwh, s.dc_matched_mwh, s.ac_standing_mwh, s.dc_standing_mwh,
     s.standby_mwh, s.edge_mwh,
     s.ac_resolution_mwh, s.dc_resolution_mwh, s.matched_us, s.battery_temp_mc, s.is_drifting, r
-) AS j;
+) AS j
+-- left out of the plan where nobody asks for a cost
+LEFT JOIN LATERAL (
+    SELECT
+        sum(p.cost) AS cost,
+        sum(p.standby_cost) AS standby_cost,
+        sum(p.ac_matched_cost) AS ac_matched_cost,
+        sum(p.dc_matched_cost) AS dc_matched_cost,
+        min(p.currency) AS currency,
+        telemetry.cost_gap(count(p.price), sum(p.unpriced_mwh), min(p.currency), max(p.currency)) AS cost_gap
+    FROM telemetry.priced_part AS p
+    WHERE p.meter_id = s.meter_id
+        AND p.hour >= telemetry.day_start(s.day) AND p.hour < telemetry.day_start(s.day + 1)
+) AS c ON TRUE;
 
 COMMENT ON VIEW bi.meter_efficiency_daily IS
 'What charging lost at a meter, over all vehicles that were linked to it, and what it drew while idle, one row per meter and UTC day.';
@@ -101,6 +125,17 @@ COMMENT ON COLUMN bi.meter_efficiency_daily.peak_kw IS
 'Greatest mean AC power from one reading of the meter to the next, in kW; NULL where none flowed.';
 COMMENT ON COLUMN bi.meter_efficiency_daily.meter_samples IS 'How many readings the meter sent.';
 COMMENT ON COLUMN bi.meter_efficiency_daily.vehicle_samples IS 'How many readings the vehicles sent while linked.';
+COMMENT ON COLUMN bi.meter_efficiency_daily.excess_loss_kwh IS
+'How much more AC energy was drawn in matched time than by a sound charge, in kWh: ac_matched_kwh - dc_matched_kwh / expected_efficiency, at least 0; NULL unless judged: healthy, degraded or drifting.';
+COMMENT ON COLUMN bi.meter_efficiency_daily.cost IS
+'What ac_kwh cost, each hour by the tariff that holds then, exactly; NULL where that cannot be told: cost_gap says why.';
+COMMENT ON COLUMN bi.meter_efficiency_daily.standby_cost IS 'What standby_kwh cost, exactly.';
+COMMENT ON COLUMN bi.meter_efficiency_daily.loss_cost IS 'What loss_kwh cost, exactly.';
+COMMENT ON COLUMN bi.meter_efficiency_daily.excess_loss_cost IS 'What excess_loss_kwh cost; NULL unless judged.';
+COMMENT ON COLUMN bi.meter_efficiency_daily.currency IS
+'The currency of its costs, as a code of ISO 4217; NULL where they cannot be told.';
+COMMENT ON COLUMN bi.meter_efficiency_daily.cost_gap IS
+'Why its costs cannot be told: no_tariff: some of its energy has no price; currencies: it has prices in several. NULL where they can.';
 
 CREATE OR REPLACE VIEW bi.unlinked_energy_daily AS
 SELECT
@@ -113,8 +148,24 @@ SELECT
     telemetry.hours(d.active_us)::numeric(12, 6) AS charging_hours,
     telemetry.mean_kw(d.ac_mwh, telemetry.span(d.active_us))::numeric(26, 3) AS mean_kw,
     (d.peak_w * 0.001)::numeric(26, 3) AS peak_kw,
-    d.meter_samples
+    d.meter_samples,
+    telemetry.cost(c.cost, c.cost_gap)::numeric(26, 12) AS cost,
+    telemetry.cost(c.standby_cost, c.cost_gap)::numeric(26, 12) AS standby_cost,
+    CASE WHEN c.cost_gap IS NULL THEN c.currency END AS currency,
+    c.cost_gap
 FROM telemetry.charging_day AS d
+-- left out of the plan where nobody asks for a cost
+LEFT JOIN LATERAL (
+    SELECT
+        sum(p.cost) AS cost,
+        sum(p.standby_cost) AS standby_cost,
+        min(p.currency) AS currency,
+        telemetry.cost_gap(count(p.price), sum(p.unpriced_mwh), min(p.currency), max(p.currency)) AS cost_gap
+    FROM telemetry.priced_part AS p
+    WHERE p.vehicle_id = ''
+        AND p.meter_id = d.meter_id
+        AND p.hour >= telemetry.day_start(d.day) AND p.hour < telemetry.day_start(d.day + 1)
+) AS c ON TRUE
 WHERE d.vehicle_id = '' AND (d.ac_mwh > 0 OR d.standby_mwh > 0);
 
 COMMENT ON VIEW bi.unlinked_energy_daily IS
@@ -131,6 +182,13 @@ COMMENT ON COLUMN bi.unlinked_energy_daily.mean_kw IS 'Mean AC power of that tim
 COMMENT ON COLUMN bi.unlinked_energy_daily.peak_kw IS
 'Greatest mean AC power from one reading of the meter to the next, in kW; NULL where none flowed.';
 COMMENT ON COLUMN bi.unlinked_energy_daily.meter_samples IS 'How many readings the meter sent meanwhile.';
+COMMENT ON COLUMN bi.unlinked_energy_daily.cost IS
+'What ac_kwh cost, each hour by the tariff that holds then, exactly; NULL where that cannot be told: cost_gap says why.';
+COMMENT ON COLUMN bi.unlinked_energy_daily.standby_cost IS 'What standby_kwh cost, exactly.';
+COMMENT ON COLUMN bi.unlinked_energy_daily.currency IS
+'The currency of its costs, as a code of ISO 4217; NULL where they cannot be told.';
+COMMENT ON COLUMN bi.unlinked_energy_daily.cost_gap IS
+'Why its costs cannot be told: no_tariff: some of its energy has no price; currencies: it has prices in several. NULL where they can.';
 
 REVOKE ALL ON bi.meter_efficiency_daily, bi.unlinked_energy_daily FROM PUBLIC;
 GRANT SELECT ON bi.meter_efficiency_daily, bi.unlinked_energy_daily TO wattledger_bi;

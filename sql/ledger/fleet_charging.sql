@@ -105,7 +105,85 @@ $$;
 COMMENT ON FUNCTION telemetry.linked_time(tstzrange, timestamptz, timestamptz) IS
 'Takes when a charging link holds, and a window (since included, until not). Returns how long it holds in the window, until now at most.';
 
+CREATE OR REPLACE FUNCTION telemetry.fleet_costs(since timestamptz, until timestamptz)
+RETURNS TABLE (
+    vehicle_id text,
+    cost numeric,
+    standby_cost numeric,
+    ac_matched_cost numeric,
+    dc_matched_cost numeric,
+    currency text,
+    digits smallint,
+    cost_gap text
+)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan
+SET work_mem = '64MB'  -- to group a fleet's hours in memory
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM telemetry.standing_tariff) THEN
+        RETURN;  -- no hour is looked at
+    END IF;
+    RETURN QUERY
+    WITH own AS MATERIALIZED (
+        SELECT DISTINCT t.meter_id FROM telemetry.standing_tariff AS t WHERE t.meter_id <> ''
+    ),
+    common AS MATERIALIZED (
+        -- meters without a tariff of their own have one price per hour
+        SELECT h.hour, t.price, t.currency, t.digits
+        FROM generate_series(fleet_costs.since, fleet_costs.until - INTERVAL '1 hour', INTERVAL '1 hour') AS h (hour)
+        CROSS JOIN LATERAL telemetry.price_at('', h.hour) AS t
+    ),
+    priced AS (
+        SELECT p.vehicle_id, p.ac_mwh, p.standby_mwh, p.ac_matched_mwh, p.dc_matched_mwh, t.price, t.currency, t.digits
+        FROM telemetry.charging_part AS p
+        LEFT JOIN common AS t ON t.hour = p.hour
+        WHERE p.hour >= fleet_costs.since AND p.hour < fleet_costs.until
+            AND p.vehicle_id <> ''
+            AND p.meter_id NOT IN (SELECT o.meter_id FROM own AS o)
+        UNION ALL
+        SELECT p.vehicle_id, p.ac_mwh, p.standby_mwh, p.ac_matched_mwh, p.dc_matched_mwh, t.price, t.currency, t.digits
+        FROM own AS o
+        INNER JOIN telemetry.charging_part AS p ON p.meter_id = o.meter_id
+        LEFT JOIN LATERAL telemetry.price_at(p.meter_id, p.hour) AS t ON TRUE
+        WHERE p.hour >= fleet_costs.since AND p.hour < fleet_costs.until AND p.vehicle_id <> ''
+    ),
+    -- integers are added up in a third of the time that numeric takes, and few prices are multiplied
+    by_price AS (
+        SELECT
+            p.vehicle_id,
+            p.price,
+            p.currency,
+            max(p.digits) AS digits,
+            sum(p.ac_mwh + p.standby_mwh) AS ac_mwh,
+            sum(p.standby_mwh) AS standby_mwh,
+            sum(p.ac_matched_mwh) AS ac_matched_mwh,
+            sum(p.dc_matched_mwh) AS dc_matched_mwh
+        FROM priced AS p
+        GROUP BY p.vehicle_id, p.price, p.currency
+    )
+    SELECT
+        b.vehicle_id,
+        sum(b.ac_mwh * b.price),
+        sum(b.standby_mwh * b.price),
+        sum(b.ac_matched_mwh * b.price),
+        sum(b.dc_matched_mwh * b.price),
+        min(b.currency),
+        max(b.digits),
+        telemetry.cost_gap(
+            count(b.price), sum(b.ac_mwh) FILTER (WHERE b.price IS NULL), min(b.currency), max(b.currency)
+        )
+    FROM by_price AS b
+    GROUP BY b.vehicle_id;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.fleet_costs(timestamptz, timestamptz) IS
+'Takes a window of whole hours (since included, until not). Returns, unless there is no tariff at all, a row for each vehicle of which charging is kept in it: what AC above idle and standby, standby alone, matched AC and as much AC as was matched DC cost, in millionths of the currency''s unit, the currency, how many decimals it has, and why costs cannot be told (NULL: they can), as telemetry.cost_gap has it.';
+
 REVOKE ALL ON FUNCTION
     telemetry.fleet_charging(timestamptz, timestamptz),
+    telemetry.fleet_costs(timestamptz, timestamptz),
     telemetry.linked_time(tstzrange, timestamptz, timestamptz)
 FROM PUBLIC;

@@ -1,4 +1,4 @@
--- Sessions as they are judged, each by itself.
+-- Sessions as they are judged, each by itself, with what each cost: rounded to the currency's minor unit once, here.
 
 CREATE OR REPLACE VIEW telemetry.judged_session AS
 SELECT
@@ -46,7 +46,19 @@ SELECT
         telemetry.mean_kw(s.ac_matched_mwh, telemetry.span(s.matched_us)),
         ARRAY[3.6, 7.5, 15, 50]::double precision[]
     ) AS power_class,
-    width_bucket(s.battery_temp_mc * 0.001, ARRAY[5, 15, 25]::numeric[]) AS temp_class
+    width_bucket(s.battery_temp_mc * 0.001, ARRAY[5, 15, 25]::numeric[]) AS temp_class,
+    telemetry.excess(s.ac_matched_mwh, s.dc_matched_mwh, j.expected_efficiency, j.verdict) AS excess_loss_mwh,
+    round(telemetry.cost(c.cost, c.cost_gap), c.digits) AS cost,
+    round(telemetry.cost(c.standby_cost, c.cost_gap), c.digits) AS standby_cost,
+    round(telemetry.cost(c.ac_matched_cost - c.dc_matched_cost, c.cost_gap), c.digits) AS loss_cost,
+    round(
+        telemetry.cost(
+            telemetry.excess(c.ac_matched_cost, c.dc_matched_cost, j.expected_efficiency, j.verdict), c.cost_gap
+        ),
+        c.digits
+    ) AS excess_loss_cost,
+    CASE WHEN c.cost_gap IS NULL THEN c.currency END AS currency,
+    c.cost_gap
 FROM telemetry.charging_session AS s
 CROSS JOIN telemetry.rules AS r
 CROSS JOIN LATERAL telemetry.judged(
@@ -54,6 +66,21 @@ CROSS JOIN LATERAL telemetry.judged(
     s.standby_mwh, s.edge_mwh, s.ac_resolution_mwh, s.dc_resolution_mwh, s.matched_us, s.battery_temp_mc,
     s.below_usual >= r.drifting_after, r
 ) AS j
+-- by the hours that it was put together from; left out of the plan where nobody asks for a cost
+LEFT JOIN LATERAL (
+    SELECT
+        sum(p.cost) AS cost,
+        sum(p.standby_cost) AS standby_cost,
+        sum(p.ac_matched_cost) AS ac_matched_cost,
+        sum(p.dc_matched_cost) AS dc_matched_cost,
+        min(p.currency) AS currency,
+        max(p.digits) AS digits,
+        telemetry.cost_gap(count(p.price), sum(p.unpriced_mwh), min(p.currency), max(p.currency)) AS cost_gap
+    FROM telemetry.priced_part AS p
+    WHERE p.meter_id = s.meter_id
+        AND p.hour >= telemetry.floor_hour(s.started_at) AND p.hour < s.ended_at
+        AND p.until > s.started_at AND p.since < s.ended_at
+) AS c ON TRUE
 WHERE greatest(s.ac_mwh, s.dc_mwh) >= telemetry.mwh(r.smallest_session_kwh);
 
 COMMENT ON VIEW telemetry.judged_session IS
@@ -127,3 +154,15 @@ COMMENT ON COLUMN telemetry.judged_session.power_class IS
 'Class of mean power, of 3.6, 7.5, 15 and 50 kW: 0 to 4; NULL where nothing is matched.';
 COMMENT ON COLUMN telemetry.judged_session.temp_class IS
 'Class of battery temperature, of 5, 15 and 25 °C: 0 to 3; NULL if not reported.';
+COMMENT ON COLUMN telemetry.judged_session.excess_loss_mwh IS
+'How much more AC it drew in matched time than a sound charge takes, in milliwatt-hours; NULL unless judged.';
+COMMENT ON COLUMN telemetry.judged_session.cost IS
+'What AC above idle and standby cost, rounded to the currency''s minor unit; NULL where that cannot be told.';
+COMMENT ON COLUMN telemetry.judged_session.standby_cost IS 'What of that standby cost, rounded by itself.';
+COMMENT ON COLUMN telemetry.judged_session.loss_cost IS
+'What matched AC cost beyond matched DC at the same prices, rounded by itself.';
+COMMENT ON COLUMN telemetry.judged_session.excess_loss_cost IS
+'What of that a sound charge would not have cost, rounded by itself; NULL unless judged.';
+COMMENT ON COLUMN telemetry.judged_session.currency IS 'The costs'' currency; NULL where they cannot be told.';
+COMMENT ON COLUMN telemetry.judged_session.cost_gap IS
+'Why costs cannot be told: no_tariff, or currencies (several); NULL where they can.';

@@ -25,6 +25,7 @@ NAMES = [
 # what is about both sides at once, or about vehicles alone
 SINGLE = re.compile(
     r"charging|link|fleet|performance|efficiency|count_discarded|judged_session"
+    r"|tariff|priced_part"
     r"|bi\.(?:vehicle|meter)(?:\.|$)"
 )
 
