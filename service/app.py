@@ -48,6 +48,7 @@ from service.routes import (
     links,
     metrics,
     read_from,
+    reports,
     sessions,
 )
 from service.routes.exact import ExactResponse
@@ -126,6 +127,7 @@ def create_app(
             *analytics.HANDLERS,
             *fleet.HANDLERS,
             *chargers.HANDLERS,
+            *reports.HANDLERS,
             *sessions.HANDLERS,
             *health.HANDLERS,
             *metrics.HANDLERS,

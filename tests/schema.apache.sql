@@ -1072,6 +1072,10 @@ FUNCTION telemetry.day_start(day date)
 GRANT EXECUTE ON FUNCTION telemetry.day_start(date) TO wattledger_bi;
 GRANT EXECUTE ON FUNCTION telemetry.day_start(date) TO wattledger_dba;
 
+FUNCTION telemetry.device_days(of_vehicle_id text, of_meter_id text, since timestamptz, until timestamptz, zone text)
+    RETURNS TABLE(day date, ac_mwh numeric, dc_mwh numeric, standby_mwh numeric, cost numeric, standby_cost numeric, currency text, cost_gap text)
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
 FUNCTION telemetry.difference_since(read_at timestamptz, energy_mwh bigint, reported_since timestamptz, previous_at timestamptz, rules telemetry.register_rules)
     RETURNS timestamptz
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
@@ -1244,6 +1248,10 @@ FUNCTION telemetry.hours_without_chunk(dataset text, read_at timestamptz[], olde
 FUNCTION telemetry.implausible_readings(dataset text, places integer[], device_ids text[], read_at timestamptz[], differences_mwh bigint[], states_at timestamptz[], max_powers_kw double precision[], tolerances_mwh bigint[], OUT refused integer[], OUT details text[])
     RETURNS record
     LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.is_all_kept(dataset text, device_id text, since timestamptz, until timestamptz)
+    RETURNS boolean
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
 FUNCTION telemetry.is_apportioned(energy_mwh bigint, since timestamptz, until timestamptz, rules telemetry.register_rules)
     RETURNS boolean
@@ -1654,6 +1662,14 @@ FUNCTION telemetry.register_at(meter_id text, since timestamptz, until timestamp
     RETURNS TABLE(register_start_mwh bigint, register_end_mwh bigint)
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
+FUNCTION telemetry.register_changes(dataset text, device_id text, since timestamptz, until timestamptz)
+    RETURNS TABLE(explained_mwh numeric, corrected_mwh numeric)
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.register_level(dataset text, device_id text, moment timestamptz)
+    RETURNS bigint
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.remove_oldest(key_id text, excess_bytes bigint, most integer)
     RETURNS bigint
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
@@ -1996,6 +2012,11 @@ FUNCTION api.metrics()
     RETURNS TABLE(name text, about text, value double precision, label text, label_value text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET max_parallel_workers_per_gather TO '0';
 GRANT EXECUTE ON FUNCTION api.metrics() TO wattledger_service;
+
+FUNCTION api.month_report(of_vehicle_id text DEFAULT NULL::text, of_meter_id text DEFAULT NULL::text, month text DEFAULT NULL::text, zone text DEFAULT NULL::text, acting_key text DEFAULT NULL::text)
+    RETURNS TABLE(part text, window_start timestamptz, window_end timestamptz, day date, meter_id text, vehicle_id text, session_id text, status text, sessions bigint, ac_kwh numeric, dc_kwh numeric, standby_kwh numeric, ac_matched_kwh numeric, dc_matched_kwh numeric, loss_kwh numeric, excess_loss_kwh numeric, ac_register_start_kwh numeric, ac_register_end_kwh numeric, dc_register_start_kwh numeric, dc_register_end_kwh numeric, explained_kwh numeric, corrected_kwh numeric, cost numeric, standby_cost numeric, loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text, is_settled boolean, settled_until timestamptz, provisional_kwh numeric, zone_name text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.month_report(text,text,text,text,text) TO wattledger_service;
 
 FUNCTION api.performance(vehicle_id text, since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz)
     RETURNS TABLE(window_start timestamptz, window_end timestamptz, ac_kwh numeric, dc_kwh numeric, dc_unlinked_kwh numeric, loss_kwh numeric, efficiency numeric, avg_battery_temp_c numeric, meter_samples bigint, vehicle_samples bigint, meter_coverage numeric, vehicle_coverage numeric, status text, rounded_to text, provisional_kwh_ac numeric, provisional_kwh_dc numeric, settled_until timestamptz, ac_matched_kwh numeric, dc_matched_kwh numeric, ac_active_kwh numeric, standby_kwh numeric, coverage numeric, uncertainty numeric, expected_efficiency numeric, frozen_side text, excess_loss_kwh numeric, cost numeric, standby_cost numeric, loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text)

@@ -71,7 +71,8 @@ def complete(schema: OpenAPI) -> None:
     _describe_link(paths["/v1/links/{vehicle_id}"])
     for path in ("/health/ready", "/health/reads"):
         _describe_readiness(paths[path])
-    _describe_sessions(paths["/v1/sessions"])
+    _describe_csv(paths["/v1/sessions"], is_paged=True)
+    _describe_csv(paths["/v1/reports/month"], is_paged=False)
     schema.paths = {PATH: ingest.path_item(), **paths}
 
 
@@ -112,21 +113,22 @@ def _describe_readiness(item: PathItem) -> None:
     responses["503"] = busy
 
 
-def _describe_sessions(item: PathItem) -> None:
-    """They are CSV too, where the header Link leads to the page that follows."""
-    assert item.get is not None  # noqa: S101  see service.routes.sessions
+def _describe_csv(item: PathItem, *, is_paged: bool) -> None:
+    """It is CSV too; of a page, the header Link leads to the one that follows."""
+    assert item.get is not None  # noqa: S101  see service.routes
     good = (item.get.responses or {})["200"]
     assert isinstance(good, OpenAPIResponse)  # noqa: S101  Litestar's own
-    assert good.content is not None  # noqa: S101  a page
+    assert good.content is not None  # noqa: S101  a document
     good.content[CSV] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
     good.headers = {
         **(good.headers or {}),
-        "Link": OpenAPIHeader(
-            schema=Schema(type=OpenAPIType.STRING),
-            description="Of CSV: where the page that follows is, unless this is the last.",
-        ),
         "Vary": OpenAPIHeader(schema=Schema(type=OpenAPIType.STRING, const="Accept")),
     }
+    if is_paged:
+        good.headers["Link"] = OpenAPIHeader(
+            schema=Schema(type=OpenAPIType.STRING),
+            description="Of CSV: where the page that follows is, unless this is the last.",
+        )
 
 
 class DecimalSchemaPlugin(OpenAPISchemaPlugin):

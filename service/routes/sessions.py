@@ -23,8 +23,8 @@ from service.routes.parameters import (
 )
 
 CSV = "text/csv"
-_JSON = "application/json"
-_NAMES = {
+JSON = "application/json"
+NAMES = {
     **ENERGY,
     "started_at": "from",
     "ended_at": "to",
@@ -44,7 +44,7 @@ _NAMES = {
 }
 
 
-class ChargingSession(msgspec.Struct, rename=_NAMES):
+class ChargingSession(msgspec.Struct, rename=NAMES):
     """A charge; what is judged of it as of Performance.
 
     Energy flowed `from` then until `to`. It ends with its link, with the session that the devices
@@ -138,7 +138,7 @@ async def sessions(
         after,
     )
     headers = {"Vary": "Accept"}
-    if request.accept.best_match([_JSON, CSV], default=_JSON) == _JSON:
+    if request.accept.best_match([JSON, CSV], default=JSON) == JSON:
         return ExactResponse(SessionPage(found, last), headers=headers)
     if last is not None:
         asked = [one for one in request.query_params.multi_items() if one[0] != "after"]
