@@ -33,7 +33,7 @@ CREATE TABLE telemetry.tariff (
     prices numeric(13, 6)[] CHECK (
         cardinality(prices) = 168 AND array_position(prices, NULL) IS NULL AND 0 <= ALL (prices) -- noqa
     ),
-    cancels bigint UNIQUE REFERENCES telemetry.tariff (tariff_id),
+    cancels bigint UNIQUE,
     why text NOT NULL CHECK (length(why) BETWEEN 1 AND 1000),
     CHECK (
         num_nonnulls(meter_id, zone, first_day, during, currency, digits, prices)

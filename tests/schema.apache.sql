@@ -752,8 +752,7 @@ END),
     CONSTRAINT tariff_during_check CHECK (NOT isempty(during)),
     CONSTRAINT tariff_meter_id_check CHECK (length(meter_id) <= 128),
     CONSTRAINT tariff_prices_check CHECK (cardinality(prices) = 168 AND array_position(prices, NULL::numeric) IS NULL AND (0::numeric <= ALL (prices))),
-    CONSTRAINT tariff_why_check CHECK (length(why) >= 1 AND length(why) <= 1000),
-    CONSTRAINT tariff_cancels_fkey FOREIGN KEY (cancels) REFERENCES telemetry.tariff(tariff_id)
+    CONSTRAINT tariff_why_check CHECK (length(why) >= 1 AND length(why) <= 1000)
 );
 CREATE INDEX tariff_meter ON telemetry.tariff USING btree (meter_id, tariff_id) WHERE (cancels IS NULL);
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON telemetry.tariff FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_change_of_tariffs();
@@ -2133,7 +2132,7 @@ VIEW bi.charging_efficiency_hourly (
     loss_cost numeric(26,12),
     excess_loss_cost numeric(26,12),
     currency text COLLATE "C",
-    cost_gap text COLLATE "C"
+    cost_gap text
 );
 GRANT SELECT ON bi.charging_efficiency_hourly TO wattledger_bi;
 

@@ -26,11 +26,11 @@ SELECT
     telemetry.kwh(
         telemetry.excess(s.ac_matched_mwh, s.dc_matched_mwh, j.expected_efficiency, j.verdict)
     )::numeric(20, 6) AS excess_loss_kwh,
-    telemetry.cost(c.cost, c.cost_gap)::numeric(26, 12) AS cost,
-    telemetry.cost(c.standby_cost, c.cost_gap)::numeric(26, 12) AS standby_cost,
-    telemetry.cost(c.ac_matched_cost - c.dc_matched_cost, c.cost_gap)::numeric(26, 12) AS loss_cost,
+    telemetry.cost((s.ac_mwh + s.standby_mwh) * c.price, c.cost_gap)::numeric(26, 12) AS cost,
+    telemetry.cost(s.standby_mwh * c.price, c.cost_gap)::numeric(26, 12) AS standby_cost,
+    telemetry.cost((s.ac_matched_mwh - s.dc_matched_mwh) * c.price, c.cost_gap)::numeric(26, 12) AS loss_cost,
     telemetry.cost(
-        telemetry.excess(c.ac_matched_cost, c.dc_matched_cost, j.expected_efficiency, j.verdict), c.cost_gap
+        telemetry.excess(s.ac_matched_mwh, s.dc_matched_mwh, j.expected_efficiency, j.verdict) * c.price, c.cost_gap
     )::numeric(26, 12) AS excess_loss_cost,
     CASE WHEN c.cost_gap IS NULL THEN c.currency END AS currency,
     c.cost_gap
@@ -67,17 +67,21 @@ CROSS JOIN LATERAL telemetry.judged(
     s.standby_mwh, s.edge_mwh,
     s.ac_resolution_mwh, s.dc_resolution_mwh, s.matched_us, s.battery_temp_mc, FALSE, r
 ) AS j
--- left out of the plan where nobody asks for a cost
+-- as telemetry.price_at has it; left out of the plan where nobody asks for a cost
 LEFT JOIN LATERAL (
     SELECT
-        sum(p.cost) AS cost,
-        sum(p.standby_cost) AS standby_cost,
-        sum(p.ac_matched_cost) AS ac_matched_cost,
-        sum(p.dc_matched_cost) AS dc_matched_cost,
-        min(p.currency) AS currency,
-        telemetry.cost_gap(count(p.price), sum(p.unpriced_mwh), min(p.currency), max(p.currency)) AS cost_gap
-    FROM telemetry.priced_part AS p
-    WHERE p.vehicle_id = s.vehicle_id AND p.meter_id = s.meter_id AND p.hour = s.bucket
+        max(o.price) AS price,
+        max(o.currency) AS currency,
+        telemetry.cost_gap(count(o.price), 0, NULL, NULL) AS cost_gap
+    FROM (
+        SELECT
+            telemetry.price_of(t.prices, s.bucket AT TIME ZONE t.zone) AS price,
+            t.currency
+        FROM telemetry.standing_tariff AS t
+        WHERE t.meter_id IN (s.meter_id, '') AND s.bucket >= t.since AND s.bucket < t.until
+        ORDER BY t.meter_id DESC, t.tariff_id DESC
+        LIMIT 1
+    ) AS o
 ) AS c ON TRUE;
 
 COMMENT ON VIEW bi.charging_efficiency_hourly IS

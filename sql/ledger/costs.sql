@@ -41,10 +41,12 @@ LEFT JOIN LATERAL (
     WHERE s.meter_id IN (p.meter_id, '') AND p.hour >= s.since AND p.hour < s.until
     ORDER BY s.meter_id DESC, s.tariff_id DESC
     LIMIT 1
-) AS t ON TRUE;
+) AS t ON TRUE
+-- without any tariff no hour is looked at
+WHERE EXISTS (SELECT FROM telemetry.standing_tariff);
 
 COMMENT ON VIEW telemetry.priced_part IS
-'What flowed at a meter by hours, as telemetry.charging_part has it, with the price that holds.';
+'What flowed at a meter by hours, as telemetry.charging_part has it, with the price that holds; empty where there is no tariff at all.';
 COMMENT ON COLUMN telemetry.priced_part.meter_id IS 'The meter.';
 COMMENT ON COLUMN telemetry.priced_part.hour IS 'Start of the hour, in UTC.';
 COMMENT ON COLUMN telemetry.priced_part.since IS 'Start of the part.';

@@ -9,7 +9,16 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.editions.test_efficiency import DAY, FIRST, HOUR, MINUTE, NOON, fill, rows
+from tests.editions.test_efficiency import (
+    DAY,
+    FIRST,
+    HOUR,
+    MINUTE,
+    NO_COST,
+    NOON,
+    fill,
+    rows,
+)
 from tests.support.charging import keep_charging
 from tests.support.readings import (
     NOW,
@@ -100,6 +109,8 @@ def test_a_charge_says_when_how_much_and_how_well(db: Connection) -> None:
         "dc_register_end_kwh": Decimal("12.4"),
         "meter_samples": row["meter_samples"],
         "vehicle_samples": row["vehicle_samples"],
+        "excess_loss_kwh": 0,
+        **NO_COST,
     }
 
 

@@ -30,6 +30,15 @@ DAY = NOW.replace(hour=0, minute=0) - timedelta(days=3)
 NOON = DAY + 12 * HOUR
 # of the first minute of an hour
 FIRST = NOON + MINUTE
+# without a tariff
+NO_COST = {
+    "cost": None,
+    "standby_cost": None,
+    "loss_cost": None,
+    "excess_loss_cost": None,
+    "currency": None,
+    "cost_gap": "no_tariff",
+}
 
 
 def rows(db: Connection, relation: str, **wanted: object) -> list[dict[str, Any]]:
@@ -95,6 +104,8 @@ def test_an_hour_has_energy_of_both_sides_what_is_matched_and_a_verdict(db: Conn
         "peak_kw": 6,
         "meter_samples": 60,
         "vehicle_samples": 59,
+        "excess_loss_kwh": 0,
+        **NO_COST,
     }
     (before,) = rows(db, "charging_efficiency_hourly", bucket=NOON - HOUR)
     assert (before["ac_kwh"], before["standby_kwh"]) == (Decimal("0.03"), Decimal("0.03"))

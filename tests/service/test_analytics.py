@@ -161,6 +161,17 @@ def charger(client: Any, meter_id: str, **params: Any) -> Any:
     return client.get(f"/v1/analytics/meters/{meter_id}", params=params)
 
 
+# without a tariff
+NO_COST = {
+    "cost": None,
+    "standbyCost": None,
+    "lossCost": None,
+    "excessLossCost": None,
+    "currency": None,
+    "costGap": "no_tariff",
+}
+
+
 def sessions(client: Any, headers: Any = None, **params: Any) -> Any:
     return client.get("/v1/sessions", params=params, headers=headers)
 
@@ -209,6 +220,8 @@ def test_the_fleet_has_totals_and_its_vehicles_worst_first(client: Any, three: A
         },
         "judged": {"vehicles": 3, "kwhConsumedAc": 35.7, "kwhDeliveredDc": 30.345},
         "notJudged": {"vehicles": 0, "kwhConsumedAc": 0, "kwhDeliveredDc": 0},
+        "kwhExcessLost": 2.1,
+        **NO_COST,
     }
     assert 0 < found["total"]["uncertainty"] < 0.01
     assert found["vehicles"][0] == {
@@ -228,6 +241,8 @@ def test_the_fleet_has_totals_and_its_vehicles_worst_first(client: Any, three: A
         "uncertainty": 0.0109,
         "expectedEfficiency": 0.85,
         "frozenSide": None,
+        "kwhExcessLost": 2.1,
+        **NO_COST,
     }
     assert found["next"] is None
 
@@ -311,13 +326,16 @@ def test_a_bad_question_about_the_fleet_is_400_naming_it(
         "/v1/analytics/fleet",
         "/v1/analytics/meters/{meter_id}",
         "/v1/sessions",
+        "/v1/reports/month",
     ],
 )
 def test_answers_are_as_the_openapi_document_says(
     client: Any, three: dict[str, str], path: str
 ) -> None:
     document = client.get("/docs/openapi.json").json()
-    answer = client.get(path.format(vehicle_id="V-1", meter_id="M-1"), params=three)
+    asked = {**three, "vehicle": "V-1", "month": three["from"][:7]}
+    params = asked if path == "/v1/reports/month" else three
+    answer = client.get(path.format(vehicle_id="V-1", meter_id="M-1"), params=params)
     content = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]
     schema = {**content["schema"], "components": document["components"]}
     jsonschema_rs.validate(schema, answer.json())
@@ -423,6 +441,8 @@ def test_sessions_are_listed_by_start_of_a_vehicle_or_a_meter(
         "registerKwhAcEnd": None,
         "registerKwhDcStart": None,
         "registerKwhDcEnd": None,
+        "kwhExcessLost": 0,
+        **NO_COST,
     }
     assert (second["meterId"], second["vehicleId"]) == ("M-2", None)
     assert (second["registerKwhAcStart"], second["registerKwhAcEnd"]) == (101, 102.9)
