@@ -86,3 +86,16 @@ ORDER BY v.vehicle_id;
 -- as the service does meanwhile
 SELECT k.kept
 FROM api.settle_charging(kept_for => INTERVAL '0', patience => INTERVAL '1 minute') AS k;
+
+-- by night a kWh is cheaper
+SELECT ops.set_tariff(
+    currency => 'EUR',
+    zone => 'Europe/Berlin',
+    first_day => '2026-01-01',
+    prices => '[
+        {"price": 0.34, "from": "06:00", "until": "22:00"},
+        {"price": 0.26, "from": "22:00"},
+        {"price": 0.26, "until": "06:00"}
+    ]',
+    why => 'supply contract 17'
+) AS tariff_id;

@@ -16,6 +16,7 @@ from service import settings
 from service.database.conninfo import completed
 from service.demo.mark import Mark, is_ours
 from service.demo.plan import moment_of
+from service.demo.tariff import set_tariff
 from service.embedded import Cluster, default_directory, start_both, stop_both
 
 _Connection = psycopg.Connection[tuple[str | None, ...]]
@@ -111,6 +112,7 @@ def prepare(wanted: Mark, report: Callable[[str], None], *, any_start: bool) -> 
         mark = found or wanted
         if found is None:
             _refuse_too_old(connection, wanted)
+            set_tariff(connection)
             _write_mark(connection, wanted)
             report(f"the database {_name(url)} is ready")
         else:
