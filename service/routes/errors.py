@@ -18,12 +18,21 @@ from service.routes.paging import (
     PLACE_PATTERN,
     PLACE_RULE,
 )
+from service.routes.reports import MONTH_PATTERN, MONTH_RULE, ZONE_PATTERN, ZONE_RULE
 from service.wire.readings import ID_PATTERN, ID_RULE
 
 # those that change nothing
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _Request = Request[Any, Any, Any]
+# the only patterns that there are; who has to fix an id wants to read no regular expression
+_RULES = {
+    PLACE_OR_ID_PATTERN: PLACE_OR_ID_RULE,
+    PLACE_PATTERN: PLACE_RULE,
+    ID_PATTERN: ID_RULE,
+    MONTH_PATTERN: MONTH_RULE,
+    ZONE_PATTERN: ZONE_RULE,
+}
 
 
 def _on_fault(_: _Request, fault: Fault) -> Response[bytes]:
@@ -57,12 +66,8 @@ def _place(fault: dict[str, str]) -> str:
 
 def _sentence(fault: dict[str, str]) -> str:
     message = fault.get("message", "is not valid")
-    # the only patterns that there are; who has to fix an id wants to read no regular expression
-    if repr(PLACE_OR_ID_PATTERN) in message:
-        return PLACE_OR_ID_RULE
-    if repr(PLACE_PATTERN) in message:
-        return PLACE_RULE
-    return ID_RULE if repr(ID_PATTERN) in message else message
+    rules = (rule for pattern, rule in _RULES.items() if repr(pattern) in message)
+    return next(rules, message)
 
 
 def _on_rule(request: _Request, error: RuleViolation) -> Response[bytes]:

@@ -18,6 +18,10 @@ from service.routes.parameters import FromDatabase, meter_parameter, vehicle_par
 from service.routes.rows import struct_of
 from service.routes.sessions import CSV, JSON, NAMES
 
+MONTH_PATTERN = "^20[0-9]{2}-(0[1-9]|1[0-2])$"
+MONTH_RULE = "a month is a year and a month, such as 2026-01, of the years 2000 to 2099"
+ZONE_PATTERN = "^[A-Za-z][A-Za-z0-9_+/-]{0,63}$"
+ZONE_RULE = "a time zone is the name of a place, such as Europe/Berlin, or UTC"
 _NAMES = {
     **NAMES,
     "window_start": "from",
@@ -140,7 +144,8 @@ async def month_report(
     month: Annotated[
         str,
         QueryParameter(
-            description="The month, such as 2026-01.",
+            description="The month, of the years 2000 to 2099.",
+            pattern=MONTH_PATTERN,
             examples=[Example(summary="January", value="2026-01")],
         ),
     ],
@@ -148,7 +153,9 @@ async def month_report(
     meter: Annotated[str | None, meter_parameter("meter", "Or of this meter.")] = None,
     zone: Annotated[
         str,
-        QueryParameter(description="The time zone of its days, such as Europe/Berlin."),
+        QueryParameter(
+            description="The time zone of its days, such as Europe/Berlin.", pattern=ZONE_PATTERN
+        ),
     ] = "UTC",
 ) -> Response[MonthReport]:
     """A month of a vehicle or of a meter: energy, registers at both ends, sessions and costs.

@@ -42,6 +42,18 @@ MIDNIGHT = datetime(2026, 2, 1, tzinfo=UTC)
 SUMMED = ("cost", "standby_cost", "loss_cost", "excess_loss_cost")
 
 
+@pytest.fixture(autouse=True)
+def _all_history(db: Connection) -> None:
+    """Have readings of any age be taken, and their hours be kept."""
+    for dataset in (
+        "meter_energy_hourly",
+        "vehicle_energy_hourly",
+        "meter_reading",
+        "vehicle_reading",
+    ):
+        db.execute("SELECT ops.set_retention(%s, NULL, confirm => TRUE)", [dataset])
+
+
 def report(db: Connection, **asked: str) -> dict[str, list[dict[str, Any]]]:
     """The rows of a report by their part."""
     found: dict[str, list[dict[str, Any]]] = {}
@@ -192,17 +204,6 @@ def test_currencies_are_never_added(db: Connection) -> None:
         assert (row["cost"], row["currency"], row["cost_gap"]) == (None, None, "currencies")
 
 
-def keep_all_history(db: Connection) -> None:
-    """Have readings of any age be taken."""
-    for dataset in (
-        "meter_energy_hourly",
-        "vehicle_energy_hourly",
-        "meter_reading",
-        "vehicle_reading",
-    ):
-        db.execute("SELECT ops.set_retention(%s, NULL, confirm => TRUE)", [dataset])
-
-
 def quarters(begin: datetime, end: datetime) -> Iterable[datetime]:
     while begin <= end:
         yield begin
@@ -210,7 +211,6 @@ def quarters(begin: datetime, end: datetime) -> Iterable[datetime]:
 
 
 def test_registers_at_both_ends_differ_by_what_was_counted_and_explained(db: Connection) -> None:
-    keep_all_history(db)
     begin, end = MIDNIGHT - 40 * HOUR, datetime(2026, 3, 2, 12, tzinfo=UTC)
     link(db)
     times = [

@@ -456,6 +456,55 @@ def test_sessions_are_listed_by_start_of_a_vehicle_or_a_meter(
         assert sessions(client, **params).json()["sessions"] == expected
 
 
+def test_a_months_report_is_json_and_csv(
+    client: Any, connection: Connection, three: dict[str, str]
+) -> None:
+    assert three
+    connection.execute("SELECT ops.set_tariff('EUR', 'UTC', '2000-01-01', '0.3', 'a test')")
+    # it starts a minute before the first reading, maybe in the month before
+    (begun,) = sessions(client, vehicle="V-3").json()["sessions"]
+    asked = {"vehicle": "V-3", "month": begun["from"][:7], "zone": "UTC"}
+    answer = client.get("/v1/reports/month", params=asked)
+    assert answer.status_code == 200
+    assert answer.headers["vary"] == "Accept"
+    found = answer.json()
+    assert (found["vehicleId"], found["meterId"], found["zone"]) == ("V-3", None, "UTC")
+    assert found["from"] == f"{asked['month']}-01T00:00:00Z"
+    (one,) = found["sessions"]
+    assert (one["meterId"], one["kwhConsumedAc"], one["cost"], one["currency"]) == (
+        "M-3",
+        12,
+        3.6,
+        "EUR",
+    )
+    assert (found["sum"]["sessions"], found["sum"]["cost"]) == (1, 3.6)
+    assert found["sum"]["lossCost"] == one["lossCost"] == 1.08
+    assert sum(day["kwhConsumedAc"] for day in found["days"]) == found["kwhConsumedAc"]
+    answer = client.get("/v1/reports/month", params=asked, headers={"Accept": "text/csv"})
+    assert answer.headers["content-type"].startswith("text/csv")
+    lines = list(csv.DictReader(io.StringIO(answer.text)))
+    parts = [line["part"] for line in lines]
+    assert parts == ["month", "sessions", *["day"] * len(found["days"]), "session"]
+    assert (lines[-1]["cost"], lines[-1]["meterId"], lines[0]["zone"]) == ("3.60", "M-3", "UTC")
+
+
+@pytest.mark.shares_a_service
+@pytest.mark.parametrize(
+    ("asked", "word"),
+    [
+        ({"month": "2026-01"}, "one vehicle or of one meter"),
+        ({"month": "2026-1", "meter": "M-1"}, "such as 2026-01"),
+        ({"meter": "M-1"}, "month"),
+        ({"month": "2026-01", "meter": "M-1", "zone": "CET"}, "abbreviation"),
+        ({"month": "2026-01", "meter": "M-1", "zone": "+01"}, "name of a place"),
+    ],
+)
+def test_a_report_that_cannot_be_made_is_400(client: Any, asked: dict[str, str], word: str) -> None:
+    answer = client.get("/v1/reports/month", params=asked)
+    assert answer.status_code == 400
+    assert word in answer.json()["detail"]
+
+
 def test_sessions_are_csv_where_that_is_asked_for(client: Any, three: dict[str, str]) -> None:
     found = sessions(client).json()["sessions"]
     assert len(found) == 3
