@@ -85,10 +85,20 @@ CREATE TABLE telemetry.rules (
     greatest_uncertainty double precision NOT NULL DEFAULT 0.1 CHECK (greatest_uncertainty > 0),
     sufficient_energy_kwh double precision NOT NULL DEFAULT 5 CHECK (sufficient_energy_kwh >= 0),
     sufficient_coverage double precision NOT NULL DEFAULT 0.5
-    CHECK (sufficient_coverage BETWEEN 0 AND 1)
+    CHECK (sufficient_coverage BETWEEN 0 AND 1),
+    alert_after integer NOT NULL DEFAULT 2 CHECK (alert_after > 0),
+    alert_ends_after integer NOT NULL DEFAULT 3 CHECK (alert_ends_after > 0),
+    drift_alert_after integer NOT NULL DEFAULT 1 CHECK (drift_alert_after > 0),
+    critical_below_expected double precision NOT NULL DEFAULT 0.1
+    CHECK (critical_below_expected BETWEEN 0 AND 1),
+    unlinked_above_kwh double precision NOT NULL DEFAULT 2 CHECK (unlinked_above_kwh > 0),
+    silent_after interval NOT NULL DEFAULT '24 hours' CHECK (silent_after > '0'),
+    standby_above_w double precision NOT NULL DEFAULT 25 CHECK (standby_above_w >= 0),
+    standby_share_of_peak double precision NOT NULL DEFAULT 0.002
+    CHECK (standby_share_of_peak BETWEEN 0 AND 1)
 );
 
-COMMENT ON TABLE telemetry.rules IS 'The rules of time and of charging: exactly one row.';
+COMMENT ON TABLE telemetry.rules IS 'The rules of time, of charging and of alerts: exactly one row.';
 COMMENT ON COLUMN telemetry.rules.only_row IS 'Always true: the key that keeps this table at one row.';
 COMMENT ON COLUMN telemetry.rules.clock_skew IS
 'How far ahead of the database''s clock a reading may be. Past it the reading is refused as future.';
@@ -120,6 +130,20 @@ COMMENT ON COLUMN telemetry.rules.sufficient_energy_kwh IS
 'With less matched AC energy than this, in kWh, efficiency is not judged: insufficient.';
 COMMENT ON COLUMN telemetry.rules.sufficient_coverage IS
 'With a smaller share of AC energy matched, efficiency is not judged: insufficient.';
+COMMENT ON COLUMN telemetry.rules.alert_after IS
+'An alert opens after so many bad charges, or days of standby, in a row; those of which nothing can be said are left out.';
+COMMENT ON COLUMN telemetry.rules.alert_ends_after IS 'It closes after so many good ones in a row.';
+COMMENT ON COLUMN telemetry.rules.drift_alert_after IS
+'The same as alert_after for charges that are drifting, each of which has others before it.';
+COMMENT ON COLUMN telemetry.rules.critical_below_expected IS
+'An alert is critical from charges on whose efficiency is so far below what is expected.';
+COMMENT ON COLUMN telemetry.rules.unlinked_above_kwh IS
+'A charge of no vehicle is a bad one from this energy on, in kWh.';
+COMMENT ON COLUMN telemetry.rules.silent_after IS
+'A meter that reported nothing for so long, while others did, is silent; of one that was as long silent before, three times as long.';
+COMMENT ON COLUMN telemetry.rules.standby_above_w IS 'Idle power in W from which on a day of a meter is a bad one.';
+COMMENT ON COLUMN telemetry.rules.standby_share_of_peak IS
+'Idle power that a charger may have where that is more, as a share of the greatest power that it gave.';
 
 INSERT INTO telemetry.rules DEFAULT VALUES;
 

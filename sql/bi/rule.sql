@@ -25,6 +25,14 @@ CROSS JOIN LATERAL (
     ('greatest_uncertainty', r.greatest_uncertainty, 'DC / AC'),
     ('sufficient_energy_kwh', r.sufficient_energy_kwh, 'kWh'),
     ('sufficient_coverage', r.sufficient_coverage, 'share'),
+    ('alert_after', r.alert_after, 'charges'),
+    ('alert_ends_after', r.alert_ends_after, 'charges'),
+    ('drift_alert_after', r.drift_alert_after, 'charges'),
+    ('critical_below_expected', r.critical_below_expected, 'DC / AC'),
+    ('unlinked_above_kwh', r.unlinked_above_kwh, 'kWh'),
+    ('silent_after', extract(EPOCH FROM r.silent_after) / 60, 'minutes'),
+    ('standby_above_w', r.standby_above_w, 'W'),
+    ('standby_share_of_peak', r.standby_share_of_peak, 'share'),
     ('reading_interval', extract(EPOCH FROM r.reading_interval) / 60, 'minutes'),
     ('clock_skew', extract(EPOCH FROM r.clock_skew) / 60, 'minutes')
 ) AS v (name, value, unit);
@@ -33,7 +41,7 @@ COMMENT ON VIEW bi.rule IS
 'The rules that charging is judged by, one row per rule. A database administrator may change them, and a changed one holds for the past too.';
 COMMENT ON COLUMN bi.rule.name IS 'The rule''s name.';
 COMMENT ON COLUMN bi.rule.value IS 'Its value, in the unit that is told.';
-COMMENT ON COLUMN bi.rule.unit IS 'The unit: kW, kWh, °C, minutes, charges, DC / AC, or a share of 1.';
+COMMENT ON COLUMN bi.rule.unit IS 'The unit: kW, W, kWh, °C, minutes, charges, DC / AC, or a share of 1.';
 COMMENT ON COLUMN bi.rule.meaning IS 'What it says.';
 
 REVOKE ALL ON bi.rule FROM PUBLIC;
