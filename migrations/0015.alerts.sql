@@ -102,12 +102,13 @@ CREATE TABLE telemetry.alert_queue (
     device_id text COLLATE "C" NOT NULL,
     due_at timestamptz NOT NULL,
     queued_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (side, device_id)
+    PRIMARY KEY (side, device_id, queued_at)
 ) WITH (fillfactor = 70);
 
 CREATE INDEX alert_queue_due ON telemetry.alert_queue (due_at);
 
-COMMENT ON TABLE telemetry.alert_queue IS 'Devices whose alerts are to be looked at, one row per device.';
+COMMENT ON TABLE telemetry.alert_queue IS 
+'Devices whose alerts are to be looked at, one row per device, and another one for what came while it was looked at.';
 COMMENT ON COLUMN telemetry.alert_queue.side IS 'meter or vehicle.';
 COMMENT ON COLUMN telemetry.alert_queue.device_id IS 'The device.';
 COMMENT ON COLUMN telemetry.alert_queue.due_at IS 'When: its last charge is over then.';

@@ -277,11 +277,12 @@ BEGIN
         COMMIT;
     END LOOP;
     COMMIT;
+    CALL telemetry.settle_all_alerts();
 END;
 $$;
 
 COMMENT ON PROCEDURE telemetry.settle_all_charging () IS
-'Keeps charging of all devices up to date; tells by notices every few seconds how far it is. Takes and returns nothing. It commits as it goes.';
+'Keeps charging of all devices up to date, and alerts about them; tells by notices every few seconds how far it is. Takes and returns nothing. It commits as it goes.';
 
 REVOKE ALL ON FUNCTION
     telemetry.keep_device(text, text),

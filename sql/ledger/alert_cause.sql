@@ -1,0 +1,162 @@
+-- What an alert's charges have in common, and what that makes likely.
+
+CREATE OR REPLACE FUNCTION telemetry.fits(ac_mwh bigint, dc_mwh bigint)
+RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT dc_mwh >= 1000000 AND dc_mwh BETWEEN ac_mwh * 0.7 AND ac_mwh * 1.02
+$$;
+
+COMMENT ON FUNCTION telemetry.fits(bigint, bigint) IS
+'Takes AC energy and DC energy in milliwatt-hours. Returns whether they may be of one charge, of 1 kWh at least.';
+
+CREATE OR REPLACE FUNCTION telemetry.mirrored_meter(meter_id text, since timestamptz, until timestamptz)
+RETURNS TABLE (other_id text, both_ways boolean)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH odd AS MATERIALIZED (
+        SELECT s.meter_id, s.started_at, s.ac_mwh, s.dc_mwh
+        FROM telemetry.judged_session AS s
+        WHERE s.meter_id = mirrored_meter.meter_id
+            AND s.started_at >= mirrored_meter.since
+            AND s.started_at < mirrored_meter.until
+            AND (s.vehicle_id = '' OR s.verdict IN ('frozen', 'impossible', 'degraded'))
+        ORDER BY s.started_at DESC
+        LIMIT 20
+    )
+    SELECT f.other_id, f.given > 0 AND f.taken > 0
+    FROM (
+        SELECT
+            x.meter_id AS other_id,
+            -- what the one's vehicle got is what the other one counted
+            count(*) FILTER (WHERE telemetry.fits(x.ac_mwh, o.dc_mwh)) AS given,
+            count(*) FILTER (WHERE telemetry.fits(o.ac_mwh, x.dc_mwh)) AS taken
+        FROM odd AS o
+        INNER JOIN telemetry.judged_session AS x
+            ON x.started_at >= o.started_at - INTERVAL '20 minutes'
+            AND x.started_at <= o.started_at + INTERVAL '20 minutes'
+            AND x.meter_id <> o.meter_id
+            AND (x.vehicle_id = '' OR x.verdict IN ('frozen', 'impossible', 'degraded'))
+        GROUP BY x.meter_id
+    ) AS f
+    WHERE f.given + f.taken >= 2
+    ORDER BY f.given + f.taken DESC, f.other_id
+    LIMIT 1
+$$;
+
+COMMENT ON FUNCTION telemetry.mirrored_meter(text, timestamptz, timestamptz) IS
+'Takes a meter, since when charges at it are odd, and until when to look. Returns the other meter whose odd charges began with these twice at least, and whose energy fits: what the vehicle at one got is what the other one counted; and whether that is so both ways. No row where there is none.';
+
+CREATE OR REPLACE FUNCTION telemetry.fell_at_once(meter_id text, since timestamptz, until timestamptz)
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH judged AS MATERIALIZED (
+        SELECT
+            s.efficiency,
+            extract(EPOCH FROM s.started_at - fell_at_once.since)::double precision AS x,
+            row_number() OVER (ORDER BY s.started_at) AS place
+        FROM telemetry.judged_session AS s
+        WHERE s.meter_id = fell_at_once.meter_id
+            AND s.is_judged
+            AND s.started_at >= telemetry.evidence_since('meter', fell_at_once.meter_id)
+            AND s.started_at < fell_at_once.until
+    ),
+    -- what is left unexplained: by two levels, before and from a charge on, wherever that fits best; and by one line
+    levels AS (
+        SELECT min(l.unexplained) AS unexplained
+        FROM (
+            SELECT
+                coalesce(var_pop(j.efficiency) FILTER (WHERE j.place < c.place), 0)
+                * count(*) FILTER (WHERE j.place < c.place)
+                + var_pop(j.efficiency) FILTER (WHERE j.place >= c.place)
+                * count(*) FILTER (WHERE j.place >= c.place) AS unexplained
+            FROM judged AS c
+            CROSS JOIN judged AS j
+            GROUP BY c.place
+        ) AS l
+    ),
+    line AS (
+        SELECT regr_syy(j.efficiency, j.x) * (1 - coalesce(regr_r2(j.efficiency, j.x), 0)) AS unexplained
+        FROM judged AS j
+    )
+    SELECT l.unexplained <= n.unexplained FROM levels AS l CROSS JOIN line AS n
+$$;
+
+COMMENT ON FUNCTION telemetry.fell_at_once(text, timestamptz, timestamptz) IS
+'Takes a meter, since when its charges lose too much, and until when to look. Returns whether efficiency fell from one charge to the next: two levels fit its charges better than a line does; NULL where there are none.';
+
+CREATE OR REPLACE FUNCTION telemetry.is_of_cold(meter_id text, since timestamptz, until timestamptz)
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT
+        coalesce(
+            bool_and(
+                s.battery_temp_mc * 0.001 < r.cold_below_c
+                AND s.efficiency >= s.expected_efficiency - r.critical_below_expected
+            ) FILTER (WHERE s.verdict = 'degraded' AND s.started_at >= is_of_cold.since),
+            FALSE
+        )
+        -- whoever is sound in the cold too has another trouble now
+        AND count(*) FILTER (WHERE s.verdict = 'healthy' AND s.battery_temp_mc * 0.001 < r.cold_below_c) = 0
+        AND count(*) FILTER (WHERE s.verdict = 'healthy') > 0
+    FROM telemetry.judged_session AS s
+    CROSS JOIN telemetry.rules AS r
+    WHERE s.meter_id = is_of_cold.meter_id
+        AND s.started_at >= telemetry.evidence_since('meter', is_of_cold.meter_id)
+        AND s.started_at < is_of_cold.until
+$$;
+
+COMMENT ON FUNCTION telemetry.is_of_cold(text, timestamptz, timestamptz) IS
+'Takes a meter, since when its charges lose too much, and until when to look. Returns whether only cold ones do, by little, and none that was as cold was sound.';
+
+CREATE OR REPLACE FUNCTION telemetry.alert_cause(
+    kind text,
+    meter_id text,
+    vehicle_id text,
+    since timestamptz,
+    until timestamptz
+)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE
+        WHEN alert_cause.kind = 'silent' THEN 'communication'
+        WHEN alert_cause.kind = 'standby' THEN 'idle_draw'
+        WHEN alert_cause.kind = 'register' THEN (
+            SELECT 'register_' || min(e.event)
+            FROM telemetry.open_events(
+                CASE WHEN alert_cause.meter_id = '' THEN 'vehicle' ELSE 'meter' END,
+                ARRAY[coalesce(nullif(alert_cause.meter_id, ''), alert_cause.vehicle_id)]
+            ) AS e
+        )
+        WHEN alert_cause.kind IN ('frozen', 'impossible', 'unlinked') AND alert_cause.meter_id <> '' THEN coalesce(
+            (
+                SELECT CASE WHEN m.both_ways THEN 'swapped_links' ELSE 'wrong_link' END
+                FROM telemetry.mirrored_meter(alert_cause.meter_id, alert_cause.since, alert_cause.until) AS m
+            ),
+            CASE alert_cause.kind WHEN 'frozen' THEN 'counter' WHEN 'unlinked' THEN 'unknown_vehicle' ELSE 'metering' END
+        )
+        WHEN alert_cause.kind = 'frozen' THEN 'counter'
+        WHEN alert_cause.meter_id = '' THEN 'vehicle'
+        WHEN telemetry.is_of_cold(alert_cause.meter_id, alert_cause.since, alert_cause.until) THEN 'temperature'
+        WHEN telemetry.fell_at_once(alert_cause.meter_id, alert_cause.since, alert_cause.until) THEN 'charger'
+        ELSE 'wiring_or_ageing'
+    END
+$$;
+
+COMMENT ON FUNCTION telemetry.alert_cause(text, text, text, timestamptz, timestamptz) IS
+'Takes an alert: its kind, the meter and the vehicle (empty: none), since when, and until when to look. Returns the likely cause: charger (efficiency fell at once), wiring_or_ageing (slowly), temperature (only in the cold), vehicle (at all chargers), swapped_links (of two meters, each counts the other one''s charges), wrong_link (one counts what the other one should), metering (more arrives than flows), counter (it stands still), communication, register_reset, register_jump, unknown_vehicle or idle_draw.';
+
+REVOKE ALL ON FUNCTION
+    telemetry.mirrored_meter(text, timestamptz, timestamptz),
+    telemetry.fits(bigint, bigint),
+    telemetry.fell_at_once(text, timestamptz, timestamptz),
+    telemetry.is_of_cold(text, timestamptz, timestamptz),
+    telemetry.alert_cause(text, text, text, timestamptz, timestamptz)
+FROM PUBLIC;

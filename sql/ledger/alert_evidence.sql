@@ -1,0 +1,241 @@
+-- What charges and days say of a device, one by one, and which alerts follow from so many in a row.
+
+CREATE OR REPLACE VIEW telemetry.session_evidence AS
+SELECT
+    v.side,
+    v.kind,
+    s.meter_id,
+    s.vehicle_id,
+    s.started_at,
+    v.is_bad,
+    v.is_critical,
+    CASE v.kind
+        WHEN 'degraded' THEN greatest(0, s.ac_matched_mwh - s.dc_matched_mwh / s.expected_efficiency)
+        WHEN 'drifting' THEN greatest(0, s.ac_matched_mwh - s.dc_matched_mwh / s.usual_efficiency)
+        WHEN 'unlinked' THEN s.ac_mwh + s.standby_mwh
+    END::bigint AS lost_mwh
+FROM telemetry.judged_session AS s
+CROSS JOIN telemetry.rules AS r
+CROSS JOIN LATERAL (
+    SELECT
+        CASE s.verdict WHEN 'degraded' THEN TRUE WHEN 'healthy' THEN FALSE END AS is_degraded,
+        s.efficiency < s.expected_efficiency - r.critical_below_expected AS is_critical,
+        CASE
+            WHEN s.is_judged AND s.below_usual >= r.drifting_after THEN TRUE
+            -- without a history nobody knows
+            WHEN s.verdict = 'healthy' AND s.below_usual = 0 AND s.usual_efficiency IS NOT NULL THEN FALSE
+        END AS is_drifting
+) AS j
+CROSS JOIN LATERAL (
+    VALUES
+    ('meter', 'degraded', j.is_degraded, j.is_critical),
+    ('vehicle', 'degraded', j.is_degraded, j.is_critical),
+    ('meter', 'drifting', j.is_drifting, FALSE),
+    ('vehicle', 'drifting', j.is_drifting, FALSE),
+    ('meter', 'frozen', CASE WHEN s.frozen_side = 'meter' THEN TRUE WHEN s.is_judged THEN FALSE END, TRUE),
+    ('vehicle', 'frozen', CASE WHEN s.frozen_side = 'vehicle' THEN TRUE WHEN s.is_judged THEN FALSE END, FALSE),
+    ('meter', 'impossible', CASE WHEN s.verdict = 'impossible' THEN TRUE WHEN s.is_judged THEN FALSE END, TRUE),
+    ('meter', 'unlinked', CASE WHEN s.ac_mwh >= telemetry.mwh(r.unlinked_above_kwh) THEN s.vehicle_id = '' END, FALSE),
+    (
+        'vehicle',
+        'silent',
+        CASE
+            WHEN s.vehicle_samples > 0 THEN FALSE
+            WHEN s.ac_mwh >= telemetry.mwh(r.sufficient_energy_kwh) THEN TRUE
+        END,
+        FALSE
+    )
+) AS v (side, kind, is_bad, is_critical)
+WHERE v.is_bad IS NOT NULL
+    -- of one that goes on nothing is certain
+    AND s.ended_at <= telemetry.utc_minus(now(), r.session_ends_after);
+
+COMMENT ON VIEW telemetry.session_evidence IS
+'What charges that are over say of alerts: a row for each, and side and kind that it says something of.';
+COMMENT ON COLUMN telemetry.session_evidence.side IS 'Whether it is said of the meter or of the vehicle.';
+COMMENT ON COLUMN telemetry.session_evidence.kind IS 'The kind of alert.';
+COMMENT ON COLUMN telemetry.session_evidence.meter_id IS 'The meter.';
+COMMENT ON COLUMN telemetry.session_evidence.vehicle_id IS 'The vehicle that was linked; empty: none.';
+COMMENT ON COLUMN telemetry.session_evidence.started_at IS 'When energy began to flow.';
+COMMENT ON COLUMN telemetry.session_evidence.is_bad IS 'Whether it is a bad one; else a good one.';
+COMMENT ON COLUMN telemetry.session_evidence.is_critical IS 'Whether a bad one is critical.';
+COMMENT ON COLUMN telemetry.session_evidence.lost_mwh IS
+'AC energy that was lost beyond what is expected (degraded) or usual (drifting), or that nobody is known to have got (unlinked), in milliwatt-hours; NULL where that cannot be known.';
+
+CREATE OR REPLACE FUNCTION telemetry.evidence_since(side text, device_id text)
+RETURNS timestamptz
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT least(
+        CASE evidence_since.side
+            WHEN 'meter' THEN (
+                SELECT min(s.started_at)
+                FROM (
+                    SELECT m.started_at
+                    FROM telemetry.charging_session AS m
+                    WHERE m.meter_id = evidence_since.device_id
+                    ORDER BY m.started_at DESC
+                    LIMIT 60
+                ) AS s
+            )
+            ELSE (
+                SELECT min(s.started_at)
+                FROM (
+                    SELECT v.started_at
+                    FROM telemetry.charging_session AS v
+                    WHERE v.vehicle_id = evidence_since.device_id
+                    ORDER BY v.started_at DESC
+                    LIMIT 60
+                ) AS s
+            )
+        END,
+        -- what is open began with the first bad one
+        (
+            SELECT min(o.since)
+            FROM telemetry.open_alert AS o
+            WHERE o.meter_id = CASE WHEN evidence_since.side = 'meter' THEN evidence_since.device_id ELSE '' END
+                AND o.vehicle_id = CASE WHEN evidence_since.side = 'vehicle' THEN evidence_since.device_id ELSE '' END
+                AND o.kind IN ('degraded', 'drifting', 'frozen', 'impossible', 'unlinked', 'silent')
+        )
+    )
+$$;
+
+COMMENT ON FUNCTION telemetry.evidence_since(text, text) IS
+'Takes meter or vehicle, and a device. Returns since when its charges are looked at: its last 60, and as far back as an alert of it is open; NULL where it has none.';
+
+CREATE OR REPLACE FUNCTION telemetry.standby_evidence(meter_ids text[])
+RETURNS TABLE (device_id text, at timestamptz, is_bad boolean)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT
+        w.meter_id,
+        telemetry.day_start(w.day),
+        w.idle_w >= greatest(r.standby_above_w, r.standby_share_of_peak * w.peak_w)
+    FROM unnest(standby_evidence.meter_ids) AS m (meter_id)
+    CROSS JOIN telemetry.rules AS r
+    CROSS JOIN LATERAL (
+        SELECT
+            d.day,
+            d.meter_id,
+            telemetry.mean_kw(sum(d.standby_mwh), telemetry.span(sum(d.standby_us)::bigint)) * 1000 AS idle_w,
+            sum(d.standby_us) AS standby_us,
+            max(max(d.peak_w)) OVER () AS peak_w
+        FROM telemetry.charging_day AS d
+        WHERE d.meter_id = m.meter_id
+            AND d.day < telemetry.utc_day(now())
+            AND d.day >= least(
+                (
+                    SELECT max(l.day) - 30
+                    FROM telemetry.charging_day AS l
+                    WHERE l.meter_id = m.meter_id
+                ),
+                (
+                    SELECT telemetry.utc_day(o.since)
+                    FROM telemetry.open_alert AS o
+                    WHERE o.meter_id = m.meter_id AND o.vehicle_id = '' AND o.kind = 'standby'
+                )
+            )
+        GROUP BY d.day, d.meter_id
+    ) AS w
+    -- of a charger at which nobody charged nobody knows how great it is, and an hour says nothing of a day
+    WHERE w.peak_w > 0 AND telemetry.hours(w.standby_us::bigint) >= 6
+$$;
+
+COMMENT ON FUNCTION telemetry.standby_evidence(text[]) IS
+'Takes meters. Returns a row for each of them and day that is over, of the last 30 it has and as far back as an alert of it is open, with at least six hours of idle: the meter, the start of the day, and whether its mean idle power was more than telemetry.rules allows.';
+
+CREATE OR REPLACE FUNCTION telemetry.evidence(side text, device_ids text[])
+RETURNS TABLE (
+    device_id text,
+    other_id text,
+    kind text,
+    at timestamptz,
+    is_bad boolean,
+    is_critical boolean
+)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT e.meter_id, e.vehicle_id, e.kind, e.started_at, e.is_bad, e.is_critical
+    FROM unnest(evidence.device_ids) AS d (device_id)
+    INNER JOIN telemetry.session_evidence AS e ON e.meter_id = d.device_id
+    WHERE evidence.side = 'meter'
+        AND e.side = 'meter'
+        AND e.started_at >= telemetry.evidence_since('meter', d.device_id)
+    UNION ALL
+    SELECT e.vehicle_id, e.meter_id, e.kind, e.started_at, e.is_bad, e.is_critical
+    FROM unnest(evidence.device_ids) AS d (device_id)
+    INNER JOIN telemetry.session_evidence AS e ON e.vehicle_id = d.device_id
+    WHERE evidence.side = 'vehicle'
+        AND e.side = 'vehicle'
+        AND e.started_at >= telemetry.evidence_since('vehicle', d.device_id)
+    UNION ALL
+    SELECT d.device_id, '', 'standby', d.at, d.is_bad, FALSE
+    FROM telemetry.standby_evidence(evidence.device_ids) AS d
+    WHERE evidence.side = 'meter'
+$$;
+
+COMMENT ON FUNCTION telemetry.evidence(text, text[]) IS
+'Takes meter or vehicle, and devices of that side. Returns what their charges and days of standby say of them, as far back as telemetry.evidence_since tells: the device, the one at the other side (empty: none), the kind of alert, the start of the charge or day, whether it is a bad one, and whether a bad one is critical.';
+
+CREATE OR REPLACE FUNCTION telemetry.bad_runs(side text, device_ids text[])
+RETURNS TABLE (device_id text, kind text, since timestamptz, bad bigint, critical bigint, others bigint, other_id text)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH said AS MATERIALIZED (
+        SELECT e.*
+        FROM telemetry.evidence(bad_runs.side, bad_runs.device_ids) AS e
+    ),
+    run AS (
+        SELECT n.device_id, n.kind, n.is_bad, count(*) AS length, min(n.at) AS since
+        FROM (
+            SELECT
+                s.device_id,
+                s.kind,
+                s.is_bad,
+                s.at,
+                row_number() OVER (PARTITION BY s.device_id, s.kind ORDER BY s.at)
+                - row_number() OVER (PARTITION BY s.device_id, s.kind, s.is_bad ORDER BY s.at) AS run_no
+            FROM said AS s
+        ) AS n
+        GROUP BY n.device_id, n.kind, n.is_bad, n.run_no
+    ),
+    opened AS (
+        SELECT u.device_id, u.kind, min(u.since) AS since
+        FROM (
+            SELECT
+                n.*,
+                CASE n.kind WHEN 'drifting' THEN r.drift_alert_after ELSE r.alert_after END AS opens_after,
+                max(n.since) FILTER (WHERE NOT n.is_bad AND n.length >= r.alert_ends_after)
+                OVER (PARTITION BY n.device_id, n.kind) AS good_since
+            FROM run AS n
+            CROSS JOIN telemetry.rules AS r
+        ) AS u
+        WHERE u.is_bad AND u.length >= u.opens_after AND (u.since > u.good_since) IS NOT FALSE
+        GROUP BY u.device_id, u.kind
+    )
+    SELECT
+        o.device_id,
+        o.kind,
+        o.since,
+        count(*),
+        count(*) FILTER (WHERE s.is_critical),
+        count(DISTINCT s.other_id),
+        min(s.other_id)
+    FROM opened AS o
+    INNER JOIN said AS s ON s.device_id = o.device_id AND s.kind = o.kind AND s.at >= o.since AND s.is_bad
+    GROUP BY o.device_id, o.kind, o.since
+$$;
+
+COMMENT ON FUNCTION telemetry.bad_runs(text, text[]) IS
+'Takes meter or vehicle, and devices of that side. Returns a row for each device and kind that is bad: so many charges or days in a row were, as telemetry.rules has it, and not so many good ones in a row since. Since when, how many bad ones there are since then, how many of them are critical, at how many devices of the other side, and the first of these (empty: none).';
+
+REVOKE ALL ON FUNCTION
+    telemetry.evidence_since(text, text),
+    telemetry.standby_evidence(text[]),
+    telemetry.evidence(text, text[]),
+    telemetry.bad_runs(text, text[])
+FROM PUBLIC;

@@ -1,0 +1,262 @@
+-- Alerts are opened and closed, by the run that keeps charging.
+
+CREATE OR REPLACE FUNCTION telemetry.alert_detail(
+    kind text,
+    meter_id text,
+    vehicle_id text,
+    since timestamptz,
+    until timestamptz
+)
+RETURNS jsonb
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT jsonb_build_object(
+        'charges', count(*),
+        'kwh_lost', telemetry.kwh(sum(e.lost_mwh)),
+        'meters', jsonb_agg(DISTINCT e.meter_id),
+        'vehicles', jsonb_agg(DISTINCT e.vehicle_id) FILTER (WHERE e.vehicle_id <> '')
+    )
+    FROM telemetry.session_evidence AS e
+    WHERE e.kind = alert_detail.kind
+        AND e.is_bad
+        AND e.side = CASE WHEN alert_detail.meter_id = '' THEN 'vehicle' ELSE 'meter' END
+        AND e.started_at >= alert_detail.since
+        AND e.started_at < alert_detail.until
+        AND (alert_detail.meter_id = '' OR e.meter_id = alert_detail.meter_id)
+        AND (alert_detail.vehicle_id = '' OR e.vehicle_id = alert_detail.vehicle_id)
+$$;
+
+COMMENT ON FUNCTION telemetry.alert_detail(text, text, text, timestamptz, timestamptz) IS
+'Takes an alert: its kind, the meter and the vehicle (empty: none), since when and until when. Returns what is known of it now: how many bad charges it names, the energy in kWh that they lost, their meters and vehicles.';
+
+CREATE OR REPLACE FUNCTION telemetry.note_alert(alert_id bigint, change text, detail jsonb)
+RETURNS void
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    INSERT INTO telemetry.alert_change (alert_id, change, detail)
+    VALUES (note_alert.alert_id, note_alert.change, jsonb_strip_nulls(note_alert.detail))
+$$;
+
+COMMENT ON FUNCTION telemetry.note_alert(bigint, text, jsonb) IS
+'Writes down what the run that keeps charging found of an alert. Takes the alert, the change as telemetry.alert_change has it, and what is known of it (nulls are left out). Returns nothing.';
+
+CREATE OR REPLACE FUNCTION telemetry.open_alert(
+    kind text,
+    meter_id text,
+    vehicle_id text,
+    since timestamptz,
+    severity text
+)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_alert_id bigint;
+    v_cause text := coalesce(telemetry.alert_cause(kind, meter_id, vehicle_id, since, 'infinity'), 'unknown');
+    v_detail jsonb := telemetry.alert_detail(kind, meter_id, vehicle_id, since, 'infinity');
+BEGIN
+    INSERT INTO telemetry.alert AS a (kind, meter_id, vehicle_id, severity, since, cause, detail)
+    VALUES (kind, nullif(meter_id, ''), nullif(vehicle_id, ''), severity, since, v_cause, jsonb_strip_nulls(v_detail))
+    RETURNING a.alert_id INTO v_alert_id;
+    -- a second one of the same kind and subject fails here
+    INSERT INTO telemetry.open_alert VALUES (kind, meter_id, vehicle_id, v_alert_id, severity, since);
+    PERFORM telemetry.note_alert(
+        v_alert_id, 'opened', v_detail || jsonb_build_object('since', since, 'severity', severity, 'cause', v_cause)
+    );
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.open_alert(text, text, text, timestamptz, text) IS
+'Opens an alert. Takes its kind, the meter and the vehicle (empty: none), since when it is so, and how severe it is. Returns nothing.';
+
+CREATE OR REPLACE FUNCTION telemetry.close_alert(alert_id bigint, why text, until timestamptz)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_alert telemetry.open_alert;
+    v_last_bad timestamptz;
+    v_why text := why;
+    v_until timestamptz := until;
+BEGIN
+    DELETE FROM telemetry.open_alert AS o WHERE o.alert_id = close_alert.alert_id RETURNING o.* INTO v_alert;
+    IF v_why = 'good' THEN
+        -- until the first good one after the last bad one, before one from which on it is bad again
+        WITH said AS MATERIALIZED (
+            SELECT e.at, e.is_bad
+            FROM telemetry.evidence(
+                CASE WHEN v_alert.meter_id = '' THEN 'vehicle' ELSE 'meter' END,
+                ARRAY[coalesce(nullif(v_alert.meter_id, ''), v_alert.vehicle_id)]
+            ) AS e
+            WHERE e.kind = v_alert.kind AND e.at >= v_alert.since AND e.at < close_alert.until
+        ),
+        last AS (
+            SELECT max(s.at) AS at FROM said AS s WHERE s.is_bad
+        )
+        SELECT l.at, coalesce(min(s.at) FILTER (WHERE s.at > l.at), l.at + INTERVAL '1 microsecond', v_alert.since)
+        INTO v_last_bad, v_until
+        FROM last AS l
+        LEFT JOIN said AS s ON TRUE
+        GROUP BY l.at;
+        v_why := CASE WHEN v_last_bad IS NULL THEN 'corrected' ELSE 'good' END;
+    END IF;
+    PERFORM telemetry.note_alert(
+        alert_id,
+        'closed',
+        telemetry.alert_detail(v_alert.kind, v_alert.meter_id, v_alert.vehicle_id, v_alert.since, v_until)
+        || jsonb_build_object(
+            'since', v_alert.since,
+            'until', v_until,
+            'severity', v_alert.severity,
+            'cause', telemetry.alert_cause(v_alert.kind, v_alert.meter_id, v_alert.vehicle_id, v_alert.since, v_until),
+            'why', v_why
+        )
+    );
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.close_alert(bigint, text, timestamptz) IS
+'Closes an alert. Takes the alert, why (good: so many good ones followed; superseded: another alert tells it; settled: of a register; reported: of what was silent) and until when it was so at most. Returns nothing. An alert of which no bad charge or day is left was corrected.';
+
+CREATE OR REPLACE FUNCTION telemetry.judge_alerts(meter_ids text[], vehicle_ids text[])
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_change record;
+BEGIN
+    FOR v_change IN
+        WITH due AS MATERIALIZED (
+            SELECT d.* FROM telemetry.alerts_due(judge_alerts.meter_ids, judge_alerts.vehicle_ids) AS d
+        ),
+        open AS MATERIALIZED (
+            SELECT o.*
+            FROM telemetry.open_alert AS o
+            WHERE (
+                (o.meter_id <> '' AND o.meter_id = ANY (judge_alerts.meter_ids))
+                OR (o.meter_id = '' AND o.vehicle_id = ANY (judge_alerts.vehicle_ids))
+            )
+            -- these are looked for apart
+            AND (o.kind <> 'silent' OR o.meter_id = '')
+        )
+        SELECT
+            coalesce(d.kind, o.kind) AS kind,
+            coalesce(d.meter_id, o.meter_id) AS meter_id,
+            coalesce(d.vehicle_id, o.vehicle_id) AS vehicle_id,
+            o.alert_id,
+            o.severity AS was_severity,
+            d.since,
+            d.severity,
+            d.since > o.since AS is_another,
+            (
+                SELECT min(s.since)
+                FROM due AS s
+                WHERE s.meter_id = o.meter_id
+                    AND s.vehicle_id = o.vehicle_id
+                    AND s.kind <> o.kind
+                    AND s.kind IN ('impossible', 'frozen', 'degraded')
+                    AND o.kind IN ('frozen', 'degraded', 'drifting', 'unlinked')
+            ) AS superseded_since,
+            o.since AS was_since
+        FROM due AS d
+        FULL JOIN open AS o ON o.kind = d.kind AND o.meter_id = d.meter_id AND o.vehicle_id = d.vehicle_id
+        WHERE (d.since, d.severity) IS DISTINCT FROM (o.since, o.severity)
+        ORDER BY 2, 3, 1
+    LOOP
+        IF v_change.alert_id IS NOT NULL AND (v_change.since IS NULL OR v_change.is_another) THEN
+            PERFORM telemetry.close_alert(
+                v_change.alert_id,
+                CASE
+                    WHEN v_change.kind = 'register' THEN 'settled'
+                    WHEN v_change.superseded_since IS NOT NULL THEN 'superseded'
+                    ELSE 'good'
+                END,
+                CASE
+                    WHEN v_change.kind = 'register' THEN now()
+                    WHEN v_change.superseded_since IS NOT NULL
+                        THEN greatest(v_change.superseded_since, v_change.was_since)
+                    ELSE coalesce(v_change.since, 'infinity')
+                END
+            );
+        END IF;
+        IF v_change.since IS NOT NULL AND (v_change.alert_id IS NULL OR v_change.is_another) THEN
+            PERFORM telemetry.open_alert(
+                v_change.kind, v_change.meter_id, v_change.vehicle_id, v_change.since, v_change.severity
+            );
+        ELSIF v_change.since IS NOT NULL THEN
+            UPDATE telemetry.open_alert AS o
+            SET since = v_change.since, severity = v_change.severity
+            WHERE o.alert_id = v_change.alert_id;
+            PERFORM telemetry.note_alert(
+                v_change.alert_id,
+                CASE
+                    WHEN (v_change.was_severity, v_change.severity) = ('warning', 'critical') THEN 'worsened'
+                    ELSE 'revised'
+                END,
+                jsonb_build_object('since', v_change.since, 'severity', v_change.severity)
+            );
+        END IF;
+        -- a meter at which nobody but this vehicle loses too much has no trouble itself
+        IF v_change.meter_id = '' AND v_change.kind IN ('degraded', 'drifting') THEN
+            PERFORM telemetry.queue_alerts(
+                'meter',
+                ARRAY(
+                    SELECT s.meter_id
+                    FROM telemetry.charging_session AS s
+                    WHERE s.vehicle_id = v_change.vehicle_id
+                        AND s.started_at >= telemetry.evidence_since('vehicle', v_change.vehicle_id)
+                ),
+                now()
+            );
+        END IF;
+    END LOOP;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.judge_alerts(text[], text[]) IS
+'Takes meters and vehicles. Opens, changes and closes alerts about them, so that those are open that telemetry.alerts_due has. Returns nothing. To call it again changes nothing.';
+
+CREATE OR REPLACE FUNCTION telemetry.judge_silence()
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_change record;
+BEGIN
+    UPDATE telemetry.alert_watch SET looked_at = now();
+    FOR v_change IN
+        SELECT coalesce(d.meter_id, o.meter_id) AS meter_id, o.alert_id, o.since AS was_since, d.since
+        FROM telemetry.silent_meters() AS d
+        FULL JOIN (
+            SELECT a.* FROM telemetry.open_alert AS a WHERE a.kind = 'silent' AND a.meter_id <> ''
+        ) AS o ON o.meter_id = d.meter_id
+        WHERE d.since IS DISTINCT FROM o.since
+        ORDER BY 1
+    LOOP
+        IF v_change.alert_id IS NOT NULL THEN
+            PERFORM telemetry.close_alert(v_change.alert_id, 'reported', now());
+        END IF;
+        IF v_change.since IS NOT NULL THEN
+            PERFORM telemetry.open_alert('silent', v_change.meter_id, '', v_change.since, 'warning');
+        END IF;
+    END LOOP;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.judge_silence() IS
+'Opens alerts about meters that fell silent, and closes those of which reported again. Takes and returns nothing.';
+
+REVOKE ALL ON FUNCTION
+    telemetry.alert_detail(text, text, text, timestamptz, timestamptz),
+    telemetry.note_alert(bigint, text, jsonb),
+    telemetry.open_alert(text, text, text, timestamptz, text),
+    telemetry.close_alert(bigint, text, timestamptz),
+    telemetry.judge_alerts(text[], text[]),
+    telemetry.judge_silence()
+FROM PUBLIC;

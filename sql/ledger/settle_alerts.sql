@@ -1,0 +1,126 @@
+-- Alerts of devices that are due are looked at, a bounded number at a time.
+
+CREATE OR REPLACE FUNCTION telemetry.settle_alerts(most integer, OUT judged integer, OUT waiting integer)
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_due telemetry.alert_queue[];
+    v_due_one telemetry.alert_queue;
+BEGIN
+    -- two would open the same alerts
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('telemetry.settle_alerts', 0)) THEN
+        RETURN;
+    END IF;
+    WITH due AS MATERIALIZED (
+        SELECT q.side, q.device_id, q.queued_at
+        FROM telemetry.alert_queue AS q
+        WHERE q.due_at <= now()
+        ORDER BY q.due_at
+        LIMIT settle_alerts.most
+        FOR UPDATE OF q SKIP LOCKED
+    ),
+    taken AS (
+        DELETE FROM telemetry.alert_queue AS q
+        USING due AS d
+        WHERE q.side = d.side AND q.device_id = d.device_id AND q.queued_at = d.queued_at
+        RETURNING q
+    )
+    SELECT array_agg(t.q) INTO v_due FROM taken AS t;
+    judged := coalesce(cardinality(v_due), 0);
+    BEGIN
+        PERFORM telemetry.judge_alerts(
+            ARRAY(SELECT DISTINCT d.device_id FROM unnest(v_due) AS d WHERE d.side = 'meter'),
+            ARRAY(SELECT DISTINCT d.device_id FROM unnest(v_due) AS d WHERE d.side = 'vehicle')
+        )
+        WHERE judged > 0;
+    EXCEPTION
+        WHEN lock_not_available OR deadlock_detected OR query_canceled THEN
+            RAISE;
+        WHEN OTHERS THEN
+            -- one of which nothing can be said holds up none of the others
+            FOREACH v_due_one IN ARRAY v_due LOOP
+                PERFORM telemetry.judge_alerts_of(v_due_one.side, v_due_one.device_id);
+            END LOOP;
+    END;
+    IF (SELECT w.looked_at FROM telemetry.alert_watch AS w) <= now() - INTERVAL '5 minutes' THEN
+        PERFORM telemetry.judge_silence();
+    END IF;
+    SELECT count(*) INTO waiting
+    FROM (
+        SELECT FROM telemetry.alert_queue AS q WHERE q.due_at <= now() LIMIT settle_alerts.most
+    ) AS w;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.settle_alerts(integer) IS
+'Opens, changes and closes alerts of devices that are due, and every five minutes of meters that fell silent. Takes how many devices at most. Returns of how many it looked at alerts (NULL: another session is at it), and how many more are known to be due.';
+
+CREATE OR REPLACE FUNCTION telemetry.judge_alerts_of(side text, device_id text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM telemetry.judge_alerts(
+        CASE WHEN side = 'meter' THEN ARRAY[device_id] ELSE ARRAY[]::text[] END,
+        CASE WHEN side = 'vehicle' THEN ARRAY[device_id] ELSE ARRAY[]::text[] END
+    );
+EXCEPTION
+    WHEN lock_not_available OR deadlock_detected OR query_canceled THEN
+        RAISE;
+    WHEN OTHERS THEN
+        RAISE WARNING 'alerts of % (%) cannot be judged: %', device_id, side, SQLERRM;
+        PERFORM telemetry.queue_alerts(side, ARRAY[device_id], now() + INTERVAL '1 minute');
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.judge_alerts_of(text, text) IS
+'Opens, changes and closes alerts of one device. Takes meter or vehicle, and the device; where that fails it is tried again in a minute, told by a warning. Returns nothing.';
+
+CREATE OR REPLACE FUNCTION telemetry.alerts_are_late()
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (SELECT FROM telemetry.alert_queue AS q WHERE q.due_at <= now() - INTERVAL '10 minutes' LIMIT 1)
+$$;
+
+COMMENT ON FUNCTION telemetry.alerts_are_late() IS
+'Takes nothing. Returns whether alerts of a device should have been looked at ten minutes ago.';
+
+CREATE OR REPLACE PROCEDURE telemetry.settle_all_alerts()
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_done record;
+    v_was_told boolean := FALSE;
+BEGIN
+    COMMIT;
+    LOOP
+        -- transactions of its own, so that it cannot pin its path: see ops.maintain
+        SET LOCAL ROLE wattledger_owner;
+        SET LOCAL search_path = pg_catalog, pg_temp;
+        UPDATE telemetry.alert_watch SET looked_at = '-infinity' WHERE NOT v_was_told;
+        v_was_told := TRUE;
+        SELECT s.judged, s.waiting INTO v_done FROM telemetry.settle_alerts(200) AS s;
+        EXIT WHEN v_done.judged + v_done.waiting = 0;
+        IF v_done.judged IS NULL THEN
+            -- who is at it may not see what the caller wants to be judged
+            PERFORM pg_sleep(0.05);
+        END IF;
+        COMMIT;
+    END LOOP;
+    COMMIT;
+END;
+$$;
+
+COMMENT ON PROCEDURE telemetry.settle_all_alerts () IS
+'Opens, changes and closes alerts of all devices that are due. Takes and returns nothing. It commits as it goes.';
+
+REVOKE ALL ON FUNCTION
+    telemetry.settle_alerts(integer),
+    telemetry.alerts_are_late(),
+    telemetry.judge_alerts_of(text, text)
+FROM PUBLIC;
+REVOKE ALL ON PROCEDURE telemetry.settle_all_alerts() FROM PUBLIC;
