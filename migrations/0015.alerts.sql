@@ -84,6 +84,7 @@ CREATE TABLE telemetry.open_alert (
     alert_id bigint NOT NULL UNIQUE REFERENCES telemetry.alert (alert_id),
     severity text COLLATE "C" NOT NULL,
     since timestamptz NOT NULL,
+    cause text COLLATE "C" NOT NULL,
     PRIMARY KEY (meter_id, vehicle_id, kind)
 );
 
@@ -96,6 +97,7 @@ COMMENT ON COLUMN telemetry.open_alert.vehicle_id IS 'The vehicle that it is abo
 COMMENT ON COLUMN telemetry.open_alert.alert_id IS 'The alert.';
 COMMENT ON COLUMN telemetry.open_alert.severity IS 'warning or critical, as it is now.';
 COMMENT ON COLUMN telemetry.open_alert.since IS 'Start of the first bad session or day, as it is known now.';
+COMMENT ON COLUMN telemetry.open_alert.cause IS 'The likely cause, as it was when its subject was looked at last.';
 
 CREATE TABLE telemetry.alert_queue (
     side text COLLATE "C" NOT NULL CHECK (side IN ('meter', 'vehicle')),

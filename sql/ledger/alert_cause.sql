@@ -1,52 +1,60 @@
 -- What an alert's charges have in common, and what that makes likely.
 
-CREATE OR REPLACE FUNCTION telemetry.fits(ac_mwh bigint, dc_mwh bigint)
+CREATE OR REPLACE FUNCTION telemetry.fits(ac_mwh numeric, dc_mwh numeric)
 RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT dc_mwh >= 1000000 AND dc_mwh BETWEEN ac_mwh * 0.7 AND ac_mwh * 1.02
+    SELECT dc_mwh >= telemetry.mwh(1::numeric) AND dc_mwh BETWEEN ac_mwh * 0.8 AND ac_mwh * 0.98
 $$;
 
-COMMENT ON FUNCTION telemetry.fits(bigint, bigint) IS
-'Takes AC energy and DC energy in milliwatt-hours. Returns whether they may be of one charge, of 1 kWh at least.';
+COMMENT ON FUNCTION telemetry.fits(numeric, numeric) IS
+'Takes AC energy and DC energy in milliwatt-hours. Returns whether they may be of the same charges, of 1 kWh at least.';
 
 CREATE OR REPLACE FUNCTION telemetry.mirrored_meter(meter_id text, since timestamptz, until timestamptz)
 RETURNS TABLE (other_id text, both_ways boolean)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH odd AS MATERIALIZED (
-        SELECT s.meter_id, s.started_at, s.ac_mwh, s.dc_mwh
-        FROM telemetry.judged_session AS s
-        WHERE s.meter_id = mirrored_meter.meter_id
-            AND s.started_at >= mirrored_meter.since
-            AND s.started_at < mirrored_meter.until
-            AND (s.vehicle_id = '' OR s.verdict IN ('frozen', 'impossible', 'degraded'))
-        ORDER BY s.started_at DESC
-        LIMIT 20
+    WITH own AS MATERIALIZED (
+        SELECT d.day, sum(d.ac_mwh) AS ac_mwh, sum(d.dc_mwh) AS dc_mwh
+        FROM telemetry.charging_day AS d
+        WHERE d.meter_id = mirrored_meter.meter_id
+            AND d.day >= telemetry.utc_day(mirrored_meter.since)
+            AND (d.day <= telemetry.utc_day(mirrored_meter.until)) IS NOT FALSE
+            AND d.ac_mwh + d.dc_mwh > 0
+        GROUP BY d.day
+        ORDER BY d.day DESC
+        LIMIT 10
     )
-    SELECT f.other_id, f.given > 0 AND f.taken > 0
+    SELECT c.other_id, c.both >= 2
     FROM (
         SELECT
             x.meter_id AS other_id,
-            -- what the one's vehicle got is what the other one counted
-            count(*) FILTER (WHERE telemetry.fits(x.ac_mwh, o.dc_mwh)) AS given,
-            count(*) FILTER (WHERE telemetry.fits(o.ac_mwh, x.dc_mwh)) AS taken
-        FROM odd AS o
-        INNER JOIN telemetry.judged_session AS x
-            ON x.started_at >= o.started_at - INTERVAL '20 minutes'
-            AND x.started_at <= o.started_at + INTERVAL '20 minutes'
-            AND x.meter_id <> o.meter_id
-            AND (x.vehicle_id = '' OR x.verdict IN ('frozen', 'impossible', 'degraded'))
+            count(*) FILTER (
+                WHERE telemetry.fits(x.ac_mwh, o.dc_mwh) AND telemetry.fits(o.ac_mwh, x.dc_mwh)
+            ) AS both,
+            -- what the one's vehicle got, the other one counted for nobody
+            count(*) FILTER (
+                WHERE telemetry.fits(x.ac_mwh, o.dc_mwh) AND x.dc_mwh = 0 AND o.ac_mwh < o.dc_mwh / 10
+            ) AS given,
+            sum(abs(x.ac_mwh * 0.9 - o.dc_mwh) + abs(o.ac_mwh * 0.9 - x.dc_mwh)) AS apart_mwh
+        FROM own AS o
+        INNER JOIN (
+            SELECT d.day, d.meter_id, sum(d.ac_mwh) AS ac_mwh, sum(d.dc_mwh) AS dc_mwh
+            FROM own AS n
+            INNER JOIN telemetry.charging_day AS d ON d.day = n.day
+            GROUP BY d.day, d.meter_id
+        ) AS x ON x.day = o.day AND x.meter_id <> mirrored_meter.meter_id
         GROUP BY x.meter_id
-    ) AS f
-    WHERE f.given + f.taken >= 2
-    ORDER BY f.given + f.taken DESC, f.other_id
+    ) AS c
+    WHERE c.both >= 2 OR c.given >= 3
+    ORDER BY c.both DESC, c.given DESC, c.apart_mwh, c.other_id
     LIMIT 1
 $$;
 
 COMMENT ON FUNCTION telemetry.mirrored_meter(text, timestamptz, timestamptz) IS
-'Takes a meter, since when charges at it are odd, and until when to look. Returns the other meter whose odd charges began with these twice at least, and whose energy fits: what the vehicle at one got is what the other one counted; and whether that is so both ways. No row where there is none.';
+'Takes a meter, since when charges at it are odd, and until when to look. Returns the other meter whose energy fits, by the last ten days: what vehicles at each of the two got is what the other one counted (on two days at least), or (on three) what they got here is what the other one counted for nobody; and whether it is so both ways. No row where there is none.';
 
 CREATE OR REPLACE FUNCTION telemetry.fell_at_once(meter_id text, since timestamptz, until timestamptz)
 RETURNS boolean
@@ -58,11 +66,22 @@ AS $$
             s.efficiency,
             extract(EPOCH FROM s.started_at - fell_at_once.since)::double precision AS x,
             row_number() OVER (ORDER BY s.started_at) AS place
-        FROM telemetry.judged_session AS s
-        WHERE s.meter_id = fell_at_once.meter_id
-            AND s.is_judged
-            AND s.started_at >= telemetry.evidence_since('meter', fell_at_once.meter_id)
-            AND s.started_at < fell_at_once.until
+        FROM (
+            SELECT
+                j.*,
+                -- cold ones lose more and are told apart, where there are enough of the others
+                (j.battery_temp_mc * 0.001 < r.cold_below_c) IS TRUE AS is_cold,
+                count(*) FILTER (
+                    WHERE (j.battery_temp_mc * 0.001 < r.cold_below_c) IS NOT TRUE
+                ) OVER () AS others
+            FROM telemetry.judged_session AS j
+            CROSS JOIN telemetry.rules AS r
+            WHERE j.meter_id = fell_at_once.meter_id
+                AND j.is_judged
+                AND j.started_at >= telemetry.evidence_since('meter', fell_at_once.meter_id)
+                AND j.started_at < fell_at_once.until
+        ) AS s
+        WHERE NOT (s.is_cold AND s.others >= 4)
     ),
     -- what is left unexplained: by two levels, before and from a charge on, wherever that fits best; and by one line
     levels AS (
@@ -155,7 +174,7 @@ COMMENT ON FUNCTION telemetry.alert_cause(text, text, text, timestamptz, timesta
 
 REVOKE ALL ON FUNCTION
     telemetry.mirrored_meter(text, timestamptz, timestamptz),
-    telemetry.fits(bigint, bigint),
+    telemetry.fits(numeric, numeric),
     telemetry.fell_at_once(text, timestamptz, timestamptz),
     telemetry.is_of_cold(text, timestamptz, timestamptz),
     telemetry.alert_cause(text, text, text, timestamptz, timestamptz)

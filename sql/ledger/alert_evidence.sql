@@ -104,47 +104,39 @@ $$;
 COMMENT ON FUNCTION telemetry.evidence_since(text, text) IS
 'Takes meter or vehicle, and a device. Returns since when its charges are looked at: its last 60, and as far back as an alert of it is open; NULL where it has none.';
 
-CREATE OR REPLACE FUNCTION telemetry.standby_evidence(meter_ids text[])
-RETURNS TABLE (device_id text, at timestamptz, is_bad boolean)
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
+CREATE OR REPLACE VIEW telemetry.standby_day AS
+SELECT
+    w.meter_id,
+    telemetry.day_start(w.day) AS started_at,
+    w.idle_kw * 1000 >= l.allowed_w AS is_bad,
+    greatest(0, w.standby_mwh - telemetry.mwh(l.allowed_w / 1000) * telemetry.hours(w.standby_us))::bigint AS lost_mwh
+FROM (
     SELECT
-        w.meter_id,
-        telemetry.day_start(w.day),
-        w.idle_w >= greatest(r.standby_above_w, r.standby_share_of_peak * w.peak_w)
-    FROM unnest(standby_evidence.meter_ids) AS m (meter_id)
-    CROSS JOIN telemetry.rules AS r
-    CROSS JOIN LATERAL (
-        SELECT
-            d.day,
-            d.meter_id,
-            telemetry.mean_kw(sum(d.standby_mwh), telemetry.span(sum(d.standby_us)::bigint)) * 1000 AS idle_w,
-            sum(d.standby_us) AS standby_us,
-            max(max(d.peak_w)) OVER () AS peak_w
-        FROM telemetry.charging_day AS d
-        WHERE d.meter_id = m.meter_id
-            AND d.day < telemetry.utc_day(now())
-            AND d.day >= least(
-                (
-                    SELECT max(l.day) - 30
-                    FROM telemetry.charging_day AS l
-                    WHERE l.meter_id = m.meter_id
-                ),
-                (
-                    SELECT telemetry.utc_day(o.since)
-                    FROM telemetry.open_alert AS o
-                    WHERE o.meter_id = m.meter_id AND o.vehicle_id = '' AND o.kind = 'standby'
-                )
-            )
-        GROUP BY d.day, d.meter_id
-    ) AS w
-    -- of a charger at which nobody charged nobody knows how great it is, and an hour says nothing of a day
-    WHERE w.peak_w > 0 AND telemetry.hours(w.standby_us::bigint) >= 6
-$$;
+        d.meter_id,
+        d.day,
+        sum(d.standby_mwh) AS standby_mwh,
+        sum(d.standby_us) AS standby_us,
+        telemetry.mean_kw(sum(d.standby_mwh)::double precision, telemetry.span(sum(d.standby_us))) AS idle_kw,
+        max(max(d.peak_w)) OVER (
+            PARTITION BY d.meter_id ORDER BY d.day RANGE BETWEEN INTERVAL '30 days' PRECEDING AND CURRENT ROW
+        ) AS peak_w
+    FROM telemetry.charging_day AS d
+    GROUP BY d.meter_id, d.day
+) AS w
+CROSS JOIN telemetry.rules AS r
+CROSS JOIN LATERAL (SELECT greatest(r.standby_above_w, r.standby_share_of_peak * w.peak_w) AS allowed_w) AS l
+-- of a charger at which nobody charged nobody knows how great it is, and an hour says nothing of a day
+WHERE w.peak_w > 0
+    AND telemetry.hours(w.standby_us) >= 6
+    AND w.day < telemetry.utc_day(now());
 
-COMMENT ON FUNCTION telemetry.standby_evidence(text[]) IS
-'Takes meters. Returns a row for each of them and day that is over, of the last 30 it has and as far back as an alert of it is open, with at least six hours of idle: the meter, the start of the day, and whether its mean idle power was more than telemetry.rules allows.';
+COMMENT ON VIEW telemetry.standby_day IS
+'What days that are over say of a meter''s idle power, one row per meter and UTC day with six hours of idle at least.';
+COMMENT ON COLUMN telemetry.standby_day.meter_id IS 'The meter.';
+COMMENT ON COLUMN telemetry.standby_day.started_at IS 'Start of the day.';
+COMMENT ON COLUMN telemetry.standby_day.is_bad IS
+'Whether its mean idle power was as much as telemetry.rules calls too much, also for the greatest power of the 30 days before.';
+COMMENT ON COLUMN telemetry.standby_day.lost_mwh IS 'Energy beyond that, in milliwatt-hours.';
 
 CREATE OR REPLACE FUNCTION telemetry.evidence(side text, device_ids text[])
 RETURNS TABLE (
@@ -172,8 +164,9 @@ AS $$
         AND e.side = 'vehicle'
         AND e.started_at >= telemetry.evidence_since('vehicle', d.device_id)
     UNION ALL
-    SELECT d.device_id, '', 'standby', d.at, d.is_bad, FALSE
-    FROM telemetry.standby_evidence(evidence.device_ids) AS d
+    SELECT s.meter_id, '', 'standby', s.started_at, s.is_bad, FALSE
+    FROM unnest(evidence.device_ids) AS d (device_id)
+    INNER JOIN telemetry.standby_day AS s ON s.meter_id = d.device_id
     WHERE evidence.side = 'meter'
 $$;
 
@@ -235,7 +228,6 @@ COMMENT ON FUNCTION telemetry.bad_runs(text, text[]) IS
 
 REVOKE ALL ON FUNCTION
     telemetry.evidence_since(text, text),
-    telemetry.standby_evidence(text[]),
     telemetry.evidence(text, text[]),
     telemetry.bad_runs(text, text[])
 FROM PUBLIC;

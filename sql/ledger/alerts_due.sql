@@ -25,6 +25,32 @@ $$;
 COMMENT ON FUNCTION telemetry.open_events(text, text[]) IS
 'Takes meter or vehicle, and devices of that side. Returns those whose registers fell or rose in a way that nobody booked or dismissed: the device, when that was first, how often, and the event: jump or reset.';
 
+CREATE OR REPLACE FUNCTION telemetry.sound_meters(vehicle_id text, kind text, since timestamptz)
+RETURNS bigint
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH used AS MATERIALIZED (
+        SELECT DISTINCT e.meter_id
+        FROM telemetry.session_evidence AS e
+        WHERE e.side = 'vehicle'
+            AND e.vehicle_id = sound_meters.vehicle_id
+            AND e.kind = sound_meters.kind
+            AND e.started_at >= sound_meters.since
+            AND e.is_bad
+    )
+    SELECT count(*)
+    FROM used AS u
+    WHERE u.meter_id NOT IN (
+        SELECT b.device_id
+        FROM telemetry.bad_runs('meter', ARRAY(SELECT m.meter_id FROM used AS m)) AS b
+        WHERE b.kind IN ('impossible', 'frozen')
+    )
+$$;
+
+COMMENT ON FUNCTION telemetry.sound_meters(text, text, timestamptz) IS
+'Takes a vehicle, a kind of alert, and since when its charges are bad. Returns at how many meters they were that do not measure wrongly themselves.';
+
 CREATE OR REPLACE FUNCTION telemetry.alerts_due(meter_ids text[], vehicle_ids text[])
 RETURNS TABLE (kind text, meter_id text, vehicle_id text, since timestamptz, severity text, bad bigint)
 LANGUAGE sql STABLE
@@ -43,8 +69,10 @@ AS $$
                 SELECT m.other_id FROM at_meters AS m WHERE m.others = 1 AND m.other_id <> ''
             )
         ) AS b
-        -- at one meter it is the meter's; whoever stands still or is silent is so himself
-        WHERE b.kind NOT IN ('degraded', 'drifting') OR b.others > 1
+        -- at one meter it is the meter's, and what that measures wrongly says nothing; whoever stands still or is
+        -- silent is so himself
+        WHERE b.kind NOT IN ('degraded', 'drifting')
+            OR (b.others > 1 AND telemetry.sound_meters(b.device_id, b.kind, b.since) > 1)
     ),
     bad AS (
         SELECT m.kind, m.device_id AS meter_id, '' AS vehicle_id, m.since, m.bad, m.critical
@@ -145,6 +173,7 @@ COMMENT ON FUNCTION telemetry.silent_meters() IS
 
 REVOKE ALL ON FUNCTION
     telemetry.open_events(text, text[]),
+    telemetry.sound_meters(text, text, timestamptz),
     telemetry.alerts_due(text[], text[]),
     telemetry.silent_meters()
 FROM PUBLIC;

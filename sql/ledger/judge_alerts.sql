@@ -62,7 +62,7 @@ BEGIN
     VALUES (kind, nullif(meter_id, ''), nullif(vehicle_id, ''), severity, since, v_cause, jsonb_strip_nulls(v_detail))
     RETURNING a.alert_id INTO v_alert_id;
     -- a second one of the same kind and subject fails here
-    INSERT INTO telemetry.open_alert VALUES (kind, meter_id, vehicle_id, v_alert_id, severity, since);
+    INSERT INTO telemetry.open_alert VALUES (kind, meter_id, vehicle_id, v_alert_id, severity, since, v_cause);
     PERFORM telemetry.note_alert(
         v_alert_id, 'opened', v_detail || jsonb_build_object('since', since, 'severity', severity, 'cause', v_cause)
     );
@@ -214,7 +214,31 @@ BEGIN
                 now()
             );
         END IF;
+        -- nor has a vehicle that loses too much only at meters that measure wrongly
+        IF v_change.meter_id <> '' AND v_change.kind IN ('impossible', 'frozen') THEN
+            PERFORM telemetry.queue_alerts(
+                'vehicle',
+                ARRAY(
+                    SELECT s.vehicle_id
+                    FROM telemetry.charging_session AS s
+                    WHERE s.meter_id = v_change.meter_id
+                        AND s.started_at >= telemetry.evidence_since('meter', v_change.meter_id)
+                ),
+                now()
+            );
+        END IF;
     END LOOP;
+    UPDATE telemetry.open_alert AS o
+    SET cause = c.cause
+    FROM (
+        SELECT
+            n.alert_id,
+            telemetry.alert_cause(n.kind, n.meter_id, n.vehicle_id, n.since, 'infinity') AS cause
+        FROM telemetry.open_alert AS n
+        WHERE (n.meter_id <> '' AND n.meter_id = ANY (judge_alerts.meter_ids))
+            OR (n.meter_id = '' AND n.vehicle_id = ANY (judge_alerts.vehicle_ids))
+    ) AS c
+    WHERE o.alert_id = c.alert_id AND o.cause <> c.cause;
 END;
 $$;
 

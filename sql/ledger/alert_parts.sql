@@ -1,0 +1,75 @@
+-- Alerts as they are now, and the charges and days that each of them names.
+
+CREATE OR REPLACE VIEW telemetry.current_alert AS
+SELECT
+    a.alert_id,
+    a.kind,
+    a.meter_id,
+    a.vehicle_id,
+    coalesce(o.severity, c.detail ->> 'severity', a.severity) AS severity,
+    coalesce(o.since, (c.detail ->> 'since')::timestamptz, a.since) AS since,
+    (c.detail ->> 'until')::timestamptz AS until,
+    a.opened_at,
+    o.alert_id IS NOT NULL AS is_open,
+    c.changed_at AS closed_at,
+    c.detail ->> 'why' AS closed_because,
+    k.changed_at AS acknowledged_at,
+    k.changed_by AS acknowledged_by,
+    coalesce(o.cause, c.detail ->> 'cause', a.cause) AS cause,
+    a.cause AS opening_cause,
+    a.since AS opening_since
+FROM telemetry.alert AS a
+LEFT JOIN telemetry.open_alert AS o ON o.alert_id = a.alert_id
+LEFT JOIN telemetry.alert_change AS c ON c.alert_id = a.alert_id AND c.change = 'closed'
+LEFT JOIN telemetry.alert_change AS k ON k.alert_id = a.alert_id AND k.change = 'acknowledged';
+
+COMMENT ON VIEW telemetry.current_alert IS 'Alerts, open and closed, as they are now, one row per alert.';
+COMMENT ON COLUMN telemetry.current_alert.alert_id IS 'The alert.';
+COMMENT ON COLUMN telemetry.current_alert.kind IS 'As telemetry.alert has it.';
+COMMENT ON COLUMN telemetry.current_alert.meter_id IS 'The meter that it is about; NULL: none.';
+COMMENT ON COLUMN telemetry.current_alert.vehicle_id IS 'The vehicle that it is about; NULL: none.';
+COMMENT ON COLUMN telemetry.current_alert.severity IS 'warning or critical, now or at its closing.';
+COMMENT ON COLUMN telemetry.current_alert.since IS 'Start of the first bad charge or day, as it is known now.';
+COMMENT ON COLUMN telemetry.current_alert.until IS 'Start of the first good one after the last bad one; NULL while it is open.';
+COMMENT ON COLUMN telemetry.current_alert.opened_at IS 'When it was opened.';
+COMMENT ON COLUMN telemetry.current_alert.is_open IS 'Whether it is open.';
+COMMENT ON COLUMN telemetry.current_alert.closed_at IS 'When it was closed; NULL while it is open.';
+COMMENT ON COLUMN telemetry.current_alert.closed_because IS
+'good, corrected, superseded, settled or reported; NULL while it is open.';
+COMMENT ON COLUMN telemetry.current_alert.acknowledged_at IS 'When somebody took it on; NULL: nobody did.';
+COMMENT ON COLUMN telemetry.current_alert.acknowledged_by IS 'The id of the key, or the role, that did; NULL: nobody did.';
+COMMENT ON COLUMN telemetry.current_alert.cause IS 'The likely cause, now or at its closing.';
+COMMENT ON COLUMN telemetry.current_alert.opening_cause IS 'What seemed likely at its opening.';
+COMMENT ON COLUMN telemetry.current_alert.opening_since IS 'Since when it was thought to be so at its opening.';
+
+CREATE OR REPLACE VIEW telemetry.alert_part AS
+SELECT a.alert_id, e.meter_id, e.started_at, e.vehicle_id, e.lost_mwh
+FROM telemetry.current_alert AS a
+INNER JOIN telemetry.session_evidence AS e
+    ON e.meter_id = a.meter_id
+    AND e.kind = a.kind
+    AND e.started_at >= a.since AND e.started_at < coalesce(a.until, 'infinity')
+WHERE e.side = 'meter' AND e.is_bad AND a.vehicle_id IS NULL
+UNION ALL
+SELECT a.alert_id, e.meter_id, e.started_at, e.vehicle_id, e.lost_mwh
+FROM telemetry.current_alert AS a
+INNER JOIN telemetry.session_evidence AS e
+    ON e.vehicle_id = a.vehicle_id
+    AND e.kind = a.kind
+    AND e.started_at >= a.since AND e.started_at < coalesce(a.until, 'infinity')
+WHERE e.side = 'vehicle' AND e.is_bad AND a.meter_id IS NULL
+UNION ALL
+SELECT a.alert_id, d.meter_id, d.started_at, '', d.lost_mwh
+FROM telemetry.current_alert AS a
+INNER JOIN telemetry.standby_day AS d
+    ON d.meter_id = a.meter_id AND d.started_at >= a.since AND d.started_at < coalesce(a.until, 'infinity')
+WHERE a.kind = 'standby' AND d.is_bad;
+
+COMMENT ON VIEW telemetry.alert_part IS
+'The bad charges that each alert names, one row per alert and charge; of standby the bad days.';
+COMMENT ON COLUMN telemetry.alert_part.alert_id IS 'The alert.';
+COMMENT ON COLUMN telemetry.alert_part.meter_id IS 'The meter.';
+COMMENT ON COLUMN telemetry.alert_part.started_at IS 'Start of the charge or day.';
+COMMENT ON COLUMN telemetry.alert_part.vehicle_id IS 'The vehicle; empty: none.';
+COMMENT ON COLUMN telemetry.alert_part.lost_mwh IS
+'AC energy that it lost, in milliwatt-hours, as telemetry.session_evidence and telemetry.standby_day have it; NULL where that cannot be known.';
