@@ -39,6 +39,7 @@ from service.metrics.board import claim_or_count_alone, supervisors_board
 from service.openapi import document, page
 from service.parts import started
 from service.routes import (
+    alerts,
     analytics,
     chargers,
     devices,
@@ -129,6 +130,7 @@ def create_app(
             *chargers.HANDLERS,
             *reports.HANDLERS,
             *sessions.HANDLERS,
+            *alerts.HANDLERS,
             *health.HANDLERS,
             *metrics.HANDLERS,
         ],

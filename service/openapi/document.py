@@ -61,7 +61,7 @@ def complete(schema: OpenAPI) -> None:
     derived = common.schemas() | ingest.schemas() | shapes.of_structs(NewLink)
     named |= shapes.components(derived)
     for path, item in paths.items():
-        for method in ("get", "put", "delete"):
+        for method in ("get", "put", "delete", "post"):
             operation: Operation | None = getattr(item, method)
             if operation is not None:
                 common.complete(path, operation, _ANSWERS.get((method, path), {}))

@@ -81,7 +81,7 @@ COMMENT ON COLUMN bi.alert_change.change IS
 COMMENT ON COLUMN bi.alert_change.changed_at IS 'When that was.';
 COMMENT ON COLUMN bi.alert_change.changed_by IS 'The id of the key that did it; NULL: the service.';
 COMMENT ON COLUMN bi.alert_change.detail IS
-'What was known then: since, until, severity, cause, charges, kwh_lost, meters, vehicles, and why it was closed.';
+'What was known then: since, until, severity, cause, charges, lostKwh, meters, vehicles, and why it was closed.';
 
 REVOKE ALL ON bi.alert, bi.alert_session, bi.alert_change FROM PUBLIC;
 GRANT SELECT ON bi.alert, bi.alert_session, bi.alert_change TO wattledger_bi;

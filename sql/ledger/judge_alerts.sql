@@ -13,7 +13,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT jsonb_build_object(
         'charges', count(*),
-        'kwh_lost', telemetry.kwh(sum(e.lost_mwh)),
+        'lostKwh', telemetry.kwh(sum(e.lost_mwh)),
         'meters', jsonb_agg(DISTINCT e.meter_id),
         'vehicles', jsonb_agg(DISTINCT e.vehicle_id) FILTER (WHERE e.vehicle_id <> '')
     )
