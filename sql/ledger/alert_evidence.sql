@@ -34,8 +34,32 @@ CROSS JOIN LATERAL (
     ('vehicle', 'drifting', j.is_drifting, FALSE),
     ('meter', 'frozen', CASE WHEN s.frozen_side = 'meter' THEN TRUE WHEN s.is_judged THEN FALSE END, TRUE),
     ('vehicle', 'frozen', CASE WHEN s.frozen_side = 'vehicle' THEN TRUE WHEN s.is_judged THEN FALSE END, FALSE),
-    ('meter', 'impossible', CASE WHEN s.verdict = 'impossible' THEN TRUE WHEN s.is_judged THEN FALSE END, TRUE),
-    ('meter', 'unlinked', CASE WHEN s.ac_mwh >= telemetry.mwh(r.unlinked_above_kwh) THEN s.vehicle_id = '' END, FALSE),
+    -- by chance another one's charge may look degraded, hardly sound
+    (
+        'meter',
+        'impossible',
+        CASE s.verdict WHEN 'impossible' THEN TRUE WHEN 'healthy' THEN FALSE WHEN 'drifting' THEN FALSE END,
+        TRUE
+    ),
+    (
+        'meter',
+        'unlinked',
+        CASE
+            WHEN s.ac_mwh < telemetry.mwh(r.unlinked_above_kwh) THEN NULL
+            WHEN s.vehicle_id <> '' THEN FALSE
+            -- next to a link it may be of that: what a reading tells is spread over up to an hour
+            WHEN telemetry.hours(s.active_us) >= 1 OR NOT EXISTS (
+                SELECT
+                FROM telemetry.charging_session AS n
+                WHERE n.meter_id = s.meter_id
+                    AND n.vehicle_id <> ''
+                    AND n.started_at >= s.started_at - INTERVAL '48 hours'
+                    AND n.started_at <= s.ended_at
+                    AND (n.started_at = s.ended_at OR n.ended_at = s.started_at)
+            ) THEN TRUE
+        END,
+        FALSE
+    ),
     (
         'vehicle',
         'silent',
