@@ -99,6 +99,22 @@ BEGIN
         FROM waiting AS w
         UNION ALL
         SELECT
+            CASE s.severity WHEN 'critical' THEN 'open_critical_alerts' ELSE 'open_alerts' END,
+            CASE s.severity
+                WHEN 'critical' THEN 'Alerts that are open and critical.'
+                ELSE 'Alerts that are open, critical or not.'
+            END,
+            count(o.alert_id),
+            'kind',
+            k.kind
+        FROM unnest(
+            ARRAY['degraded', 'drifting', 'impossible', 'frozen', 'silent', 'register', 'unlinked', 'standby']
+        ) AS k (kind)
+        CROSS JOIN (VALUES ('critical'), (NULL)) AS s (severity)
+        LEFT JOIN telemetry.open_alert AS o ON o.kind = k.kind AND o.severity = coalesce(s.severity, o.severity)
+        GROUP BY k.kind, s.severity
+        UNION ALL
+        SELECT
             'jobs_failing',
             'Jobs that failed last or are overdue, as ops.jobs has it.',
             count(*) FILTER (WHERE j.needs_attention),
