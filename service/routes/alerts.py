@@ -12,6 +12,7 @@ from litestar.params import PathParameter, QueryParameter
 
 from service.database.pool import Calls
 from service.keys.guard import READ, grant_of, limited_key_of
+from service.routes.analytics import CostGap
 from service.routes.paging import PageSize, next_parameter, page
 from service.routes.parameters import (
     FromDatabase,
@@ -56,7 +57,8 @@ class Alert(msgspec.Struct, rename="camel"):
     `since` is the start of the first bad charge, or the last reading of what is silent; `until` is
     null while it is open. `lostKwh` is what the `charges` bad charges that it names (of `standby`,
     days) lost beyond what is expected, usual or allowed, or what went to somebody unknown; null
-    where nobody can know.
+    where nobody can know. `lostCost` is the sum of what each of them cost, rounded; null with the
+    reason in `costGap`: an hour without a tariff, or several currencies.
     """
 
     alert_id: int
@@ -70,6 +72,9 @@ class Alert(msgspec.Struct, rename="camel"):
     cause: Cause
     charges: int
     lost_kwh: Decimal | None
+    lost_cost: Decimal | None
+    currency: str | None
+    cost_gap: CostGap
     opened_at: datetime
     closed_at: datetime | None
     closed_because: Why | None
@@ -90,7 +95,9 @@ class AlertCharge(msgspec.Struct, rename="camel"):
     meter_id: str
     vehicle_id: str | None
     started_at: datetime = msgspec.field(name="from")
-    lost_kwh: Decimal | None = msgspec.field(name="lostKwh")
+    lost_kwh: Decimal | None
+    lost_cost: Decimal | None
+    currency: str | None
 
 
 class Known(msgspec.Struct, rename="camel", omit_defaults=True):

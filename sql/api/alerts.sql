@@ -24,6 +24,9 @@ RETURNS TABLE (
     cause text,
     charges bigint,
     lost_kwh numeric,
+    lost_cost numeric,
+    currency text,
+    cost_gap text,
     opened_at timestamptz,
     closed_at timestamptz,
     closed_because text,
@@ -52,8 +55,11 @@ BEGIN
         f.since,
         f.until,
         f.cause,
-        p.charges,
+        coalesce(p.charges, 0),
         trim_scale(telemetry.kwh(p.lost_mwh)),
+        p.lost_cost,
+        p.currency,
+        p.cost_gap,
         f.opened_at,
         f.closed_at,
         f.closed_because,
@@ -95,11 +101,7 @@ BEGIN
         ORDER BY a.alert_id DESC
         LIMIT alerts.page_size
     ) AS f
-    CROSS JOIN LATERAL (
-        SELECT count(*) AS charges, sum(s.lost_mwh) AS lost_mwh
-        FROM telemetry.alert_part AS s
-        WHERE s.alert_id = f.alert_id
-    ) AS p
+    LEFT JOIN LATERAL (SELECT l.* FROM telemetry.alert_loss AS l WHERE l.alert_id = f.alert_id) AS p ON TRUE
     ORDER BY f.alert_id DESC;
 END;
 $$;
@@ -110,11 +112,18 @@ COMMENT ON FUNCTION api.alerts(
 'Takes open or closed (NULL: both), a kind, a severity, a meter and a vehicle to look for (NULL: any), since when they were opened (NULL: since ever), an alert (NULL: any), the place of the last alert of the page before (NULL: the first page), a page size, and the id of the key that asks (NULL: none). Returns alerts, the newest first, of a key only those about devices that it covers: as bi.alert has them, energy in kWh, and the place. Raises WL008 where the place cannot be read.';
 
 CREATE OR REPLACE FUNCTION api.alert_charges(of_alert_id bigint, page_size integer DEFAULT 1000)
-RETURNS TABLE (meter_id text, vehicle_id text, started_at timestamptz, lost_kwh numeric)
+RETURNS TABLE (
+    meter_id text,
+    vehicle_id text,
+    started_at timestamptz,
+    lost_kwh numeric,
+    lost_cost numeric,
+    currency text
+)
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT p.meter_id, nullif(p.vehicle_id, ''), p.started_at, trim_scale(telemetry.kwh(p.lost_mwh))
+    SELECT p.meter_id, nullif(p.vehicle_id, ''), p.started_at, trim_scale(telemetry.kwh(p.lost_mwh)), p.lost_cost, p.currency
     FROM telemetry.alert_part AS p
     WHERE p.alert_id = alert_charges.of_alert_id
     ORDER BY p.started_at DESC, p.meter_id
@@ -122,7 +131,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION api.alert_charges(bigint, integer) IS
-'Takes an alert, and how many to return at most. Returns the bad charges that it names, of standby the bad days, the newest first: meter, vehicle (NULL: none), start, and the energy that was lost in kWh (NULL: nobody can know).';
+'Takes an alert, and how many to return at most. Returns the bad charges that it names, of standby the bad days, the newest first: meter, vehicle (NULL: none), start, the energy that was lost in kWh (NULL: nobody can know), what that cost and its currency (NULL: nobody can tell).';
 
 CREATE OR REPLACE FUNCTION api.alert_changes(of_alert_id bigint)
 RETURNS TABLE (change_id bigint, change text, changed_at timestamptz, changed_by text, detail text)

@@ -11,8 +11,11 @@ SELECT
     a.since,
     a.until,
     a.cause,
-    p.charges,
+    coalesce(p.charges, 0) AS charges,
     telemetry.kwh(p.lost_mwh)::numeric(20, 6) AS lost_kwh,
+    p.lost_cost::numeric(20, 4) AS lost_cost,
+    p.currency,
+    p.cost_gap,
     a.opened_at,
     a.closed_at,
     a.closed_because,
@@ -21,11 +24,7 @@ SELECT
     a.opening_since,
     a.opening_cause
 FROM telemetry.current_alert AS a
-CROSS JOIN LATERAL (
-    SELECT count(*) AS charges, sum(s.lost_mwh) AS lost_mwh
-    FROM telemetry.alert_part AS s
-    WHERE s.alert_id = a.alert_id
-) AS p;
+LEFT JOIN LATERAL (SELECT l.* FROM telemetry.alert_loss AS l WHERE l.alert_id = a.alert_id) AS p ON TRUE;
 
 COMMENT ON VIEW bi.alert IS
 'What is or was wrong with a meter or a vehicle, one row per alert. docs/ledger.md says what opens and closes each kind.';
@@ -43,6 +42,11 @@ COMMENT ON COLUMN bi.alert.cause IS
 COMMENT ON COLUMN bi.alert.charges IS 'How many bad charges it names, or of standby bad days; 0 where it is about neither.';
 COMMENT ON COLUMN bi.alert.lost_kwh IS
 'AC energy in kWh that they lost beyond what is expected (degraded), usual (drifting) or allowed (standby), or that went to somebody unknown (unlinked): the sum of bi.alert_session; NULL where nobody can know.';
+COMMENT ON COLUMN bi.alert.lost_cost IS
+'What lost_kwh cost, in the currency''s unit, by the tariffs that hold: the sum of bi.alert_session, each of which is rounded; NULL where one of them has no cost or another currency.';
+COMMENT ON COLUMN bi.alert.currency IS 'The currency''s code of ISO 4217; NULL without a cost.';
+COMMENT ON COLUMN bi.alert.cost_gap IS
+'Why there is energy and no cost: no_tariff: an hour has none; currencies: there are several, which are never added. NULL otherwise.';
 COMMENT ON COLUMN bi.alert.opened_at IS 'When it was opened.';
 COMMENT ON COLUMN bi.alert.closed_at IS 'When it was closed; NULL while it is open.';
 COMMENT ON COLUMN bi.alert.closed_because IS
@@ -58,7 +62,10 @@ SELECT
     p.meter_id,
     p.started_at,
     nullif(p.vehicle_id, '') AS vehicle_id,
-    telemetry.kwh(p.lost_mwh)::numeric(20, 6) AS lost_kwh
+    telemetry.kwh(p.lost_mwh)::numeric(20, 6) AS lost_kwh,
+    p.lost_cost::numeric(20, 4) AS lost_cost,
+    p.currency,
+    p.cost_gap
 FROM telemetry.alert_part AS p;
 
 COMMENT ON VIEW bi.alert_session IS
@@ -68,6 +75,10 @@ COMMENT ON COLUMN bi.alert_session.meter_id IS 'The meter''s id.';
 COMMENT ON COLUMN bi.alert_session.started_at IS 'When energy began to flow; of standby the start of the UTC day.';
 COMMENT ON COLUMN bi.alert_session.vehicle_id IS 'The vehicle that was linked to the meter; NULL where none was.';
 COMMENT ON COLUMN bi.alert_session.lost_kwh IS 'AC energy in kWh that was lost, as bi.alert has it; NULL where nobody can know.';
+COMMENT ON COLUMN bi.alert_session.lost_cost IS
+'What that cost, in the currency''s unit, rounded to its minor unit; NULL where that cannot be told.';
+COMMENT ON COLUMN bi.alert_session.currency IS 'The currency''s code of ISO 4217; NULL without a cost.';
+COMMENT ON COLUMN bi.alert_session.cost_gap IS 'Why there is energy and no cost, as bi.alert has it; NULL otherwise.';
 
 CREATE OR REPLACE VIEW bi.alert_change AS
 SELECT c.change_id, c.alert_id, c.change, c.changed_at, c.changed_by, c.detail

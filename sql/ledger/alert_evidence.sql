@@ -10,10 +10,17 @@ SELECT
     v.is_bad,
     v.is_critical,
     CASE v.kind
-        WHEN 'degraded' THEN greatest(0, s.ac_matched_mwh - s.dc_matched_mwh / s.expected_efficiency)
-        WHEN 'drifting' THEN greatest(0, s.ac_matched_mwh - s.dc_matched_mwh / s.usual_efficiency)
+        WHEN 'degraded' THEN round(s.excess_loss_mwh)
+        WHEN 'drifting' THEN round(s.unusual_loss_mwh)
         WHEN 'unlinked' THEN s.ac_mwh + s.standby_mwh
-    END::bigint AS lost_mwh
+    END::bigint AS lost_mwh,
+    CASE v.kind
+        WHEN 'degraded' THEN s.excess_loss_cost
+        WHEN 'drifting' THEN s.unusual_loss_cost
+        WHEN 'unlinked' THEN s.cost
+    END AS lost_cost,
+    CASE WHEN v.kind IN ('degraded', 'drifting', 'unlinked') THEN s.currency END AS currency,
+    CASE WHEN v.kind IN ('degraded', 'drifting', 'unlinked') THEN s.cost_gap END AS cost_gap
 FROM telemetry.judged_session AS s
 CROSS JOIN telemetry.rules AS r
 CROSS JOIN LATERAL (
@@ -85,6 +92,11 @@ COMMENT ON COLUMN telemetry.session_evidence.is_bad IS 'Whether it is a bad one;
 COMMENT ON COLUMN telemetry.session_evidence.is_critical IS 'Whether a bad one is critical.';
 COMMENT ON COLUMN telemetry.session_evidence.lost_mwh IS
 'AC energy that was lost beyond what is expected (degraded) or usual (drifting), or that nobody is known to have got (unlinked), in milliwatt-hours; NULL where that cannot be known.';
+COMMENT ON COLUMN telemetry.session_evidence.lost_cost IS
+'What that cost, in the currency''s unit, rounded as the charge''s other costs are; NULL where that cannot be told.';
+COMMENT ON COLUMN telemetry.session_evidence.currency IS 'Its currency; NULL without a cost.';
+COMMENT ON COLUMN telemetry.session_evidence.cost_gap IS
+'Why there is energy and no cost: no_tariff or currencies; NULL otherwise.';
 
 CREATE OR REPLACE FUNCTION telemetry.evidence_since(side text, device_id text)
 RETURNS timestamptz

@@ -43,7 +43,7 @@ COMMENT ON COLUMN telemetry.current_alert.opening_cause IS 'What seemed likely a
 COMMENT ON COLUMN telemetry.current_alert.opening_since IS 'Since when it was thought to be so at its opening.';
 
 CREATE OR REPLACE VIEW telemetry.alert_part AS
-SELECT a.alert_id, e.meter_id, e.started_at, e.vehicle_id, e.lost_mwh
+SELECT a.alert_id, e.meter_id, e.started_at, e.vehicle_id, e.lost_mwh, e.lost_cost, e.currency, e.cost_gap
 FROM telemetry.current_alert AS a
 INNER JOIN telemetry.session_evidence AS e
     ON e.meter_id = a.meter_id
@@ -51,7 +51,7 @@ INNER JOIN telemetry.session_evidence AS e
     AND e.started_at >= a.since AND e.started_at < coalesce(a.until, 'infinity')
 WHERE e.side = 'meter' AND e.is_bad AND a.vehicle_id IS NULL
 UNION ALL
-SELECT a.alert_id, e.meter_id, e.started_at, e.vehicle_id, e.lost_mwh
+SELECT a.alert_id, e.meter_id, e.started_at, e.vehicle_id, e.lost_mwh, e.lost_cost, e.currency, e.cost_gap
 FROM telemetry.current_alert AS a
 INNER JOIN telemetry.session_evidence AS e
     ON e.vehicle_id = a.vehicle_id
@@ -59,10 +59,29 @@ INNER JOIN telemetry.session_evidence AS e
     AND e.started_at >= a.since AND e.started_at < coalesce(a.until, 'infinity')
 WHERE e.side = 'vehicle' AND e.is_bad AND a.meter_id IS NULL
 UNION ALL
-SELECT a.alert_id, d.meter_id, d.started_at, '', d.lost_mwh
+SELECT
+    a.alert_id,
+    d.meter_id,
+    d.started_at,
+    '',
+    d.lost_mwh,
+    round(telemetry.cost(c.standby_cost * d.lost_mwh / nullif(c.standby_mwh, 0), c.cost_gap), c.digits),
+    CASE WHEN c.cost_gap IS NULL THEN c.currency END,
+    c.cost_gap
 FROM telemetry.current_alert AS a
 INNER JOIN telemetry.standby_day AS d
     ON d.meter_id = a.meter_id AND d.started_at >= a.since AND d.started_at < coalesce(a.until, 'infinity')
+LEFT JOIN LATERAL (
+    SELECT
+        sum(p.standby_cost) AS standby_cost,
+        sum(p.standby_cost / nullif(p.price, 0)) AS standby_mwh,
+        min(p.currency) AS currency,
+        max(p.digits) AS digits,
+        telemetry.cost_gap(count(p.price), sum(p.unpriced_mwh), min(p.currency), max(p.currency)) AS cost_gap
+    FROM telemetry.priced_part AS p
+    WHERE p.meter_id = d.meter_id
+        AND p.hour >= d.started_at AND p.hour < d.started_at + INTERVAL '24 hours'
+) AS c ON TRUE
 WHERE a.kind = 'standby' AND d.is_bad;
 
 COMMENT ON VIEW telemetry.alert_part IS
@@ -73,3 +92,32 @@ COMMENT ON COLUMN telemetry.alert_part.started_at IS 'Start of the charge or day
 COMMENT ON COLUMN telemetry.alert_part.vehicle_id IS 'The vehicle; empty: none.';
 COMMENT ON COLUMN telemetry.alert_part.lost_mwh IS
 'AC energy that it lost, in milliwatt-hours, as telemetry.session_evidence and telemetry.standby_day have it; NULL where that cannot be known.';
+COMMENT ON COLUMN telemetry.alert_part.lost_cost IS
+'What that cost in the currency''s unit, rounded to its minor unit; of a day at its mean price. NULL where that cannot be told.';
+COMMENT ON COLUMN telemetry.alert_part.currency IS 'Its currency; NULL without a cost.';
+COMMENT ON COLUMN telemetry.alert_part.cost_gap IS
+'Why there is energy and no cost: no_tariff or currencies; NULL otherwise.';
+
+CREATE OR REPLACE VIEW telemetry.alert_loss AS
+SELECT
+    p.alert_id,
+    count(*) AS charges,
+    sum(p.lost_mwh) AS lost_mwh,
+    CASE
+        WHEN count(p.cost_gap) = 0 AND min(p.currency) = max(p.currency) THEN sum(p.lost_cost)
+    END AS lost_cost,
+    CASE WHEN count(p.cost_gap) = 0 AND min(p.currency) = max(p.currency) THEN min(p.currency) END AS currency,
+    coalesce(min(p.cost_gap), CASE WHEN min(p.currency) <> max(p.currency) THEN 'currencies' END) AS cost_gap
+FROM telemetry.alert_part AS p
+GROUP BY p.alert_id;
+
+COMMENT ON VIEW telemetry.alert_loss IS 'What alerts lost, one row per alert that names charges or days: the sums of these.';
+COMMENT ON COLUMN telemetry.alert_loss.alert_id IS 'The alert.';
+COMMENT ON COLUMN telemetry.alert_loss.charges IS 'How many it names.';
+COMMENT ON COLUMN telemetry.alert_loss.lost_mwh IS
+'AC energy that they lost, in milliwatt-hours; NULL where that cannot be known.';
+COMMENT ON COLUMN telemetry.alert_loss.lost_cost IS
+'What that cost, in the currency''s unit; NULL where one of them has no cost, or another currency.';
+COMMENT ON COLUMN telemetry.alert_loss.currency IS 'The currency; NULL without a cost.';
+COMMENT ON COLUMN telemetry.alert_loss.cost_gap IS
+'Why there is energy and no cost: no_tariff or currencies; NULL otherwise.';

@@ -58,7 +58,14 @@ SELECT
         c.digits
     ) AS excess_loss_cost,
     CASE WHEN c.cost_gap IS NULL THEN c.currency END AS currency,
-    c.cost_gap
+    c.cost_gap,
+    telemetry.excess(s.ac_matched_mwh, s.dc_matched_mwh, s.usual_efficiency, j.verdict) AS unusual_loss_mwh,
+    round(
+        telemetry.cost(
+            telemetry.excess(c.ac_matched_cost, c.dc_matched_cost, s.usual_efficiency, j.verdict), c.cost_gap
+        ),
+        c.digits
+    ) AS unusual_loss_cost
 FROM telemetry.charging_session AS s
 CROSS JOIN telemetry.rules AS r
 CROSS JOIN LATERAL telemetry.judged(
@@ -166,3 +173,6 @@ COMMENT ON COLUMN telemetry.judged_session.excess_loss_cost IS
 COMMENT ON COLUMN telemetry.judged_session.currency IS 'The costs'' currency; NULL where they cannot be told.';
 COMMENT ON COLUMN telemetry.judged_session.cost_gap IS
 'Why costs cannot be told: no_tariff, or currencies (several); NULL where they can.';
+COMMENT ON COLUMN telemetry.judged_session.unusual_loss_mwh IS
+'How much more AC was drawn than at the usual efficiency of the pair, in milliwatt-hours; NULL where that is not known.';
+COMMENT ON COLUMN telemetry.judged_session.unusual_loss_cost IS 'What that cost, in the currency''s unit.';

@@ -67,16 +67,14 @@ def test_what_was_lost_is_the_sum_of_the_charges_that_it_names(db: Connection):
     assert kept(db, degraded(m, v, 20, ac_kwh=17.123457)) == {("degraded", m)}
     (told,) = alerts(db, m)
     row = db.execute(
-        "SELECT count(*), sum(s.lost_kwh), sum(round((c.ac_matched_kwh - c.dc_matched_kwh"
-        " / c.expected_efficiency)::numeric, 6)) FROM bi.alert_session AS s"
+        "SELECT count(*), sum(s.lost_kwh), sum(c.excess_loss_kwh) FROM bi.alert_session AS s"
         " INNER JOIN bi.charging_session AS c USING (meter_id, started_at)"
         " WHERE s.alert_id = %s",
         [told["alert_id"]],
     ).fetchone()
-    assert row is not None
-    assert row[:2] == (told["charges"], told["lost_kwh"])
-    assert row[0] == 3
-    assert abs(row[2] - row[1]) <= 3e-6
+    assert row == (3, told["lost_kwh"], told["lost_kwh"])
+    # no tariff, no cost
+    assert (told["lost_cost"], told["currency"], told["cost_gap"]) == (None, None, "no_tariff")
 
 
 def test_much_below_what_is_expected_is_critical(db: Connection):
