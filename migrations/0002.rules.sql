@@ -92,9 +92,9 @@ CREATE TABLE telemetry.rules (
     critical_below_expected double precision NOT NULL DEFAULT 0.1
     CHECK (critical_below_expected BETWEEN 0 AND 1),
     unlinked_above_kwh double precision NOT NULL DEFAULT 2 CHECK (unlinked_above_kwh > 0),
-    silent_after interval NOT NULL DEFAULT '24 hours' CHECK (silent_after > '0'),
-    standby_above_w double precision NOT NULL DEFAULT 25 CHECK (standby_above_w >= 0),
-    standby_share_of_peak double precision NOT NULL DEFAULT 0.002
+    silent_after interval NOT NULL DEFAULT '26 hours' CHECK (silent_after > '0'),
+    standby_above_w double precision NOT NULL DEFAULT 35 CHECK (standby_above_w >= 0),
+    standby_share_of_peak double precision NOT NULL DEFAULT 0.0025
     CHECK (standby_share_of_peak BETWEEN 0 AND 1)
 );
 

@@ -21,6 +21,77 @@ VIEW telemetry.accepted (
     rules telemetry.register_rules
 );
 
+CREATE TABLE telemetry.alert (
+    alert_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    kind text COLLATE "C" NOT NULL,
+    meter_id text COLLATE "C",
+    vehicle_id text COLLATE "C",
+    severity text COLLATE "C" NOT NULL,
+    since timestamptz NOT NULL,
+    opened_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    cause text COLLATE "C" NOT NULL,
+    detail jsonb NOT NULL DEFAULT '{}'::jsonb,
+    CONSTRAINT alert_pkey PRIMARY KEY (alert_id),
+    CONSTRAINT alert_check CHECK (num_nonnulls(meter_id, vehicle_id) > 0),
+    CONSTRAINT alert_kind_check CHECK (kind = ANY (ARRAY['degraded'::text, 'drifting'::text, 'impossible'::text, 'frozen'::text, 'silent'::text, 'register'::text, 'unlinked'::text, 'standby'::text])),
+    CONSTRAINT alert_severity_check CHECK (severity = ANY (ARRAY['warning'::text, 'critical'::text]))
+);
+CREATE INDEX alert_meter ON telemetry.alert USING btree (meter_id, alert_id) WHERE (meter_id IS NOT NULL);
+CREATE INDEX alert_vehicle ON telemetry.alert USING btree (vehicle_id, alert_id) WHERE (vehicle_id IS NOT NULL);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON telemetry.alert FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_change_of_alerts();
+
+CREATE TABLE telemetry.alert_change (
+    change_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    alert_id bigint NOT NULL,
+    change text COLLATE "C" NOT NULL,
+    changed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    changed_by text COLLATE "C",
+    detail jsonb NOT NULL DEFAULT '{}'::jsonb,
+    CONSTRAINT alert_change_pkey PRIMARY KEY (change_id),
+    CONSTRAINT alert_change_change_check CHECK (change = ANY (ARRAY['opened'::text, 'worsened'::text, 'revised'::text, 'acknowledged'::text, 'closed'::text])),
+    CONSTRAINT alert_change_alert_id_fkey FOREIGN KEY (alert_id) REFERENCES telemetry.alert(alert_id)
+);
+CREATE INDEX alert_change_alert ON telemetry.alert_change USING btree (alert_id, change_id);
+CREATE UNIQUE INDEX alert_change_once ON telemetry.alert_change USING btree (alert_id, change) WHERE (change = ANY (ARRAY['opened'::text, 'acknowledged'::text, 'closed'::text]));
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON telemetry.alert_change FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_change_of_alerts();
+
+VIEW telemetry.alert_loss (
+    alert_id bigint,
+    charges bigint,
+    lost_mwh numeric,
+    lost_cost numeric,
+    currency text COLLATE "C",
+    cost_gap text COLLATE "C"
+);
+
+VIEW telemetry.alert_part (
+    alert_id bigint,
+    meter_id text COLLATE "C",
+    started_at timestamptz,
+    vehicle_id text COLLATE "C",
+    lost_mwh bigint,
+    lost_cost numeric,
+    currency text COLLATE "C",
+    cost_gap text COLLATE "C"
+);
+
+CREATE TABLE telemetry.alert_queue (
+    side text COLLATE "C" NOT NULL,
+    device_id text COLLATE "C" NOT NULL,
+    due_at timestamptz NOT NULL,
+    queued_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT alert_queue_pkey PRIMARY KEY (side, device_id, queued_at),
+    CONSTRAINT alert_queue_side_check CHECK (side = ANY (ARRAY['meter'::text, 'vehicle'::text]))
+) WITH (fillfactor=70);
+CREATE INDEX alert_queue_due ON telemetry.alert_queue USING btree (due_at);
+
+CREATE TABLE telemetry.alert_watch (
+    only_row boolean NOT NULL DEFAULT true,
+    looked_at timestamptz NOT NULL DEFAULT '-infinity'::timestamptz,
+    CONSTRAINT alert_watch_pkey PRIMARY KEY (only_row),
+    CONSTRAINT alert_watch_only_row_check CHECK (only_row)
+);
+
 CREATE TABLE telemetry.api_key (
     key_id text COLLATE "C" NOT NULL,
     secret_sha256 bytea NOT NULL,
@@ -75,6 +146,7 @@ CREATE TABLE telemetry.charging_day (
 CREATE INDEX charging_day_bucket ON telemetry.charging_day USING btree (((day)::timestamp without time zone AT TIME ZONE 'UTC'::text));
 CREATE INDEX charging_day_meter ON telemetry.charging_day USING btree (meter_id, day);
 CREATE INDEX charging_day_vehicle ON telemetry.charging_day USING btree (vehicle_id, day);
+CREATE TRIGGER alerts_added AFTER INSERT ON telemetry.charging_day REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION telemetry.queue_alerts_of_days();
 
 CREATE TABLE telemetry.charging_link (
     vehicle_id text COLLATE "C" NOT NULL,
@@ -204,6 +276,9 @@ CREATE TABLE telemetry.charging_session (
 CREATE INDEX charging_session_known_vehicle ON telemetry.charging_session USING btree (NULLIF(vehicle_id, ''::text), started_at);
 CREATE INDEX charging_session_start ON telemetry.charging_session USING btree (started_at, meter_id);
 CREATE INDEX charging_session_vehicle ON telemetry.charging_session USING btree (vehicle_id, started_at);
+CREATE TRIGGER alerts_added AFTER INSERT ON telemetry.charging_session REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION telemetry.queue_alerts_of_sessions();
+CREATE TRIGGER alerts_changed AFTER UPDATE ON telemetry.charging_session REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION telemetry.queue_alerts_of_sessions();
+CREATE TRIGGER alerts_removed AFTER DELETE ON telemetry.charging_session REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION telemetry.queue_alerts_of_sessions();
 
 CREATE TABLE telemetry.currency_digits (
     currency text COLLATE "C" NOT NULL,
@@ -211,6 +286,25 @@ CREATE TABLE telemetry.currency_digits (
     CONSTRAINT currency_digits_pkey PRIMARY KEY (currency),
     CONSTRAINT currency_digits_currency_check CHECK (currency ~ '^[A-Z]{3}$'::text),
     CONSTRAINT currency_digits_digits_check CHECK (digits >= 0 AND digits <= 4)
+);
+
+VIEW telemetry.current_alert (
+    alert_id bigint,
+    kind text COLLATE "C",
+    meter_id text COLLATE "C",
+    vehicle_id text COLLATE "C",
+    severity text COLLATE "C",
+    since timestamptz,
+    until timestamptz,
+    opened_at timestamptz,
+    is_open boolean,
+    closed_at timestamptz,
+    closed_because text,
+    acknowledged_at timestamptz,
+    acknowledged_by text COLLATE "C",
+    cause text COLLATE "C",
+    opening_cause text COLLATE "C",
+    opening_since timestamptz
 );
 
 CREATE TABLE telemetry.dataset (
@@ -339,7 +433,9 @@ VIEW telemetry.judged_session (
     loss_cost numeric,
     excess_loss_cost numeric,
     currency text COLLATE "C",
-    cost_gap text COLLATE "C"
+    cost_gap text COLLATE "C",
+    unusual_loss_mwh numeric,
+    unusual_loss_cost numeric
 );
 
 CREATE TABLE telemetry.ledger_record (
@@ -370,6 +466,7 @@ CREATE TABLE telemetry.ledger_record (
     CONSTRAINT ledger_record_why_check CHECK (length(why) >= 1 AND length(why) <= 1000)
 );
 CREATE INDEX ledger_record_device ON telemetry.ledger_record USING btree (dataset, device_id, happened_at);
+CREATE TRIGGER alerts_added AFTER INSERT ON telemetry.ledger_record REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION telemetry.queue_alerts_of_events();
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON telemetry.ledger_record FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_change_of_records();
 -- the owner has no right to UPDATE, DELETE
 
@@ -446,6 +543,20 @@ CREATE TABLE telemetry.meter_state (
     max_power_kw double precision,
     CONSTRAINT meter_state_pkey PRIMARY KEY (meter_id)
 ) WITH (fillfactor=50);
+
+CREATE TABLE telemetry.open_alert (
+    kind text COLLATE "C" NOT NULL,
+    meter_id text COLLATE "C" NOT NULL,
+    vehicle_id text COLLATE "C" NOT NULL,
+    alert_id bigint NOT NULL,
+    severity text COLLATE "C" NOT NULL,
+    since timestamptz NOT NULL,
+    cause text COLLATE "C" NOT NULL,
+    CONSTRAINT open_alert_pkey PRIMARY KEY (meter_id, vehicle_id, kind),
+    CONSTRAINT open_alert_alert_id_key UNIQUE (alert_id),
+    CONSTRAINT open_alert_alert_id_fkey FOREIGN KEY (alert_id) REFERENCES telemetry.alert(alert_id)
+);
+CREATE INDEX open_alert_vehicle ON telemetry.open_alert USING btree (vehicle_id) WHERE (vehicle_id <> ''::text);
 
 VIEW telemetry.present_policy (
     dataset text,
@@ -554,6 +665,8 @@ CREATE TABLE telemetry.register_event (
     CONSTRAINT register_event_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text])),
     CONSTRAINT register_event_event_check CHECK (event = ANY (ARRAY['glitch'::text, 'rollover'::text, 'reset'::text, 'jump'::text, 'exchange'::text, 'kind'::text, 'undecided'::text, 'too_short'::text]))
 );
+CREATE TRIGGER alerts_added AFTER INSERT ON telemetry.register_event REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION telemetry.queue_alerts_of_events();
+CREATE TRIGGER alerts_removed AFTER DELETE ON telemetry.register_event REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION telemetry.queue_alerts_of_events();
 
 CREATE TABLE telemetry.register_rules (
     dataset text NOT NULL,
@@ -603,12 +716,24 @@ CREATE TABLE telemetry.rules (
     greatest_uncertainty double precision NOT NULL DEFAULT 0.1,
     sufficient_energy_kwh double precision NOT NULL DEFAULT 5,
     sufficient_coverage double precision NOT NULL DEFAULT 0.5,
+    alert_after integer NOT NULL DEFAULT 2,
+    alert_ends_after integer NOT NULL DEFAULT 3,
+    drift_alert_after integer NOT NULL DEFAULT 1,
+    critical_below_expected double precision NOT NULL DEFAULT 0.1,
+    unlinked_above_kwh double precision NOT NULL DEFAULT 2,
+    silent_after interval NOT NULL DEFAULT '24:00:00'::interval,
+    standby_above_w double precision NOT NULL DEFAULT 25,
+    standby_share_of_peak double precision NOT NULL DEFAULT 0.002,
     CONSTRAINT rules_pkey PRIMARY KEY (only_row),
+    CONSTRAINT rules_alert_after_check CHECK (alert_after > 0),
+    CONSTRAINT rules_alert_ends_after_check CHECK (alert_ends_after > 0),
     CONSTRAINT rules_check CHECK (full_kw > slow_kw),
     CONSTRAINT rules_clock_skew_check CHECK (clock_skew >= '00:00:00'::interval),
     CONSTRAINT rules_cold_allowance_check CHECK (cold_allowance >= 0::double precision AND cold_allowance <= 1::double precision),
     CONSTRAINT rules_cold_heating_kwh_check CHECK (cold_heating_kwh >= 0::double precision),
+    CONSTRAINT rules_critical_below_expected_check CHECK (critical_below_expected >= 0::double precision AND critical_below_expected <= 1::double precision),
     CONSTRAINT rules_degraded_below_check CHECK (degraded_below >= 0::double precision AND degraded_below <= 1::double precision),
+    CONSTRAINT rules_drift_alert_after_check CHECK (drift_alert_after > 0),
     CONSTRAINT rules_drifting_after_check CHECK (drifting_after > 0),
     CONSTRAINT rules_drifting_below_usual_check CHECK (drifting_below_usual >= 0::double precision AND drifting_below_usual <= 1::double precision),
     CONSTRAINT rules_frozen_above_kwh_check CHECK (frozen_above_kwh >= 0::double precision),
@@ -617,14 +742,33 @@ CREATE TABLE telemetry.rules (
     CONSTRAINT rules_only_row_check CHECK (only_row),
     CONSTRAINT rules_reading_interval_check CHECK (reading_interval > '00:00:00'::interval),
     CONSTRAINT rules_session_ends_after_check CHECK (session_ends_after > '00:00:00'::interval),
+    CONSTRAINT rules_silent_after_check CHECK (silent_after > '00:00:00'::interval),
     CONSTRAINT rules_slow_degraded_below_check CHECK (slow_degraded_below >= 0::double precision AND slow_degraded_below <= 1::double precision),
     CONSTRAINT rules_slow_kw_check CHECK (slow_kw > 0::double precision),
     CONSTRAINT rules_smallest_session_kwh_check CHECK (smallest_session_kwh >= 0::double precision),
+    CONSTRAINT rules_standby_above_w_check CHECK (standby_above_w >= 0::double precision),
+    CONSTRAINT rules_standby_share_of_peak_check CHECK (standby_share_of_peak >= 0::double precision AND standby_share_of_peak <= 1::double precision),
     CONSTRAINT rules_sufficient_coverage_check CHECK (sufficient_coverage >= 0::double precision AND sufficient_coverage <= 1::double precision),
-    CONSTRAINT rules_sufficient_energy_kwh_check CHECK (sufficient_energy_kwh >= 0::double precision)
+    CONSTRAINT rules_sufficient_energy_kwh_check CHECK (sufficient_energy_kwh >= 0::double precision),
+    CONSTRAINT rules_unlinked_above_kwh_check CHECK (unlinked_above_kwh > 0::double precision)
 );
+CREATE TRIGGER alerts_changed AFTER UPDATE ON telemetry.rules FOR EACH STATEMENT EXECUTE FUNCTION telemetry.queue_all_alerts();
 CREATE TRIGGER always_there BEFORE DELETE OR TRUNCATE ON telemetry.rules FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_removal();
 CREATE TRIGGER charging_changed AFTER UPDATE ON telemetry.rules FOR EACH ROW WHEN (((old.reading_interval <> new.reading_interval) OR (old.idle_below_kw <> new.idle_below_kw) OR (old.session_ends_after <> new.session_ends_after))) EXECUTE FUNCTION telemetry.queue_all_charging();
+
+VIEW telemetry.session_evidence (
+    side text,
+    kind text,
+    meter_id text COLLATE "C",
+    vehicle_id text COLLATE "C",
+    started_at timestamptz,
+    is_bad boolean,
+    is_critical boolean,
+    lost_mwh bigint,
+    lost_cost numeric,
+    currency text COLLATE "C",
+    cost_gap text COLLATE "C"
+);
 
 CREATE TABLE telemetry.settle_queue (
     dataset text COLLATE "C" NOT NULL,
@@ -661,6 +805,13 @@ CREATE TABLE telemetry.settled_day (
     CONSTRAINT settled_day_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text]))
 ) WITH (fillfactor=70);
 CREATE INDEX settled_day_open ON telemetry.settled_day USING btree (dataset, day) WHERE (NOT is_final);
+
+VIEW telemetry.standby_day (
+    meter_id text COLLATE "C",
+    started_at timestamptz,
+    is_bad boolean,
+    lost_mwh bigint
+);
 
 VIEW telemetry.standing_record (
     record_id bigint,
@@ -794,6 +945,22 @@ FUNCTION telemetry.acceptance(dataset text)
     RETURNS telemetry.accepted
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.alert_cause(kind text, meter_id text, vehicle_id text, since timestamptz, until timestamptz)
+    RETURNS text
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.alert_detail(kind text, meter_id text, vehicle_id text, since timestamptz, until timestamptz)
+    RETURNS jsonb
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.alerts_are_late()
+    RETURNS boolean
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.alerts_due(meter_ids text[], vehicle_ids text[])
+    RETURNS TABLE(kind text, meter_id text, vehicle_id text, since timestamptz, severity text, bad bigint)
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.answerable(moment timestamptz, raw_since timestamptz, hourly_since timestamptz)
     RETURNS timestamptz
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
@@ -811,6 +978,10 @@ FUNCTION telemetry.asked_window(INOUT since timestamptz, INOUT until timestamptz
 FUNCTION telemetry.await_writers(dataset text, patience interval)
     RETURNS boolean
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.bad_runs(side text, device_ids text[])
+    RETURNS TABLE(device_id text, kind text, since timestamptz, bad bigint, critical bigint, others bigint, other_id text)
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.battery_at(vehicle_id text, since timestamptz, until timestamptz)
     RETURNS TABLE(soc_start_mpct integer, soc_end_mpct integer, temp_start_mc integer, temp_end_mc integer, register_start_mwh bigint, register_end_mwh bigint)
@@ -911,6 +1082,10 @@ FUNCTION telemetry.claim_chunks(dataset text, read_at timestamptz[], oldest time
 FUNCTION telemetry.clear_links(vehicle_id text, meter_id text, during tstzrange, acting_key text)
     RETURNS void
     LANGUAGE plpgsql;
+
+FUNCTION telemetry.close_alert(alert_id bigint, why text, until timestamptz)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.coming_chunk(dataset text, moment timestamptz)
     RETURNS TABLE(since timestamptz, until timestamptz)
@@ -1053,6 +1228,14 @@ FUNCTION telemetry.entries_posted(folded telemetry.folded[])
     RETURNS SETOF telemetry.due_entry
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
+FUNCTION telemetry.evidence(side text, device_ids text[])
+    RETURNS TABLE(device_id text, other_id text, kind text, at timestamptz, is_bad boolean, is_critical boolean)
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.evidence_since(side text, device_id text)
+    RETURNS timestamptz
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.excess(ac_matched numeric, dc_matched numeric, expected double precision, verdict text)
     RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1079,6 +1262,10 @@ FUNCTION telemetry.fault_outcome(fault text)
     RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
+FUNCTION telemetry.fell_at_once(meter_id text, since timestamptz, until timestamptz)
+    RETURNS boolean
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.first_chunk_start(dataset text)
     RETURNS timestamptz
     LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
@@ -1086,6 +1273,10 @@ FUNCTION telemetry.first_chunk_start(dataset text)
 FUNCTION telemetry.first_moment(day date, zone text)
     RETURNS timestamptz
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.fits(ac_mwh numeric, dc_mwh numeric)
+    RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.fits_one_step(energy_mwh bigint, rules telemetry.register_rules)
     RETURNS boolean
@@ -1217,6 +1408,10 @@ FUNCTION telemetry.is_newer(read_at timestamptz, latest timestamptz)
     RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
+FUNCTION telemetry.is_of_cold(meter_id text, since timestamptz, until timestamptz)
+    RETURNS boolean
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.is_pattern(device_pattern text)
     RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
@@ -1246,6 +1441,18 @@ FUNCTION telemetry.is_storable(value double precision, bounds telemetry.limits)
 FUNCTION telemetry.judge(item telemetry.fold_item, following telemetry.fold_item, before telemetry.settled_day, change_mwh bigint, gap interval, is_final boolean, rules telemetry.register_rules)
     RETURNS telemetry.judgement
     LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.judge_alerts(meter_ids text[], vehicle_ids text[])
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.judge_alerts_of(side text, device_id text)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.judge_silence()
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.judged(ac_mwh double precision, ac_matched_mwh double precision, dc_mwh double precision, dc_matched_mwh double precision, ac_standing_mwh double precision, dc_standing_mwh double precision, standby_mwh double precision, edge_mwh double precision, ac_resolution_mwh double precision, dc_resolution_mwh double precision, matched_us double precision, battery_temp_mc double precision, is_drifting boolean, rules telemetry.rules)
     RETURNS TABLE(efficiency double precision, coverage double precision, uncertainty double precision, expected_efficiency double precision, verdict text, frozen_side text)
@@ -1395,6 +1602,10 @@ FUNCTION telemetry.meter_hours(meter_id text, since timestamptz, until timestamp
     RETURNS TABLE(bucket timestamptz, energy_mwh numeric, samples bigint)
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
+FUNCTION telemetry.mirrored_meter(meter_id text, since timestamptz, until timestamptz)
+    RETURNS TABLE(other_id text, both_ways boolean)
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.mwh(kwh double precision)
     RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -1425,6 +1636,10 @@ FUNCTION telemetry.next_due(only_dataset text, before timestamptz, queued_for in
     RETURNS telemetry.settle_queue
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
+FUNCTION telemetry.note_alert(alert_id bigint, change text, detail jsonb)
+    RETURNS void
+    LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.note_dropped()
     RETURNS void
     LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
@@ -1448,6 +1663,14 @@ FUNCTION telemetry.oldest_charging(dataset text, device_id text)
 FUNCTION telemetry.oldest_item(dataset text, device_id text, since timestamptz)
     RETURNS timestamptz
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+FUNCTION telemetry.open_alert(kind text, meter_id text, vehicle_id text, since timestamptz, severity text)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.open_events(side text, device_ids text[])
+    RETURNS TABLE(device_id text, since timestamptz, events bigint, event text)
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.part_before(moment timestamptz, energy_mwh bigint, since timestamptz, until timestamptz)
     RETURNS bigint
@@ -1504,6 +1727,26 @@ FUNCTION telemetry.provisional_entries(dataset text, device_id text, since times
 FUNCTION telemetry.provisional_mwh(dataset text, device_id text, since timestamptz, until timestamptz)
     RETURNS numeric
     LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.queue_alerts(side text, device_ids text[], due_at timestamptz)
+    RETURNS void
+    LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.queue_alerts_of_days()
+    RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.queue_alerts_of_events()
+    RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.queue_alerts_of_sessions()
+    RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.queue_all_alerts()
+    RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.queue_all_charging()
     RETURNS trigger
@@ -1579,6 +1822,10 @@ FUNCTION telemetry.refresh_window(INOUT since timestamptz, INOUT until timestamp
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.refuse_change()
+    RETURNS trigger
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.refuse_change_of_alerts()
     RETURNS trigger
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
@@ -1664,6 +1911,13 @@ FUNCTION telemetry.send_again(quarantine_ids bigint[])
     RETURNS TABLE(quarantine_id bigint, outcome text, detail text)
     LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.settle_alerts(most integer, OUT judged integer, OUT waiting integer)
+    RETURNS record
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+PROCEDURE telemetry.settle_all_alerts()
+    LANGUAGE plpgsql;
+
 PROCEDURE telemetry.settle_all_charging()
     LANGUAGE plpgsql;
 
@@ -1710,9 +1964,17 @@ FUNCTION telemetry.settled_until(dataset text, device_id text)
     RETURNS timestamptz
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.silent_meters()
+    RETURNS TABLE(meter_id text, since timestamptz)
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET max_parallel_workers_per_gather TO '0';
+
 FUNCTION telemetry.sorted_by(place text, ordering text, types text[])
     RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL RESTRICTED SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.sound_meters(vehicle_id text, kind text, since timestamptz)
+    RETURNS bigint
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.source_of(dataset text)
     RETURNS text
@@ -1888,6 +2150,26 @@ PROCEDURE telemetry.yield_turn()
 CREATE SCHEMA api;
 GRANT USAGE ON SCHEMA api TO wattledger_service;
 
+FUNCTION api.acknowledge_alert(of_alert_id bigint, acting_key text DEFAULT NULL::text)
+    RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.acknowledge_alert(bigint,text) TO wattledger_service;
+
+FUNCTION api.alert_changes(of_alert_id bigint)
+    RETURNS TABLE(change_id bigint, change text, changed_at timestamptz, changed_by text, detail text)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.alert_changes(bigint) TO wattledger_service;
+
+FUNCTION api.alert_charges(of_alert_id bigint, page_size integer DEFAULT 1000)
+    RETURNS TABLE(meter_id text, vehicle_id text, started_at timestamptz, lost_kwh numeric, lost_cost numeric, currency text)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.alert_charges(bigint,integer) TO wattledger_service;
+
+FUNCTION api.alerts(of_state text DEFAULT 'open'::text, of_kind text DEFAULT NULL::text, of_severity text DEFAULT NULL::text, of_meter_id text DEFAULT NULL::text, of_vehicle_id text DEFAULT NULL::text, opened_since timestamptz DEFAULT NULL::timestamptz, of_alert_id bigint DEFAULT NULL::bigint, after text DEFAULT NULL::text, page_size integer DEFAULT 100, acting_key text DEFAULT NULL::text)
+    RETURNS TABLE(alert_id bigint, kind text, state text, severity text, meter_id text, vehicle_id text, since timestamptz, until timestamptz, cause text, charges bigint, lost_kwh numeric, lost_cost numeric, currency text, cost_gap text, opened_at timestamptz, closed_at timestamptz, closed_because text, acknowledged_at timestamptz, acknowledged_by text, place text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+GRANT EXECUTE ON FUNCTION api.alerts(text,text,text,text,text,timestamptz,bigint,text,integer,text) TO wattledger_service;
+
 FUNCTION api.authenticate(key_ids text[], secrets_sha256 bytea[])
     RETURNS TABLE(place integer, refusal text, scopes text[], every_device boolean, meters text[], vehicles text[], expires_in_seconds double precision, readings_per_second double precision, burst_readings double precision)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
@@ -2011,6 +2293,53 @@ GRANT EXECUTE ON FUNCTION api.vehicle_states(text,integer) TO wattledger_service
 CREATE SCHEMA bi;
 GRANT USAGE ON SCHEMA bi TO wattledger_bi;
 GRANT USAGE ON SCHEMA bi TO wattledger_dba;
+
+VIEW bi.alert (
+    alert_id bigint,
+    kind text COLLATE "C",
+    state text,
+    severity text COLLATE "C",
+    meter_id text COLLATE "C",
+    vehicle_id text COLLATE "C",
+    since timestamptz,
+    until timestamptz,
+    cause text COLLATE "C",
+    charges bigint,
+    lost_kwh numeric(20,6),
+    lost_cost numeric(20,4),
+    currency text COLLATE "C",
+    cost_gap text COLLATE "C",
+    opened_at timestamptz,
+    closed_at timestamptz,
+    closed_because text,
+    acknowledged_at timestamptz,
+    acknowledged_by text COLLATE "C",
+    opening_since timestamptz,
+    opening_cause text COLLATE "C"
+);
+GRANT SELECT ON bi.alert TO wattledger_bi;
+
+VIEW bi.alert_change (
+    change_id bigint,
+    alert_id bigint,
+    change text COLLATE "C",
+    changed_at timestamptz,
+    changed_by text COLLATE "C",
+    detail jsonb
+);
+GRANT SELECT ON bi.alert_change TO wattledger_bi;
+
+VIEW bi.alert_session (
+    alert_id bigint,
+    meter_id text COLLATE "C",
+    started_at timestamptz,
+    vehicle_id text COLLATE "C",
+    lost_kwh numeric(20,6),
+    lost_cost numeric(20,4),
+    currency text COLLATE "C",
+    cost_gap text COLLATE "C"
+);
+GRANT SELECT ON bi.alert_session TO wattledger_bi;
 
 VIEW bi.charging_efficiency_daily (
     bucket timestamptz,

@@ -1,5 +1,6 @@
 """Alerts: what is wrong with a device, since when, and who took it on."""
 
+import re
 from datetime import datetime
 from decimal import Decimal
 from http import HTTPStatus
@@ -45,9 +46,10 @@ Cause = Literal[
 ]
 Why = Literal["good", "corrected", "superseded", "settled", "reported"]
 Change = Literal["opened", "worsened", "revised", "acknowledged", "closed"]
-AlertId = Annotated[
-    int, PathParameter(ge=1, le=2**63 - 1, description="The alert, as the list has it.")
+AlertNumber = Annotated[
+    str, PathParameter(description="The number of an alert, `alertId` of the list.", min_length=1)
 ]
+_NUMBER = re.compile("[1-9][0-9]{0,17}")
 _MOST_CHARGES = 1000
 
 
@@ -137,8 +139,8 @@ async def alerts(
     database: FromDatabase,
     request: Request[Any, Any, Any],
     kind: Annotated[Kind | None, QueryParameter(description="Of this kind alone.")] = None,
-    state: Annotated[
-        Literal["open", "closed", "all"], QueryParameter(description="Which of them.")
+    which: Annotated[
+        Literal["open", "closed", "all"], QueryParameter(name="state", description="Which of them.")
     ] = "open",
     severity: Annotated[Severity | None, QueryParameter(description="So severe alone.")] = None,
     vehicle: Annotated[str | None, vehicle_parameter("vehicle", "Of this vehicle alone.")] = None,
@@ -161,7 +163,7 @@ async def alerts(
         " of_severity => %s::text, of_meter_id => %s::text, of_vehicle_id => %s::text,"
         " opened_since => %s::timestamptz, acting_key => %s::text, after => %s::text,"
         " page_size => %s::integer)",
-        None if state == "all" else state,
+        None if which == "all" else which,
         kind,
         severity,
         meter,
@@ -173,9 +175,10 @@ async def alerts(
     return AlertPage(found, last)
 
 
-@get("/v1/alerts/{alert_id:int}", tags=["alerts"], opt=READ, raises=[NotFoundException])
-async def alert(database: FromDatabase, alert_id: AlertId) -> WholeAlert:
+@get("/v1/alerts/{number:str}", tags=["alerts"], opt=READ, raises=[NotFoundException])
+async def alert(database: FromDatabase, number: AlertNumber) -> WholeAlert:
     """An alert, the charges that it names, and what happened to it. It needs a key for all."""
+    alert_id = _number_of(number)
     found = await _found(database, alert_id)
     charges = await database.all(
         AlertCharge,
@@ -190,18 +193,19 @@ async def alert(database: FromDatabase, alert_id: AlertId) -> WholeAlert:
 
 
 @post(
-    "/v1/alerts/{alert_id:int}/acknowledge",
+    "/v1/alerts/{number:str}/acknowledge",
     tags=["alerts"],
     status_code=HTTPStatus.OK,
     raises=[NotFoundException],
 )
 async def acknowledge(
-    database: FromDatabase, request: Request[Any, Any, Any], alert_id: AlertId
+    database: FromDatabase, request: Request[Any, Any, Any], number: AlertNumber
 ) -> Alert:
     """Take an alert on, open or closed, in the name of the request's key.
 
     Whoever does it first stays: to do it again changes nothing.
     """
+    alert_id = _number_of(number)
     grant = grant_of(request)
     await database.one(
         _Acknowledged,
@@ -214,6 +218,13 @@ async def acknowledge(
 
 class _Acknowledged(msgspec.Struct):
     is_new: bool | None
+
+
+def _number_of(given: str) -> int:
+    """The number; what can be none is no alert's."""
+    if _NUMBER.fullmatch(given) is None:
+        raise NotFoundException(f'there is no alert "{given}": its number is in the list')
+    return int(given)
 
 
 async def _found(database: Calls, alert_id: int) -> Alert:

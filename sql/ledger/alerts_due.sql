@@ -1,4 +1,4 @@
--- Which alerts ought to be open, as it follows from what is kept.
+-- Which alerts should be open, as it follows from what is kept.
 
 CREATE OR REPLACE FUNCTION telemetry.open_events(side text, device_ids text[])
 RETURNS TABLE (device_id text, since timestamptz, events bigint, event text)
@@ -129,7 +129,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.alerts_due(text[], text[]) IS
-'Takes meters and vehicles. Returns the alerts that ought to be open about them, but for silent meters: the kind, the meter or the vehicle (the other one empty), since when, how severe, and how many bad charges, days or events there are. It follows from what is kept alone.';
+'Takes meters and vehicles. Returns the alerts that should be open about them, but for silent meters: the kind, the meter or the vehicle (the other one empty), since when, how severe, and how many bad charges, days or events there are. It follows from what is kept alone.';
 
 CREATE OR REPLACE FUNCTION telemetry.silent_meters()
 RETURNS TABLE (meter_id text, since timestamptz)

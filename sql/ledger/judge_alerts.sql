@@ -40,9 +40,9 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION telemetry.note_alert(bigint, text, jsonb) IS
-'Writes down what the run that keeps charging found of an alert. Takes the alert, the change as telemetry.alert_change has it, and what is known of it (nulls are left out). Returns nothing.';
+'Writes down what the run that keeps charging found of an alert. Takes the alert, the change as telemetry.alert_change has it, and what is known of it (what is NULL is left out). Returns nothing.';
 
-CREATE OR REPLACE FUNCTION telemetry.open_alert(
+CREATE OR REPLACE FUNCTION telemetry.start_alert(
     kind text,
     meter_id text,
     vehicle_id text,
@@ -69,10 +69,10 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION telemetry.open_alert(text, text, text, timestamptz, text) IS
+COMMENT ON FUNCTION telemetry.start_alert(text, text, text, timestamptz, text) IS
 'Opens an alert. Takes its kind, the meter and the vehicle (empty: none), since when it is so, and how severe it is. Returns nothing.';
 
-CREATE OR REPLACE FUNCTION telemetry.close_alert(alert_id bigint, why text, until timestamptz)
+CREATE OR REPLACE FUNCTION telemetry.end_alert(alert_id bigint, why text, until timestamptz)
 RETURNS void
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -83,7 +83,7 @@ DECLARE
     v_why text := why;
     v_until timestamptz := until;
 BEGIN
-    DELETE FROM telemetry.open_alert AS o WHERE o.alert_id = close_alert.alert_id RETURNING o.* INTO v_alert;
+    DELETE FROM telemetry.open_alert AS o WHERE o.alert_id = end_alert.alert_id RETURNING o.* INTO v_alert;
     IF v_why = 'good' THEN
         -- until the first good one after the last bad one, before one from which on it is bad again
         WITH said AS MATERIALIZED (
@@ -92,7 +92,7 @@ BEGIN
                 CASE WHEN v_alert.meter_id = '' THEN 'vehicle' ELSE 'meter' END,
                 ARRAY[coalesce(nullif(v_alert.meter_id, ''), v_alert.vehicle_id)]
             ) AS e
-            WHERE e.kind = v_alert.kind AND e.at >= v_alert.since AND e.at < close_alert.until
+            WHERE e.kind = v_alert.kind AND e.at >= v_alert.since AND e.at < end_alert.until
         ),
         last AS (
             SELECT max(s.at) AS at FROM said AS s WHERE s.is_bad
@@ -119,7 +119,7 @@ BEGIN
 END;
 $$;
 
-COMMENT ON FUNCTION telemetry.close_alert(bigint, text, timestamptz) IS
+COMMENT ON FUNCTION telemetry.end_alert(bigint, text, timestamptz) IS
 'Closes an alert. Takes the alert, why (good: so many good ones followed; superseded: another alert tells it; settled: of a register; reported: of what was silent) and until when it was so at most. Returns nothing. An alert of which no bad charge or day is left was corrected.';
 
 CREATE OR REPLACE FUNCTION telemetry.judge_alerts(meter_ids text[], vehicle_ids text[])
@@ -169,7 +169,7 @@ BEGIN
         ORDER BY 2, 3, 1
     LOOP
         IF v_change.alert_id IS NOT NULL AND (v_change.since IS NULL OR v_change.is_another) THEN
-            PERFORM telemetry.close_alert(
+            PERFORM telemetry.end_alert(
                 v_change.alert_id,
                 CASE
                     WHEN v_change.kind = 'register' THEN 'settled'
@@ -185,7 +185,7 @@ BEGIN
             );
         END IF;
         IF v_change.since IS NOT NULL AND (v_change.alert_id IS NULL OR v_change.is_another) THEN
-            PERFORM telemetry.open_alert(
+            PERFORM telemetry.start_alert(
                 v_change.kind, v_change.meter_id, v_change.vehicle_id, v_change.since, v_change.severity
             );
         ELSIF v_change.since IS NOT NULL THEN
@@ -264,10 +264,10 @@ BEGIN
         ORDER BY 1
     LOOP
         IF v_change.alert_id IS NOT NULL THEN
-            PERFORM telemetry.close_alert(v_change.alert_id, 'reported', now());
+            PERFORM telemetry.end_alert(v_change.alert_id, 'reported', now());
         END IF;
         IF v_change.since IS NOT NULL THEN
-            PERFORM telemetry.open_alert('silent', v_change.meter_id, '', v_change.since, 'warning');
+            PERFORM telemetry.start_alert('silent', v_change.meter_id, '', v_change.since, 'warning');
         END IF;
     END LOOP;
 END;
@@ -279,8 +279,8 @@ COMMENT ON FUNCTION telemetry.judge_silence() IS
 REVOKE ALL ON FUNCTION
     telemetry.alert_detail(text, text, text, timestamptz, timestamptz),
     telemetry.note_alert(bigint, text, jsonb),
-    telemetry.open_alert(text, text, text, timestamptz, text),
-    telemetry.close_alert(bigint, text, timestamptz),
+    telemetry.start_alert(text, text, text, timestamptz, text),
+    telemetry.end_alert(bigint, text, timestamptz),
     telemetry.judge_alerts(text[], text[]),
     telemetry.judge_silence()
 FROM PUBLIC;

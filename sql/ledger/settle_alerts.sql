@@ -46,7 +46,7 @@ BEGIN
     IF (SELECT w.looked_at FROM telemetry.alert_watch AS w) <= now() - INTERVAL '5 minutes' THEN
         PERFORM telemetry.judge_silence();
     END IF;
-    SELECT count(*) INTO waiting
+    SELECT count(*)::integer INTO waiting
     FROM (
         SELECT FROM telemetry.alert_queue AS q WHERE q.due_at <= now() LIMIT settle_alerts.most
     ) AS w;
@@ -89,38 +89,8 @@ $$;
 COMMENT ON FUNCTION telemetry.alerts_are_late() IS
 'Takes nothing. Returns whether alerts of a device should have been looked at ten minutes ago.';
 
-CREATE OR REPLACE PROCEDURE telemetry.settle_all_alerts()
-LANGUAGE plpgsql
-AS $$
-DECLARE
-    v_done record;
-    v_was_told boolean := FALSE;
-BEGIN
-    COMMIT;
-    LOOP
-        -- transactions of its own, so that it cannot pin its path: see ops.maintain
-        SET LOCAL ROLE wattledger_owner;
-        SET LOCAL search_path = pg_catalog, pg_temp;
-        UPDATE telemetry.alert_watch SET looked_at = '-infinity' WHERE NOT v_was_told;
-        v_was_told := TRUE;
-        SELECT s.judged, s.waiting INTO v_done FROM telemetry.settle_alerts(200) AS s;
-        EXIT WHEN v_done.judged + v_done.waiting = 0;
-        IF v_done.judged IS NULL THEN
-            -- who is at it may not see what the caller wants to be judged
-            PERFORM pg_sleep(0.05);
-        END IF;
-        COMMIT;
-    END LOOP;
-    COMMIT;
-END;
-$$;
-
-COMMENT ON PROCEDURE telemetry.settle_all_alerts () IS
-'Opens, changes and closes alerts of all devices that are due. Takes and returns nothing. It commits as it goes.';
-
 REVOKE ALL ON FUNCTION
     telemetry.settle_alerts(integer),
     telemetry.alerts_are_late(),
     telemetry.judge_alerts_of(text, text)
 FROM PUBLIC;
-REVOKE ALL ON PROCEDURE telemetry.settle_all_alerts() FROM PUBLIC;

@@ -255,7 +255,9 @@ DECLARE
     v_before timestamptz := clock_timestamp();
     v_tell_at timestamptz := clock_timestamp() + INTERVAL '5 seconds';
     v_kept bigint := 0::bigint;
+    v_are_silent_told boolean := FALSE;
     v_done record;
+    v_alerts record;
 BEGIN
     COMMIT;
     LOOP
@@ -269,15 +271,19 @@ BEGIN
             RAISE NOTICE 'kept charging of % device(s)', v_kept;
             v_tell_at := clock_timestamp() + INTERVAL '5 seconds';
         END IF;
-        EXIT WHEN v_done.kept + v_done.waiting = 0;
-        IF v_done.kept IS NULL THEN
+        IF v_done.kept + v_done.waiting = 0 THEN
+            UPDATE telemetry.alert_watch SET looked_at = '-infinity' WHERE NOT v_are_silent_told;
+            v_are_silent_told := TRUE;
+            SELECT s.judged, s.waiting INTO v_alerts FROM telemetry.settle_alerts(200) AS s;
+            EXIT WHEN v_alerts.judged + v_alerts.waiting = 0;
+        END IF;
+        IF v_done.kept IS NULL OR (v_done.kept + v_done.waiting = 0 AND v_alerts.judged IS NULL) THEN
             -- who is at it may have started before something was stored that the caller wants to be kept
             PERFORM pg_sleep(0.05);
         END IF;
         COMMIT;
     END LOOP;
     COMMIT;
-    CALL telemetry.settle_all_alerts();
 END;
 $$;
 

@@ -112,7 +112,7 @@ def forget(db: Connection, *charges: Charge) -> None:
 
 def judge(db: Connection) -> None:
     """Look at all alerts that are due."""
-    db.execute("CALL telemetry.settle_all_alerts()")
+    db.execute("CALL telemetry.settle_all_charging()")
 
 
 def alerts(db: Connection, *devices: str) -> list[dict[str, Any]]:
