@@ -16,6 +16,8 @@ AS $$
         FROM telemetry.alert_queue AS q
         INNER JOIN wanted AS w ON w.device_id = q.device_id
         WHERE q.side = queue_alerts.side
+            -- what is to be looked at now does not wait for a charge to be over
+            AND (q.due_at > now()) = (queue_alerts.due_at > now())
         FOR UPDATE OF q SKIP LOCKED
     ),
     changed AS (

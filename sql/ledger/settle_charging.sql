@@ -257,7 +257,8 @@ DECLARE
     v_kept bigint := 0::bigint;
     v_are_silent_told boolean := FALSE;
     v_done record;
-    v_alerts record;
+    v_judged integer;
+    v_due integer;
 BEGIN
     COMMIT;
     LOOP
@@ -274,10 +275,10 @@ BEGIN
         IF v_done.kept + v_done.waiting = 0 THEN
             UPDATE telemetry.alert_watch SET looked_at = '-infinity' WHERE NOT v_are_silent_told;
             v_are_silent_told := TRUE;
-            SELECT s.judged, s.waiting INTO v_alerts FROM telemetry.settle_alerts(200) AS s;
-            EXIT WHEN v_alerts.judged + v_alerts.waiting = 0;
+            SELECT s.judged, s.waiting INTO v_judged, v_due FROM telemetry.settle_alerts(200) AS s;
+            EXIT WHEN v_judged + v_due = 0;
         END IF;
-        IF v_done.kept IS NULL OR (v_done.kept + v_done.waiting = 0 AND v_alerts.judged IS NULL) THEN
+        IF v_done.kept IS NULL OR (v_done.kept + v_done.waiting = 0 AND v_judged IS NULL) THEN
             -- who is at it may have started before something was stored that the caller wants to be kept
             PERFORM pg_sleep(0.05);
         END IF;

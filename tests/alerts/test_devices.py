@@ -1,0 +1,169 @@
+"""Alerts of meters that fall silent, registers that fell, idle draw, swapped meters, and rules."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from tests.support.alerts import (
+    KWH,
+    START,
+    alerts,
+    degraded,
+    drifting,
+    good,
+    impossible,
+    judge,
+    keep,
+    new_names,
+    open_kinds,
+    unlinked,
+)
+from tests.support.fold import Reading
+from tests.support.ledger import Device, send, settle
+from tests.support.readings import NOW, Connection, MeterReading, ingest_meters, link
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+def kept_day(db: Connection, meter: str, day: datetime, **sums: int) -> None:
+    """A day of a meter, as it is kept."""
+    given = {"vehicle_id": "", "peak_w": 11_000, **sums}
+    names = ", ".join(given)
+    db.execute(
+        f"INSERT INTO telemetry.charging_day (day, meter_id, {names})"
+        f" VALUES (telemetry.utc_day(%s), %s{', %s' * len(given)})",
+        [day, meter, *given.values()],
+    )
+
+
+def reports(db: Connection, meter: str, until: datetime, hours: int) -> None:
+    """It reports each hour for so long, as far as is kept of that."""
+    times = [until - n * HOUR for n in range(hours)]
+    ingest_meters(db, [MeterReading(meter, ts, 0.01) for ts in times])
+    db.execute(
+        "INSERT INTO telemetry.charging_part (meter_id, hour, since, until, vehicle_id,"
+        " meter_samples) SELECT %s, telemetry.floor_hour(t.ts), telemetry.floor_hour(t.ts),"
+        " telemetry.floor_hour(t.ts) + INTERVAL '1 hour', '', 1 FROM unnest(%s::timestamptz[])"
+        " AS t (ts) ON CONFLICT DO NOTHING",
+        [meter, times],
+    )
+
+
+def test_a_meter_that_reports_no_more_is_silent_until_it_does(db: Connection):
+    m, n = new_names("M", "N")
+    reports(db, m, NOW - 30 * HOUR, 40)
+    reports(db, n, NOW - 25 * HOUR, 40)
+    judge(db)
+    # of all others nobody knows either
+    assert open_kinds(db, m, n) == set()
+    (other,) = new_names("O")
+    ingest_meters(db, [MeterReading(other, NOW)])
+    judge(db)
+    assert open_kinds(db, m, n) == {("silent", m)}
+    (told,) = alerts(db, m)
+    assert (told["since"], told["cause"]) == (NOW - 30 * HOUR, "communication")
+    ingest_meters(db, [MeterReading(m, NOW - HOUR)])
+    judge(db)
+    assert open_kinds(db, m, n) == set()
+    assert alerts(db, m)[0]["closed_because"] == "reported"
+
+
+def test_one_that_is_often_silent_as_long_is_not(db: Connection):
+    m, n, other = new_names("M", "N", "O")
+    for meter, back in ((m, 12), (n, 9)):
+        reports(db, meter, NOW - 30 * HOUR, 2)
+        reports(db, meter, NOW - (30 + back) * HOUR, 30)
+    ingest_meters(db, [MeterReading(other, NOW)])
+    judge(db)
+    assert open_kinds(db, m, n) == {("silent", n)}
+
+
+def test_a_register_that_fell_is_told_until_somebody_speaks_of_it(db: Connection):
+    m, _ = new_names("M", "V")
+    meter = Device("meter", m)
+    levels = [900_000_000, 900_100_000, 300_000_000, 302_000_000, 304_000_000]
+    send(
+        db,
+        meter,
+        [
+            Reading(NOW - 2 * DAY + n * HOUR, level, "lifetime_register")
+            for n, level in enumerate(levels)
+        ],
+    )
+    settle(db)
+    judge(db)
+    assert open_kinds(db, m) == {("register", m)}
+    (told,) = alerts(db, m)
+    assert (told["since"], told["cause"]) == (NOW - 2 * DAY + 2 * HOUR, "register_reset")
+    db.execute("SELECT ops.dismiss_event(%s, %s, 'it was put back')", [meter.name, told["since"]])
+    settle(db)
+    judge(db)
+    assert open_kinds(db, m) == set()
+    assert alerts(db, m)[0]["closed_because"] == "settled"
+
+
+def test_a_charger_that_draws_too_much_while_idle_is_told(db: Connection):
+    m, n, great = new_names("M", "N", "G")
+    hours = 20 * 3600 * 10**6
+    for day in range(3):
+        at = START + day * DAY
+        kept_day(db, m, at, standby_mwh=20 * 60_000, standby_us=hours)
+        kept_day(db, n, at, standby_mwh=20 * 9_000, standby_us=hours)
+        kept_day(db, great, at, standby_mwh=20 * 60_000, standby_us=hours, peak_w=50_000)
+    judge(db)
+    assert open_kinds(db, m, n, great) == {("standby", m)}
+    (told,) = alerts(db, m)
+    # beyond 35 W, of three days of twenty hours
+    assert (told["charges"], told["cause"]) == (3, "idle_draw")
+    assert float(told["lost_kwh"]) == 3 * 20 * 0.025
+
+
+def test_two_meters_that_count_for_one_another_are_swapped(db: Connection):
+    m, n, other = new_names("M", "N", "O")
+    for day in range(3):
+        at = START + day * DAY
+        flowed = {m: (10 + day, 30), n: (30, 10 + day), other: (20 + 4 * day, 20 + 4 * day)}
+        for meter, (ac, got) in flowed.items():
+            kept_day(db, meter, at, ac_mwh=ac * KWH, dc_mwh=round(got * KWH * 0.9))
+        keep(db, impossible(m, "V", 24 * day), impossible(n, "W", 24 * day + 1))
+    judge(db)
+    assert open_kinds(db, m, n) == {("impossible", m), ("impossible", n)}
+    assert {one["cause"] for one in alerts(db, m, n)} == {"swapped_links"}
+
+
+def test_efficiency_that_falls_slowly_is_wiring_or_ageing(db: Connection):
+    m, v = new_names("M", "V")
+    keep(db, *(good(m, v, 24 * n, efficiency=0.93 - 0.006 * n) for n in range(13)))
+    keep(db, *(degraded(m, v, 24 * n, efficiency=0.93 - 0.006 * n) for n in range(14, 18)))
+    judge(db)
+    assert [one["cause"] for one in alerts(db, m)] == ["wiring_or_ageing"]
+    m, v = new_names("M", "V")
+    keep(db, *(good(m, v, 24 * n, efficiency=0.93 - 0.001 * (n % 3)) for n in range(13)))
+    keep(db, *(degraded(m, v, 24 * n, efficiency=0.82 + 0.001 * (n % 3)) for n in range(14, 18)))
+    judge(db)
+    assert [one["cause"] for one in alerts(db, m)] == ["charger"]
+
+
+def test_what_only_the_cold_does_is_of_temperature(db: Connection):
+    m, v = new_names("M", "V")
+    keep(db, *(good(m, v, 24 * n) for n in range(5)))
+    keep(db, *(degraded(m, v, 24 * n, efficiency=0.66, temp_c=-3) for n in range(5, 8)))
+    judge(db)
+    assert [one["cause"] for one in alerts(db, m)] == ["temperature"]
+
+
+def test_a_changed_rule_holds_at_once(db: Connection):
+    m, v = new_names("M", "V")
+    link(db, v, m)
+    keep(db, degraded(m, v, 0), good(m, v, 10), drifting(m, v, 20), unlinked(m, 30))
+    judge(db)
+    assert open_kinds(db, m) == {("drifting", m)}
+    ingest_meters(db, [MeterReading(m, NOW)])
+    db.execute("UPDATE telemetry.rules SET alert_after = 1, drift_alert_after = 2")
+    try:
+        judge(db)
+        assert open_kinds(db, m) == {("degraded", m), ("unlinked", m)}
+    finally:
+        db.execute("UPDATE telemetry.rules SET alert_after = 2, drift_alert_after = 1")
+        judge(db)
