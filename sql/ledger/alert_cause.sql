@@ -27,17 +27,13 @@ AS $$
         ORDER BY d.day DESC
         LIMIT 10
     )
-    SELECT c.other_id, c.both >= 2
+    SELECT c.other_id, c.given > 0 AND c.taken > 0
     FROM (
         SELECT
             x.meter_id AS other_id,
-            count(*) FILTER (
-                WHERE telemetry.fits(x.ac_mwh, o.dc_mwh) AND telemetry.fits(o.ac_mwh, x.dc_mwh)
-            ) AS both,
-            -- what the one's vehicle got, the other one counted for nobody
-            count(*) FILTER (
-                WHERE telemetry.fits(x.ac_mwh, o.dc_mwh) AND x.dc_mwh = 0 AND o.ac_mwh < o.dc_mwh / 10
-            ) AS given,
+            count(*) AS days,
+            count(*) FILTER (WHERE f.given) AS given,
+            count(*) FILTER (WHERE f.taken) AS taken,
             sum(abs(x.ac_mwh * 0.9 - o.dc_mwh) + abs(o.ac_mwh * 0.9 - x.dc_mwh)) AS apart_mwh
         FROM own AS o
         INNER JOIN (
@@ -46,15 +42,26 @@ AS $$
             INNER JOIN telemetry.charging_day AS d ON d.day = n.day
             GROUP BY d.day, d.meter_id
         ) AS x ON x.day = o.day AND x.meter_id <> mirrored_meter.meter_id
+        CROSS JOIN LATERAL (
+            SELECT
+                telemetry.fits(x.ac_mwh, o.dc_mwh) AS given,
+                telemetry.fits(o.ac_mwh, x.dc_mwh) AS taken,
+                telemetry.mwh(1::numeric) AS little
+        ) AS f
+        WHERE (f.given OR (x.ac_mwh < f.little AND o.dc_mwh < f.little))
+            AND (f.taken OR (o.ac_mwh < f.little AND x.dc_mwh < f.little))
+            AND (f.given OR f.taken)
+            -- each by itself makes no sense
+            AND NOT (telemetry.fits(o.ac_mwh, o.dc_mwh) AND telemetry.fits(x.ac_mwh, x.dc_mwh))
         GROUP BY x.meter_id
     ) AS c
-    WHERE c.both >= 2 OR c.given >= 3
-    ORDER BY c.both DESC, c.given DESC, c.apart_mwh, c.other_id
+    WHERE c.days >= 2
+    ORDER BY c.days DESC, c.apart_mwh, c.other_id
     LIMIT 1
 $$;
 
 COMMENT ON FUNCTION telemetry.mirrored_meter(text, timestamptz, timestamptz) IS
-'Takes a meter, since when charges at it are odd, and until when to look. Returns the other meter whose energy fits, by the last ten days: what vehicles at each of the two got is what the other one counted (on two days at least), or (on three) what they got here is what the other one counted for nobody; and whether it is so both ways. No row where there is none.';
+'Takes a meter, since when charges at it are odd, and until when to look. Returns the other meter whose energy fits, on two of the last ten days at least: what vehicles at each of the two got is what the other one counted; and whether that was seen both ways. No row where there is none.';
 
 CREATE OR REPLACE FUNCTION telemetry.fell_at_once(meter_id text, since timestamptz, until timestamptz)
 RETURNS boolean
