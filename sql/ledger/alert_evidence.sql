@@ -23,15 +23,19 @@ SELECT
     CASE WHEN v.kind IN ('degraded', 'drifting', 'unlinked') THEN s.cost_gap END AS cost_gap
 FROM telemetry.judged_session AS s
 CROSS JOIN telemetry.rules AS r
+-- judged once, and not again wherever the verdict is asked for
+CROSS JOIN LATERAL (SELECT s.verdict, s.frozen_side OFFSET 0) AS g
 CROSS JOIN LATERAL (
     SELECT
-        CASE s.verdict WHEN 'degraded' THEN TRUE WHEN 'healthy' THEN FALSE END AS is_degraded,
-        s.efficiency < s.expected_efficiency - r.critical_below_expected AS is_critical,
+        telemetry.is_judged(g.verdict) AS is_judged,
+        CASE g.verdict WHEN 'degraded' THEN TRUE WHEN 'healthy' THEN FALSE END AS is_degraded,
+        g.verdict = 'degraded' AND s.efficiency < s.expected_efficiency - r.critical_below_expected AS is_critical,
         CASE
-            WHEN s.is_judged AND s.below_usual >= r.drifting_after THEN TRUE
+            WHEN telemetry.is_judged(g.verdict) AND s.below_usual >= r.drifting_after THEN TRUE
             -- without a history nobody knows
-            WHEN s.verdict = 'healthy' AND s.below_usual = 0 AND s.usual_efficiency IS NOT NULL THEN FALSE
+            WHEN g.verdict = 'healthy' AND s.below_usual = 0 AND s.usual_efficiency IS NOT NULL THEN FALSE
         END AS is_drifting
+    OFFSET 0
 ) AS j
 CROSS JOIN LATERAL (
     VALUES
@@ -39,13 +43,13 @@ CROSS JOIN LATERAL (
     ('vehicle', 'degraded', j.is_degraded, j.is_critical),
     ('meter', 'drifting', j.is_drifting, FALSE),
     ('vehicle', 'drifting', j.is_drifting, FALSE),
-    ('meter', 'frozen', CASE WHEN s.frozen_side = 'meter' THEN TRUE WHEN s.is_judged THEN FALSE END, TRUE),
-    ('vehicle', 'frozen', CASE WHEN s.frozen_side = 'vehicle' THEN TRUE WHEN s.is_judged THEN FALSE END, FALSE),
+    ('meter', 'frozen', CASE WHEN g.frozen_side = 'meter' THEN TRUE WHEN j.is_judged THEN FALSE END, TRUE),
+    ('vehicle', 'frozen', CASE WHEN g.frozen_side = 'vehicle' THEN TRUE WHEN j.is_judged THEN FALSE END, FALSE),
     -- by chance another one's charge may look degraded, hardly sound
     (
         'meter',
         'impossible',
-        CASE s.verdict WHEN 'impossible' THEN TRUE WHEN 'healthy' THEN FALSE WHEN 'drifting' THEN FALSE END,
+        CASE g.verdict WHEN 'impossible' THEN TRUE WHEN 'healthy' THEN FALSE WHEN 'drifting' THEN FALSE END,
         TRUE
     ),
     (
@@ -100,22 +104,36 @@ COMMENT ON COLUMN telemetry.session_evidence.cost_gap IS
 
 CREATE OR REPLACE FUNCTION telemetry.evidence_since(side text, device_id text)
 RETURNS timestamptz
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT least(
-        CASE evidence_since.side
-            WHEN 'meter' THEN (
-                SELECT min(s.started_at)
-                FROM (
-                    SELECT m.started_at
-                    FROM telemetry.charging_session AS m
-                    WHERE m.meter_id = evidence_since.device_id
-                    ORDER BY m.started_at DESC
-                    LIMIT 60
-                ) AS s
+BEGIN
+    IF side = 'meter' THEN
+        RETURN (
+            SELECT least(
+                (
+                    SELECT min(s.started_at)
+                    FROM (
+                        SELECT m.started_at
+                        FROM telemetry.charging_session AS m
+                        WHERE m.meter_id = evidence_since.device_id
+                        ORDER BY m.started_at DESC
+                        LIMIT 60
+                    ) AS s
+                ),
+                -- what is open began with the first bad one
+                (
+                    SELECT min(o.since)
+                    FROM telemetry.open_alert AS o
+                    WHERE o.meter_id = evidence_since.device_id AND o.vehicle_id = ''
+                        AND o.kind IN ('degraded', 'drifting', 'frozen', 'impossible', 'unlinked')
+                )
             )
-            ELSE (
+        );
+    END IF;
+    RETURN (
+        SELECT least(
+            (
                 SELECT min(s.started_at)
                 FROM (
                     SELECT v.started_at
@@ -124,17 +142,16 @@ AS $$
                     ORDER BY v.started_at DESC
                     LIMIT 60
                 ) AS s
+            ),
+            (
+                SELECT min(o.since)
+                FROM telemetry.open_alert AS o
+                WHERE o.meter_id = '' AND o.vehicle_id = evidence_since.device_id
+                    AND o.kind IN ('degraded', 'drifting', 'frozen', 'silent')
             )
-        END,
-        -- what is open began with the first bad one
-        (
-            SELECT min(o.since)
-            FROM telemetry.open_alert AS o
-            WHERE o.meter_id = CASE WHEN evidence_since.side = 'meter' THEN evidence_since.device_id ELSE '' END
-                AND o.vehicle_id = CASE WHEN evidence_since.side = 'vehicle' THEN evidence_since.device_id ELSE '' END
-                AND o.kind IN ('degraded', 'drifting', 'frozen', 'impossible', 'unlinked', 'silent')
         )
-    )
+    );
+END;
 $$;
 
 COMMENT ON FUNCTION telemetry.evidence_since(text, text) IS
@@ -183,9 +200,11 @@ RETURNS TABLE (
     is_bad boolean,
     is_critical boolean
 )
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    RETURN QUERY
     SELECT e.meter_id, e.vehicle_id, e.kind, e.started_at, e.is_bad, e.is_critical
     FROM unnest(evidence.device_ids) AS d (device_id)
     INNER JOIN telemetry.session_evidence AS e ON e.meter_id = d.device_id
@@ -203,7 +222,8 @@ AS $$
     SELECT s.meter_id, '', 'standby', s.started_at, s.is_bad, FALSE
     FROM unnest(evidence.device_ids) AS d (device_id)
     INNER JOIN telemetry.standby_day AS s ON s.meter_id = d.device_id
-    WHERE evidence.side = 'meter'
+    WHERE evidence.side = 'meter';
+END;
 $$;
 
 COMMENT ON FUNCTION telemetry.evidence(text, text[]) IS
@@ -211,9 +231,11 @@ COMMENT ON FUNCTION telemetry.evidence(text, text[]) IS
 
 CREATE OR REPLACE FUNCTION telemetry.bad_runs(side text, device_ids text[])
 RETURNS TABLE (device_id text, kind text, since timestamptz, bad bigint, critical bigint, others bigint, other_id text)
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    RETURN QUERY
     WITH said AS MATERIALIZED (
         SELECT e.*
         FROM telemetry.evidence(bad_runs.side, bad_runs.device_ids) AS e
@@ -256,7 +278,8 @@ AS $$
         min(s.other_id)
     FROM opened AS o
     INNER JOIN said AS s ON s.device_id = o.device_id AND s.kind = o.kind AND s.at >= o.since AND s.is_bad
-    GROUP BY o.device_id, o.kind, o.since
+    GROUP BY o.device_id, o.kind, o.since;
+END;
 $$;
 
 COMMENT ON FUNCTION telemetry.bad_runs(text, text[]) IS

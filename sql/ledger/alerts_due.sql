@@ -2,9 +2,11 @@
 
 CREATE OR REPLACE FUNCTION telemetry.open_events(side text, device_ids text[])
 RETURNS TABLE (device_id text, since timestamptz, events bigint, event text)
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    RETURN QUERY
     SELECT e.device_id, min(e.happened_at), count(*), min(e.event)
     FROM unnest(open_events.device_ids) AS d (device_id)
     INNER JOIN telemetry.register_event AS e
@@ -19,7 +21,8 @@ AS $$
                 AND r.happened_at = e.happened_at
                 AND r.record IN ('correction', 'dismissal')
         )
-    GROUP BY e.device_id
+    GROUP BY e.device_id;
+END;
 $$;
 
 COMMENT ON FUNCTION telemetry.open_events(text, text[]) IS
@@ -53,9 +56,12 @@ COMMENT ON FUNCTION telemetry.sound_meters(text, text, timestamptz) IS
 
 CREATE OR REPLACE FUNCTION telemetry.alerts_due(meter_ids text[], vehicle_ids text[])
 RETURNS TABLE (kind text, meter_id text, vehicle_id text, since timestamptz, severity text, bad bigint)
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    -- kept as a plan, which takes longer to make than to follow
+    RETURN QUERY
     WITH at_meters AS MATERIALIZED (
         SELECT b.* FROM telemetry.bad_runs('meter', alerts_due.meter_ids) AS b
     ),
@@ -125,7 +131,8 @@ AS $$
     FROM telemetry.open_events('meter', alerts_due.meter_ids) AS e
     UNION ALL
     SELECT 'register', '', e.device_id, e.since, 'warning', e.events
-    FROM telemetry.open_events('vehicle', alerts_due.vehicle_ids) AS e
+    FROM telemetry.open_events('vehicle', alerts_due.vehicle_ids) AS e;
+END;
 $$;
 
 COMMENT ON FUNCTION telemetry.alerts_due(text[], text[]) IS
