@@ -2,9 +2,10 @@
 
 CREATE OR REPLACE FUNCTION telemetry.queue_alerts(side text, device_ids text[], due_at timestamptz)
 RETURNS void
-LANGUAGE sql VOLATILE
+LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
     WITH wanted AS MATERIALIZED (
         SELECT DISTINCT d.device_id
         FROM unnest(queue_alerts.device_ids) AS d (device_id)
@@ -31,7 +32,8 @@ AS $$
     SELECT queue_alerts.side, w.device_id, queue_alerts.due_at
     FROM wanted AS w
     WHERE w.device_id NOT IN (SELECT c.device_id FROM changed AS c)
-    ON CONFLICT ON CONSTRAINT alert_queue_pkey DO UPDATE SET due_at = excluded.due_at
+    ON CONFLICT ON CONSTRAINT alert_queue_pkey DO UPDATE SET due_at = excluded.due_at;
+END;
 $$;
 
 COMMENT ON FUNCTION telemetry.queue_alerts(text, text[], timestamptz) IS
