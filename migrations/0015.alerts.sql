@@ -109,7 +109,7 @@ CREATE TABLE telemetry.alert_queue (
 
 CREATE INDEX alert_queue_due ON telemetry.alert_queue (due_at);
 
-COMMENT ON TABLE telemetry.alert_queue IS 
+COMMENT ON TABLE telemetry.alert_queue IS
 'Devices whose alerts are to be looked at, one row per device for now and one for when its charge is over, and others for what came while it was looked at.';
 COMMENT ON COLUMN telemetry.alert_queue.side IS 'meter or vehicle.';
 COMMENT ON COLUMN telemetry.alert_queue.device_id IS 'The device.';

@@ -24,7 +24,11 @@ SELECT
     a.opening_since,
     a.opening_cause
 FROM telemetry.current_alert AS a
-LEFT JOIN LATERAL (SELECT l.* FROM telemetry.alert_loss AS l WHERE l.alert_id = a.alert_id) AS p ON TRUE;
+LEFT JOIN LATERAL (
+    SELECT l.*
+    FROM telemetry.alert_loss AS l
+    WHERE l.alert_id = a.alert_id
+) AS p ON TRUE;
 
 COMMENT ON VIEW bi.alert IS
 'What is or was wrong with a meter or a vehicle, one row per alert. docs/ledger.md says what opens and closes each kind.';
@@ -81,7 +85,13 @@ COMMENT ON COLUMN bi.alert_session.currency IS 'The currency''s code of ISO 4217
 COMMENT ON COLUMN bi.alert_session.cost_gap IS 'Why there is energy and no cost, as bi.alert has it; NULL otherwise.';
 
 CREATE OR REPLACE VIEW bi.alert_change AS
-SELECT c.change_id, c.alert_id, c.change, c.changed_at, c.changed_by, c.detail
+SELECT
+    c.change_id,
+    c.alert_id,
+    c.change,
+    c.changed_at,
+    c.changed_by,
+    c.detail
 FROM telemetry.alert_change AS c;
 
 COMMENT ON VIEW bi.alert_change IS 'What happened to alerts, one row per change; rows are added, never changed.';

@@ -24,17 +24,26 @@ SELECT
 FROM telemetry.judged_session AS s
 CROSS JOIN telemetry.rules AS r
 -- judged once, and not again wherever the verdict is asked for
-CROSS JOIN LATERAL (SELECT s.verdict, s.frozen_side OFFSET 0) AS g
 CROSS JOIN LATERAL (
     SELECT
-        telemetry.is_judged(g.verdict) AS is_judged,
-        CASE g.verdict WHEN 'degraded' THEN TRUE WHEN 'healthy' THEN FALSE END AS is_degraded,
-        g.verdict = 'degraded' AND s.efficiency < s.expected_efficiency - r.critical_below_expected AS is_critical,
+        n.verdict,
+        n.frozen_side
+    FROM (VALUES (s.verdict, s.frozen_side)) AS n (verdict, frozen_side)
+    ORDER BY n.verdict
+    OFFSET 0
+) AS g
+CROSS JOIN LATERAL (
+    SELECT
+        telemetry.is_judged(n.verdict) AS is_judged,
+        CASE n.verdict WHEN 'degraded' THEN TRUE WHEN 'healthy' THEN FALSE END AS is_degraded,
+        n.verdict = 'degraded' AND s.efficiency < s.expected_efficiency - r.critical_below_expected AS is_critical,
         CASE
-            WHEN telemetry.is_judged(g.verdict) AND s.below_usual >= r.drifting_after THEN TRUE
+            WHEN telemetry.is_judged(n.verdict) AND s.below_usual >= r.drifting_after THEN TRUE
             -- without a history nobody knows
-            WHEN g.verdict = 'healthy' AND s.below_usual = 0 AND s.usual_efficiency IS NOT NULL THEN FALSE
+            WHEN n.verdict = 'healthy' AND s.below_usual = 0 AND s.usual_efficiency IS NOT NULL THEN FALSE
         END AS is_drifting
+    FROM (VALUES (g.verdict)) AS n (verdict)
+    ORDER BY n.verdict
     OFFSET 0
 ) AS j
 CROSS JOIN LATERAL (

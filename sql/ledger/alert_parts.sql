@@ -43,30 +43,48 @@ COMMENT ON COLUMN telemetry.current_alert.opening_cause IS 'What seemed likely a
 COMMENT ON COLUMN telemetry.current_alert.opening_since IS 'Since when it was thought to be so at its opening.';
 
 CREATE OR REPLACE VIEW telemetry.alert_part AS
-SELECT a.alert_id, e.meter_id, e.started_at, e.vehicle_id, e.lost_mwh, e.lost_cost, e.currency, e.cost_gap
+SELECT
+    a.alert_id,
+    e.meter_id,
+    e.started_at,
+    e.vehicle_id,
+    e.lost_mwh,
+    e.lost_cost,
+    e.currency,
+    e.cost_gap
 FROM telemetry.current_alert AS a
 INNER JOIN telemetry.session_evidence AS e
     ON e.meter_id = a.meter_id
-    AND e.kind = a.kind
-    AND e.started_at >= a.since AND e.started_at < coalesce(a.until, 'infinity')
+        AND e.kind = a.kind
+        AND e.started_at >= a.since AND e.started_at < coalesce(a.until, 'infinity')
 WHERE e.side = 'meter' AND e.is_bad AND a.vehicle_id IS NULL
 UNION ALL
-SELECT a.alert_id, e.meter_id, e.started_at, e.vehicle_id, e.lost_mwh, e.lost_cost, e.currency, e.cost_gap
+SELECT
+    a.alert_id,
+    e.meter_id,
+    e.started_at,
+    e.vehicle_id,
+    e.lost_mwh,
+    e.lost_cost,
+    e.currency,
+    e.cost_gap
 FROM telemetry.current_alert AS a
 INNER JOIN telemetry.session_evidence AS e
     ON e.vehicle_id = a.vehicle_id
-    AND e.kind = a.kind
-    AND e.started_at >= a.since AND e.started_at < coalesce(a.until, 'infinity')
+        AND e.kind = a.kind
+        AND e.started_at >= a.since AND e.started_at < coalesce(a.until, 'infinity')
 WHERE e.side = 'vehicle' AND e.is_bad AND a.meter_id IS NULL
 UNION ALL
 SELECT
     a.alert_id,
     d.meter_id,
     d.started_at,
-    '',
+    '' AS vehicle_id,
     d.lost_mwh,
-    round(telemetry.cost(c.standby_cost * d.lost_mwh / nullif(c.standby_mwh, 0), c.cost_gap), c.digits),
-    CASE WHEN c.cost_gap IS NULL THEN c.currency END,
+    round(
+        telemetry.cost(c.standby_cost * d.lost_mwh / nullif(c.standby_mwh, 0), c.cost_gap), c.digits
+    ) AS lost_cost,
+    CASE WHEN c.cost_gap IS NULL THEN c.currency END AS currency,
     c.cost_gap
 FROM telemetry.current_alert AS a
 INNER JOIN telemetry.standby_day AS d
