@@ -721,9 +721,9 @@ CREATE TABLE telemetry.rules (
     drift_alert_after integer NOT NULL DEFAULT 1,
     critical_below_expected double precision NOT NULL DEFAULT 0.1,
     unlinked_above_kwh double precision NOT NULL DEFAULT 2,
-    silent_after interval NOT NULL DEFAULT '24:00:00'::interval,
-    standby_above_w double precision NOT NULL DEFAULT 25,
-    standby_share_of_peak double precision NOT NULL DEFAULT 0.002,
+    silent_after interval NOT NULL DEFAULT '26:00:00'::interval,
+    standby_above_w double precision NOT NULL DEFAULT 35,
+    standby_share_of_peak double precision NOT NULL DEFAULT 0.0025,
     CONSTRAINT rules_pkey PRIMARY KEY (only_row),
     CONSTRAINT rules_alert_after_check CHECK (alert_after > 0),
     CONSTRAINT rules_alert_ends_after_check CHECK (alert_ends_after > 0),
@@ -959,7 +959,7 @@ FUNCTION telemetry.alerts_are_late()
 
 FUNCTION telemetry.alerts_due(meter_ids text[], vehicle_ids text[])
     RETURNS TABLE(kind text, meter_id text, vehicle_id text, since timestamptz, severity text, bad bigint)
-    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.answerable(moment timestamptz, raw_since timestamptz, hourly_since timestamptz)
     RETURNS timestamptz
@@ -981,7 +981,7 @@ FUNCTION telemetry.await_writers(dataset text, patience interval)
 
 FUNCTION telemetry.bad_runs(side text, device_ids text[])
     RETURNS TABLE(device_id text, kind text, since timestamptz, bad bigint, critical bigint, others bigint, other_id text)
-    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.battery_at(vehicle_id text, since timestamptz, until timestamptz)
     RETURNS TABLE(soc_start_mpct integer, soc_end_mpct integer, temp_start_mc integer, temp_end_mc integer, register_start_mwh bigint, register_end_mwh bigint)
@@ -1082,10 +1082,6 @@ FUNCTION telemetry.claim_chunks(dataset text, read_at timestamptz[], oldest time
 FUNCTION telemetry.clear_links(vehicle_id text, meter_id text, during tstzrange, acting_key text)
     RETURNS void
     LANGUAGE plpgsql;
-
-FUNCTION telemetry.close_alert(alert_id bigint, why text, until timestamptz)
-    RETURNS void
-    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.coming_chunk(dataset text, moment timestamptz)
     RETURNS TABLE(since timestamptz, until timestamptz)
@@ -1208,6 +1204,10 @@ FUNCTION telemetry.elapsed(since timestamptz, until timestamptz)
     RETURNS interval
     LANGUAGE sql STABLE PARALLEL SAFE;
 
+FUNCTION telemetry.end_alert(alert_id bigint, why text, until timestamptz)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.end_link_change()
     RETURNS void
     LANGUAGE sql;
@@ -1230,11 +1230,11 @@ FUNCTION telemetry.entries_posted(folded telemetry.folded[])
 
 FUNCTION telemetry.evidence(side text, device_ids text[])
     RETURNS TABLE(device_id text, other_id text, kind text, at timestamptz, is_bad boolean, is_critical boolean)
-    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.evidence_since(side text, device_id text)
     RETURNS timestamptz
-    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.excess(ac_matched numeric, dc_matched numeric, expected double precision, verdict text)
     RETURNS numeric
@@ -1664,13 +1664,9 @@ FUNCTION telemetry.oldest_item(dataset text, device_id text, since timestamptz)
     RETURNS timestamptz
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
-FUNCTION telemetry.open_alert(kind text, meter_id text, vehicle_id text, since timestamptz, severity text)
-    RETURNS void
-    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
-
 FUNCTION telemetry.open_events(side text, device_ids text[])
     RETURNS TABLE(device_id text, since timestamptz, events bigint, event text)
-    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.part_before(moment timestamptz, energy_mwh bigint, since timestamptz, until timestamptz)
     RETURNS bigint
@@ -1730,7 +1726,7 @@ FUNCTION telemetry.provisional_mwh(dataset text, device_id text, since timestamp
 
 FUNCTION telemetry.queue_alerts(side text, device_ids text[], due_at timestamptz)
     RETURNS void
-    LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.queue_alerts_of_days()
     RETURNS trigger
@@ -1915,9 +1911,6 @@ FUNCTION telemetry.settle_alerts(most integer, OUT judged integer, OUT waiting i
     RETURNS record
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
-PROCEDURE telemetry.settle_all_alerts()
-    LANGUAGE plpgsql;
-
 PROCEDURE telemetry.settle_all_charging()
     LANGUAGE plpgsql;
 
@@ -1993,6 +1986,10 @@ FUNCTION telemetry.stale_charging(dataset text, device_id text, compared boolean
 FUNCTION telemetry.stands_alike(a telemetry.settled_day, b telemetry.settled_day)
     RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+FUNCTION telemetry.start_alert(kind text, meter_id text, vehicle_id text, since timestamptz, severity text)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.start_link_change(acting_key text)
     RETURNS void
