@@ -60,6 +60,16 @@ BEGIN
             ORDER BY q.queued_at
             LIMIT 10000
         ) AS d
+    ),
+    telling AS (
+        SELECT count(*) AS waiting, min(d.queued_at) AS since
+        FROM (
+            SELECT q.queued_at
+            FROM telemetry.webhook_delivery AS q
+            INNER JOIN telemetry.webhook AS h ON h.webhook_id = q.webhook_id
+            WHERE q.state = 'pending' AND h.enabled
+            LIMIT 10000
+        ) AS d
     )
     SELECT
         m.name,
@@ -113,6 +123,30 @@ BEGIN
         CROSS JOIN (VALUES ('critical'), (NULL)) AS s (severity)
         LEFT JOIN telemetry.open_alert AS o ON o.kind = k.kind AND o.severity = coalesce(s.severity, o.severity)
         GROUP BY k.kind, s.severity
+        UNION ALL
+        SELECT
+            'webhook_deliveries_waiting',
+            'Deliveries that are still to be made to webhooks that are enabled; 10000 stands for more.',
+            t.waiting,
+            NULL,
+            NULL
+        FROM telling AS t
+        UNION ALL
+        SELECT
+            'webhook_lag_seconds',
+            'For how long the one that waits longest has waited, in seconds; 0 where none does.',
+            coalesce(extract(EPOCH FROM now() - t.since), 0),
+            NULL,
+            NULL
+        FROM telling AS t
+        UNION ALL
+        SELECT
+            'webhook_dead_letters',
+            'Deliveries that were given up, of the last 30 days; 10000 stands for more.',
+            count(*),
+            NULL,
+            NULL
+        FROM (SELECT FROM telemetry.webhook_delivery AS q WHERE q.state = 'dead' LIMIT 10000) AS e
         UNION ALL
         SELECT
             'jobs_failing',

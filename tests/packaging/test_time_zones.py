@@ -41,6 +41,7 @@ REVIEWED = {
     ("drop.sql", "clock_timestamp() - v_since"),
     ("turns.sql", "clock_timestamp() - v_since"),
     ("metrics.sql", "now() - w.since"),
+    ("metrics.sql", "now() - t.since"),
     ("settle_charging.sql", "now() - p.kept_at"),
     ("settle_charging.sql", "now() - k.before"),
     ("settle_charging.sql", "clock_timestamp() - v_began"),
