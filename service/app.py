@@ -57,6 +57,7 @@ from service.settings import Settings, SettingsError
 from service.traces.environment import tracing
 from service.vitals import FAMILIES as VITAL_FAMILIES
 from service.vitals import STANDBY_FAMILIES, note_start
+from service.webhooks.counts import FAMILIES as WEBHOOK_FAMILIES
 
 # our own messages, and every exception that becomes a 500; what a client did wrong is no news
 _LOGGING = LoggingConfig(
@@ -150,7 +151,7 @@ def create_app(
     board = supervisors_board()
     families = (
         *counts.families(_routes(app), [("POST", answers.PATH)]),
-        *(*INGEST_FAMILIES, *KEY_FAMILIES, *VITAL_FAMILIES),
+        *(*INGEST_FAMILIES, *KEY_FAMILIES, *VITAL_FAMILIES, *WEBHOOK_FAMILIES),
         *(STANDBY_FAMILIES if read_url else ()),
         *(SENDER_FAMILIES if settings.buffer else ()),
     )

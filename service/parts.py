@@ -19,6 +19,8 @@ from service.metrics.slab import Slab
 from service.settings import Settings
 from service.upkeep import Upkeep
 from service.vitals import Vitals, read_counter
+from service.webhooks.counts import WebhookCounts
+from service.webhooks.sender import sending
 
 if TYPE_CHECKING:
     from service.traces.tracing import Tracing
@@ -84,6 +86,12 @@ async def started(
         upkeep = Upkeep(write_url, settings.maintenance_minutes * 60)
         upkeep.start()
         stack.push_async_callback(upkeep.stop)
+        if settings.webhooks == "on":
+            counts = WebhookCounts(slab)
+            deliveries = sending(write_url, settings, counts, board.leads)
+            sender = await stack.enter_async_context(deliveries)
+            pools["webhooks"] = sender.database
+            sender.start()
         of_buffer = watched.found if watched else None
         vitals = Vitals(board, slab, readiness, pools, writer.sample, replica, of_buffer)
         vitals.start()

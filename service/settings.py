@@ -98,6 +98,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Seconds, _about("How old a standby's keys may be while the database is away.")
     ] = 86_400.0
     maintenance_minutes: Annotated[Minutes, _about("Pause between two runs of upkeep.")] = 60.0
+    webhooks: Annotated[
+        Literal["on", "off"], _about("Whether the service delivers webhooks itself.")
+    ] = "on"
+    webhook_private: Annotated[
+        str, _about("Private networks that webhooks may reach, parted by commas; none if empty.")
+    ] = ""
+    webhook_http: Annotated[
+        Literal["on", "off"], _about("Whether webhooks may go to http, unencrypted.")
+    ] = "off"
+    webhook_ca_file: Annotated[
+        str, _about("Certificates that receivers' are signed by; the system's if empty.")
+    ] = ""
+    public_url: Annotated[
+        str, _about("URL of the API for links in webhooks; paths alone if empty.")
+    ] = ""
     keys: Annotated[
         Literal["required", "off"], _about("Whether requests need a key; off only without a proxy.")
     ] = "required"

@@ -25,7 +25,7 @@ ASK_SECONDS = 5.0
 # what answers no sooner is as good as away
 _PATIENCE_SECONDS = 2.0
 
-_POOLS = axis("pool", ("reads", "fallback", "primary", "readiness", "keys"))
+_POOLS = axis("pool", ("reads", "fallback", "primary", "readiness", "keys", "webhooks"))
 _USED = gauge("pool_connections", "Connections of a pool that are in use.", _POOLS)
 _MOST = gauge("pool_connections_limit", "Connections that a pool may have.", _POOLS)
 _WAITING = gauge("pool_requests_waiting", "Calls that wait for a connection of a pool.", _POOLS)

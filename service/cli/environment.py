@@ -15,6 +15,7 @@ from service import settings
 from service.buffer.address import PASSWORD, check_buffer
 from service.http.proxy import check_proxies
 from service.traces.environment import check_traces
+from service.webhooks.checks import check_webhooks
 
 MASK = "***"
 _PREFIX = settings.PREFIX
@@ -185,7 +186,12 @@ def problems(environment: Mapping[str, str] | None = None) -> list[str]:
         loaded = settings.load(given)
     except settings.SettingsError as error:
         return found + str(error).splitlines()
-    checks = (settings.check_keys, check_proxies, partial(check_buffer, environment=given))
+    checks = (
+        settings.check_keys,
+        check_proxies,
+        check_webhooks,
+        partial(check_buffer, environment=given),
+    )
     return found + [told for check in checks for told in _told(check, loaded)]
 
 

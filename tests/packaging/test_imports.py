@@ -26,6 +26,7 @@ BREACHES = {
         ("service.ingest.writer", "service.routes.paging"),
         ("service.ingest.destination", "service.buffer.faults"),
         ("service.keys.keyring", "service.ingest.intake"),
+        ("service.webhooks.sender", "service.vitals"),
         ("service.openapi.common", "service.app"),
     ],
     "http is of bytes and ASGI": [
@@ -47,6 +48,14 @@ BREACHES = {
     "the buffer alone knows of Kafka": [
         ("service.app", "confluent_kafka"),
         ("service.buffer.address", "confluent_kafka"),
+    ],
+    "webhooks alone call others over HTTP": [
+        ("service.routes.links", "httpx"),
+        ("service.webhooks.counts", "httpcore"),
+    ],
+    "webhooks know no request of ours": [
+        ("service.webhooks.sender", "psycopg"),
+        ("service.webhooks.posting", "service.http.problem"),
     ],
     "the fast lane can be taken out": [("service.ingest.endpoint", "service.ingest.fast.head")],
 }
