@@ -15,6 +15,7 @@ _COMMANDS = (
     "serve",
     "up",
     "verify",
+    "webhook",
     "worker",
 )
 

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
-from datetime import datetime
-from typing import Any, cast
-
 import click
-import psycopg
-from psycopg.rows import dict_row
 
-from service.cli.databases import connect_as_admin
+from service.cli.dba import as_dba, echo_table
 
 _LIST_COLUMNS = (
     "key_id",
@@ -25,28 +18,7 @@ _LIST_COLUMNS = (
 )
 
 
-@contextmanager
-def _cursor() -> Generator[psycopg.Cursor[dict[str, Any]]]:
-    """A cursor as a DBA's. Raises click.ClickException for what goes wrong on it."""
-    try:
-        with (
-            connect_as_admin() as connection,
-            connection.cursor(row_factory=dict_row) as cursor,
-        ):
-            yield cursor
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise click.ClickException(
-            f"{error.diag.message_primary}: keys are made by a superuser or wattledger_dba"
-        ) from error
-    except psycopg.errors.UndefinedFunction as error:
-        raise click.ClickException(
-            "the database is not of this version: run `wattledger migrate`"
-        ) from error
-    except psycopg.Error as error:
-        sentence = error.diag.message_primary or str(error)
-        if error.diag.message_hint:
-            sentence = f"{sentence}. {error.diag.message_hint}"
-        raise click.ClickException(sentence) from error
+_cursor = as_dba("keys are made")
 
 
 @click.group()
@@ -116,14 +88,7 @@ def list_keys() -> None:
     """Show every key but its secret: whose, for what, until when, and when it was last used."""
     with _cursor() as cursor:
         rows = cursor.execute("SELECT * FROM ops.keys ORDER BY created_at").fetchall()
-    table = [
-        list(_LIST_COLUMNS),
-        *([_shown(row[name]) for name in _LIST_COLUMNS] for row in rows),
-    ]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for line in table:
-        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+    echo_table(_LIST_COLUMNS, rows)
 
 
 @key.command()
@@ -160,13 +125,3 @@ def _only_id(given: str) -> str:
     if given.startswith("wl_"):
         raise click.ClickException("give the id alone: the middle part of the key, 12 characters")
     return given
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, list):
-        return ",".join(cast("list[str]", value))
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d %H:%M")
-    return str(value)
