@@ -54,6 +54,7 @@ CREATE TABLE telemetry.alert_change (
 CREATE INDEX alert_change_alert ON telemetry.alert_change USING btree (alert_id, change_id);
 CREATE UNIQUE INDEX alert_change_once ON telemetry.alert_change USING btree (alert_id, change) WHERE (change = ANY (ARRAY['opened'::text, 'acknowledged'::text, 'closed'::text]));
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON telemetry.alert_change FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_change_of_alerts();
+CREATE TRIGGER queue_webhooks AFTER INSERT ON telemetry.alert_change REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION telemetry.queue_webhook_deliveries();
 
 VIEW telemetry.alert_loss (
     alert_id bigint,
@@ -622,7 +623,7 @@ CREATE TABLE telemetry.quarantine (
 CREATE INDEX quarantine_awaits_time ON telemetry.quarantine USING btree (read_at, quarantine_id) WHERE awaits_time;
 CREATE INDEX quarantine_received_at ON telemetry.quarantine USING btree (received_at);
 CREATE INDEX quarantine_removable ON telemetry.quarantine USING btree (COALESCE(key_id, ''::text), quarantine_id) WHERE (NOT awaits_time);
-CREATE UNIQUE INDEX quarantine_source ON telemetry.quarantine USING btree (source, COALESCE(reading_index, '-1'::integer), sha256(raw)) WHERE (source IS NOT NULL);
+CREATE UNIQUE INDEX quarantine_source ON telemetry.quarantine USING btree (source, COALESCE(reading_index, '-1'::integer)) WHERE (source IS NOT NULL);
 CREATE TRIGGER count_added AFTER INSERT ON telemetry.quarantine REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION telemetry.count_added_quarantine();
 CREATE TRIGGER count_changed AFTER UPDATE OF key_id, raw ON telemetry.quarantine FOR EACH ROW EXECUTE FUNCTION telemetry.count_changed_quarantine();
 CREATE TRIGGER count_emptied AFTER TRUNCATE ON telemetry.quarantine FOR EACH STATEMENT EXECUTE FUNCTION telemetry.count_emptied_quarantine();
@@ -865,7 +866,8 @@ END),
     CONSTRAINT tariff_during_check CHECK (NOT isempty(during)),
     CONSTRAINT tariff_meter_id_check CHECK (length(meter_id) <= 128),
     CONSTRAINT tariff_prices_check CHECK (cardinality(prices) = 168 AND array_position(prices, NULL::numeric) IS NULL AND (0::numeric <= ALL (prices))),
-    CONSTRAINT tariff_why_check CHECK (length(why) >= 1 AND length(why) <= 1000)
+    CONSTRAINT tariff_why_check CHECK (length(why) >= 1 AND length(why) <= 1000),
+    CONSTRAINT tariff_cancels_fkey FOREIGN KEY (cancels) REFERENCES telemetry.tariff(tariff_id)
 );
 CREATE INDEX tariff_meter ON telemetry.tariff USING btree (meter_id, tariff_id) WHERE (cancels IS NULL);
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON telemetry.tariff FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_change_of_tariffs();
@@ -929,6 +931,59 @@ VIEW telemetry.wanted_policy (
     work text,
     every interval
 );
+
+CREATE TABLE telemetry.webhook (
+    webhook_id text COLLATE "C" NOT NULL,
+    url text NOT NULL,
+    secret bytea NOT NULL,
+    former_secret bytea,
+    former_secret_until timestamptz,
+    kinds text[],
+    severities text[],
+    changes text[],
+    enabled boolean NOT NULL DEFAULT true,
+    disabled_because text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    created_by text NOT NULL DEFAULT SESSION_USER,
+    changed_at timestamptz NOT NULL DEFAULT now(),
+    changed_by text NOT NULL DEFAULT SESSION_USER,
+    CONSTRAINT webhook_pkey PRIMARY KEY (webhook_id),
+    CONSTRAINT webhook_changes_check CHECK (cardinality(changes) > 0 AND changes <@ ARRAY['opened'::text, 'worsened'::text, 'revised'::text, 'acknowledged'::text, 'closed'::text]),
+    CONSTRAINT webhook_check CHECK ((former_secret IS NULL) = (former_secret_until IS NULL)),
+    CONSTRAINT webhook_check1 CHECK (NOT enabled OR disabled_because IS NULL),
+    CONSTRAINT webhook_former_secret_check CHECK (length(former_secret) >= 24 AND length(former_secret) <= 64),
+    CONSTRAINT webhook_kinds_check CHECK (cardinality(kinds) > 0 AND kinds <@ ARRAY['degraded'::text, 'drifting'::text, 'impossible'::text, 'frozen'::text, 'silent'::text, 'register'::text, 'unlinked'::text, 'standby'::text]),
+    CONSTRAINT webhook_name CHECK (webhook_id ~ '^[a-z0-9][a-z0-9_-]{0,62}$'::text),
+    CONSTRAINT webhook_secret_check CHECK (length(secret) >= 24 AND length(secret) <= 64),
+    CONSTRAINT webhook_severities_check CHECK (cardinality(severities) > 0 AND severities <@ ARRAY['warning'::text, 'critical'::text]),
+    CONSTRAINT webhook_url CHECK (length(url) <= 2000 AND url ~ ('^https?://([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])'::text || '(:[0-9]{1,5})?([/?][!-"$-~]*)?$'::text))
+);
+
+CREATE TABLE telemetry.webhook_delivery (
+    webhook_id text COLLATE "C" NOT NULL,
+    change_id bigint NOT NULL,
+    alert_id bigint,
+    payload jsonb NOT NULL,
+    state text NOT NULL DEFAULT 'pending'::text,
+    attempts integer NOT NULL DEFAULT 0,
+    queued_at timestamptz NOT NULL DEFAULT now(),
+    next_attempt_at timestamptz NOT NULL DEFAULT now(),
+    leased_until timestamptz,
+    attempted_at timestamptz,
+    ended_at timestamptz,
+    last_status integer,
+    last_error text,
+    CONSTRAINT webhook_delivery_pkey PRIMARY KEY (webhook_id, change_id),
+    CONSTRAINT webhook_delivery_attempts_check CHECK (attempts >= 0),
+    CONSTRAINT webhook_delivery_check CHECK ((state = 'pending'::text) = (ended_at IS NULL)),
+    CONSTRAINT webhook_delivery_check1 CHECK (state = 'pending'::text OR leased_until IS NULL),
+    CONSTRAINT webhook_delivery_last_error_check CHECK (length(last_error) <= 400),
+    CONSTRAINT webhook_delivery_state_check CHECK (state = ANY (ARRAY['pending'::text, 'delivered'::text, 'dead'::text]))
+);
+CREATE INDEX webhook_delivery_dead ON telemetry.webhook_delivery USING btree (webhook_id, change_id) WHERE (state = 'dead'::text);
+CREATE INDEX webhook_delivery_due ON telemetry.webhook_delivery USING btree (webhook_id, next_attempt_at, change_id) WHERE (state = 'pending'::text);
+CREATE INDEX webhook_delivery_ended_at ON telemetry.webhook_delivery USING btree (ended_at) WHERE (state <> 'pending'::text);
+CREATE INDEX webhook_delivery_in_order ON telemetry.webhook_delivery USING btree (webhook_id, alert_id, change_id) WHERE (state = 'pending'::text);
 
 CREATE TABLE telemetry.work_done (
     dataset text NOT NULL,
@@ -1160,10 +1215,6 @@ FUNCTION telemetry.day_start(day date)
 GRANT EXECUTE ON FUNCTION telemetry.day_start(date) TO wattledger_bi;
 GRANT EXECUTE ON FUNCTION telemetry.day_start(date) TO wattledger_dba;
 
-FUNCTION telemetry.device_days(of_vehicle_id text, of_meter_id text, since timestamptz, until timestamptz, zone text)
-    RETURNS TABLE(day date, ac_mwh numeric, dc_mwh numeric, standby_mwh numeric, cost numeric, standby_cost numeric, currency text, cost_gap text)
-    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
-
 FUNCTION telemetry.difference_since(read_at timestamptz, energy_mwh bigint, reported_since timestamptz, previous_at timestamptz, rules telemetry.register_rules)
     RETURNS timestamptz
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
@@ -1344,6 +1395,10 @@ FUNCTION telemetry.has_rollups(dataset text, since timestamptz, until timestampt
     RETURNS boolean
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
+FUNCTION telemetry.hmac_sha256(message bytea, secret bytea)
+    RETURNS bytea
+    LANGUAGE plpgsql IMMUTABLE STRICT SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.hours(us numeric)
     RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -1356,10 +1411,6 @@ FUNCTION telemetry.hours_without_chunk(dataset text, read_at timestamptz[], olde
 FUNCTION telemetry.implausible_readings(dataset text, places integer[], device_ids text[], read_at timestamptz[], differences_mwh bigint[], states_at timestamptz[], max_powers_kw double precision[], tolerances_mwh bigint[], OUT refused integer[], OUT details text[])
     RETURNS record
     LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
-
-FUNCTION telemetry.is_all_kept(dataset text, device_id text, since timestamptz, until timestamptz)
-    RETURNS boolean
-    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
 FUNCTION telemetry.is_apportioned(energy_mwh bigint, since timestamptz, until timestamptz, rules telemetry.register_rules)
     RETURNS boolean
@@ -1726,7 +1777,7 @@ FUNCTION telemetry.provisional_mwh(dataset text, device_id text, since timestamp
 
 FUNCTION telemetry.queue_alerts(side text, device_ids text[], due_at timestamptz)
     RETURNS void
-    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+    LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.queue_alerts_of_days()
     RETURNS trigger
@@ -1764,9 +1815,17 @@ FUNCTION telemetry.queue_unsettled(dataset text, since timestamptz, chunk_end ti
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
+FUNCTION telemetry.queue_webhook_deliveries()
+    RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.queue_whole(dataset text, device_ids text[], within interval)
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.raise_no_webhook(webhook text)
+    RETURNS void
+    LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.raise_problem(problem text)
     RETURNS void
@@ -1844,14 +1903,6 @@ FUNCTION telemetry.refuse_removal()
 FUNCTION telemetry.register_at(meter_id text, since timestamptz, until timestamptz)
     RETURNS TABLE(register_start_mwh bigint, register_end_mwh bigint)
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
-
-FUNCTION telemetry.register_changes(dataset text, device_id text, since timestamptz, until timestamptz)
-    RETURNS TABLE(explained_mwh numeric, corrected_mwh numeric)
-    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
-
-FUNCTION telemetry.register_level(dataset text, device_id text, moment timestamptz)
-    RETURNS bigint
-    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.remove_oldest(key_id text, excess_bytes bigint, most integer)
     RETURNS bigint
@@ -2133,9 +2184,25 @@ FUNCTION telemetry.watermark()
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION telemetry.watermark() TO wattledger_dba;
 
+FUNCTION telemetry.webhook_is_blocked(webhook_id text, alert_id bigint, change_id bigint)
+    RETURNS boolean
+    LANGUAGE sql STABLE;
+
+FUNCTION telemetry.webhook_pause(attempts integer)
+    RETURNS interval
+    LANGUAGE sql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.webhook_signatures(message_id text, signed_at bigint, body text, secret bytea, former_secret bytea)
+    RETURNS text
+    LANGUAGE sql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.week_prices(prices jsonb)
     RETURNS numeric[]
     LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.wire_time(moment timestamptz)
+    RETURNS text
+    LANGUAGE sql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.with_verdict(items telemetry.fold_item[], first_verdict text, other_verdict text)
     RETURNS telemetry.fold_item[]
@@ -2182,6 +2249,11 @@ FUNCTION api.charging_sessions(of_vehicle_id text DEFAULT NULL::text, of_meter_i
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 GRANT EXECUTE ON FUNCTION api.charging_sessions(text,text,timestamptz,timestamptz,text,integer,text) TO wattledger_service;
 
+FUNCTION api.claim_webhook_deliveries(base_url text DEFAULT ''::text, per_webhook integer DEFAULT 4, lease interval DEFAULT '00:01:00'::interval)
+    RETURNS TABLE(webhook_id text, change_id bigint, attempt integer, url text, message_id text, signed_at bigint, signatures text, body text)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.claim_webhook_deliveries(text,integer,interval) TO wattledger_service;
+
 FUNCTION api.end_charging_link(vehicle_id text, ended_at timestamptz, remove boolean DEFAULT false, acting_key text DEFAULT NULL::text)
     RETURNS TABLE(meter_id text, since timestamptz, until timestamptz, removed boolean)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
@@ -2191,6 +2263,11 @@ FUNCTION api.fleet(since timestamptz DEFAULT NULL::timestamptz, until timestampt
     RETURNS TABLE(vehicle_id text, place text, window_start timestamptz, window_end timestamptz, vehicles bigint, ac_kwh numeric, dc_kwh numeric, loss_kwh numeric, efficiency numeric, meter_coverage numeric, vehicle_coverage numeric, status text, ac_matched_kwh numeric, dc_matched_kwh numeric, ac_active_kwh numeric, standby_kwh numeric, coverage numeric, uncertainty numeric, expected_efficiency numeric, frozen_side text, judged_vehicles bigint, judged_ac_kwh numeric, judged_dc_kwh numeric, other_vehicles bigint, other_ac_kwh numeric, other_dc_kwh numeric, healthy bigint, drifting bigint, degraded bigint, impossible bigint, frozen bigint, insufficient bigint, idle bigint, excess_loss_kwh numeric, cost numeric, standby_cost numeric, loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan' SET work_mem TO '64MB';
 GRANT EXECUTE ON FUNCTION api.fleet(timestamptz,timestamptz,text,text,integer) TO wattledger_service;
+
+FUNCTION api.forget_webhook_deliveries(at_most integer DEFAULT 10000)
+    RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.forget_webhook_deliveries(integer) TO wattledger_service;
 
 FUNCTION api.ingest_meter_readings(meter_ids text[], read_at timestamptz[], kinds text[], energies_kwh double precision[], interval_starts timestamptz[], session_ids text[], voltages_v double precision[])
     RETURNS TABLE(reading_index integer, outcome text, detail text)
@@ -2232,10 +2309,10 @@ FUNCTION api.metrics()
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET max_parallel_workers_per_gather TO '0';
 GRANT EXECUTE ON FUNCTION api.metrics() TO wattledger_service;
 
-FUNCTION api.month_report(of_vehicle_id text DEFAULT NULL::text, of_meter_id text DEFAULT NULL::text, month text DEFAULT NULL::text, zone text DEFAULT NULL::text, acting_key text DEFAULT NULL::text)
-    RETURNS TABLE(part text, window_start timestamptz, window_end timestamptz, day date, meter_id text, vehicle_id text, session_id text, status text, sessions bigint, ac_kwh numeric, dc_kwh numeric, standby_kwh numeric, ac_matched_kwh numeric, dc_matched_kwh numeric, loss_kwh numeric, excess_loss_kwh numeric, ac_register_start_kwh numeric, ac_register_end_kwh numeric, dc_register_start_kwh numeric, dc_register_end_kwh numeric, explained_kwh numeric, corrected_kwh numeric, cost numeric, standby_cost numeric, loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text, is_settled boolean, settled_until timestamptz, provisional_kwh numeric, zone_name text)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION api.month_report(text,text,text,text,text) TO wattledger_service;
+FUNCTION api.note_webhook_delivery(webhook_id text, change_id bigint, attempt integer, status integer, error text, retry_after_seconds double precision DEFAULT NULL::double precision)
+    RETURNS TABLE(state text)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.note_webhook_delivery(text,bigint,integer,integer,text,double precision) TO wattledger_service;
 
 FUNCTION api.performance(vehicle_id text, since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz)
     RETURNS TABLE(window_start timestamptz, window_end timestamptz, ac_kwh numeric, dc_kwh numeric, dc_unlinked_kwh numeric, loss_kwh numeric, efficiency numeric, avg_battery_temp_c numeric, meter_samples bigint, vehicle_samples bigint, meter_coverage numeric, vehicle_coverage numeric, status text, rounded_to text, provisional_kwh_ac numeric, provisional_kwh_dc numeric, settled_until timestamptz, ac_matched_kwh numeric, dc_matched_kwh numeric, ac_active_kwh numeric, standby_kwh numeric, coverage numeric, uncertainty numeric, expected_efficiency numeric, frozen_side text, excess_loss_kwh numeric, cost numeric, standby_cost numeric, loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text)
@@ -2399,7 +2476,7 @@ VIEW bi.charging_efficiency_hourly (
     loss_cost numeric(26,12),
     excess_loss_cost numeric(26,12),
     currency text COLLATE "C",
-    cost_gap text
+    cost_gap text COLLATE "C"
 );
 GRANT SELECT ON bi.charging_efficiency_hourly TO wattledger_bi;
 
@@ -2819,6 +2896,38 @@ VIEW bi.vehicle_register_daily (
 );
 GRANT SELECT ON bi.vehicle_register_daily TO wattledger_bi;
 
+VIEW bi.webhook_dead_letter (
+    webhook text COLLATE "C",
+    change_id bigint,
+    alert_id bigint,
+    kind text,
+    change text,
+    attempts integer,
+    queued_at timestamptz,
+    attempted_at timestamptz,
+    ended_at timestamptz,
+    last_status integer,
+    last_error text
+);
+GRANT SELECT ON bi.webhook_dead_letter TO wattledger_bi;
+
+VIEW bi.webhook_delivery (
+    webhook text COLLATE "C",
+    change_id bigint,
+    alert_id bigint,
+    kind text,
+    change text,
+    state text,
+    attempts integer,
+    queued_at timestamptz,
+    attempted_at timestamptz,
+    next_attempt_at timestamptz,
+    ended_at timestamptz,
+    last_status integer,
+    last_error text
+);
+GRANT SELECT ON bi.webhook_delivery TO wattledger_bi;
+
 FUNCTION bi.charging_efficiency_local_daily(zone text, first_day date, last_day date)
     RETURNS TABLE(day date, vehicle_id text, meter_id text, ac_kwh numeric, dc_kwh numeric, loss_kwh numeric, efficiency numeric, coverage numeric, uncertainty numeric, expected_efficiency numeric, verdict text, frozen_side text, ac_active_kwh numeric, ac_matched_kwh numeric, dc_matched_kwh numeric, standby_kwh numeric, charging_hours numeric, mean_kw numeric, peak_kw numeric, meter_samples bigint, vehicle_samples bigint, excess_loss_kwh numeric, cost numeric, standby_cost numeric, loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
@@ -3055,6 +3164,25 @@ VIEW ops.tariffs (
 );
 GRANT SELECT ON ops.tariffs TO wattledger_dba;
 
+VIEW ops.webhooks (
+    webhook text COLLATE "C",
+    url text,
+    kinds text[],
+    severities text[],
+    changes text[],
+    enabled boolean,
+    disabled_because text,
+    waiting bigint,
+    dead bigint,
+    delivered_at timestamptz,
+    former_secret_until timestamptz,
+    created_at timestamptz,
+    created_by text,
+    changed_at timestamptz,
+    changed_by text
+);
+GRANT SELECT ON ops.webhooks TO wattledger_dba;
+
 FUNCTION ops.cancel_record(record_id bigint, why text)
     RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
@@ -3108,6 +3236,11 @@ PROCEDURE ops.refresh(IN since timestamptz, IN until timestamptz, IN force boole
     LANGUAGE plpgsql;
 GRANT EXECUTE ON PROCEDURE ops.refresh(timestamptz,timestamptz,boolean) TO wattledger_dba;
 
+FUNCTION ops.remove_webhook(webhook text)
+    RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.remove_webhook(text) TO wattledger_dba;
+
 FUNCTION ops.replay_quarantine(reason text DEFAULT NULL::text, since timestamptz DEFAULT '-infinity'::timestamptz, until timestamptz DEFAULT 'infinity'::timestamptz, after bigint DEFAULT 0, most integer DEFAULT 10000)
     RETURNS TABLE(quarantine_id bigint, outcome text, detail text)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
@@ -3116,6 +3249,11 @@ GRANT EXECUTE ON FUNCTION ops.replay_quarantine(text,timestamptz,timestamptz,big
 PROCEDURE ops.replay_quarantine_in_pieces(IN reason text DEFAULT NULL::text, IN since timestamptz DEFAULT '-infinity'::timestamptz, IN until timestamptz DEFAULT 'infinity'::timestamptz, IN piece integer DEFAULT 1000)
     LANGUAGE plpgsql;
 GRANT EXECUTE ON PROCEDURE ops.replay_quarantine_in_pieces(text,timestamptz,timestamptz,integer) TO wattledger_dba;
+
+FUNCTION ops.retry_webhook_delivery(webhook text, change_id bigint DEFAULT NULL::bigint)
+    RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.retry_webhook_delivery(text,bigint) TO wattledger_dba;
 
 FUNCTION ops.revoke_key(key_id text)
     RETURNS timestamptz
@@ -3166,6 +3304,16 @@ FUNCTION ops.set_tariff(currency text, zone text, first_day date, prices jsonb, 
     RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION ops.set_tariff(text,text,date,jsonb,text,date,text) TO wattledger_dba;
+
+FUNCTION ops.set_webhook(webhook text, url text, kinds text[] DEFAULT NULL::text[], severities text[] DEFAULT NULL::text[], changes text[] DEFAULT NULL::text[], enabled boolean DEFAULT true, new_secret boolean DEFAULT false, overlap interval DEFAULT NULL::interval)
+    RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.set_webhook(text,text,text[],text[],text[],boolean,boolean,interval) TO wattledger_dba;
+
+FUNCTION ops.test_webhook(webhook text)
+    RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.test_webhook(text) TO wattledger_dba;
 
 FUNCTION ops.verify(since timestamptz DEFAULT (now() - '24:00:00'::interval), until timestamptz DEFAULT 'infinity'::timestamptz)
     RETURNS TABLE(dataset text, device_id text, bucket timestamptz, stored text, computed text, verdict text)
