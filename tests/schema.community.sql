@@ -623,7 +623,7 @@ CREATE TABLE telemetry.quarantine (
 CREATE INDEX quarantine_awaits_time ON telemetry.quarantine USING btree (read_at, quarantine_id) WHERE awaits_time;
 CREATE INDEX quarantine_received_at ON telemetry.quarantine USING btree (received_at);
 CREATE INDEX quarantine_removable ON telemetry.quarantine USING btree (COALESCE(key_id, ''::text), quarantine_id) WHERE (NOT awaits_time);
-CREATE UNIQUE INDEX quarantine_source ON telemetry.quarantine USING btree (source, COALESCE(reading_index, '-1'::integer)) WHERE (source IS NOT NULL);
+CREATE UNIQUE INDEX quarantine_source ON telemetry.quarantine USING btree (source, COALESCE(reading_index, '-1'::integer), sha256(raw)) WHERE (source IS NOT NULL);
 CREATE TRIGGER count_added AFTER INSERT ON telemetry.quarantine REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION telemetry.count_added_quarantine();
 CREATE TRIGGER count_changed AFTER UPDATE OF key_id, raw ON telemetry.quarantine FOR EACH ROW EXECUTE FUNCTION telemetry.count_changed_quarantine();
 CREATE TRIGGER count_emptied AFTER TRUNCATE ON telemetry.quarantine FOR EACH STATEMENT EXECUTE FUNCTION telemetry.count_emptied_quarantine();
@@ -866,8 +866,7 @@ END),
     CONSTRAINT tariff_during_check CHECK (NOT isempty(during)),
     CONSTRAINT tariff_meter_id_check CHECK (length(meter_id) <= 128),
     CONSTRAINT tariff_prices_check CHECK (cardinality(prices) = 168 AND array_position(prices, NULL::numeric) IS NULL AND (0::numeric <= ALL (prices))),
-    CONSTRAINT tariff_why_check CHECK (length(why) >= 1 AND length(why) <= 1000),
-    CONSTRAINT tariff_cancels_fkey FOREIGN KEY (cancels) REFERENCES telemetry.tariff(tariff_id)
+    CONSTRAINT tariff_why_check CHECK (length(why) >= 1 AND length(why) <= 1000)
 );
 CREATE INDEX tariff_meter ON telemetry.tariff USING btree (meter_id, tariff_id) WHERE (cancels IS NULL);
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON telemetry.tariff FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_change_of_tariffs();
@@ -1215,6 +1214,10 @@ FUNCTION telemetry.day_start(day date)
 GRANT EXECUTE ON FUNCTION telemetry.day_start(date) TO wattledger_bi;
 GRANT EXECUTE ON FUNCTION telemetry.day_start(date) TO wattledger_dba;
 
+FUNCTION telemetry.device_days(of_vehicle_id text, of_meter_id text, since timestamptz, until timestamptz, zone text)
+    RETURNS TABLE(day date, ac_mwh numeric, dc_mwh numeric, standby_mwh numeric, cost numeric, standby_cost numeric, currency text, cost_gap text)
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
 FUNCTION telemetry.difference_since(read_at timestamptz, energy_mwh bigint, reported_since timestamptz, previous_at timestamptz, rules telemetry.register_rules)
     RETURNS timestamptz
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
@@ -1411,6 +1414,10 @@ FUNCTION telemetry.hours_without_chunk(dataset text, read_at timestamptz[], olde
 FUNCTION telemetry.implausible_readings(dataset text, places integer[], device_ids text[], read_at timestamptz[], differences_mwh bigint[], states_at timestamptz[], max_powers_kw double precision[], tolerances_mwh bigint[], OUT refused integer[], OUT details text[])
     RETURNS record
     LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.is_all_kept(dataset text, device_id text, since timestamptz, until timestamptz)
+    RETURNS boolean
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
 FUNCTION telemetry.is_apportioned(energy_mwh bigint, since timestamptz, until timestamptz, rules telemetry.register_rules)
     RETURNS boolean
@@ -1777,7 +1784,7 @@ FUNCTION telemetry.provisional_mwh(dataset text, device_id text, since timestamp
 
 FUNCTION telemetry.queue_alerts(side text, device_ids text[], due_at timestamptz)
     RETURNS void
-    LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.queue_alerts_of_days()
     RETURNS trigger
@@ -1903,6 +1910,14 @@ FUNCTION telemetry.refuse_removal()
 FUNCTION telemetry.register_at(meter_id text, since timestamptz, until timestamptz)
     RETURNS TABLE(register_start_mwh bigint, register_end_mwh bigint)
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+FUNCTION telemetry.register_changes(dataset text, device_id text, since timestamptz, until timestamptz)
+    RETURNS TABLE(explained_mwh numeric, corrected_mwh numeric)
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.register_level(dataset text, device_id text, moment timestamptz)
+    RETURNS bigint
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.remove_oldest(key_id text, excess_bytes bigint, most integer)
     RETURNS bigint
@@ -2309,6 +2324,11 @@ FUNCTION api.metrics()
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET max_parallel_workers_per_gather TO '0';
 GRANT EXECUTE ON FUNCTION api.metrics() TO wattledger_service;
 
+FUNCTION api.month_report(of_vehicle_id text DEFAULT NULL::text, of_meter_id text DEFAULT NULL::text, month text DEFAULT NULL::text, zone text DEFAULT NULL::text, acting_key text DEFAULT NULL::text)
+    RETURNS TABLE(part text, window_start timestamptz, window_end timestamptz, day date, meter_id text, vehicle_id text, session_id text, status text, sessions bigint, ac_kwh numeric, dc_kwh numeric, standby_kwh numeric, ac_matched_kwh numeric, dc_matched_kwh numeric, loss_kwh numeric, excess_loss_kwh numeric, ac_register_start_kwh numeric, ac_register_end_kwh numeric, dc_register_start_kwh numeric, dc_register_end_kwh numeric, explained_kwh numeric, corrected_kwh numeric, cost numeric, standby_cost numeric, loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text, is_settled boolean, settled_until timestamptz, provisional_kwh numeric, zone_name text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.month_report(text,text,text,text,text) TO wattledger_service;
+
 FUNCTION api.note_webhook_delivery(webhook_id text, change_id bigint, attempt integer, status integer, error text, retry_after_seconds double precision DEFAULT NULL::double precision)
     RETURNS TABLE(state text)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
@@ -2476,7 +2496,7 @@ VIEW bi.charging_efficiency_hourly (
     loss_cost numeric(26,12),
     excess_loss_cost numeric(26,12),
     currency text COLLATE "C",
-    cost_gap text COLLATE "C"
+    cost_gap text
 );
 GRANT SELECT ON bi.charging_efficiency_hourly TO wattledger_bi;
 
