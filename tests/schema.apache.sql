@@ -614,7 +614,7 @@ VIEW telemetry.priced_part (
     standby_cost numeric,
     ac_matched_cost numeric,
     dc_matched_cost numeric,
-    unpriced_mwh bigint,
+    unpriced_mwh numeric,
     price numeric,
     currency text COLLATE "C",
     digits smallint
@@ -2518,10 +2518,10 @@ VIEW bi.charging_efficiency_daily (
     meter_samples bigint,
     vehicle_samples bigint,
     excess_loss_kwh numeric(20,6),
-    cost numeric(26,12),
-    standby_cost numeric(26,12),
-    loss_cost numeric(26,12),
-    excess_loss_cost numeric(26,12),
+    cost numeric(38,12),
+    standby_cost numeric(38,12),
+    loss_cost numeric(38,12),
+    excess_loss_cost numeric(38,12),
     currency text COLLATE "C",
     cost_gap text COLLATE "C"
 );
@@ -2550,10 +2550,10 @@ VIEW bi.charging_efficiency_hourly (
     meter_samples bigint,
     vehicle_samples bigint,
     excess_loss_kwh numeric(20,6),
-    cost numeric(26,12),
-    standby_cost numeric(26,12),
-    loss_cost numeric(26,12),
-    excess_loss_cost numeric(26,12),
+    cost numeric(38,12),
+    standby_cost numeric(38,12),
+    loss_cost numeric(38,12),
+    excess_loss_cost numeric(38,12),
     currency text COLLATE "C",
     cost_gap text
 );
@@ -2583,10 +2583,10 @@ VIEW bi.charging_efficiency_monthly (
     meter_samples bigint,
     vehicle_samples bigint,
     excess_loss_kwh numeric(20,6),
-    cost numeric(26,12),
-    standby_cost numeric(26,12),
-    loss_cost numeric(26,12),
-    excess_loss_cost numeric(26,12),
+    cost numeric(38,12),
+    standby_cost numeric(38,12),
+    loss_cost numeric(38,12),
+    excess_loss_cost numeric(38,12),
     currency text COLLATE "C",
     cost_gap text COLLATE "C"
 );
@@ -2637,10 +2637,10 @@ VIEW bi.charging_session (
     meter_samples bigint,
     vehicle_samples bigint,
     excess_loss_kwh numeric(20,6),
-    cost numeric(20,4),
-    standby_cost numeric(20,4),
-    loss_cost numeric(20,4),
-    excess_loss_cost numeric(20,4),
+    cost numeric(26,4),
+    standby_cost numeric(26,4),
+    loss_cost numeric(26,4),
+    excess_loss_cost numeric(26,4),
     currency text COLLATE "C",
     cost_gap text COLLATE "C"
 );
@@ -2717,10 +2717,10 @@ VIEW bi.meter_efficiency_daily (
     meter_samples bigint,
     vehicle_samples bigint,
     excess_loss_kwh numeric(20,6),
-    cost numeric(26,12),
-    standby_cost numeric(26,12),
-    loss_cost numeric(26,12),
-    excess_loss_cost numeric(26,12),
+    cost numeric(38,12),
+    standby_cost numeric(38,12),
+    loss_cost numeric(38,12),
+    excess_loss_cost numeric(38,12),
     currency text COLLATE "C",
     cost_gap text COLLATE "C"
 );
@@ -2835,7 +2835,7 @@ VIEW bi.tariff (
     weekday integer,
     from_hour integer,
     until_hour integer,
-    price_per_kwh numeric(13,6)
+    price numeric(20,6)
 );
 GRANT SELECT ON bi.tariff TO wattledger_bi;
 
@@ -2850,8 +2850,8 @@ VIEW bi.unlinked_energy_daily (
     mean_kw numeric(26,3),
     peak_kw numeric(26,3),
     meter_samples bigint,
-    cost numeric(26,12),
-    standby_cost numeric(26,12),
+    cost numeric(38,12),
+    standby_cost numeric(38,12),
     currency text COLLATE "C",
     cost_gap text COLLATE "C"
 );

@@ -26,12 +26,12 @@ SELECT
     telemetry.kwh(
         telemetry.excess(s.ac_matched_mwh, s.dc_matched_mwh, j.expected_efficiency, j.verdict)
     )::numeric(20, 6) AS excess_loss_kwh,
-    telemetry.cost((s.ac_mwh + s.standby_mwh) * c.price, c.cost_gap)::numeric(26, 12) AS cost,
-    telemetry.cost(s.standby_mwh * c.price, c.cost_gap)::numeric(26, 12) AS standby_cost,
-    telemetry.cost((s.ac_matched_mwh - s.dc_matched_mwh) * c.price, c.cost_gap)::numeric(26, 12) AS loss_cost,
+    telemetry.cost((s.ac_mwh + s.standby_mwh) * c.price, c.cost_gap)::numeric(38, 12) AS cost,
+    telemetry.cost(s.standby_mwh * c.price, c.cost_gap)::numeric(38, 12) AS standby_cost,
+    telemetry.cost((s.ac_matched_mwh - s.dc_matched_mwh) * c.price, c.cost_gap)::numeric(38, 12) AS loss_cost,
     telemetry.cost(
         telemetry.excess(s.ac_matched_mwh, s.dc_matched_mwh, j.expected_efficiency, j.verdict) * c.price, c.cost_gap
-    )::numeric(26, 12) AS excess_loss_cost,
+    )::numeric(38, 12) AS excess_loss_cost,
     CASE WHEN c.cost_gap IS NULL THEN c.currency END AS currency,
     c.cost_gap
 FROM (
@@ -157,12 +157,12 @@ SELECT
     telemetry.kwh(
         telemetry.excess(d.ac_matched_mwh, d.dc_matched_mwh, j.expected_efficiency, j.verdict)
     )::numeric(20, 6) AS excess_loss_kwh,
-    telemetry.cost(c.cost, c.cost_gap)::numeric(26, 12) AS cost,
-    telemetry.cost(c.standby_cost, c.cost_gap)::numeric(26, 12) AS standby_cost,
-    telemetry.cost(c.ac_matched_cost - c.dc_matched_cost, c.cost_gap)::numeric(26, 12) AS loss_cost,
+    telemetry.cost(c.cost, c.cost_gap)::numeric(38, 12) AS cost,
+    telemetry.cost(c.standby_cost, c.cost_gap)::numeric(38, 12) AS standby_cost,
+    telemetry.cost(c.ac_matched_cost - c.dc_matched_cost, c.cost_gap)::numeric(38, 12) AS loss_cost,
     telemetry.cost(
         telemetry.excess(c.ac_matched_cost, c.dc_matched_cost, j.expected_efficiency, j.verdict), c.cost_gap
-    )::numeric(26, 12) AS excess_loss_cost,
+    )::numeric(38, 12) AS excess_loss_cost,
     CASE WHEN c.cost_gap IS NULL THEN c.currency END AS currency,
     c.cost_gap
 FROM telemetry.charging_day AS d

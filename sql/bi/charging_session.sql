@@ -51,10 +51,10 @@ SELECT
     s.meter_samples,
     s.vehicle_samples,
     telemetry.kwh(s.excess_loss_mwh)::numeric(20, 6) AS excess_loss_kwh,
-    s.cost::numeric(20, 4) AS cost,
-    s.standby_cost::numeric(20, 4) AS standby_cost,
-    s.loss_cost::numeric(20, 4) AS loss_cost,
-    s.excess_loss_cost::numeric(20, 4) AS excess_loss_cost,
+    s.cost::numeric(26, 4) AS cost,
+    s.standby_cost::numeric(26, 4) AS standby_cost,
+    s.loss_cost::numeric(26, 4) AS loss_cost,
+    s.excess_loss_cost::numeric(26, 4) AS excess_loss_cost,
     s.currency,
     s.cost_gap
 FROM telemetry.judged_session AS s;

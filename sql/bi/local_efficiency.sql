@@ -77,12 +77,12 @@ BEGIN
         telemetry.kwh(
             telemetry.excess(s.ac_matched_mwh, s.dc_matched_mwh, j.expected_efficiency, j.verdict)
         )::numeric(20, 6),
-        telemetry.cost(c.cost, c.cost_gap)::numeric(26, 12),
-        telemetry.cost(c.standby_cost, c.cost_gap)::numeric(26, 12),
-        telemetry.cost(c.ac_matched_cost - c.dc_matched_cost, c.cost_gap)::numeric(26, 12),
+        telemetry.cost(c.cost, c.cost_gap)::numeric(38, 12),
+        telemetry.cost(c.standby_cost, c.cost_gap)::numeric(38, 12),
+        telemetry.cost(c.ac_matched_cost - c.dc_matched_cost, c.cost_gap)::numeric(38, 12),
         telemetry.cost(
             telemetry.excess(c.ac_matched_cost, c.dc_matched_cost, j.expected_efficiency, j.verdict), c.cost_gap
-        )::numeric(26, 12),
+        )::numeric(38, 12),
         CASE WHEN c.cost_gap IS NULL THEN c.currency END,
         c.cost_gap
     FROM (

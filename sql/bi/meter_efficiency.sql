@@ -30,12 +30,12 @@ SELECT
     telemetry.kwh(
         telemetry.excess(s.ac_matched_mwh, s.dc_matched_mwh, j.expected_efficiency, j.verdict)
     )::numeric(20, 6) AS excess_loss_kwh,
-    telemetry.cost(c.cost, c.cost_gap)::numeric(26, 12) AS cost,
-    telemetry.cost(c.standby_cost, c.cost_gap)::numeric(26, 12) AS standby_cost,
-    telemetry.cost(c.ac_matched_cost - c.dc_matched_cost, c.cost_gap)::numeric(26, 12) AS loss_cost,
+    telemetry.cost(c.cost, c.cost_gap)::numeric(38, 12) AS cost,
+    telemetry.cost(c.standby_cost, c.cost_gap)::numeric(38, 12) AS standby_cost,
+    telemetry.cost(c.ac_matched_cost - c.dc_matched_cost, c.cost_gap)::numeric(38, 12) AS loss_cost,
     telemetry.cost(
         telemetry.excess(c.ac_matched_cost, c.dc_matched_cost, j.expected_efficiency, j.verdict), c.cost_gap
-    )::numeric(26, 12) AS excess_loss_cost,
+    )::numeric(38, 12) AS excess_loss_cost,
     CASE WHEN c.cost_gap IS NULL THEN c.currency END AS currency,
     c.cost_gap
 FROM (
@@ -149,8 +149,8 @@ SELECT
     telemetry.mean_kw(d.ac_mwh, telemetry.span(d.active_us))::numeric(26, 3) AS mean_kw,
     (d.peak_w * 0.001)::numeric(26, 3) AS peak_kw,
     d.meter_samples,
-    telemetry.cost(c.cost, c.cost_gap)::numeric(26, 12) AS cost,
-    telemetry.cost(c.standby_cost, c.cost_gap)::numeric(26, 12) AS standby_cost,
+    telemetry.cost(c.cost, c.cost_gap)::numeric(38, 12) AS cost,
+    telemetry.cost(c.standby_cost, c.cost_gap)::numeric(38, 12) AS standby_cost,
     CASE WHEN c.cost_gap IS NULL THEN c.currency END AS currency,
     c.cost_gap
 FROM telemetry.charging_day AS d

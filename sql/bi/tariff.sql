@@ -13,7 +13,7 @@ SELECT
     b.weekday,
     min(b.hour) AS from_hour,
     max(b.hour) + 1 AS until_hour,
-    b.price::numeric(13, 6) AS price_per_kwh
+    b.price::numeric(20, 6) AS price
 FROM (
     SELECT
         h.*,
@@ -53,7 +53,7 @@ COMMENT ON COLUMN bi.tariff.weekday IS 'The local weekday: 1, Monday, to 7, Sund
 COMMENT ON COLUMN bi.tariff.from_hour IS 'The first local hour of the price, 0 to 23.';
 COMMENT ON COLUMN bi.tariff.until_hour IS
 'The local hour at which it ends, not included, 1 to 24. An hour that clocks repeat has its price twice.';
-COMMENT ON COLUMN bi.tariff.price_per_kwh IS 'The price of a kWh, in the currency''s unit.';
+COMMENT ON COLUMN bi.tariff.price IS 'The price of a kWh, in the currency''s unit.';
 
 REVOKE ALL ON bi.tariff FROM PUBLIC;
 GRANT SELECT ON bi.tariff TO wattledger_bi;

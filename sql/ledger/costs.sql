@@ -22,11 +22,11 @@ SELECT
     p.since,
     p.until,
     p.vehicle_id,
-    (p.ac_mwh + p.standby_mwh) * t.price AS cost,
+    (p.ac_mwh::numeric + p.standby_mwh) * t.price AS cost,
     p.standby_mwh * t.price AS standby_cost,
     p.ac_matched_mwh * t.price AS ac_matched_cost,
     p.dc_matched_mwh * t.price AS dc_matched_cost,
-    CASE WHEN t.price IS NULL THEN p.ac_mwh + p.standby_mwh ELSE 0 END AS unpriced_mwh,
+    CASE WHEN t.price IS NULL THEN p.ac_mwh::numeric + p.standby_mwh ELSE 0 END AS unpriced_mwh,
     t.price,
     t.currency,
     t.digits

@@ -7,3 +7,4 @@ ANALYZE telemetry.dataset;
 ANALYZE telemetry.maintenance;
 ANALYZE telemetry.turn;
 ANALYZE telemetry.quarantine_bounds;
+ANALYZE telemetry.currency_digits;

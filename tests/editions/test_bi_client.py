@@ -41,6 +41,7 @@ RELATIONS = [
     "meter_register_daily",
     "register_event",
     "rule",
+    "tariff",
     "unlinked_energy_daily",
     "vehicle",
     "vehicle_energy_daily",
@@ -56,7 +57,7 @@ FUNCTIONS = [
 
 
 # those that hold no energy
-OTHERS = {"charging_link", "rule"}
+OTHERS = {"charging_link", "rule", "tariff"}
 
 
 def two_hours(db: Connection) -> None:
@@ -80,6 +81,12 @@ def two_hours(db: Connection) -> None:
     ingest_vehicles(
         db, [VehicleReading("V-5", ts, kwh, 80, 30, *named) for ts, kwh, *named in steps]
     )
+    # of some meters it is told what a kWh costs, with an end
+    for meter in ("M-1", "M-2", "M-5"):
+        db.execute(
+            "SELECT ops.set_tariff('EUR', 'UTC', '2000-01-01', '0.3', 'a test', '2099-01-01', %s)",
+            [meter],
+        )
     settle(db)
     keep_charging(db)
     db.execute("UPDATE telemetry.charging_session SET usual_efficiency = 0.9")
@@ -161,7 +168,11 @@ NUMBERS = {
     "kw": "numeric(26,3)",
     "w": "numeric(26,3)",
     "value": "numeric(20,6)",
+    "price": "numeric(20,6)",
+    "cost": "numeric(38,12)",
 }
+# rounded to the minor unit of its currency
+ROUNDED = {"charging_session": "numeric(26,4)"}
 
 
 def test_every_number_says_how_many_digits_it_has(db: Connection) -> None:
@@ -174,6 +185,8 @@ def test_every_number_says_how_many_digits_it_has(db: Connection) -> None:
     assert {relation for relation, _, _ in columns} == set(RELATIONS) - {"charging_link"}
     for relation, name, kind in columns:
         expected = {NUMBERS[word] for word in name.split("_") if word in NUMBERS}
+        if name.endswith("cost") and relation in ROUNDED:
+            expected = {ROUNDED[relation]}
         assert expected == {kind}, (relation, name)
 
 
@@ -216,6 +229,7 @@ def test_the_largest_sums_fit_into_their_digits(db: Connection) -> None:
             [f"{kind[0].upper()}-1", ts, energy],
         )
     link(db)
+    db.execute("SELECT ops.set_tariff('EUR', 'UTC', '2000-01-01', '1000000', 'a test')")
     most = 9 * 10**18
     db.execute(
         "INSERT INTO telemetry.register_event VALUES"
