@@ -11,6 +11,7 @@ from time import monotonic
 
 import msgspec
 
+from service.background import ended
 from service.database.errors import DatabaseError, DatabaseUnavailable
 from service.database.pool import Database
 from service.settings import Settings
@@ -99,16 +100,10 @@ class Sender:
 
     async def stop(self) -> None:
         """End; what runs has a moment to, and what does not is due again after its lease."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await ended(self._task)
         if self._running:
             await asyncio.wait(self._running, timeout=_LAST_SECONDS)
-        for task in tuple(self._running):
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await ended(*self._running)
 
     async def deliver_due(self) -> None:
         """Deliver all that is due now and what that makes due, once each. Raises DatabaseError."""
