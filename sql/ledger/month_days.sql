@@ -199,7 +199,11 @@ BEGIN
                 WHERE q.dataset = d.dataset AND q.device_id = d.device_id
                     AND q.day BETWEEN telemetry.utc_day(is_all_kept.since) - 1 AND telemetry.utc_day(is_all_kept.until)
             )
-            OR p.seen_at < least(telemetry.newest_reading(d.dataset, d.device_id), is_all_kept.until)
+            -- of what has readings and was never kept there is no row
+            OR (
+                telemetry.newest_reading(d.dataset, d.device_id) > coalesce(p.seen_at, '-infinity')
+                AND (p.seen_at >= is_all_kept.until) IS NOT TRUE
+            )
     );
 END;
 $$;

@@ -294,6 +294,19 @@ def test_a_device_that_never_reported_has_an_empty_month(db: Connection) -> None
     assert found["sessions"][0]["sessions"] == 0
 
 
+@pytest.mark.parametrize("asked", ["of_meter_id", "of_vehicle_id"])
+def test_a_month_of_which_nothing_is_kept_yet_is_not_settled(db: Connection, asked: str) -> None:
+    link(db)
+    ingest_meters(db, [MeterReading("M-1", MIDNIGHT - n * HOUR, 1) for n in (20, 19, 18)])
+    settle(db)
+    # as of readings that came in order, of which nothing is queued
+    db.execute("DELETE FROM telemetry.charging_queue")
+    device = {asked: "M-1" if asked == "of_meter_id" else "V-1"}
+    assert not report(db, **device, month="2026-01")["month"][0]["is_settled"]
+    db.execute("CALL telemetry.settle_all_charging()")
+    assert report(db, **device, month="2026-01")["month"][0]["is_settled"]
+
+
 @pytest.mark.parametrize(
     ("said", "code"),
     [
