@@ -17,18 +17,26 @@ AS $$
         'meters', jsonb_agg(DISTINCT e.meter_id),
         'vehicles', jsonb_agg(DISTINCT e.vehicle_id) FILTER (WHERE e.vehicle_id <> '')
     )
-    FROM telemetry.session_evidence AS e
-    WHERE e.kind = alert_detail.kind
-        AND e.is_bad
-        AND e.side = CASE WHEN alert_detail.meter_id = '' THEN 'vehicle' ELSE 'meter' END
-        AND e.started_at >= alert_detail.since
-        AND e.started_at < alert_detail.until
-        AND (alert_detail.meter_id = '' OR e.meter_id = alert_detail.meter_id)
-        AND (alert_detail.vehicle_id = '' OR e.vehicle_id = alert_detail.vehicle_id)
+    FROM (
+        -- apart, so that each is looked up by its device
+        SELECT m.meter_id, m.vehicle_id, m.started_at, m.lost_mwh
+        FROM telemetry.session_evidence AS m
+        WHERE m.side = 'meter' AND m.kind = alert_detail.kind AND m.is_bad AND m.meter_id = alert_detail.meter_id
+        UNION ALL
+        SELECT v.meter_id, v.vehicle_id, v.started_at, v.lost_mwh
+        FROM telemetry.session_evidence AS v
+        WHERE v.side = 'vehicle' AND v.kind = alert_detail.kind AND v.is_bad AND v.vehicle_id = alert_detail.vehicle_id
+            AND alert_detail.meter_id = ''
+        UNION ALL
+        SELECT d.meter_id, '', d.started_at, d.lost_mwh
+        FROM telemetry.standby_day AS d
+        WHERE alert_detail.kind = 'standby' AND d.is_bad AND d.meter_id = alert_detail.meter_id
+    ) AS e
+    WHERE e.started_at >= alert_detail.since AND e.started_at < alert_detail.until
 $$;
 
 COMMENT ON FUNCTION telemetry.alert_detail(text, text, text, timestamptz, timestamptz) IS
-'Takes an alert: its kind, the meter and the vehicle (empty: none), since when and until when. Returns what is known of it now: how many bad charges it names, the energy in kWh that they lost, their meters and vehicles.';
+'Takes an alert: its kind, the meter and the vehicle (empty: none), since when and until when. Returns what is known of it now: how many bad charges, or days of standby, it names, the energy in kWh that they lost, their meters and vehicles.';
 
 CREATE OR REPLACE FUNCTION telemetry.note_alert(alert_id bigint, change text, detail jsonb)
 RETURNS void
@@ -83,7 +91,7 @@ DECLARE
     v_why text := why;
     v_until timestamptz := until;
 BEGIN
-    DELETE FROM telemetry.open_alert AS o WHERE o.alert_id = end_alert.alert_id RETURNING o.* INTO v_alert;
+    SELECT o.* INTO v_alert FROM telemetry.open_alert AS o WHERE o.alert_id = end_alert.alert_id;
     IF v_why = 'good' THEN
         -- until the first good one after the last bad one, before one from which on it is bad again
         WITH said AS MATERIALIZED (
@@ -116,6 +124,8 @@ BEGIN
             'why', v_why
         )
     );
+    -- at last: while it is open all of its charges are looked at, however many came since
+    DELETE FROM telemetry.open_alert AS o WHERE o.alert_id = end_alert.alert_id;
 END;
 $$;
 

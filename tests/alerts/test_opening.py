@@ -103,6 +103,16 @@ def test_late_readings_close_what_they_correct_and_its_history_stays(db: Connect
     assert (told["closed_because"], told["charges"]) == ("corrected", 0)
 
 
+def test_an_alert_names_its_charges_however_many_that_say_nothing_came_since(db: Connection):
+    m, v = new_names("M", "V")
+    assert kept(db, degraded(m, v, 0), degraded(m, v, 4)) == {("degraded", m)}
+    assert kept(db, *(unjudged(m, v, 8 + 2 * n, lasts=1) for n in range(65))) == {("degraded", m)}
+    lost = alerts(db, m)[0]["lost_kwh"]
+    assert kept(db, *(good(m, v, 200 + 4 * n) for n in range(3))) == set()
+    (told,) = alerts(db, m)
+    assert (told["closed_because"], told["charges"], told["lost_kwh"]) == ("good", 2, lost)
+
+
 def test_an_earlier_start_that_comes_late_moves_the_alerts(db: Connection):
     m, v = new_names("M", "V")
     assert kept(db, degraded(m, v, 10), degraded(m, v, 20)) == {("degraded", m)}
