@@ -92,7 +92,7 @@ INNER JOIN telemetry.standby_day AS d
 LEFT JOIN LATERAL (
     SELECT
         sum(p.standby_cost) AS standby_cost,
-        sum(p.standby_cost / nullif(p.price, 0)) AS standby_mwh,
+        sum(p.standby_mwh) AS standby_mwh,
         min(p.currency) AS currency,
         max(p.digits) AS digits,
         telemetry.cost_gap(count(p.price), sum(p.unpriced_mwh), min(p.currency), max(p.currency)) AS cost_gap

@@ -29,7 +29,8 @@ SELECT
     CASE WHEN t.price IS NULL THEN p.ac_mwh::numeric + p.standby_mwh ELSE 0 END AS unpriced_mwh,
     t.price,
     t.currency,
-    t.digits
+    t.digits,
+    p.standby_mwh
 FROM telemetry.charging_part AS p
 -- as telemetry.price_at has it, which those who ask bi may not look into
 LEFT JOIN LATERAL (
@@ -63,6 +64,7 @@ COMMENT ON COLUMN telemetry.priced_part.price IS 'The price of a kWh; NULL: no t
 COMMENT ON COLUMN telemetry.priced_part.currency IS 'Its currency''s code of ISO 4217; NULL: no tariff holds.';
 COMMENT ON COLUMN telemetry.priced_part.digits IS
 'How many decimals the currency''s minor unit has; NULL: no tariff holds.';
+COMMENT ON COLUMN telemetry.priced_part.standby_mwh IS 'AC energy of idle time, in milliwatt-hours.';
 
 CREATE OR REPLACE FUNCTION telemetry.cost_gap(
     priced bigint,

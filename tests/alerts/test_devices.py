@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from tests.support.alerts import (
     KWH,
@@ -21,6 +22,7 @@ from tests.support.alerts import (
 from tests.support.fold import Reading
 from tests.support.ledger import Device, send, settle
 from tests.support.readings import NOW, Connection, MeterReading, ingest_meters, link
+from tests.support.tariffs import Band, Tariff, set_tariff
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -117,6 +119,46 @@ def test_a_charger_that_draws_too_much_while_idle_is_told(db: Connection):
     # beyond 35 W, of three days of twenty hours
     assert (told["charges"], told["cause"]) == (3, "idle_draw")
     assert float(told["lost_kwh"]) == 3 * 20 * 0.025
+
+
+def test_idle_draw_costs_what_its_days_do_on_average_hours_for_nothing_included(db: Connection):
+    m, free = new_names("M", "F")
+    night = [Band(Decimal(0), until=12), Band(Decimal("0.30"), since=12)]
+    set_tariff(db, Tariff(night, zone="UTC", meter_id=m))
+    set_tariff(db, Tariff([Band(Decimal(0))], zone="UTC", meter_id=free))
+    for meter in (m, free):
+        for day in range(3):
+            at = (START + day * DAY).astimezone(UTC).replace(hour=0, minute=0)
+            sums = {"standby_mwh": 20 * 60_000, "standby_us": 20 * 3600 * 10**6}
+            kept_day(db, meter, at, **sums)
+            for hour in range(20):
+                db.execute(
+                    "INSERT INTO telemetry.charging_part (meter_id, hour, since, until, vehicle_id,"
+                    " standby_mwh) VALUES (%s, %s, %s, %s, '', 60000)",
+                    [meter, *[at + hour * HOUR] * 2, at + (hour + 1) * HOUR],
+                )
+    judge(db)
+    assert open_kinds(db, m, free) == {("standby", m), ("standby", free)}
+    (told,) = alerts(db, m)
+    # of 25 W beyond what is allowed, eight hours in twenty
+    assert (told["lost_cost"], told["currency"]) == (3 * Decimal("0.06"), "EUR")
+    (told,) = alerts(db, free)
+    assert (told["lost_cost"], told["currency"], told["cost_gap"]) == (0, "EUR", None)
+
+
+def test_what_is_told_of_idle_draw_counts_its_days(db: Connection):
+    (m,) = new_names("M")
+    for day in range(2):
+        sums = {"standby_mwh": 20 * 60_000, "standby_us": 20 * 3600 * 10**6}
+        kept_day(db, m, START + day * DAY, **sums)
+    judge(db)
+    (told,) = alerts(db, m)
+    row = db.execute(
+        "SELECT (c.detail ->> 'charges')::bigint, (c.detail ->> 'lostKwh')::numeric"
+        " FROM bi.alert_change AS c WHERE c.alert_id = %s",
+        [told["alert_id"]],
+    ).fetchone()
+    assert row == (told["charges"], told["lost_kwh"]) == (2, 1)
 
 
 def test_two_meters_that_count_for_one_another_are_swapped(db: Connection):
