@@ -1,5 +1,33 @@
 -- Alerts of devices that are due are looked at, a bounded number at a time.
 
+CREATE OR REPLACE FUNCTION telemetry.newest_charge_ended_at(side text, device_id text)
+RETURNS timestamptz
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF side = 'meter' THEN
+        RETURN (
+            SELECT m.ended_at
+            FROM telemetry.charging_session AS m
+            WHERE m.meter_id = newest_charge_ended_at.device_id
+            ORDER BY m.started_at DESC
+            LIMIT 1
+        );
+    END IF;
+    RETURN (
+        SELECT v.ended_at
+        FROM telemetry.charging_session AS v
+        WHERE v.vehicle_id = newest_charge_ended_at.device_id
+        ORDER BY v.started_at DESC
+        LIMIT 1
+    );
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.newest_charge_ended_at(text, text) IS
+'Takes meter or vehicle, and a device. Returns when energy last flowed in its newest charge; NULL where it has none.';
+
 CREATE OR REPLACE FUNCTION telemetry.settle_alerts(most integer, OUT judged integer, OUT waiting integer)
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -43,7 +71,21 @@ BEGIN
                 PERFORM telemetry.judge_alerts_of(v_due_one.side, v_due_one.device_id);
             END LOOP;
     END;
-    IF (SELECT w.looked_at FROM telemetry.alert_watch AS w) <= now() - INTERVAL '5 minutes' THEN
+    -- of a charge that goes on nothing is known yet, and its devices may report no more
+    PERFORM telemetry.queue_alerts(g.side, array_agg(g.device_id), max(g.over_at))
+    FROM (
+        SELECT d.side, d.device_id, s.ended_at + r.session_ends_after AS over_at
+        FROM unnest(v_due) AS d
+        CROSS JOIN telemetry.rules AS r
+        CROSS JOIN LATERAL telemetry.newest_charge_ended_at(d.side, d.device_id) AS s (ended_at)
+    ) AS g
+    WHERE g.over_at > now()
+    GROUP BY g.side;
+    -- who changes rules holds it, and has all looked at afterwards: nobody waits for that
+    PERFORM FROM telemetry.alert_watch AS w
+    WHERE w.looked_at <= now() - INTERVAL '5 minutes'
+    FOR UPDATE SKIP LOCKED;
+    IF found THEN
         PERFORM telemetry.judge_silence();
     END IF;
     SELECT count(*)::integer INTO waiting
@@ -90,6 +132,7 @@ COMMENT ON FUNCTION telemetry.alerts_are_late() IS
 'Takes nothing. Returns whether alerts of a device should have been looked at ten minutes ago.';
 
 REVOKE ALL ON FUNCTION
+    telemetry.newest_charge_ended_at(text, text),
     telemetry.settle_alerts(integer),
     telemetry.alerts_are_late(),
     telemetry.judge_alerts_of(text, text)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from tests.support.alerts import alerts, degraded, keep, new_names, open_kinds
+from tests.support.alerts import START, alerts, degraded, keep, new_names, open_kinds
 from tests.support.readings import Connection
 
 # the other engine has one connection at a time
@@ -67,3 +68,35 @@ def test_one_of_which_nothing_can_be_said_holds_up_no_other(db: Connection):
     db.execute("UPDATE telemetry.alert_queue SET due_at = now()")
     db.execute("SELECT * FROM telemetry.settle_alerts(100)")
     assert open_kinds(db, *meters) == {("degraded", meter) for meter in meters}
+
+
+def test_what_goes_on_is_looked_at_when_it_is_over_though_nothing_more_is_reported(db: Connection):
+    m, v = new_names("M", "V")
+    # it ended five minutes ago
+    last = degraded(m, v, (datetime.now(UTC) - START) / timedelta(hours=1) - 2 - 5 / 60)
+    keep(db, degraded(m, v, 0), last)
+    # one that has charged for an hour is looked at while it does
+    look = "UPDATE telemetry.alert_queue SET due_at = now() WHERE device_id = ANY (%s)"
+    db.execute(look, [[m, v]])
+    db.execute("SELECT * FROM telemetry.settle_alerts(100)")
+    assert open_kinds(db, m) == set()
+    rows = db.execute(
+        "SELECT q.side, q.due_at FROM telemetry.alert_queue AS q"
+        " WHERE q.device_id = ANY (%s) ORDER BY q.side",
+        [[m, v]],
+    ).fetchall()
+    over = last.ends + timedelta(minutes=30)
+    assert rows == [("meter", over), ("vehicle", over)]
+
+
+def test_who_changes_rules_holds_up_nobody(db: Connection, url: str):
+    m, v = new_names("M", "V")
+    keep(db, degraded(m, v, 0), degraded(m, v, 10))
+    # silent meters are due too
+    db.execute("UPDATE telemetry.alert_watch SET looked_at = '-infinity'")
+    with psycopg.connect(url) as changing:
+        changing.execute("UPDATE telemetry.rules SET silent_after = silent_after")
+        db.execute("SET lock_timeout = '2s'")
+        db.execute("SELECT * FROM telemetry.settle_alerts(100)")
+        changing.rollback()
+    assert open_kinds(db, m) == {("degraded", m)}
