@@ -39,7 +39,7 @@ BEGIN
                 'severity', n.severity,
                 'since', telemetry.wire_time(n.since),
                 'openedAt', telemetry.wire_time(a.opened_at),
-                'cause', coalesce(c.detail ->> 'cause', a.cause),
+                'cause', coalesce(c.detail ->> 'cause', n.cause),
                 'lostKwh', coalesce(c.detail -> 'lostKwh', a.detail -> 'lostKwh'),
                 'detail', a.detail || c.detail
             )
@@ -53,19 +53,31 @@ BEGIN
         ))
     FROM added AS c
     INNER JOIN telemetry.alert AS a ON a.alert_id = c.alert_id
-    -- an alert stays as it was at its opening; what holds from a change on is told by that
+    -- an alert stays as it was at its opening; what holds from a change on is told by that, and else by what is open
+    LEFT JOIN telemetry.open_alert AS o ON o.alert_id = c.alert_id
+    LEFT JOIN telemetry.alert_change AS x ON x.alert_id = c.alert_id AND x.change = 'closed'
     CROSS JOIN LATERAL (
         SELECT
-            coalesce(c.detail ->> 'severity', a.severity) AS severity,
+            coalesce(c.detail ->> 'severity', o.severity, x.detail ->> 'severity', a.severity) AS severity,
+            coalesce(o.cause, x.detail ->> 'cause', a.cause) AS cause,
             CASE
                 WHEN pg_input_is_valid(c.detail ->> 'since', 'timestamptz') THEN (c.detail ->> 'since')::timestamptz
-                ELSE a.since
+                ELSE coalesce(o.since, a.since)
             END AS since
     ) AS n
     INNER JOIN telemetry.webhook AS w
         ON w.enabled
         AND (w.kinds IS NULL OR a.kind = ANY (w.kinds))
-        AND (w.severities IS NULL OR n.severity = ANY (w.severities))
+        AND (
+            w.severities IS NULL
+            OR n.severity = ANY (w.severities)
+            -- who was told of it is told how it ends
+            OR a.severity = ANY (w.severities)
+            OR EXISTS (
+                SELECT FROM telemetry.alert_change AS b
+                WHERE b.alert_id = c.alert_id AND b.detail ->> 'severity' = ANY (w.severities)
+            )
+        )
         AND (w.changes IS NULL OR c.change = ANY (w.changes));
     RETURN NULL;
 END;

@@ -81,6 +81,34 @@ def test_what_a_change_says_of_the_alert_holds_from_then_on(ledger: Ledger) -> N
     assert data["cause"] == "vehicle"
 
 
+def test_who_was_told_of_an_alert_is_told_how_it_ends_however_severe_it_is_then(
+    ledger: Ledger,
+) -> None:
+    ledger.webhook(severities=["critical"])
+    for alert_id in (ledger.alert(severity="critical"), ledger.alert()):
+        ledger.change(alert_id, "worsened", severity="critical")
+        ledger.change(alert_id, "revised", severity="warning")
+        ledger.change(alert_id, "closed", severity="warning")
+    ledger.change(ledger.alert(), "closed", severity="warning")
+    told = [row["change"] for row in ledger.deliveries()]
+    assert told == ["opened", *["worsened", "revised", "closed"] * 2]
+
+
+def test_an_acknowledged_alert_is_told_as_it_is_then(ledger: Ledger) -> None:
+    alert_id = ledger.alert()
+    ledger.connection.execute(
+        "INSERT INTO telemetry.open_alert VALUES"
+        " ('degraded', 'M-1', '', %s, 'critical', '2026-01-30 06:00+00', 'vehicle')",
+        [alert_id],
+    )
+    ledger.webhook(severities=["critical"])
+    ledger.change(alert_id, "acknowledged")
+    (claimed,) = ledger.claim()
+    data = json.loads(claimed["body"])["data"]
+    assert (data["severity"], data["cause"]) == ("critical", "vehicle")
+    assert data["since"] == "2026-01-30T06:00:00.000000Z"
+
+
 def test_each_webhook_is_told_what_it_asks_for(ledger: Ledger) -> None:
     ledger.webhook("all")
     ledger.webhook("kinds", kinds=["silent", "frozen"])
