@@ -579,7 +579,8 @@ VIEW telemetry.priced_part (
     unpriced_mwh numeric,
     price numeric,
     currency text COLLATE "C",
-    digits smallint
+    digits smallint,
+    standby_mwh bigint
 );
 
 CREATE TABLE telemetry.proven_energy (
@@ -1679,6 +1680,10 @@ FUNCTION telemetry.named_device(device text, OUT dataset text, OUT device_id tex
     LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.named_until(meter_id text, vehicle_id text, transaction_no integer, started_at timestamptz, ended_at timestamptz, since timestamptz)
+    RETURNS timestamptz
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.newest_charge_ended_at(side text, device_id text)
     RETURNS timestamptz
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
