@@ -163,6 +163,8 @@ AS $$
                 AND p.hour > telemetry.utc_minus(s.ts, INTERVAL '336 hours')
                 AND p.meter_samples > 0
                 AND o.alert_id IS NULL
+                -- and what has been so for a month costs nothing
+                AND s.ts > telemetry.utc_minus(n.ts, INTERVAL '720 hours' + r.silent_after)
         ) AS h
     ) AS g ON TRUE
     WHERE o.alert_id IS NOT NULL
