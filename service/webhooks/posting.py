@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 import ssl
 from typing import NamedTuple
+from urllib.parse import unquote
 
 import httpcore
 import msgspec
@@ -22,6 +24,8 @@ _CONNECT_SECONDS = 5.0
 # of an answer that is no success, for whoever looks why
 _MOST_BYTES = 2_000
 MOST_CHARACTERS = 200
+# what is shorter could be guessed
+_SECRET_CHARACTERS = 8
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -64,7 +68,7 @@ class Poster:
 
     async def post(self, delivery: Delivery) -> Outcome:
         """Make a request, within TOTAL_SECONDS; the status decides, whatever follows it."""
-        answer = _Answer()
+        answer = _Answer(_words_of(delivery.url))
         try:
             async with asyncio.timeout(TOTAL_SECONDS):
                 await self._exchange(delivery, answer)
@@ -118,7 +122,9 @@ class Poster:
 class _Answer:
     """What has come of an answer so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, untold: list[str]) -> None:
+        """`untold`: what of it is not told, words of the address that many answers repeat."""
+        self._untold = untold
         self.status: int | None = None
         self.body = b""
         self._retry_after: float | None = None
@@ -137,15 +143,22 @@ class _Answer:
     def outcome(self) -> Outcome:
         """What became of the request."""
         if self.status is None:
-            return Outcome(None, _shown(self._error or "no answer"))
+            return Outcome(None, self._shown(self._error or "no answer"))
         if self.status // 100 == 2:
             return Outcome(self.status, None)
         error = f"status {self.status}"
         if self.status // 100 == 3:
             error += ", and redirects are not followed"
-        if told := _shown(self.body.decode("utf-8", "replace")):
+        if told := self._shown(self.body.decode("utf-8", "replace")):
             error += f": {told}"
         return Outcome(self.status, error, self._retry_after)
+
+    def _shown(self, text: str) -> str:
+        """What others said, in one line of bounded length."""
+        for word in self._untold:
+            text = text.replace(word, "…")
+        printable = "".join(one if one.isprintable() else " " for one in text)
+        return " ".join(printable.split())[:MOST_CHARACTERS]
 
 
 def _reason(error: BaseException) -> str:
@@ -167,7 +180,10 @@ def _reason(error: BaseException) -> str:
     return f"no connection: {error}" if str(error) else "the connection was lost"
 
 
-def _shown(text: str) -> str:
-    """What others said, in one line of bounded length."""
-    printable = "".join(one if one.isprintable() else " " for one in text)
-    return " ".join(printable.split())[:MOST_CHARACTERS]
+def _words_of(url: str) -> list[str]:
+    """What of an address's path and query may be a secret, the longest first."""
+    target = re.split("[/?]", url.partition("://")[2], maxsplit=1)[1:]
+    words = [
+        word for word in re.split("[/?&=]", "".join(target)) if len(word) >= _SECRET_CHARACTERS
+    ]
+    return sorted({*words, *map(unquote, words)}, key=len, reverse=True)

@@ -326,3 +326,20 @@ def test_an_error_never_has_the_address(receiver: Receiver) -> None:
         told = post(url)
         assert told.status is None
         assert SECRET_PATH not in str(told.error)
+
+
+@pytest.mark.parametrize(
+    "target", [f"/{SECRET_PATH}/in", f"/a?to=me&key={SECRET_PATH}", "/a%2Dlong%2Dsecret"]
+)
+def test_an_answer_that_repeats_the_address_is_told_without_it(
+    receiver: Receiver, target: str
+) -> None:
+    # as frameworks do for what they do not know
+    told = f"Cannot POST {target}, nor {target.replace('%2D', '-')}"
+    url = receiver.url.replace("/hook", target)
+    for answer in (answers(404, told.encode()), says(f"HTTP/1.1 {told}\r\n\r\n".encode())):
+        receiver.answer = answer
+        error = str(post(url).error)
+        assert "POST" in error
+        for secret in (SECRET_PATH, "a%2Dlong", "a-long"):
+            assert secret not in error
