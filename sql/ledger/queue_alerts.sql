@@ -77,7 +77,15 @@ BEGIN
     FROM (
         SELECT array_agg(DISTINCT d.meter_id) AS meter_ids
         FROM changed AS d
-        WHERE d.day < telemetry.utc_day(now()) AND d.standby_us > 0
+        WHERE d.day < telemetry.utc_day(now())
+            AND (
+                d.standby_us > 0
+                -- or what was told of it was wrong
+                OR EXISTS (
+                    SELECT FROM telemetry.open_alert AS o
+                    WHERE o.meter_id = d.meter_id AND o.vehicle_id = '' AND o.kind = 'standby'
+                )
+            )
     ) AS k
     WHERE k.meter_ids IS NOT NULL;
     RETURN NULL;

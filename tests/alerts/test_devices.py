@@ -161,6 +161,20 @@ def test_what_is_told_of_idle_draw_counts_its_days(db: Connection):
     assert row == (told["charges"], told["lost_kwh"]) == (2, 1)
 
 
+def test_idle_draw_of_days_that_turn_out_to_have_none_is_corrected(db: Connection):
+    (m,) = new_names("M")
+    for sums in (
+        {"standby_mwh": 20 * 60_000, "standby_us": 20 * 3600 * 10**6},
+        {"ac_mwh": 20 * 60_000, "active_us": 20 * 3600 * 10**6},
+    ):
+        db.execute("DELETE FROM telemetry.charging_day WHERE meter_id = %s", [m])
+        for day in range(2):
+            kept_day(db, m, START + day * DAY, **sums)
+        judge(db)
+    (told,) = alerts(db, m)
+    assert (told["closed_because"], told["charges"]) == ("corrected", 0)
+
+
 def test_two_meters_that_count_for_one_another_are_swapped(db: Connection):
     m, n, other = new_names("M", "N", "O")
     for day in range(3):
