@@ -2405,7 +2405,7 @@ VIEW bi.alert (
     cause text COLLATE "C",
     charges bigint,
     lost_kwh numeric(20,6),
-    lost_cost numeric(20,4),
+    lost_cost numeric(26,4),
     currency text COLLATE "C",
     cost_gap text COLLATE "C",
     opened_at timestamptz,
@@ -2434,7 +2434,7 @@ VIEW bi.alert_session (
     started_at timestamptz,
     vehicle_id text COLLATE "C",
     lost_kwh numeric(20,6),
-    lost_cost numeric(20,4),
+    lost_cost numeric(26,4),
     currency text COLLATE "C",
     cost_gap text COLLATE "C"
 );

@@ -13,7 +13,7 @@ SELECT
     a.cause,
     coalesce(p.charges, 0) AS charges,
     telemetry.kwh(p.lost_mwh)::numeric(20, 6) AS lost_kwh,
-    p.lost_cost::numeric(20, 4) AS lost_cost,
+    p.lost_cost::numeric(26, 4) AS lost_cost,
     p.currency,
     p.cost_gap,
     a.opened_at,
@@ -67,7 +67,7 @@ SELECT
     p.started_at,
     nullif(p.vehicle_id, '') AS vehicle_id,
     telemetry.kwh(p.lost_mwh)::numeric(20, 6) AS lost_kwh,
-    p.lost_cost::numeric(20, 4) AS lost_cost,
+    p.lost_cost::numeric(26, 4) AS lost_cost,
     p.currency,
     p.cost_gap
 FROM telemetry.alert_part AS p;

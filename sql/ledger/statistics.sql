@@ -2,6 +2,7 @@
 
 ANALYZE telemetry.rules;
 ANALYZE telemetry.limits;
+ANALYZE telemetry.alert_watch;
 ANALYZE telemetry.register_rules;
 ANALYZE telemetry.dataset;
 ANALYZE telemetry.maintenance;

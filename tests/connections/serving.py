@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import msgspec
+import psycopg
 from litestar import Litestar
 from litestar.routes import ASGIRoute, HTTPRoute
 
@@ -26,12 +27,15 @@ SERVICE = "wattledger_service"
 SETTINGS = Settings(access_log=False, read_timeout_seconds=5.0)
 # a standby soon lags too much
 IMPATIENT = msgspec.structs.replace(SETTINGS, standby_lag_seconds=1.0)
-IDS = {"vehicle_id": "V-1", "meter_id": "M-1", "file_path": "swagger-ui.css"}
+IDS = {"vehicle_id": "V-1", "meter_id": "M-1", "file_path": "swagger-ui.css", "number": "1"}
+# what is asked of those that answer nothing without
+ASKED = {"/v1/reports/month": "?meter=M-1&month=2026-01&zone=UTC"}
 # what a method that changes something is sent, in this order, and answers
 CHANGES: dict[tuple[str, str], tuple[dict[str, Any], int]] = {
     ("POST", "/v1/ingest"): ({"json": [meter(), vehicle()]}, 201),
     ("PUT", "/v1/links/{vehicle_id:str}"): ({"json": {"meterId": "M-1"}}, 201),
     ("DELETE", "/v1/links/{vehicle_id:str}"): ({}, 200),
+    ("POST", "/v1/alerts/{number:str}/acknowledge"): ({}, 200),
 }
 # of no document
 NOT_THERE = {"/docs/{path:str}", "/docs/assets"}
@@ -71,8 +75,18 @@ def reads(app: Litestar) -> list[str]:
 
 
 def with_ids(path: str) -> str:
-    """A path with the ids of what the changes made."""
-    return re.sub(r"\{(\w+):\w+\}", lambda match: IDS.get(match[1], "x"), path)
+    """A path with the ids of what the changes made, and with what it must be asked."""
+    found = re.sub(r"\{(\w+):\w+\}", lambda match: IDS.get(match[1], "x"), path)
+    return found + ASKED.get(path, "")
+
+
+def open_alert(primary: Cluster) -> None:
+    """See that there is an alert: the one of that number."""
+    with psycopg.connect(primary.url(), autocommit=True) as connection:
+        connection.execute(
+            "SELECT telemetry.start_alert('silent', 'M-1', '', now(), 'warning')"
+            " WHERE NOT EXISTS (SELECT FROM telemetry.alert)"
+        )
 
 
 def source(client: httpx.Client) -> str:

@@ -19,6 +19,7 @@ from tests.connections.serving import (
     SERVICE,
     SETTINGS,
     lag_seconds,
+    open_alert,
     reads,
     serving,
     source,
@@ -48,6 +49,7 @@ def readings(cluster: Cluster, standby: Follower) -> None:
     """A reading of either side, and a link, so that there is something to read."""
     with serving(cluster, standby.cluster) as (_, client):
         wait_until_ready(lambda: client.get("/health/ready").status_code)
+        open_alert(cluster)
         for (method, path), (body, _status) in CHANGES.items():
             client.request(method, with_ids(path), **body).raise_for_status()
     standby.catch_up()

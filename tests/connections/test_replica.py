@@ -27,6 +27,7 @@ from tests.connections.serving import (
     SERVICE,
     SETTINGS,
     lag_seconds,
+    open_alert,
     reads,
     routes,
     serving,
@@ -55,6 +56,7 @@ def test_every_route_works_with_a_replica_for_reads(cluster: Cluster, standby: F
     with serving(cluster, standby.cluster) as (app, client):
         changes = {one for one in routes(app) if one[0] not in ("GET", "HEAD", "OPTIONS")}
         assert changes == set(CHANGES)
+        open_alert(cluster)
         for (method, path), (body, status) in CHANGES.items():
             answer = client.request(method, with_ids(path), **body)
             assert answer.status_code == status, (method, path, answer.text)

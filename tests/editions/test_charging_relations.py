@@ -249,7 +249,7 @@ def test_every_rule_of_charging_is_shown_with_its_unit_and_what_it_says(db: Conn
     shown = rows(db, "rule")
     assert [(row["name"], row["meaning"]) for row in shown] == columns
     assert {row["unit"] for row in shown} == {
-        "kW", "kWh", "°C", "minutes", "charges", "DC / AC", "share",
+        "kW", "W", "kWh", "°C", "minutes", "charges", "DC / AC", "share",
     }  # fmt: skip
     for row in shown:
         value = kept[row["name"]]

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.service.test_reads import HOUR, text
-from tests.support.http import meter, vehicle
+from tests.support.http import meter, vehicle, wait_for
 from tests.support.kept_charging import settle_and_keep
 from tests.support.readings import NOW, Connection
 
@@ -20,6 +20,7 @@ WINDOW = {"from": text(BEGIN), "to": text(BEGIN + HOUR)}
 ORDERS = ["efficiency", "loss", "vehicle_id"]
 FLEET = "/v1/analytics/fleet"
 SESSIONS = "/v1/sessions"
+ALERTS = "/v1/alerts"
 # which of its fields holds the rows, and which of theirs says what is on one page alone
 LISTS = {
     "/v1/meters": ("meters", ["meterId"]),
@@ -27,6 +28,7 @@ LISTS = {
     "/v1/links": ("links", ["vehicleId", "from"]),
     FLEET: ("vehicles", ["vehicleId"]),
     SESSIONS: ("sessions", ["meterId", "from"]),
+    ALERTS: ("alerts", ["meterId", "kind"]),
 }
 QUESTIONS: list[tuple[str, dict[str, str]]] = [
     ("/v1/meters", {}),
@@ -34,6 +36,7 @@ QUESTIONS: list[tuple[str, dict[str, str]]] = [
     ("/v1/links", {}),
     *((FLEET, {"order": order, **WINDOW}) for order in ORDERS),
     (SESSIONS, {}),
+    (ALERTS, {}),
 ]
 FIXED = [f"-{number:02}" for number in range(0, 30, 3)]
 
@@ -83,12 +86,27 @@ def nothing(_: int) -> None:
     """Nothing comes or goes."""
 
 
+def settle_and_tell(connection: Connection) -> None:
+    """Have all that was put settled and kept, with an alert of each meter."""
+    connection.execute("UPDATE telemetry.rules SET alert_after = 1")
+    settle_and_keep(connection)
+
+    def told() -> bool:
+        # the service looks at alerts too, one session at a time
+        row = connection.execute(
+            "SELECT s.judged IS NOT NULL AND s.waiting = 0 FROM telemetry.settle_alerts(1000) AS s"
+        ).fetchone()
+        return row == (True,)
+
+    wait_for(told)
+
+
 @pytest.fixture
 def filled(client: Any, post: Any, connection: Connection) -> None:
     """Ten pairs, each of another efficiency and loss, of which two have the same."""
     for place, number in enumerate(FIXED):
-        put(client, post, number, 0.05 + 0.004 * (place % 9))
-    settle_and_keep(connection)
+        put(client, post, number, 0.05 + 0.003 * (place % 9))
+    settle_and_tell(connection)
 
 
 def test_every_paged_route_is_walked_here(client: Any) -> None:
@@ -136,11 +154,11 @@ def test_what_stays_is_on_one_page_whatever_comes_and_goes(
             # another came before and behind all of it, and in between
             for new in ("-00a", "-13", "-99"):
                 put(client, post, new, 0.06)
-            settle_and_keep(connection)
+            settle_and_tell(connection)
         if number == 4:
             # and the figures of one that was shown are others
             put(client, post, suffix, 0.001, BEGIN + timedelta(seconds=1))
-            settle_and_keep(connection)
+            settle_and_tell(connection)
 
     seen: list[tuple[Any, ...]] = []
     for row in walk(client, path, params, 1, meanwhile):
@@ -196,7 +214,7 @@ def test_a_place_is_written_without_what_a_url_must_escape(
 ) -> None:
     for number in ("\u00fc&=+ %", "\u00fc&=+ %2"):
         put(client, post, number, 0.05)
-    settle_and_keep(connection)
+    settle_and_tell(connection)
     for path, params in QUESTIONS[2:]:
         last = client.get(path, params={**params, "limit": 1}).json()["next"]
         assert re.fullmatch(r"[a-z_]+/[A-Za-z0-9_-]+", last)

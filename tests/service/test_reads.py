@@ -221,6 +221,14 @@ def test_performance_of_a_window_is_exact(client: Any, post: Any) -> None:
         "uncertainty": 0.0237,
         "expectedEfficiency": 0.85,
         "frozenSide": None,
+        "kwhExcessLost": 0.347059,
+        # nobody said what a kWh costs
+        "cost": None,
+        "standbyCost": None,
+        "lossCost": None,
+        "excessLossCost": None,
+        "currency": None,
+        "costGap": "no_tariff",
     }
 
 
