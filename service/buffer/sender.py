@@ -83,8 +83,10 @@ class Sender:
         return Producer(self._address.client("api", **self._options), logger=_quiet)
 
     async def stop(self) -> None:
-        """End; what is still under way is told of before."""
+        """End; what is still under way is not waited for, but told of before."""
         self._stopping = True
+        if self._producer is not None:
+            self._producer.purge()
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join)
 

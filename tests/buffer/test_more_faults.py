@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -122,3 +125,23 @@ def test_a_worker_that_joins_while_another_stores_makes_no_reading_lost_or_doubl
     assert {reason for _, reason, *_ in quarantined(connection)} == {"out_of_range"}
     assert second.process.poll() is None
     assert "Traceback" not in first.said() + second.said()
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_service_ends_in_time_while_brokers_are_away(
+    brokers: Brokers, service: Service, count: int
+) -> None:
+    assert post(service, meter()).status_code == 202
+    for broker in brokers.each[:count]:
+        broker.stop()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(post, service, meter("away"))
+        assert waiting.result().status_code == 503
+        wait_for(lambda: not is_ready(service), SECONDS)
+        # time for that record to be sent
+        time.sleep(2)
+        began = time.monotonic()
+        service.process.send_signal(signal.SIGTERM)
+        assert service.process.wait(60) == 0
+        # the empty record by which it looks whether they are back would take 15 seconds
+        assert time.monotonic() - began < 8
