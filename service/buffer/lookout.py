@@ -141,8 +141,11 @@ class Lookout:
 
     def _waiting(
         self, admin: Any, client: Consumer, places: list[Place]
-    ) -> tuple[dict[Place, int], dict[Place, int]]:
-        """How many records wait, and of partitions with any from when on, in ms since 1970."""
+    ) -> tuple[dict[Place, int], dict[Place, int | None]]:
+        """How many records wait, and of partitions with any from when on, in ms since 1970.
+
+        None: an offset was committed by something else than a worker, which says nothing of that.
+        """
         asked = [TopicPartition(*place) for place in places]
         told = client.committed(asked, timeout=_PATIENCE_SECONDS)
         committed = {(one.topic, one.partition): one for one in told}
@@ -150,24 +153,27 @@ class Lookout:
         new = [place for place in places if _offset(committed, place) is None]
         firsts = _ends(admin, {place: OffsetSpec.earliest() for place in new}) if new else {}
         lag: dict[Place, int] = {}
-        waiting: dict[Place, int] = {}
+        waiting: dict[Place, int | None] = {}
         for place in places:
             offset = _offset(committed, place)
             begin = firsts[place].offset if offset is None else offset
             lag[place] = max(ends[place].offset - begin, 0)
             if lag[place]:
-                until = stored_until_ms(committed[place]) if offset is not None else None
-                waiting[place] = 0 if until is None else until + 1
+                until = -1 if offset is None else stored_until_ms(committed[place])
+                waiting[place] = None if until is None else until + 1
         return lag, waiting
 
-    def _age(self, admin: Any, waiting: dict[Place, int]) -> float | None:
-        """Age of the oldest record among those from the given times on."""
+    def _age(self, admin: Any, waiting: dict[Place, int | None]) -> float | None:
+        """Age of the oldest record among those from the given times on; None if one is unknown."""
         if not waiting:
             return 0.0
-        specs = {place: OffsetSpec.for_timestamp(since) for place, since in waiting.items()}
+        known = {place: since for place, since in waiting.items() if since is not None}
+        if len(known) < len(waiting):
+            return None
+        specs = {place: OffsetSpec.for_timestamp(since) for place, since in known.items()}
         sent = [one.timestamp for one in _ends(admin, specs).values() if one.timestamp >= 0]
         # none: the one that waits was sent in the same millisecond as the last one that is stored
-        sent = sent or list(waiting.values())
+        sent = sent or list(known.values())
         return max(time.time() - min(sent) / 1000, 0.0)
 
 
