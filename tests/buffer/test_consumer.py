@@ -44,6 +44,7 @@ async def taken(consumer: Consumer, enough: Callable[[list[Record]], bool]) -> l
     return records
 
 
+@pytest.mark.slow
 def test_offsets_that_are_not_committed_are_committed_later_without_another_record(
     brokers: Brokers,
     topic: str,

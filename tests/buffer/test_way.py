@@ -201,6 +201,7 @@ def test_readings_ahead_of_the_clock_and_late_ones_go_as_they_do_directly(
     assert awaits == [("M-1",)]
 
 
+@pytest.mark.slow
 def test_readings_are_taken_while_the_database_is_away_and_stored_when_it_is_back(
     service: Service, start_worker: Start, connection: Connection, database_url: str
 ) -> None:

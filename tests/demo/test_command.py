@@ -100,6 +100,7 @@ def begin(url: str) -> None:
         posting.post_now(connection, Hour(hour.number, hour.meters[:1]))
 
 
+@pytest.mark.slow
 def test_one_that_was_killed_is_gone_on_with(database_url: str):
     size = ("--vehicles", "30", "--days", "3", "--all-faults", "--no-live")
     arguments = ("demo", *size, "--start", f"{NOW - timedelta(days=4):%Y-%m-%d}")

@@ -164,6 +164,7 @@ def test_a_promotion_that_cannot_be_leaves_the_primary_where_it_was(cluster):
     assert rows(cluster) == []
 
 
+@pytest.mark.slow
 def test_a_standby_that_was_away_for_too_long_is_told_so_and_made_anew(directory):
     small = {"shared_buffers": "32MB", "max_wal_size": "32MB", "max_slot_wal_keep_size": "16MB"}
     cluster = Cluster(directory / "cluster", port=0, settings=small)

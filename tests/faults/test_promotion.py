@@ -47,6 +47,7 @@ def kill(cluster: Cluster) -> None:
     wait_for(lambda: not cluster.status().running)
 
 
+@pytest.mark.slow
 def test_a_killed_primarys_standby_has_all_that_was_acknowledged(
     cluster: Cluster, standby: Standby, service: Service, load: Load
 ) -> None:

@@ -34,6 +34,7 @@ def test_promtool_finds_the_rules_right() -> None:
     assert f"SUCCESS: {len(rules())} rules found" in promtool("check", "rules", RULES)
 
 
+@pytest.mark.slow
 def test_each_alert_rings_when_it_should_and_not_when_it_should_not() -> None:
     promtool("test", "rules", *TESTS)
     cases = [
