@@ -74,10 +74,7 @@ class BufferedInstallation(Installation):
         if not self._supervised:
             return
         for broker in self.buffer.brokers.each:
-            if broker.ended():
-                broker.stop()
-                broker.start()
-                self.broker_restarts += 1
+            self.broker_restarts += broker.start_again_if_ended()
         self.storing.replace_ended()
 
     def wait_for_brokers(self, seconds: float) -> None:

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,6 +50,8 @@ class Broker:
         self._directory = directory / str(node)
         self._directory.mkdir(exist_ok=True)
         self._process: subprocess.Popen[bytes] | None = None
+        # one may look after it in a thread while another kills it on purpose
+        self._at_it = threading.RLock()
         voters = ",".join(f"{n}@127.0.0.1:{port}" for n, (_, port) in enumerate(ports))
         self._settings = self._directory / "server.properties"
         self._settings.write_text(
@@ -89,15 +92,26 @@ num.io.threads=2
 
     def start(self) -> None:
         """Start it; `Brokers.wait` tells when it is there."""
-        if self._process is None:
-            self._process = self._call("kafka.Kafka", str(self._settings))
+        with self._at_it:
+            if self._process is None:
+                self._process = self._call("kafka.Kafka", str(self._settings))
 
     def stop(self, how: signal.Signals = signal.SIGKILL) -> None:
         """End it at once, or as another signal asks for."""
-        if self._process is not None:
-            self._process.send_signal(how)
-            self._process.wait(60)
-            self._process = None
+        with self._at_it:
+            if self._process is not None:
+                self._process.send_signal(how)
+                self._process.wait(60)
+                self._process = None
+
+    def start_again_if_ended(self) -> bool:
+        """Start it where it ended of its own accord; whether it had."""
+        with self._at_it:
+            if not self.ended():
+                return False
+            self.stop()
+            self.start()
+            return True
 
     def log(self) -> str:
         """What it said, for who must find out why."""
@@ -105,7 +119,8 @@ num.io.threads=2
 
     def ended(self) -> bool:
         """Whether it ended of its own accord."""
-        return self._process is not None and self._process.poll() is not None
+        process = self._process
+        return process is not None and process.poll() is not None
 
     def _call(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
         with (self._directory / "log").open("ab") as log:
