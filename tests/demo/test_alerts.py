@@ -97,11 +97,32 @@ def check(url: str, plan: Plan, missing: set[Name] | None = None) -> None:
             ] == []
 
 
+def check_money(url: str) -> None:
+    """What is lost by chargers is what the charges that their alerts name lost, to the cent."""
+    with posting.connect(url) as connection:
+        # of which a third of a charge is no whole number of cents
+        connection.execute("SELECT ops.set_tariff('EUR', 'UTC', '2020-01-01', '0.3137', 'a test')")
+        rows: list[tuple[Any, ...]] = connection.execute(
+            "SELECT a.charges, a.lost_kwh, a.lost_cost, count(c), sum(c.excess_loss_kwh),"
+            " sum(c.excess_loss_cost), bool_and(round(s.lost_cost, 2) = s.lost_cost)"
+            " FROM bi.alert AS a JOIN bi.alert_session AS s ON s.alert_id = a.alert_id"
+            " JOIN bi.charging_session AS c"
+            " ON (c.meter_id, c.started_at) = (s.meter_id, s.started_at)"
+            " WHERE a.kind = 'degraded' GROUP BY a.alert_id, 1, 2, 3"
+        ).fetchall()
+    assert rows
+    for charges, kwh, cost, count, kwh_of_charges, cost_of_charges, whole_cents in rows:
+        assert (charges, kwh, cost) == (count, kwh_of_charges, cost_of_charges)
+        assert whole_cents
+        assert cost > 0
+
+
 def test_some_faults_in_few_days_are_told_and_nothing_else(database_server: Server):
     plan = failing.with_all(Plan(WINTER, seed=6, vehicles=12, days=8))
     with database_server.clone() as url:
         # of a counter, a silence and a drift too few charges tell in so few days
         check(url, plan, {"slow_drift", "frozen_counter", "silent_device"})
+        check_money(url)
 
 
 @pytest.mark.timeout(1200)
