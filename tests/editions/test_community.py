@@ -279,7 +279,7 @@ QUERIES = [
 
 
 def answers(db: Connection) -> list[list[Any]]:
-    return [db.execute(f"{query} ORDER BY 1, 2").fetchall() for query in QUERIES]
+    return [db.execute(f"{query} ORDER BY 1, 2, 3").fetchall() for query in QUERIES]
 
 
 def test_a_database_that_began_on_apache_moves_without_losing_older_rollups(

@@ -288,8 +288,8 @@ def test_a_dataset_may_be_named_with_its_schema(db: Connection) -> None:
 def test_shortening_the_hours_leaves_the_days(filled: Connection) -> None:
     for dataset in RAW:
         set_retention(filled, dataset, "20 days", confirm=True)
-    days_before = filled.execute("SELECT * FROM bi.meter_energy_daily ORDER BY 1, 2").fetchall()
-    months_before = filled.execute("SELECT * FROM bi.meter_energy_monthly ORDER BY 1, 2").fetchall()
+    days_before = filled.execute("SELECT * FROM bi.meter_energy_daily ORDER BY 1, 2, 3").fetchall()
+    months_before = filled.execute("SELECT * FROM bi.meter_energy_monthly ORDER BY 1, 2, 3").fetchall()
     dropped = set_retention(filled, "meter_energy_hourly", "30 days", confirm=True)
     assert dropped
     hours = filled.execute("SELECT count(*) FROM bi.meter_energy_hourly").fetchone()
@@ -297,11 +297,11 @@ def test_shortening_the_hours_leaves_the_days(filled: Connection) -> None:
     assert 30 <= hours[0] < 41
     run_refresh_jobs(filled)
     assert (
-        filled.execute("SELECT * FROM bi.meter_energy_daily ORDER BY 1, 2").fetchall()
+        filled.execute("SELECT * FROM bi.meter_energy_daily ORDER BY 1, 2, 3").fetchall()
         == days_before
     )
     assert (
-        filled.execute("SELECT * FROM bi.meter_energy_monthly ORDER BY 1, 2").fetchall()
+        filled.execute("SELECT * FROM bi.meter_energy_monthly ORDER BY 1, 2, 3").fetchall()
         == months_before
     )
 

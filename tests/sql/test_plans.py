@@ -206,13 +206,15 @@ def test_events_of_a_page_of_states_are_found_by_index(filled: Connection, kind:
 
 # more often than PostgreSQL plans with the values at hand, so that the generic plan is seen too
 @pytest.mark.parametrize("repetitions", [1, 7])
-# that of the day before too, where the reading is looked for since which the first one explains
-@pytest.mark.parametrize(("hours", "chunks"), [(24, 3), (72, 5), (1, 2)])
+# that of the day before too, where the reading is looked for since which the first one explains,
+# and that of today, of which not all is kept yet
+@pytest.mark.parametrize(("hours", "chunks"), [(24, 4), (72, 6), (1, 3)])
 def test_performance_plans_and_scans_by_index_the_chunks_of_its_window_alone(
     filled: Connection, repetitions: int, hours: int, chunks: int
 ) -> None:
-    # the last half past, so that an hour is divided and its readings are looked at
-    until = (NOW - timedelta(minutes=30)).replace(minute=30)
+    # half past, so that an hour is divided and its readings are looked at; and of yesterday's
+    # noon: next to midnight, days on both sides of it are looked at
+    until = NOW.replace(hour=12, minute=30) - timedelta(days=1)
     arguments = ["V-1", until - timedelta(hours=hours), until]
     for _ in range(repetitions):
         # to plan for all chunks takes long, even where the scans are left out later
