@@ -289,7 +289,9 @@ def test_shortening_the_hours_leaves_the_days(filled: Connection) -> None:
     for dataset in RAW:
         set_retention(filled, dataset, "20 days", confirm=True)
     days_before = filled.execute("SELECT * FROM bi.meter_energy_daily ORDER BY 1, 2, 3").fetchall()
-    months_before = filled.execute("SELECT * FROM bi.meter_energy_monthly ORDER BY 1, 2, 3").fetchall()
+    months_before = filled.execute(
+        "SELECT * FROM bi.meter_energy_monthly ORDER BY 1, 2, 3"
+    ).fetchall()
     dropped = set_retention(filled, "meter_energy_hourly", "30 days", confirm=True)
     assert dropped
     hours = filled.execute("SELECT count(*) FROM bi.meter_energy_hourly").fetchone()
