@@ -56,7 +56,22 @@ ENERGY = {
 }
 
 
-class Performance(msgspec.Struct, rename=ENERGY):
+class Costs(msgspec.Struct, rename=ENERGY, kw_only=True):
+    """What was lost in excess, and what energy and losses cost; fields as of Performance.
+
+    In an answer they come last: msgspec has fields by keyword alone after all others.
+    """
+
+    excess_loss_kwh: Decimal | None
+    cost: Decimal | None
+    standby_cost: Decimal | None
+    loss_cost: Decimal | None
+    excess_loss_cost: Decimal | None
+    currency: str | None
+    cost_gap: CostGap
+
+
+class Performance(Costs, rename=ENERGY):
     """A vehicle's charging in a window: energy in kWh, temperature in °C, coverage 0 to 1.
 
     Judged is what is matched: what flowed while the readings of both sides explain it.
@@ -111,13 +126,6 @@ class Performance(msgspec.Struct, rename=ENERGY):
     uncertainty: Decimal | None
     expected_efficiency: Decimal | None
     frozen_side: FrozenSide
-    excess_loss_kwh: Decimal | None
-    cost: Decimal | None
-    standby_cost: Decimal | None
-    loss_cost: Decimal | None
-    excess_loss_cost: Decimal | None
-    currency: str | None
-    cost_gap: CostGap
 
 
 class HourOfPerformance(msgspec.Struct, rename=ENERGY):

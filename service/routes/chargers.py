@@ -4,16 +4,15 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-import msgspec
 from litestar import Request, get
 
 from service.keys.guard import READ, limited_key_of
-from service.routes.analytics import ENERGY, CostGap, FrozenSide, Since, Status, Until, Verdict
+from service.routes.analytics import ENERGY, Costs, FrozenSide, Since, Status, Until, Verdict
 from service.routes.parameters import FromDatabase, MeterId, moment
 from service.routes.rows import struct_of
 
 
-class ChargedVehicle(msgspec.Struct, rename=ENERGY):
+class ChargedVehicle(Costs, rename=ENERGY):
     """What a vehicle charged at a meter; fields as of Performance."""
 
     vehicle_id: str
@@ -27,16 +26,9 @@ class ChargedVehicle(msgspec.Struct, rename=ENERGY):
     expected_efficiency: Decimal | None
     frozen_side: FrozenSide
     status: Verdict
-    excess_loss_kwh: Decimal | None
-    cost: Decimal | None
-    standby_cost: Decimal | None
-    loss_cost: Decimal | None
-    excess_loss_cost: Decimal | None
-    currency: str | None
-    cost_gap: CostGap
 
 
-class MeterPerformance(msgspec.Struct, rename=ENERGY):
+class MeterPerformance(Costs, rename=ENERGY):
     """A charger over all of its vehicles in a window; fields as of Performance.
 
     `kwhConsumedAc` is all that the meter drew, `kwhActiveAc` above idle while a vehicle was
@@ -68,13 +60,6 @@ class MeterPerformance(msgspec.Struct, rename=ENERGY):
     provisional_kwh_ac: Decimal
     settled_until: datetime | None
     vehicles: list[ChargedVehicle]
-    excess_loss_kwh: Decimal | None
-    cost: Decimal | None
-    standby_cost: Decimal | None
-    loss_cost: Decimal | None
-    excess_loss_cost: Decimal | None
-    currency: str | None
-    cost_gap: CostGap
 
 
 @get("/v1/analytics/meters/{meter_id:str}", tags=["analytics"], opt=READ)

@@ -9,13 +9,13 @@ from litestar import get
 from litestar.params import QueryParameter
 
 from service.keys.guard import READ
-from service.routes.analytics import ENERGY, CostGap, FrozenSide, Since, Until, Verdict
+from service.routes.analytics import ENERGY, Costs, FrozenSide, Since, Until, Verdict
 from service.routes.paging import PageSize, place_parameter
 from service.routes.parameters import FromDatabase, moment
 from service.routes.rows import struct_of
 
 
-class FleetVehicle(msgspec.Struct, rename=ENERGY):
+class FleetVehicle(Costs, rename=ENERGY):
     """A vehicle's charging in the fleet's window; fields as of Performance.
 
     Energy is as far as readings explain it.
@@ -37,13 +37,6 @@ class FleetVehicle(msgspec.Struct, rename=ENERGY):
     uncertainty: Decimal | None
     expected_efficiency: Decimal | None
     frozen_side: FrozenSide
-    excess_loss_kwh: Decimal | None
-    cost: Decimal | None
-    standby_cost: Decimal | None
-    loss_cost: Decimal | None
-    excess_loss_cost: Decimal | None
-    currency: str | None
-    cost_gap: CostGap
 
 
 class Statuses(msgspec.Struct):
@@ -66,7 +59,7 @@ class Share(msgspec.Struct, rename=ENERGY):
     dc_kwh: Decimal
 
 
-class FleetTotal(msgspec.Struct, rename={**ENERGY, "not_judged": "notJudged"}):
+class FleetTotal(Costs, rename={**ENERGY, "not_judged": "notJudged"}):
     """The fleet's charging in whole hours, in UTC; fields as of Performance.
 
     It is as charging is kept, at most minutes ago.
@@ -98,13 +91,6 @@ class FleetTotal(msgspec.Struct, rename={**ENERGY, "not_judged": "notJudged"}):
     statuses: Statuses
     judged: Share
     not_judged: Share
-    excess_loss_kwh: Decimal | None
-    cost: Decimal | None
-    standby_cost: Decimal | None
-    loss_cost: Decimal | None
-    excess_loss_cost: Decimal | None
-    currency: str | None
-    cost_gap: CostGap
 
 
 class Fleet(msgspec.Struct, rename="camel"):

@@ -11,7 +11,7 @@ import msgspec
 from litestar import Request, Response, get
 
 from service.keys.guard import READ, limited_key_of
-from service.routes.analytics import ENERGY, CostGap, FrozenSide, Verdict
+from service.routes.analytics import ENERGY, Costs, FrozenSide, Verdict
 from service.routes.exact import ExactResponse
 from service.routes.paging import PageSize, next_parameter, page
 from service.routes.parameters import (
@@ -44,7 +44,7 @@ NAMES = {
 }
 
 
-class ChargingSession(msgspec.Struct, rename=NAMES):
+class ChargingSession(Costs, rename=NAMES):
     """A charge; what is judged of it as of Performance.
 
     Energy flowed `from` then until `to`. It ends with its link, with the session that the devices
@@ -86,13 +86,6 @@ class ChargingSession(msgspec.Struct, rename=NAMES):
     ac_register_end_kwh: Decimal | None
     dc_register_start_kwh: Decimal | None
     dc_register_end_kwh: Decimal | None
-    excess_loss_kwh: Decimal | None
-    cost: Decimal | None
-    standby_cost: Decimal | None
-    loss_cost: Decimal | None
-    excess_loss_cost: Decimal | None
-    currency: str | None
-    cost_gap: CostGap
 
 
 class SessionPage(msgspec.Struct):
