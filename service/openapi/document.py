@@ -22,8 +22,8 @@ from litestar.typing import FieldDefinition
 
 from service.ingest.answers import PATH
 from service.openapi import common, ingest, shapes
+from service.routes.csv_lines import CSV
 from service.routes.links import NewLink
-from service.routes.sessions import CSV
 
 _ANSWERS = {
     ("put", "/v1/links/{vehicle_id}"): {

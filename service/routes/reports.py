@@ -1,7 +1,5 @@
 """Reports: a month of a vehicle or of a meter, as JSON or CSV."""
 
-import csv
-import io
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -13,10 +11,11 @@ from litestar.params import QueryParameter
 
 from service.keys.guard import READ, limited_key_of
 from service.routes.analytics import CostGap, Verdict
+from service.routes.csv_lines import CSV, csv_lines, prefers_csv
 from service.routes.exact import ExactResponse
 from service.routes.parameters import FromDatabase, meter_parameter, vehicle_parameter
 from service.routes.rows import struct_of
-from service.routes.sessions import CSV, JSON, NAMES
+from service.routes.sessions import NAMES
 
 MONTH_PATTERN = "^20[0-9]{2}-(0[1-9]|1[0-2])$"
 MONTH_RULE = "a month is a year and a month, such as 2026-01, of the years 2000 to 2099"
@@ -175,8 +174,10 @@ async def month_report(
         limited_key_of(request),
     )
     headers = {"Vary": "Accept"}
-    if request.accept.best_match([JSON, CSV], default=JSON) != JSON:
-        return ExactResponse(_lines(rows), media_type=CSV, headers=headers)
+    if prefers_csv(request):
+        names = [_NAMES.get(name, name) for name in rows[0]]
+        lines = csv_lines(names, (row.values() for row in rows))
+        return ExactResponse(lines, media_type=CSV, headers=headers)
     whole, total, *others = rows
     parts = {
         "sum": struct_of(SumOfSessions, total),
@@ -184,15 +185,6 @@ async def month_report(
         "sessions": [struct_of(ReportedSession, one) for one in others if one["part"] == "session"],
     }
     return ExactResponse(struct_of(MonthReport, {**whole, **parts}), headers=headers)
-
-
-def _lines(rows: list[dict[str, Any]]) -> bytes:
-    """The report's rows as CSV, with all their digits; empty for null."""
-    written = io.StringIO(newline="")
-    lines = csv.writer(written)
-    lines.writerow([_NAMES.get(name, name) for name in rows[0]])
-    lines.writerows(msgspec.to_builtins([list(row.values()) for row in rows]))
-    return written.getvalue().encode()
 
 
 HANDLERS = [month_report]

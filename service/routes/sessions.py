@@ -1,7 +1,5 @@
 """Charging sessions: each charge as it was judged, as JSON or CSV."""
 
-import csv
-import io
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -12,6 +10,7 @@ from litestar import Request, Response, get
 
 from service.keys.guard import READ, limited_key_of
 from service.routes.analytics import ENERGY, Costs, FrozenSide, Verdict
+from service.routes.csv_lines import CSV, csv_lines, prefers_csv
 from service.routes.exact import ExactResponse
 from service.routes.paging import PageSize, next_parameter, page
 from service.routes.parameters import (
@@ -22,8 +21,6 @@ from service.routes.parameters import (
     vehicle_parameter,
 )
 
-CSV = "text/csv"
-JSON = "application/json"
 NAMES = {
     **ENERGY,
     "started_at": "from",
@@ -131,22 +128,14 @@ async def sessions(
         after,
     )
     headers = {"Vary": "Accept"}
-    if request.accept.best_match([JSON, CSV], default=JSON) == JSON:
+    if not prefers_csv(request):
         return ExactResponse(SessionPage(found, last), headers=headers)
     if last is not None:
         asked = [one for one in request.query_params.multi_items() if one[0] != "after"]
         headers["Link"] = f'<?{urlencode([*asked, ("after", last)])}>; rel="next"'
-    return ExactResponse(_lines(found), media_type=CSV, headers=headers)
-
-
-def _lines(found: list[ChargingSession]) -> bytes:
-    """The sessions as CSV, with all their digits; empty for null."""
-    fields = [field.encode_name for field in msgspec.structs.fields(ChargingSession)]
-    written = io.StringIO(newline="")
-    lines = csv.DictWriter(written, fields)
-    lines.writeheader()
-    lines.writerows(msgspec.to_builtins(found))
-    return written.getvalue().encode()
+    names = [field.encode_name for field in msgspec.structs.fields(ChargingSession)]
+    lines = csv_lines(names, map(msgspec.structs.astuple, found))
+    return ExactResponse(lines, media_type=CSV, headers=headers)
 
 
 HANDLERS = [sessions]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from datetime import timedelta
 from typing import Any
@@ -486,6 +487,8 @@ def test_a_months_report_is_json_and_csv(
     parts = [line["part"] for line in lines]
     assert parts == ["month", "sessions", *["day"] * len(found["days"]), "session"]
     assert (lines[-1]["cost"], lines[-1]["meterId"], lines[0]["zone"]) == ("3.60", "M-3", "UTC")
+    # spelled as in JSON
+    assert lines[0]["settled"] == json.dumps(found["settled"])
 
 
 @pytest.mark.shares_a_service
