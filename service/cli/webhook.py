@@ -6,19 +6,15 @@ import asyncio
 import logging
 import signal
 import time
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from service import settings
 from service.cli.databases import service_url
 from service.cli.dba import as_dba, echo_table
+from service.wire.alerts import Change, Kind, Severity
 
-_KINDS = (
-    *("degraded", "drifting", "impossible", "frozen"),
-    *("silent", "register", "unlinked", "standby"),
-)
-_CHANGES = ("opened", "worsened", "revised", "acknowledged", "closed")
 _LIST_COLUMNS = (
     "webhook",
     "status",
@@ -60,19 +56,23 @@ def webhook() -> None:
 @click.argument("name")
 @click.argument("url")
 @click.option(
-    "--kind", "kinds", type=click.Choice(_KINDS), multiple=True, help="May be repeated. [all]"
+    "--kind",
+    "kinds",
+    type=click.Choice(get_args(Kind)),
+    multiple=True,
+    help="May be repeated. [all]",
 )
 @click.option(
     "--severity",
     "severities",
-    type=click.Choice(["warning", "critical"]),
+    type=click.Choice(get_args(Severity)),
     multiple=True,
     help="May be repeated. [all]",
 )
 @click.option(
     "--change",
     "changes",
-    type=click.Choice(_CHANGES),
+    type=click.Choice(get_args(Change)),
     multiple=True,
     help="What happened to the alert. May be repeated. [all]",
 )

@@ -22,30 +22,8 @@ from service.routes.parameters import (
     moment_parameter,
     vehicle_parameter,
 )
+from service.wire.alerts import Cause, Change, Kind, Severity, State, Why
 
-Kind = Literal[
-    "degraded", "drifting", "impossible", "frozen", "silent", "register", "unlinked", "standby"
-]
-Severity = Literal["warning", "critical"]
-State = Literal["open", "closed"]
-Cause = Literal[
-    "charger",
-    "wiring_or_ageing",
-    "temperature",
-    "vehicle",
-    "swapped_links",
-    "wrong_link",
-    "metering",
-    "counter",
-    "communication",
-    "register_reset",
-    "register_jump",
-    "unknown_vehicle",
-    "idle_draw",
-    "unknown",
-]
-Why = Literal["good", "corrected", "superseded", "settled", "reported"]
-Change = Literal["opened", "worsened", "revised", "acknowledged", "closed"]
 AlertNumber = Annotated[
     str, PathParameter(description="The number of an alert, `alertId` of the list.", min_length=1)
 ]
