@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Any, Literal, cast
 
 import msgspec
@@ -185,6 +185,19 @@ def check_keys(settings: Settings) -> None:
             f"{PREFIX}KEYS=off lets everyone in who can reach the proxy: without keys there must"
             " be none"
         )
+
+
+def networks(name: str, text: str) -> list[str]:
+    """The addresses and networks in a setting, parted by commas. Raises SettingsError."""
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    for word in words:
+        try:
+            ip_network(word)
+        except ValueError as error:
+            raise SettingsError(
+                f"{PREFIX}{name} names {word!r}, which is no address or network: {error}"
+            ) from error
+    return words
 
 
 def _is_loopback(host: str) -> bool:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import Any
 
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from service.settings import Settings, SettingsError
+from service.settings import Settings, SettingsError, networks
 
 # it goes into a page and into addresses, so that a proxy which passes on a client's own is harmless
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]{1,64}){1,8}")
@@ -30,7 +29,7 @@ class Proxies:
             )
         self._app = app
         self._root_path = root_path
-        hosts = [_checked(word.strip()) for word in trusted.split(",") if word.strip()]
+        hosts = networks("TRUSTED_PROXIES", trusted)
         self._headers = ProxyHeadersMiddleware(app, hosts) if hosts else None
 
     def place(self, scope: Any) -> str:
@@ -64,13 +63,3 @@ class Proxies:
 def check_proxies(settings: Settings) -> None:
     """Raise SettingsError where the prefix or the trusted proxies cannot be used."""
     Proxies(None, settings.root_path, settings.trusted_proxies)
-
-
-def _checked(word: str) -> str:
-    try:
-        ipaddress.ip_network(word)
-    except ValueError as error:
-        raise SettingsError(
-            f"WATTLEDGER_TRUSTED_PROXIES names {word!r}, which is no address or network: {error}"
-        ) from error
-    return word

@@ -11,7 +11,7 @@ from ipaddress import (
     ip_network,
 )
 
-from service.settings import PREFIX, SettingsError
+from service.settings import networks
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -39,8 +39,7 @@ class Reach:
 
         Raises SettingsError.
         """
-        words = [word.strip() for word in private.split(",")]
-        self._private = [_network(word) for word in words if word]
+        self._private = [ip_network(word) for word in networks("WEBHOOK_PRIVATE", private)]
 
     def covers(self, text: str) -> bool:
         """Whether an address, as the resolver tells it, may be connected to."""
@@ -67,12 +66,3 @@ def _meant(address: Address) -> Address:
     if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return address.ipv4_mapped or address.sixtofour or address
-
-
-def _network(word: str) -> Network:
-    try:
-        return ip_network(word)
-    except ValueError as error:
-        raise SettingsError(
-            f"{PREFIX}WEBHOOK_PRIVATE names {word!r}, which is no address or network: {error}"
-        ) from error
