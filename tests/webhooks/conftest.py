@@ -1,9 +1,9 @@
-"""Alerts and webhooks of a test's own database, and senders on it."""
+"""Alerts and webhooks of a test's own database, senders on it, and a receiver."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import psycopg
@@ -14,6 +14,7 @@ from service.settings import Settings
 from service.webhooks.counts import WebhookCounts
 from service.webhooks.sender import Sender
 from service.webhooks.sender import sending as sending_on
+from tests.support.receiver import Receiver, receiving
 
 Connection = psycopg.Connection[Any]
 Work = Callable[[Sender, WebhookCounts], Coroutine[Any, Any, None]]
@@ -99,6 +100,12 @@ class Ledger:
     def _rows(self, query: str, *parameters: object) -> list[dict[str, Any]]:
         with self.connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(query, parameters).fetchall()  # pyright: ignore[reportArgumentType]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as started:
+        yield started
 
 
 @pytest.fixture

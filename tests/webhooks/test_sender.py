@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,12 +28,6 @@ from tests.support.server import Server, at_database
 from tests.webhooks.conftest import Ledger
 
 REACHED = {"WATTLEDGER_WEBHOOK_PRIVATE": "127.0.0.1", "WATTLEDGER_WEBHOOK_HTTP": "on"}
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as started:
-        yield started
 
 
 def start_deliver(service_url: str, log: Path, *options: str) -> subprocess.Popen[bytes]:
