@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -18,6 +19,9 @@ _URL = re.compile(rf"kafka://([^/@\s]+)/({_TOPIC.pattern})")
 _WITH_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\[\]:,]+):\d{1,5}")
 _DEFAULT_PORT = 9092
 _GATEWAY_TOPIC = "WATTLEDGER_GATEWAY_TOPIC"
+
+_quiet = logging.getLogger(f"{__name__}.client")
+_quiet.setLevel(logging.CRITICAL)
 
 
 class BufferUnusable(Exception):
@@ -54,8 +58,9 @@ class Address:
         return {
             "bootstrap.servers": self.servers,
             "client.id": f"wattledger {name}",
-            # what it says by itself goes to standard error; what counts is told by its errors
+            # what it says by itself is of connections; what counts is told by its errors
             "log_level": 2,
+            "logger": _quiet,
             "topic.metadata.refresh.interval.ms": 30_000,
             # brokers that come back are found within seconds
             "reconnect.backoff.ms": 100,

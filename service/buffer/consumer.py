@@ -14,7 +14,7 @@ from service.buffer.address import Address, BufferUnusable
 from service.buffer.holdings import Holdings
 from service.buffer.own_thread import OwnThread
 from service.buffer.progress import Progress
-from service.buffer.taken import Place, Record, listed, places, record_of
+from service.buffer.taken import Place, Record, listed, place_of, places, record_of
 
 _log = logging.getLogger(__name__)
 
@@ -51,8 +51,7 @@ class Consumer:
                     "error_cb": self._tell,
                     "on_commit": self._committed,
                 },
-            ),
-            logger=_quiet,
+            )
         )
         self._thread = OwnThread("consumer")
         self._owned: set[Place] = set()
@@ -197,7 +196,7 @@ class Consumer:
         # such as while partitions change hands; perhaps no record comes that would ask again
         with self._lock:
             for one in failed:
-                place = one.topic, one.partition
+                place = place_of(one)
                 if self._asked.get(place) == one.offset:
                     self._done[place] = max(one.offset, self._done.get(place, 0))
         if not self._refused:
@@ -237,8 +236,3 @@ class Consumer:
                 self._asked.pop(place, None)
         if gone:
             _log.info("gave up the partitions %s; has %s", listed(gone), listed(self._owned))
-
-
-# librdkafka's own lines are of connections
-_quiet = logging.getLogger(f"{__name__}.client")
-_quiet.setLevel(logging.CRITICAL)

@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from service.buffer.counts import WorkerCounts
 from service.buffer.stored_until import marked
-from service.buffer.taken import Place
+from service.buffer.taken import Place, place_of
 
 _log = logging.getLogger(__name__)
 
@@ -54,13 +54,13 @@ class Holdings:
 
     def mark(self, offsets: Iterable[TopicPartition]) -> list[TopicPartition]:
         """Offsets to be committed, with when the last record before them was sent."""
-        return [marked(one, self._sent_at.get(_place(one))) for one in offsets]
+        return [marked(one, self._sent_at.get(place_of(one))) for one in offsets]
 
     def committed(self, offsets: Iterable[TopicPartition]) -> None:
         """Offsets are committed."""
         for one in offsets:
-            if _place(one) in self._next:
-                self._next[_place(one)] = one.offset
+            if place_of(one) in self._next:
+                self._next[place_of(one)] = one.offset
 
     def lag(self, client: Consumer, *, fetching: bool) -> dict[Place, int] | None:
         """How many records of each partition are not stored; None while that cannot be known.
@@ -78,7 +78,7 @@ class Holdings:
         for one in client.committed(new, timeout=_LOOK_SECONDS) if new else ():
             if one.error is not None:
                 raise KafkaException(one.error)
-            self._next[_place(one)] = one.offset
+            self._next[place_of(one)] = one.offset
         found: dict[Place, int] = {}
         for place, offset in self._next.items():
             assert offset is not None  # noqa: S101  asked above
@@ -90,7 +90,3 @@ class Holdings:
             # nothing was committed: then it begins with the first one that is there
             found[place] = max(end - max(offset, first), 0)
         return found
-
-
-def _place(one: TopicPartition) -> Place:
-    return one.topic, one.partition

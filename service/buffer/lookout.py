@@ -20,6 +20,7 @@ from confluent_kafka.admin._listoffsets import ListOffsetsResultInfo, OffsetSpec
 
 from service.buffer.address import Address
 from service.buffer.stored_until import stored_until_ms
+from service.buffer.taken import Place, place_of
 from service.buffer.topic import Settings, settings_of
 from service.metrics.exposition import BUFFER_DELAY, BUFFER_LAG, BUFFER_WORKERS, Found
 
@@ -33,8 +34,6 @@ _SETTINGS_SECONDS = 60.0
 _FAILURES = 4
 _IN_TIME = {"request_timeout": _PATIENCE_SECONDS}
 
-# topic and number
-Place = tuple[str, int]
 Offsets = Mapping[Place, TopicPartition]
 
 
@@ -100,12 +99,11 @@ class Lookout:
 
     def _look(self) -> Seen:
         if self._client is None:
-            self._admin = AdminClient(self._address.client("lookout"), logger=_quiet)
+            self._admin = AdminClient(self._address.client("lookout"))
             self._client = Consumer(
                 self._address.client(
                     "lookout", **{"group.id": self._address.group, "enable.auto.commit": False}
-                ),
-                logger=_quiet,
+                )
             )
         admin, client = self._admin, self._client
         seen = Seen()
@@ -148,7 +146,7 @@ class Lookout:
         """
         asked = [TopicPartition(*place) for place in places]
         told = client.committed(asked, timeout=_PATIENCE_SECONDS)
-        committed = {(one.topic, one.partition): one for one in told}
+        committed = {place_of(one): one for one in told}
         ends = _ends(admin, {place: OffsetSpec.latest() for place in places})
         new = [place for place in places if _offset(committed, place) is None]
         firsts = _ends(admin, {place: OffsetSpec.earliest() for place in new}) if new else {}
@@ -180,8 +178,7 @@ class Lookout:
 def _ends(admin: Any, specs: Mapping[Place, Any]) -> dict[Place, ListOffsetsResultInfo]:
     asked = {TopicPartition(*place): spec for place, spec in specs.items()}
     return {
-        (one.topic, one.partition): found
-        for one, found in _of(admin.list_offsets(asked, **_IN_TIME)).items()
+        place_of(one): found for one, found in _of(admin.list_offsets(asked, **_IN_TIME)).items()
     }
 
 
@@ -202,8 +199,3 @@ def _offset(committed: Offsets, place: Place) -> int | None:
 
 def _of(futures: Mapping[Any, Future[Any]]) -> dict[Any, Any]:
     return {key: future.result(_PATIENCE_SECONDS) for key, future in futures.items()}
-
-
-# librdkafka's own lines are of connections
-_quiet = logging.getLogger(f"{__name__}.client")
-_quiet.setLevel(logging.CRITICAL)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from confluent_kafka import Consumer as Client
 from confluent_kafka import KafkaException, TopicPartition
 
-from service.buffer.taken import Place, Record
+from service.buffer.taken import Place, Record, place_of
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Progress:
         try:
             for one in client.committed([TopicPartition(*place) for place in new], _ASK_SECONDS):
                 if one.error is None and one.offset >= 0:
-                    self._next[one.topic, one.partition] = one.offset
+                    self._next[place_of(one)] = one.offset
         except KafkaException as error:
             _log.warning("where the group was is not known: %s", error.args[0].str())
 

@@ -80,7 +80,7 @@ class Sender:
         self._thread.start()
 
     def _made(self) -> Producer:
-        return Producer(self._address.client("api", **self._options), logger=_quiet)
+        return Producer(self._address.client("api", **self._options))
 
     async def stop(self) -> None:
         """End; what is still under way is not waited for, but told of before."""
@@ -169,8 +169,3 @@ def _end(producer: Producer) -> None:
         # it may raise first what it failed by
         with suppress(KafkaException):
             producer.flush(1)
-
-
-# librdkafka's own lines are of connections; what matters of them is an error of a record
-_quiet = logging.getLogger(f"{__name__}.client")
-_quiet.setLevel(logging.CRITICAL)

@@ -71,9 +71,14 @@ def _content_type(message: Message) -> str:
     return ""
 
 
+def place_of(partition: TopicPartition) -> Place:
+    """A partition by topic and number."""
+    return partition.topic, partition.partition
+
+
 def places(partitions: Iterable[TopicPartition]) -> set[Place]:
     """Partitions by topic and number."""
-    return {(one.topic, one.partition) for one in partitions}
+    return {place_of(one) for one in partitions}
 
 
 def listed(some: Iterable[Place]) -> str:
