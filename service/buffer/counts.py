@@ -142,8 +142,6 @@ class WorkerCounts:
         self._partitions = slab.places(_PARTITIONS)[()]
         self._group, self._storing = _Histogram(slab, _GROUP), _Histogram(slab, _STORING)
         self._delay = _Histogram(slab, _DELAY)
-        # in quarantine, of a group that is not stored as a whole yet
-        self._entries: list[Quarantined] = []
 
     def taken(self, records: Sequence[Sized]) -> None:
         """Count records that came."""
@@ -154,21 +152,20 @@ class WorkerCounts:
         """Count records that were removed before they were taken."""
         self._slots[self._lost] += records
 
-    def trying(self, *, again: bool) -> None:
-        """A group is being stored; `again`: the database was away before."""
-        self._entries.clear()
-        self._slots[self._retries] += again
+    def retried(self) -> None:
+        """Count a group that is tried again: the database was away."""
+        self._slots[self._retries] += 1
 
-    def quarantined(self, entries: Iterable[Quarantined]) -> None:
-        """So much of the group that is being stored is in quarantine now."""
-        self._entries += entries
+    def stored(
+        self, records: Iterable[Sized], readings: int, kept: Sequence[Quarantined], seconds: float
+    ) -> None:
+        """Count a group that is stored, of so many readings, which took so long.
 
-    def stored(self, records: Iterable[Sized], readings: int, seconds: float) -> None:
-        """Count a group that is stored, of so many readings, which took so long."""
-        entries, self._entries = self._entries, []
-        self._slots[self._kept] += len(entries)
+        `kept`: what of it is in quarantine.
+        """
+        self._slots[self._kept] += len(kept)
         # a record's place has three parts; what the service refused, and counted, has its own in it
-        refused = [one for one in entries if (one.source or "").count("/") == 2]
+        refused = [one for one in kept if (one.source or "").count("/") == 2]
         self.readings.refused(one.reason for one in refused)
         self._slots[self._poison] += sum(one.index is None for one in refused)
         self._group.count(readings)

@@ -31,45 +31,45 @@ class Keeping:
         """Have one kept that came with a key."""
         self._by_key.setdefault(key_id, []).append(entry)
 
-    def count(self) -> int:
-        """How many there are."""
-        return sum(map(len, self._by_key.values()))
-
-    async def keep(self, store: Store) -> None:
-        """Keep all, each once, however often its record comes.
+    async def keep(self, store: Store) -> list[Quarantined]:
+        """Keep all, each once, however often its record comes; return them as they are kept.
 
         Raises DatabaseUnavailable where any is not kept: what nobody keeps is not done.
         """
+        kept: list[Quarantined] = []
         for key_id, entries in self._by_key.items():
             place = 0
             while place < len(entries):
                 some = entries[place : place + self._pace.most]
                 with self._pace.of(len(some)):
-                    await _keep(store, some, key_id)
+                    kept += await _keep(store, some, key_id)
                 place += len(some)
+        return kept
 
 
-async def _keep(store: Store, entries: list[Quarantined], key_id: str | None) -> None:
+async def _keep(store: Store, entries: list[Quarantined], key_id: str | None) -> list[Quarantined]:
     try:
         await store.quarantine(entries, key_id)
     except DatabaseUnavailable:
         raise
     except RuleViolation as error:
         if error.code != _TOO_MUCH_AWAITS:
-            await _keep_each(store, entries, key_id, error)
-            return
+            return await _keep_each(store, entries, key_id, error)
         # nobody is there to send them again: they are kept, but not stored by themselves
         _log.warning("readings ahead of their time are kept for good: %s", error)
         bare = [replace(one, decoded=None) if one.reason == "future" else one for one in entries]
-        await _keep_each(store, bare, key_id, error)
+        return await _keep_each(store, bare, key_id, error)
     except Exception as error:
-        await _keep_each(store, entries, key_id, error)
+        return await _keep_each(store, entries, key_id, error)
+    else:
+        return entries
 
 
 async def _keep_each(
     store: Store, entries: list[Quarantined], key_id: str | None, error: Exception
-) -> None:
+) -> list[Quarantined]:
     """Keep entries that fail together one by one, with as little as is needed of each."""
+    kept: list[Quarantined] = []
     for entry in entries:
         forms = (
             (entry, key_id),
@@ -89,8 +89,10 @@ async def _keep_each(
             raise DatabaseUnavailable(
                 f"quarantine does not take the record {entry.source}"
             ) from error
+        kept.append(form)
         if form is not entry:
             _log.warning("of %s its bytes alone are in quarantine: %s", entry.source, error)
+    return kept
 
 
 def _bare(entry: Quarantined) -> Quarantined:

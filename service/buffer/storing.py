@@ -33,11 +33,19 @@ _BEGINNING_BYTES = 1_000
 
 
 class Stored(msgspec.Struct):
-    """What became of records: how many readings were new, were there already, were refused."""
+    """What became of records: how many readings were new, were there already, were refused.
+
+    `kept` is what of them is in quarantine.
+    """
 
     accepted: int = 0
     duplicates: int = 0
-    refused: int = 0
+    kept: list[Quarantined] = []
+
+    @property
+    def refused(self) -> int:
+        """How many readings, bodies and records are in quarantine."""
+        return len(self.kept)
 
 
 class _Origin:
@@ -107,8 +115,7 @@ class Storing:
         for parts, most in ((live, self._pace.most), (late, min(LATE_GROUP, self._pace.most))):
             for group in _groups(parts, most):
                 await self._ingest(group, stored, keeping)
-        stored.refused = keeping.count()
-        await keeping.keep(self._store)
+        stored.kept = await keeping.keep(self._store)
         self._pace.done()
         return stored
 

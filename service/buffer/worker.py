@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
 from time import monotonic, time
 
 from service.background import ended
@@ -19,7 +18,6 @@ from service.buffer.storing import Storing
 from service.buffer.taken import Record
 from service.database.conninfo import reason
 from service.database.errors import DatabaseUnavailable
-from service.ingest.quarantine import Quarantined
 from service.ingest.store import Store
 from service.settings import Settings
 
@@ -33,22 +31,6 @@ _BACK_OFF_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _GROUP_BYTES = 400_000
 # and so many may wait behind the one that is being stored
 _WAITING_BYTES = 8 * _GROUP_BYTES
-
-
-class CountedStore(Store):
-    """A store that tells what it kept in quarantine."""
-
-    def __init__(self, conninfo: str, settings: Settings, counts: WorkerCounts) -> None:
-        super().__init__(conninfo, settings, counts.readings)
-        self._told = counts
-
-    async def quarantine(
-        self, refused: Sequence[Quarantined], key_id: str | None
-    ) -> dict[int, str]:
-        """Keep refused readings, as `Store` does."""
-        kept = await super().quarantine(refused, key_id)
-        self._told.quarantined(refused)
-        return kept
 
 
 class Worker:
@@ -140,7 +122,6 @@ class Worker:
         attempt, told = 0, ""
         self._group_now = group
         while True:
-            self._counts.trying(again=attempt > 0)
             began = monotonic()
             try:
                 stored = await self._storing.store(group)
@@ -152,6 +133,7 @@ class Worker:
                 attempt += 1
                 if await self._stops_within(seconds):
                     return False
+                self._counts.retried()
             else:
                 break
         if attempt:
@@ -160,7 +142,7 @@ class Worker:
         for record in group:
             self._consumer.stored(record)
         readings = stored.accepted + stored.duplicates + stored.refused
-        self._counts.stored(group, readings, monotonic() - began)
+        self._counts.stored(group, readings, stored.kept, monotonic() - began)
         _log.debug(
             "%d records: %d accepted, %d duplicates, %d refused",
             len(group),

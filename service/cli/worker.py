@@ -47,14 +47,15 @@ async def _work(address: Address, conninfo: str, loaded: settings.Settings) -> N
     from service.buffer.counts import WORKER_FAMILIES, WorkerCounts
     from service.buffer.holdings import Holdings
     from service.buffer.signs import Signs
-    from service.buffer.worker import CountedStore, Worker
+    from service.buffer.worker import Worker
+    from service.ingest.store import Store
     from service.metrics.board import PrivateBoard
 
     board = PrivateBoard()
     counts = WorkerCounts(board.claim(WORKER_FAMILIES))
     holdings = Holdings(counts)
     consumer = Consumer(address, holdings)
-    working = Worker(consumer, CountedStore(conninfo, loaded, counts), loaded, counts)
+    working = Worker(consumer, Store(conninfo, loaded, counts.readings), loaded, counts)
     loop = asyncio.get_running_loop()
 
     def stop(*_: object) -> None:
