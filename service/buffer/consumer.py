@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from threading import Lock
+from typing import NamedTuple
 
 from confluent_kafka import Consumer as Client
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
@@ -14,6 +15,7 @@ from service.buffer.address import Address, BufferUnusable
 from service.buffer.holdings import Holdings
 from service.buffer.own_thread import OwnThread
 from service.buffer.progress import Progress
+from service.buffer.stored_until import marked
 from service.buffer.taken import Place, Record, listed, place_of, places, record_of
 
 _log = logging.getLogger(__name__)
@@ -23,6 +25,13 @@ _SESSION_SECONDS = 10
 _MOST_AHEAD_KILOBYTES = 32 * 1024
 _MOST_RECORDS = 1_000
 _LEAVE_SECONDS = 10.0
+
+
+class _Done(NamedTuple):
+    """The offset after the last record that is stored, and when that one was sent."""
+
+    offset: int
+    sent_at: float
 
 
 class Consumer:
@@ -61,10 +70,10 @@ class Consumer:
         # how often each started again: offsets of before are not to be committed then
         self._eras: Counter[Place] = Counter()
         self._progress = Progress(self._holdings.lost)
-        # by partition: the offset after the last record that is stored, where it is not committed
-        self._done: dict[Place, int] = {}
-        # by partition: the offset that the group was asked to keep last
-        self._asked: dict[Place, int] = {}
+        # by partition, where it is not committed
+        self._done: dict[Place, _Done] = {}
+        # by partition: what the group was asked to keep last
+        self._asked: dict[Place, _Done] = {}
         self._refused = False
         self._lock = Lock()
         self._paused = False
@@ -109,11 +118,12 @@ class Consumer:
 
     def stored(self, record: Record) -> None:
         """Have the group told, soon, that all up to a record of a partition is stored."""
-        after = record.offset + 1
         with self._lock:
             if self.holds(record) and self._eras[record.place] == record.era:
-                self._done[record.place] = max(after, self._done.get(record.place, 0))
-                self._holdings.stored(record.place, record.sent_at)
+                self._note(record.place, _Done(record.offset + 1, record.sent_at))
+
+    def _note(self, place: Place, done: _Done) -> None:
+        self._done[place] = max(done, self._done.get(place, done))
 
     def _subscribe(self) -> None:
         self._client.subscribe(
@@ -124,12 +134,12 @@ class Consumer:
         )
 
     def _leave(self) -> None:
-        self._commit(set(self._owned))
+        self._commit()
         self._client.close()
 
     def _take(self, wait_seconds: float, pause: bool) -> list[Record]:
         if self._done:
-            self._commit(set(self._owned))
+            self._commit()
         if pause:
             # each time: partitions that came meanwhile are not paused
             self._client.pause(self._client.assignment())
@@ -169,21 +179,21 @@ class Consumer:
             self._done.pop(place, None)
             self._asked.pop(place, None)
 
-    def _commit(self, partitions: set[Place]) -> None:
-        """Commit what is done of partitions, and forget what is done of others.
+    def _commit(self) -> None:
+        """Commit what is done of partitions that it has, and forget what is done of others.
 
         Nobody waits for it, which may be for ever while brokers are away. What comes after it,
         such as leaving the group, reaches the same broker after it.
         """
         with self._lock:
             done, self._done = self._done, {}
-        asked = {place: offset for place, offset in done.items() if place in partitions}
+        asked = {place: one for place, one in done.items() if place in self._owned}
         if not asked:
             return
         self._asked |= asked
-        offsets = [TopicPartition(*place, offset) for place, offset in asked.items()]
+        offsets = [marked(place, *one) for place, one in asked.items()]
         try:
-            self._client.commit(offsets=self._holdings.mark(offsets), asynchronous=True)
+            self._client.commit(offsets=offsets, asynchronous=True)
         except KafkaException as error:
             self._committed(error.args[0], offsets)
 
@@ -197,8 +207,9 @@ class Consumer:
         with self._lock:
             for one in failed:
                 place = place_of(one)
-                if self._asked.get(place) == one.offset:
-                    self._done[place] = max(one.offset, self._done.get(place, 0))
+                asked = self._asked.get(place)
+                if asked is not None and asked.offset == one.offset:
+                    self._note(place, asked)
         if not self._refused:
             self._refused = True
             why = error or failed[0].error
@@ -218,7 +229,7 @@ class Consumer:
         _log.info("took over the partitions %s; has %s", listed(new), listed(self._owned))
 
     def _revoked(self, _: Client, partitions: list[TopicPartition]) -> None:
-        self._commit(set(self._owned))
+        self._commit()
         self._give_up(places(partitions))
 
     def _lost(self, _: Client, partitions: list[TopicPartition]) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from service.buffer.counts import WorkerCounts
-from service.buffer.stored_until import marked
 from service.buffer.taken import Place, place_of
 
 _log = logging.getLogger(__name__)
@@ -17,15 +16,13 @@ _LOOK_SECONDS = 1.0
 
 
 class Holdings:
-    """Hears what becomes of partitions; all but `stored` is called by the consumer's thread."""
+    """Hears what becomes of partitions; all is called by the consumer's thread."""
 
     def __init__(self, counts: WorkerCounts | None = None) -> None:
         """`counts`: where rebalances are counted, if others should see that."""
         self._counts = counts or WorkerCounts()
         # of each partition the offset after the last one that is stored; None: not known yet
         self._next: dict[Place, int | None] = {}
-        # when the last one that is stored was sent, in seconds since 1970
-        self._sent_at: dict[Place, float] = {}
         # whether the group knows this worker, perhaps without a partition for it
         self.joined = False
 
@@ -40,21 +37,11 @@ class Holdings:
         self.joined = not lost
         for place in some:
             self._next.pop(place, None)
-            self._sent_at.pop(place, None)
         self._counts.partitions(len(self._next))
 
     def lost(self, records: int) -> None:
         """So many records of a partition were removed before this worker could take them."""
         self._counts.lost(records)
-
-    def stored(self, place: Place, sent_at: float) -> None:
-        """The records of a partition are stored up to one that was sent then."""
-        if sent_at:
-            self._sent_at[place] = sent_at
-
-    def mark(self, offsets: Iterable[TopicPartition]) -> list[TopicPartition]:
-        """Offsets to be committed, with when the last record before them was sent."""
-        return [marked(one, self._sent_at.get(place_of(one))) for one in offsets]
 
     def committed(self, offsets: Iterable[TopicPartition]) -> None:
         """Offsets are committed."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from confluent_kafka import TopicPartition
 
+from service.buffer.taken import Place
 
-def marked(offset: TopicPartition, sent_at: float | None) -> TopicPartition:
-    """An offset with its mark, as the group's offsets have it; `sent_at` in seconds since 1970."""
+
+def marked(place: Place, offset: int, sent_at: float) -> TopicPartition:
+    """An offset with its mark, as the group's offsets have it; `sent_at` in seconds since 1970.
+
+    Without one where that is 0: unknown.
+    """
     if not sent_at:
-        return offset
-    return TopicPartition(
-        offset.topic, offset.partition, offset.offset, metadata=str(round(sent_at * 1000))
-    )
+        return TopicPartition(*place, offset)
+    return TopicPartition(*place, offset, metadata=str(round(sent_at * 1000)))
 
 
 def stored_until_ms(offset: TopicPartition) -> int | None:
