@@ -190,11 +190,12 @@ def _least(values: Iterable[Any]) -> Any:
 def _offset(committed: Offsets, place: Place) -> int | None:
     """The offset of a partition that is committed; None where none is."""
     found = committed.get(place)
-    if found is None or found.offset < 0:
+    if found is None:
         return None
+    # first: what could not be told has no offset either
     if found.error is not None:
         raise KafkaException(found.error)
-    return found.offset
+    return found.offset if found.offset >= 0 else None
 
 
 def _of(futures: Mapping[Any, Future[Any]]) -> dict[Any, Any]:
