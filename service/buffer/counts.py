@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from service.ingest.counts import READING_FAMILIES, ReadingCounts
 from service.ingest.quarantine import Quarantined
@@ -13,6 +13,10 @@ from service.metrics.exposition import WORKERS_EXPECTED
 from service.metrics.families import SECONDS, Family, axis, counter, gauge, histogram
 from service.metrics.slab import Slab
 from service.vitals import STARTS, note_start
+
+if TYPE_CHECKING:
+    # the service counts too, also where no client is installed
+    from service.buffer.taken import Record
 
 _SENT = counter(
     "buffer_records_total",
@@ -64,20 +68,6 @@ WORKER_FAMILIES = (
     *(*READING_FAMILIES, _TAKEN, _TAKEN_BYTES, _LOST, _POISON, _KEPT, _RETRIES),
     *(_REBALANCES, _PARTITIONS, _GROUP, _STORING, _DELAY),
 )
-
-
-class Sized(Protocol):
-    """A record: what it holds, and when it was sent, in seconds since 1970; 0 if unknown."""
-
-    @property
-    def value(self) -> bytes:
-        """Its bytes."""
-        ...
-
-    @property
-    def sent_at(self) -> float:
-        """When it was sent."""
-        ...
 
 
 class _Histogram:
@@ -143,7 +133,7 @@ class WorkerCounts:
         self._group, self._storing = _Histogram(slab, _GROUP), _Histogram(slab, _STORING)
         self._delay = _Histogram(slab, _DELAY)
 
-    def taken(self, records: Sequence[Sized]) -> None:
+    def taken(self, records: Sequence[Record]) -> None:
         """Count records that came."""
         self._slots[self._taken] += len(records)
         self._slots[self._bytes] += sum(len(record.value) for record in records)
@@ -157,7 +147,7 @@ class WorkerCounts:
         self._slots[self._retries] += 1
 
     def stored(
-        self, records: Iterable[Sized], readings: int, kept: Sequence[Quarantined], seconds: float
+        self, records: Iterable[Record], readings: int, kept: Sequence[Quarantined], seconds: float
     ) -> None:
         """Count a group that is stored, of so many readings, which took so long.
 
