@@ -1249,6 +1249,12 @@ RETURN CASE WHEN ((priced = 0) OR (unpriced_mwh > (0)::numeric)) THEN 'no_tariff
 ;
 GRANT EXECUTE ON FUNCTION telemetry.cost_gap(bigint,numeric,text,text) TO wattledger_bi;
 
+FUNCTION telemetry.cost_gap_of_all(last_gap text, first_currency text, last_currency text)
+    RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN COALESCE(last_gap, CASE WHEN (first_currency <> last_currency) THEN 'currencies'::text ELSE NULL::text END)
+;
+
 FUNCTION telemetry.count_added_quarantine()
     RETURNS trigger
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';

@@ -168,10 +168,7 @@ BEGIN
             sum(c.excess_cost) AS excess_cost,
             min(c.currency) AS currency,
             max(c.digits) AS digits,
-            CASE
-                WHEN count(*) = 0 OR bool_or(c.cost_gap = 'no_tariff') THEN 'no_tariff'
-                WHEN bool_or(c.cost_gap = 'currencies') OR min(c.currency) <> max(c.currency) THEN 'currencies'
-            END AS cost_gap
+            telemetry.cost_gap_of_all(max(c.cost_gap), min(c.currency), max(c.currency)) AS cost_gap
         FROM costed AS c
         UNION ALL
         SELECT

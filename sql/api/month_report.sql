@@ -117,10 +117,7 @@ BEGIN
             sum(d.cost) AS cost,
             sum(d.standby_cost) AS standby_cost,
             min(d.currency) AS currency,
-            CASE
-                WHEN bool_or(d.cost_gap = 'no_tariff') THEN 'no_tariff'
-                WHEN bool_or(d.cost_gap = 'currencies') OR min(d.currency) <> max(d.currency) THEN 'currencies'
-            END AS cost_gap
+            telemetry.cost_gap_of_all(max(d.cost_gap), min(d.currency), max(d.currency)) AS cost_gap
         FROM local_day AS d
     ),
     added_sessions AS (
@@ -138,10 +135,7 @@ BEGIN
             sum(c.loss_cost) AS loss_cost,
             sum(c.excess_loss_cost) AS excess_loss_cost,
             min(c.currency) AS currency,
-            CASE
-                WHEN bool_or(c.cost_gap = 'no_tariff') THEN 'no_tariff'
-                WHEN bool_or(c.cost_gap = 'currencies') OR min(c.currency) <> max(c.currency) THEN 'currencies'
-            END AS cost_gap
+            telemetry.cost_gap_of_all(max(c.cost_gap), min(c.currency), max(c.currency)) AS cost_gap
         FROM charge AS c
     ),
     told (

@@ -82,6 +82,15 @@ END;
 COMMENT ON FUNCTION telemetry.cost_gap(bigint, numeric, text, text) IS
 'Takes how many hours have a price, how much AC energy in milliwatt-hours flowed in those that have none (NULL: none did), and the first and last currency by their codes. Returns why the cost of all cannot be told: no_tariff, or currencies, where there are several, which are never added; NULL where it can.';
 
+CREATE OR REPLACE FUNCTION telemetry.cost_gap_of_all(last_gap text, first_currency text, last_currency text)
+RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+-- no_tariff comes after currencies in the alphabet, and goes before it
+RETURN coalesce(last_gap, CASE WHEN first_currency <> last_currency THEN 'currencies' END);
+
+COMMENT ON FUNCTION telemetry.cost_gap_of_all(text, text, text) IS
+'Takes, of several costs, the last by the alphabet of what telemetry.cost_gap has of each, and their first and last currency by their codes. Returns why their sum cannot be told: no_tariff before currencies; NULL where it can.';
+
 CREATE OR REPLACE FUNCTION telemetry.cost(millionths numeric, cost_gap text)
 RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -109,6 +118,7 @@ COMMENT ON FUNCTION telemetry.excess(numeric, numeric, double precision, text) I
 REVOKE ALL ON FUNCTION
     telemetry.price_at(text, timestamptz),
     telemetry.cost_gap(bigint, numeric, text, text),
+    telemetry.cost_gap_of_all(text, text, text),
     telemetry.cost(numeric, text),
     telemetry.excess(numeric, numeric, double precision, text)
 FROM PUBLIC;
