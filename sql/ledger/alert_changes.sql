@@ -87,19 +87,20 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_alert telemetry.open_alert;
+    v_side text;
+    v_device_ids text[];
     v_last_bad timestamptz;
     v_why text := why;
     v_until timestamptz := until;
 BEGIN
     SELECT o.* INTO v_alert FROM telemetry.open_alert AS o WHERE o.alert_id = end_alert.alert_id;
     IF v_why = 'good' THEN
+        v_side := CASE WHEN v_alert.meter_id = '' THEN 'vehicle' ELSE 'meter' END;
+        v_device_ids := ARRAY[coalesce(nullif(v_alert.meter_id, ''), v_alert.vehicle_id)];
         -- until the first good one after the last bad one, before one from which on it is bad again
         WITH said AS MATERIALIZED (
             SELECT e.at, e.is_bad
-            FROM telemetry.evidence(
-                CASE WHEN v_alert.meter_id = '' THEN 'vehicle' ELSE 'meter' END,
-                ARRAY[coalesce(nullif(v_alert.meter_id, ''), v_alert.vehicle_id)]
-            ) AS e
+            FROM telemetry.evidence(v_side, v_device_ids) AS e
             WHERE e.kind = v_alert.kind AND e.at >= v_alert.since AND e.at < end_alert.until
         ),
         last AS (
@@ -110,7 +111,15 @@ BEGIN
         FROM last AS l
         LEFT JOIN said AS s ON TRUE
         GROUP BY l.at;
-        v_why := CASE WHEN v_last_bad IS NULL THEN 'corrected' ELSE 'good' END;
+        v_why := CASE
+            WHEN v_last_bad IS NULL THEN 'corrected'
+            -- nothing good followed: what a vehicle or a meter loses is told of the other side now
+            WHEN v_alert.kind IN ('degraded', 'drifting') AND EXISTS (
+                SELECT FROM telemetry.bad_runs(v_side, v_device_ids) AS b
+                WHERE b.kind = v_alert.kind AND b.since <= v_alert.since
+            ) THEN 'superseded'
+            ELSE 'good'
+        END;
     END IF;
     PERFORM telemetry.note_alert(
         alert_id,
@@ -130,7 +139,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.end_alert(bigint, text, timestamptz) IS
-'Closes an alert. Takes the alert, why (good: so many good ones followed; superseded: another alert tells it; settled: of a register; reported: of what was silent) and until when it was so at most. Returns nothing. An alert of which no bad charge or day is left was corrected.';
+'Closes an alert. Takes the alert, why (good: so many good ones followed; superseded: another alert tells it; settled: of a register; reported: of what was silent) and until when it was so at most. Returns nothing. An alert of which no bad charge or day is left was corrected; one of losses that no good ones followed is superseded by what is told of the other side.';
 
 REVOKE ALL ON FUNCTION
     telemetry.alert_detail(text, text, text, timestamptz, timestamptz),

@@ -148,6 +148,15 @@ def test_a_car_that_fails_wherever_it_charges_is_the_cars(db: Connection):
     assert alerts(db, v)[0]["cause"] == "vehicle"
 
 
+def test_what_turns_out_to_be_the_cars_is_no_longer_the_chargers(db: Connection):
+    m, n, v = new_names("M", "N", "V")
+    assert kept(db, degraded(m, v, 0), degraded(m, v, 10)) == {("degraded", m)}
+    assert kept(db, degraded(n, v, 20)) | open_kinds(db, m) == {("degraded", v)}
+    (told,) = alerts(db, m)
+    # nothing good followed
+    assert told["closed_because"] == "superseded"
+
+
 def test_a_drift_is_told_until_it_is_degraded(db: Connection):
     m, v = new_names("M", "V")
     assert kept(db, *(good(m, v, n, usual=0.94) for n in range(0, 20, 4))) == set()
