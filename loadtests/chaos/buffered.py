@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from contextlib import ExitStack, suppress
@@ -45,6 +46,8 @@ class BufferedInstallation(Installation):
 
     def __enter__(self) -> BufferedInstallation:
         directory = Path(tempfile.mkdtemp(prefix="wattledger-chaos-kafka-"))
+        # first, so that it is the last to be done: what is mounted in it cannot be removed
+        self._stacked.callback(shutil.rmtree, directory)
         self.small_disk = directory / "0"
         self.small_disk.mkdir()
         self.has_small_broker_disk = small_disk.mount(self.small_disk, _DISK_BYTES)

@@ -205,14 +205,15 @@ def brokers(
 ) -> Iterator[Brokers]:
     """Start brokers, each with a `certificate` if there is one; stop them at the end.
 
-    `directory`: where their data are to be, a folder by number each; it is removed then.
+    `directory`: where their data are to be, a folder by number each; who gives it removes it.
     """
-    directory = directory or Path(tempfile.mkdtemp(prefix="wattledger-kafka-"))
-    made = Brokers(directory, count, certificate)
+    where = directory or Path(tempfile.mkdtemp(prefix="wattledger-kafka-"))
+    made = Brokers(where, count, certificate)
     try:
         made.start()
         yield made
     finally:
         for broker in made.each:
             broker.stop()
-        shutil.rmtree(directory, ignore_errors=True)
+        if directory is None:
+            shutil.rmtree(where, ignore_errors=True)
