@@ -2813,6 +2813,17 @@ VIEW bi.meter_register_daily (
 );
 GRANT SELECT ON bi.meter_register_daily TO wattledger_bi;
 
+VIEW bi.quarantine_daily (
+    bucket timestamptz,
+    day date,
+    side text,
+    device_id text COLLATE "C",
+    reason text,
+    readings bigint,
+    last_received_at timestamptz
+);
+GRANT SELECT ON bi.quarantine_daily TO wattledger_bi;
+
 VIEW bi.register_event (
     side text,
     device_id text COLLATE "C",

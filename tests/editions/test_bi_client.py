@@ -42,6 +42,7 @@ RELATIONS = [
     "meter_energy_hourly",
     "meter_energy_monthly",
     "meter_register_daily",
+    "quarantine_daily",
     "register_event",
     "rule",
     "tariff",
@@ -62,7 +63,13 @@ FUNCTIONS = [
 
 
 # those that hold no energy
-TEXTS = {"alert_change", "charging_link", "webhook_dead_letter", "webhook_delivery"}
+TEXTS = {
+    "alert_change",
+    "charging_link",
+    "quarantine_daily",
+    "webhook_dead_letter",
+    "webhook_delivery",
+}
 OTHERS = {"rule", "tariff", *TEXTS}
 
 
@@ -97,6 +104,12 @@ def two_hours(db: Connection) -> None:
     settle(db)
     keep_charging(db)
     db.execute("UPDATE telemetry.charging_session SET usual_efficiency = 0.9")
+    db.execute(
+        "INSERT INTO telemetry.quarantine"
+        " (received_at, reason, detail, content_type, raw, dataset, device_id)"
+        " VALUES (%s, 'too_old', '?', 'text/plain', '', 'meter_reading', 'M-1')",
+        [DAY],
+    )
     db.execute(
         "INSERT INTO telemetry.charging_progress (dataset, device_id, seen_at, kept_at)"
         " VALUES ('meter_reading', 'M-1', now(), now()), ('vehicle_reading', 'V-1', now(), now())"
@@ -287,7 +300,7 @@ def test_the_largest_sums_fit_into_their_digits(db: Connection) -> None:
     for relation in RELATIONS:
         found = db.execute(f"SELECT * FROM bi.{relation}").fetchall()
         # of which there are none yet
-        assert found or relation.startswith(("alert", "webhook"))
+        assert found or relation.startswith(("alert", "quarantine", "webhook"))
 
 
 def test_every_span_is_a_number_of_hours_too(analyst: Connection) -> None:
