@@ -12,6 +12,7 @@ import yaml
 
 from tests.support.documents import DOCS
 from tests.support.monitoring import (
+    DASHBOARD,
     FOLDER,
     RULES,
     TESTS,
@@ -123,7 +124,7 @@ def test_the_dashboard_shows_every_metric_that_an_alert_is_of() -> None:
 
 
 def test_the_panels_of_the_dashboard_have_places_of_their_own() -> None:
-    dashboard = json.loads((FOLDER / "dashboard.json").read_text(encoding="utf-8"))
+    dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
     panels = dashboard["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     taken = [

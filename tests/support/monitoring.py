@@ -11,6 +11,7 @@ import yaml
 from tests.support.documents import DOCS
 
 FOLDER = DOCS / "monitoring"
+DASHBOARD = FOLDER / "grafana" / "dashboards" / "service.json"
 RULES = FOLDER / "wattledger.rules.yml"
 TESTS = sorted(FOLDER.glob("*.test.yml"))
 RUNBOOKS = DOCS / "runbooks.md"
@@ -38,7 +39,7 @@ def alerts() -> list[dict[str, Any]]:
 
 def dashboard_expressions() -> list[str]:
     """Every expression of the dashboard, its variables replaced."""
-    dashboard = json.loads((FOLDER / "dashboard.json").read_text(encoding="utf-8"))
+    dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
     queries = [
         *(target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])),
         *(entry["expr"] for entry in dashboard["annotations"]["list"]),
@@ -52,7 +53,7 @@ def dashboard_expressions() -> list[str]:
 
 def variables() -> list[str]:
     """The queries of the dashboard's variables."""
-    dashboard = json.loads((FOLDER / "dashboard.json").read_text(encoding="utf-8"))
+    dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
     return [
         entry["definition"] for entry in dashboard["templating"]["list"] if entry["type"] == "query"
     ]
