@@ -8,11 +8,12 @@ COMMENT ON TYPE telemetry.reading_kind IS
 'What a device reports. difference: energy since its previous reading; lifetime_register: energy since the device was made; session_counter: energy since the session started.';
 
 CREATE TYPE telemetry.entry_reason AS ENUM (
-    'step', 'taken', 'apportioned', 'reset', 'rollover', 'exchange', 'kind', 'session', 'glitch', 'jump', 'correction'
+    'step', 'taken', 'apportioned', 'reset', 'rollover', 'exchange', 'kind', 'session', 'glitch', 'jump', 'correction',
+    'booking'
 );
 
 COMMENT ON TYPE telemetry.entry_reason IS
-'Why the ledger posted an entry. step: a counter''s step that arrival could not know, or that another reading changed; taken, apportioned: energy of an interval taken from the hour of its reading, and put into the hours in which it flowed; reset, rollover, exchange, kind, session, glitch, jump: what such a reading counts, beside what was taken for it at arrival; correction: a record of a DBA.';
+'Why the ledger posted an entry. step: a counter''s step that arrival could not know, or that another reading changed; taken, apportioned: energy of an interval taken from the hour of its reading, and put into the hours in which it flowed; reset, rollover, exchange, kind, session, glitch, jump: what such a reading counts, beside what was taken for it at arrival; correction: what a record says that a reading should have reported; booking: energy that a record adds or takes.';
 
 CREATE TABLE telemetry.device_session (
     dataset text COLLATE "C" NOT NULL CHECK (dataset IN ('meter_reading', 'vehicle_reading')),

@@ -40,7 +40,8 @@ COMMENT ON COLUMN telemetry.meter_state.energy_mwh IS 'AC energy of the latest r
 COMMENT ON COLUMN telemetry.meter_state.voltage_mv IS
 'Voltage of the latest reading in millivolts; null if it had none.';
 COMMENT ON COLUMN telemetry.meter_state.received_at IS 'When the latest reading was stored.';
-COMMENT ON COLUMN telemetry.meter_state.kind IS 'What the latest reading reported.';
+COMMENT ON COLUMN telemetry.meter_state.kind IS
+'What the latest reading reported; null where that was a difference that a record takes back.';
 COMMENT ON COLUMN telemetry.meter_state.register_mwh IS
 'Level of the counter as the latest reading reported it, in milliwatt-hours; null for a difference.';
 COMMENT ON COLUMN telemetry.meter_state.session_no IS
@@ -111,7 +112,8 @@ COMMENT ON COLUMN telemetry.vehicle_state.soc_mpct IS
 COMMENT ON COLUMN telemetry.vehicle_state.battery_temp_mc IS
 'Battery temperature of the latest reading in thousandths of a degree Celsius; null if it had none.';
 COMMENT ON COLUMN telemetry.vehicle_state.received_at IS 'When the latest reading was stored.';
-COMMENT ON COLUMN telemetry.vehicle_state.kind IS 'What the latest reading reported.';
+COMMENT ON COLUMN telemetry.vehicle_state.kind IS
+'What the latest reading reported; null where that was a difference that a record takes back.';
 COMMENT ON COLUMN telemetry.vehicle_state.register_mwh IS
 'Level of the counter as the latest reading reported it, in milliwatt-hours; null for a difference.';
 COMMENT ON COLUMN telemetry.vehicle_state.session_no IS

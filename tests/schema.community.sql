@@ -5,7 +5,7 @@
 CREATE SCHEMA telemetry;
 GRANT USAGE ON SCHEMA telemetry TO wattledger_dba;
 
-CREATE TYPE telemetry.entry_reason AS ENUM ('step', 'taken', 'apportioned', 'reset', 'rollover', 'exchange', 'kind', 'session', 'glitch', 'jump', 'correction');
+CREATE TYPE telemetry.entry_reason AS ENUM ('step', 'taken', 'apportioned', 'reset', 'rollover', 'exchange', 'kind', 'session', 'glitch', 'jump', 'correction', 'booking');
 
 CREATE TYPE telemetry.reading_kind AS ENUM ('difference', 'lifetime_register', 'session_counter');
 
@@ -118,6 +118,15 @@ CREATE TABLE telemetry.api_key (
     CONSTRAINT api_key_secret_sha256_check CHECK (length(secret_sha256) = 32),
     CONSTRAINT api_key_times CHECK (LEAST(created_at, expires_at, revoked_at, last_used_at) >= '0001-01-02 00:00:00+00'::timestamptz AND GREATEST(created_at, expires_at, revoked_at, last_used_at) < '9999-12-31 00:00:00+00'::timestamptz),
     CONSTRAINT api_key_rotated_from_fkey FOREIGN KEY (rotated_from) REFERENCES telemetry.api_key(key_id)
+);
+
+VIEW telemetry.booked_hour (
+    dataset text COLLATE "C",
+    device_id text COLLATE "C",
+    record_id bigint,
+    hour timestamptz,
+    ts timestamptz,
+    energy_mwh bigint
 );
 
 CREATE TABLE telemetry.charging_day (
@@ -281,6 +290,14 @@ CREATE TRIGGER alerts_added AFTER INSERT ON telemetry.charging_session REFERENCI
 CREATE TRIGGER alerts_changed AFTER UPDATE ON telemetry.charging_session REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION telemetry.queue_alerts_of_sessions();
 CREATE TRIGGER alerts_removed AFTER DELETE ON telemetry.charging_session REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION telemetry.queue_alerts_of_sessions();
 
+VIEW telemetry.corrected_reading (
+    dataset text COLLATE "C",
+    device_id text COLLATE "C",
+    ts timestamptz,
+    record_id bigint,
+    value_mwh bigint
+);
+
 CREATE TABLE telemetry.currency_digits (
     currency text COLLATE "C" NOT NULL,
     digits smallint NOT NULL,
@@ -442,29 +459,42 @@ VIEW telemetry.judged_session (
 CREATE TABLE telemetry.ledger_record (
     record_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
     recorded_at timestamptz NOT NULL DEFAULT now(),
-    login text NOT NULL DEFAULT SESSION_USER,
+    made_by text NOT NULL,
     record text NOT NULL,
     dataset text COLLATE "C" NOT NULL,
     device_id text COLLATE "C" NOT NULL,
     happened_at timestamptz NOT NULL,
+    starts_at timestamptz,
     final_mwh bigint,
     initial_mwh bigint,
     energy_mwh bigint,
+    reported_kind telemetry.reading_kind,
+    reported_mwh bigint,
+    value_mwh bigint,
+    resolution text,
     cancels bigint,
-    why text NOT NULL,
+    reason text NOT NULL,
     CONSTRAINT ledger_record_pkey PRIMARY KEY (record_id),
     CONSTRAINT ledger_record_cancels_key UNIQUE (cancels),
-    CONSTRAINT ledger_record_check CHECK ((record = 'exchange'::text) = (final_mwh IS NOT NULL AND initial_mwh IS NOT NULL)),
-    CONSTRAINT ledger_record_check1 CHECK ((record = 'exchange'::text) = (final_mwh IS NOT NULL OR initial_mwh IS NOT NULL)),
-    CONSTRAINT ledger_record_check2 CHECK ((record = 'correction'::text) = (energy_mwh IS NOT NULL)),
-    CONSTRAINT ledger_record_check3 CHECK ((record = 'cancellation'::text) = (cancels IS NOT NULL)),
+    CONSTRAINT ledger_record_check CHECK (starts_at <= happened_at AND (happened_at - starts_at) <= '366 days'::interval),
+    CONSTRAINT ledger_record_check1 CHECK ((record = 'exchange'::text) = (final_mwh IS NOT NULL)),
+    CONSTRAINT ledger_record_check2 CHECK ((record = 'exchange'::text) = (initial_mwh IS NOT NULL)),
+    CONSTRAINT ledger_record_check3 CHECK ((record = 'correction'::text) = (reported_kind IS NOT NULL)),
+    CONSTRAINT ledger_record_check4 CHECK ((record = 'correction'::text) = (reported_mwh IS NOT NULL)),
+    CONSTRAINT ledger_record_check5 CHECK (record = 'correction'::text OR value_mwh IS NULL),
+    CONSTRAINT ledger_record_check6 CHECK ((record = 'resolution'::text) = (resolution IS NOT NULL)),
+    CONSTRAINT ledger_record_check7 CHECK ((record = 'booking'::text OR NOT resolution IS DISTINCT FROM 'book'::text) = (energy_mwh IS NOT NULL)),
+    CONSTRAINT ledger_record_check8 CHECK ((energy_mwh IS NOT NULL) = (starts_at IS NOT NULL)),
+    CONSTRAINT ledger_record_check9 CHECK ((record = 'cancellation'::text) = (cancels IS NOT NULL)),
     CONSTRAINT ledger_record_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text])),
     CONSTRAINT ledger_record_device_id_check CHECK (length(device_id) >= 1 AND length(device_id) <= 128),
     CONSTRAINT ledger_record_energy_mwh_check CHECK (energy_mwh::numeric >= '-1000000000000000'::numeric AND energy_mwh::numeric <= '1000000000000000'::numeric),
     CONSTRAINT ledger_record_final_mwh_check CHECK (final_mwh >= 0 AND final_mwh::numeric <= '1000000000000000'::numeric),
     CONSTRAINT ledger_record_initial_mwh_check CHECK (initial_mwh >= 0 AND initial_mwh::numeric <= '1000000000000000'::numeric),
-    CONSTRAINT ledger_record_record_check CHECK (record = ANY (ARRAY['exchange'::text, 'correction'::text, 'dismissal'::text, 'cancellation'::text])),
-    CONSTRAINT ledger_record_why_check CHECK (length(why) >= 1 AND length(why) <= 1000)
+    CONSTRAINT ledger_record_reason_check CHECK (length(reason) >= 1 AND length(reason) <= 1000),
+    CONSTRAINT ledger_record_record_check CHECK (record = ANY (ARRAY['exchange'::text, 'correction'::text, 'booking'::text, 'resolution'::text, 'cancellation'::text])),
+    CONSTRAINT ledger_record_resolution_check CHECK (resolution = ANY (ARRAY['book'::text, 'dismiss'::text])),
+    CONSTRAINT ledger_record_value_mwh_check CHECK (value_mwh >= 0 AND value_mwh::numeric <= '1000000000000000'::numeric)
 );
 CREATE INDEX ledger_record_device ON telemetry.ledger_record USING btree (dataset, device_id, happened_at);
 CREATE TRIGGER alerts_added AFTER INSERT ON telemetry.ledger_record REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION telemetry.queue_alerts_of_events();
@@ -537,7 +567,7 @@ CREATE TABLE telemetry.meter_state (
     energy_mwh bigint NOT NULL,
     voltage_mv integer,
     received_at timestamptz NOT NULL,
-    kind telemetry.reading_kind NOT NULL,
+    kind telemetry.reading_kind,
     register_mwh bigint,
     session_no integer,
     level_mwh bigint,
@@ -821,10 +851,12 @@ VIEW telemetry.standing_record (
     dataset text COLLATE "C",
     device_id text COLLATE "C",
     happened_at timestamptz,
+    starts_at timestamptz,
     final_mwh bigint,
     initial_mwh bigint,
     energy_mwh bigint,
-    why text
+    value_mwh bigint,
+    reason text
 );
 
 VIEW telemetry.standing_tariff (
@@ -918,7 +950,7 @@ CREATE TABLE telemetry.vehicle_state (
     soc_mpct integer,
     battery_temp_mc integer,
     received_at timestamptz NOT NULL,
-    kind telemetry.reading_kind NOT NULL,
+    kind telemetry.reading_kind,
     register_mwh bigint,
     session_no integer,
     level_mwh bigint,
@@ -1042,6 +1074,14 @@ FUNCTION telemetry.battery_at(vehicle_id text, since timestamptz, until timestam
     RETURNS TABLE(soc_start_mpct integer, soc_end_mpct integer, temp_start_mc integer, temp_end_mc integer, register_start_mwh bigint, register_end_mwh bigint)
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
+FUNCTION telemetry.begin_record(dataset text, device_id text, since timestamptz, until timestamptz, reason text)
+    RETURNS telemetry.accepted
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.book_energy(dataset text, device_id text, during tstzrange, energy_kwh numeric, reason text, made_by text)
+    RETURNS bigint
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.bound_quarantine(key_id text, added integer, awaiting boolean)
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
@@ -1049,6 +1089,10 @@ FUNCTION telemetry.bound_quarantine(key_id text, added integer, awaiting boolean
 FUNCTION telemetry.bounds_of(kind text, energy telemetry.limits, register telemetry.limits)
     RETURNS telemetry.limits
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+FUNCTION telemetry.cancel_record(record_id bigint, reason text, made_by text)
+    RETURNS bigint
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.ceiling_day(moment timestamptz)
     RETURNS timestamptz
@@ -1152,6 +1196,18 @@ PROCEDURE telemetry.compress_due(IN dataset text, INOUT problem text DEFAULT NUL
 FUNCTION telemetry.compressed_after(dataset text)
     RETURNS interval
     LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.correct_reading(dataset text, device_id text, ts timestamptz, value_kwh numeric, reason text, made_by text)
+    RETURNS bigint
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+FUNCTION telemetry.corrected(item telemetry.fold_item, corrections telemetry.corrected_reading[])
+    RETURNS telemetry.fold_item
+    LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.corrections_of(dataset text, device_id text)
+    RETURNS telemetry.corrected_reading[]
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.cost(millionths numeric, cost_gap text)
     RETURNS numeric
@@ -1303,6 +1359,10 @@ FUNCTION telemetry.excess(ac_matched numeric, dc_matched numeric, expected doubl
 RETURN CASE WHEN telemetry.is_judged(verdict) THEN GREATEST((ac_matched - (dc_matched / NULLIF((expected)::numeric(26,6), (0)::numeric))), (0)::numeric) ELSE NULL::numeric END
 ;
 GRANT EXECUTE ON FUNCTION telemetry.excess(numeric,numeric,double precision,text) TO wattledger_bi;
+
+FUNCTION telemetry.exchange_meter(dataset text, device_id text, at timestamptz, final_kwh numeric, initial_kwh numeric, reason text, made_by text)
+    RETURNS bigint
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.expected_efficiency(ac_mwh double precision, mean_kw double precision, battery_temp_c double precision, rules telemetry.rules)
     RETURNS double precision
@@ -1555,7 +1615,7 @@ FUNCTION telemetry.keep_meter_state()
     RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 
-FUNCTION telemetry.keep_record(record text, dataset text, device_id text, happened_at timestamptz, why text, final_mwh numeric DEFAULT NULL::numeric, initial_mwh numeric DEFAULT NULL::numeric, energy_mwh numeric DEFAULT NULL::numeric, cancels bigint DEFAULT NULL::bigint)
+FUNCTION telemetry.keep_record(new_record telemetry.ledger_record)
     RETURNS bigint
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
@@ -1740,6 +1800,8 @@ FUNCTION telemetry.open_events(side text, device_ids text[])
 FUNCTION telemetry.part_before(moment timestamptz, energy_mwh bigint, since timestamptz, until timestamptz)
     RETURNS bigint
     LANGUAGE sql STABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION telemetry.part_before(timestamptz,bigint,timestamptz,timestamptz) TO wattledger_bi;
+GRANT EXECUTE ON FUNCTION telemetry.part_before(timestamptz,bigint,timestamptz,timestamptz) TO wattledger_dba;
 
 FUNCTION telemetry.pattern_of_ids(device_pattern text, side text)
     RETURNS text
@@ -1869,6 +1931,10 @@ FUNCTION telemetry.reading_from(dataset text, device_id text, moment timestamptz
     RETURNS timestamptz
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
+FUNCTION telemetry.recorded_mwh(kwh numeric)
+    RETURNS bigint
+    LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 PROCEDURE telemetry.refresh_above(IN dataset text, IN since timestamptz, IN until timestamptz)
     LANGUAGE plpgsql;
 
@@ -1961,6 +2027,10 @@ FUNCTION telemetry.reset_mwh(register_mwh bigint, rules telemetry.register_rules
     RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
+FUNCTION telemetry.resolve_register_event(dataset text, device_id text, happened_at timestamptz, resolution text, energy_kwh numeric, reason text, made_by text)
+    RETURNS bigint
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.rollover_mwh(level_mwh bigint, register_mwh bigint, next_mwh bigint, gap interval, rules telemetry.register_rules)
     RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -2033,6 +2103,10 @@ FUNCTION telemetry.settled_before(dataset text, device_id text, day date)
 FUNCTION telemetry.settled_until(dataset text, device_id text)
     RETURNS timestamptz
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.show_correction(dataset text, device_id text, ts timestamptz)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
 FUNCTION telemetry.silent_meters()
     RETURNS TABLE(meter_id text, since timestamptz)
@@ -2233,6 +2307,10 @@ FUNCTION telemetry.wire_time(moment timestamptz)
 FUNCTION telemetry.with_verdict(items telemetry.fold_item[], first_verdict text, other_verdict text)
     RETURNS telemetry.fold_item[]
     LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.withdrawn_at(dataset text, device_id text)
+    RETURNS timestamptz[]
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 PROCEDURE telemetry.yield_turn()
     LANGUAGE plpgsql;
@@ -2627,6 +2705,43 @@ VIEW bi.fleet_efficiency_daily (
     idle_vehicles bigint
 );
 GRANT SELECT ON bi.fleet_efficiency_daily TO wattledger_bi;
+
+VIEW bi.ledger_entry (
+    side text,
+    device_id text COLLATE "C",
+    ts timestamptz,
+    bucket timestamptz,
+    entry integer,
+    reason text,
+    energy_kwh numeric(20,6),
+    energy_mwh bigint,
+    source_day date,
+    record_id bigint
+);
+GRANT SELECT ON bi.ledger_entry TO wattledger_bi;
+
+VIEW bi.ledger_record (
+    record_id bigint,
+    recorded_at timestamptz,
+    made_by text,
+    record text,
+    side text COLLATE "C",
+    device_id text COLLATE "C",
+    happened_at timestamptz,
+    starts_at timestamptz,
+    reported_kind text,
+    reported_kwh numeric(20,6),
+    value_kwh numeric(20,6),
+    final_kwh numeric(20,6),
+    initial_kwh numeric(20,6),
+    energy_kwh numeric(20,6),
+    resolution text,
+    reason text,
+    state text,
+    cancels bigint,
+    cancelled_by bigint
+);
+GRANT SELECT ON bi.ledger_record TO wattledger_bi;
 
 VIEW bi.meter (
     meter_id text COLLATE "C",
@@ -3075,22 +3190,6 @@ VIEW ops.keys (
 );
 GRANT SELECT ON ops.keys TO wattledger_dba;
 
-VIEW ops.ledger_records (
-    record_id bigint,
-    recorded_at timestamptz,
-    login text,
-    record text,
-    device text COLLATE "C",
-    happened_at timestamptz,
-    final_kwh numeric(20,6),
-    initial_kwh numeric(20,6),
-    energy_kwh numeric(20,6),
-    why text,
-    cancels bigint,
-    cancelled_by bigint
-);
-GRANT SELECT ON ops.ledger_records TO wattledger_dba;
-
 VIEW ops.limits (
     dataset text,
     field text,
@@ -3225,15 +3324,25 @@ VIEW ops.webhooks (
 );
 GRANT SELECT ON ops.webhooks TO wattledger_dba;
 
-FUNCTION ops.cancel_record(record_id bigint, why text)
+FUNCTION ops.book_energy(device text, during tstzrange, energy_kwh numeric, reason text)
     RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+    LANGUAGE sql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.book_energy(text,tstzrange,numeric,text) TO wattledger_dba;
+
+FUNCTION ops.cancel_record(record_id bigint, reason text)
+    RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION ops.cancel_record(bigint,text) TO wattledger_dba;
 
 FUNCTION ops.cancel_tariff(tariff_id bigint, why text)
     RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION ops.cancel_tariff(bigint,text) TO wattledger_dba;
+
+FUNCTION ops.correct_reading(device text, ts timestamptz, value_kwh numeric, reason text)
+    RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.correct_reading(text,timestamptz,numeric,text) TO wattledger_dba;
 
 FUNCTION ops.create_key(scopes text[], devices text[] DEFAULT NULL::text[], fleet text DEFAULT NULL::text, expires_at timestamptz DEFAULT NULL::timestamptz, readings_per_second double precision DEFAULT NULL::double precision, burst_readings double precision DEFAULT NULL::double precision, note text DEFAULT ''::text, OUT key_id text, OUT key text)
     RETURNS record
@@ -3245,13 +3354,13 @@ FUNCTION ops.dataset_storage()
     LANGUAGE sql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION ops.dataset_storage() TO wattledger_dba;
 
-FUNCTION ops.dismiss_event(device text, happened_at timestamptz, why text)
+FUNCTION ops.exchange_meter(device text, at timestamptz, final_kwh numeric, initial_kwh numeric, reason text)
     RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION ops.dismiss_event(text,timestamptz,text) TO wattledger_dba;
+    LANGUAGE sql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.exchange_meter(text,timestamptz,numeric,numeric,text) TO wattledger_dba;
 
 FUNCTION ops.explain_hour(device text, hour timestamptz)
-    RETURNS TABLE(part text, happened_at timestamptz, kind text, reported_kwh numeric, interval_start timestamptz, verdict text, energy_kwh numeric, entry integer, source_day date)
+    RETURNS TABLE(part text, happened_at timestamptz, kind text, reported_kwh numeric, corrected_kwh numeric, interval_start timestamptz, verdict text, energy_kwh numeric, entry integer, source_day date, record_id bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 GRANT EXECUTE ON FUNCTION ops.explain_hour(text,timestamptz) TO wattledger_dba;
 
@@ -3263,16 +3372,6 @@ FUNCTION ops.readable(raw bytea)
     RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION ops.readable(bytea) TO wattledger_dba;
-
-FUNCTION ops.record_correction(device text, happened_at timestamptz, energy_kwh numeric, why text)
-    RETURNS bigint
-    LANGUAGE sql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION ops.record_correction(text,timestamptz,numeric,text) TO wattledger_dba;
-
-FUNCTION ops.record_exchange(device text, happened_at timestamptz, final_kwh numeric, initial_kwh numeric, why text)
-    RETURNS bigint
-    LANGUAGE sql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION ops.record_exchange(text,timestamptz,numeric,numeric,text) TO wattledger_dba;
 
 PROCEDURE ops.refresh(IN since timestamptz, IN until timestamptz, IN force boolean DEFAULT false)
     LANGUAGE plpgsql;
@@ -3291,6 +3390,11 @@ GRANT EXECUTE ON FUNCTION ops.replay_quarantine(text,timestamptz,timestamptz,big
 PROCEDURE ops.replay_quarantine_in_pieces(IN reason text DEFAULT NULL::text, IN since timestamptz DEFAULT '-infinity'::timestamptz, IN until timestamptz DEFAULT 'infinity'::timestamptz, IN piece integer DEFAULT 1000)
     LANGUAGE plpgsql;
 GRANT EXECUTE ON PROCEDURE ops.replay_quarantine_in_pieces(text,timestamptz,timestamptz,integer) TO wattledger_dba;
+
+FUNCTION ops.resolve_register_event(device text, happened_at timestamptz, resolution text, reason text, energy_kwh numeric DEFAULT NULL::numeric)
+    RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.resolve_register_event(text,timestamptz,text,text,numeric) TO wattledger_dba;
 
 FUNCTION ops.retry_webhook_delivery(webhook text, change_id bigint DEFAULT NULL::bigint)
     RETURNS integer

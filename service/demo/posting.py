@@ -30,13 +30,13 @@ FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[])
     AS l (vehicle_id, meter_id, since, until)
 """
 _EXCHANGE = """
-SELECT ops.record_exchange(e.device, e.at, e.final, e.initial, 'the work order of the simulation')
+SELECT ops.exchange_meter(e.device, e.at, e.final, e.initial, 'the work order of the simulation')
 FROM (VALUES (%s::text, %s::timestamptz, %s::numeric, %s::numeric))
     AS e (device, at, final, initial)
 -- one that goes on after it was killed may have recorded it already
 WHERE NOT EXISTS (
-    SELECT FROM ops.ledger_records AS r
-    WHERE r.record = 'exchange' AND r.device = e.device AND r.happened_at = e.at
+    SELECT FROM bi.ledger_record AS r
+    WHERE r.record = 'exchange' AND r.side || ':' || r.device_id = e.device AND r.happened_at = e.at
 )
 """
 

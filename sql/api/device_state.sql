@@ -18,7 +18,7 @@ AS $$
     SELECT
         d.meter_id,
         d.ts,
-        d.kind::text,
+        coalesce(d.kind, 'difference')::text,
         trim_scale(telemetry.kwh(d.energy_mwh)),
         trim_scale(telemetry.kwh(d.register_mwh)),
         (
@@ -58,7 +58,7 @@ AS $$
     SELECT
         d.meter_id,
         d.ts,
-        d.kind::text,
+        coalesce(d.kind, 'difference')::text,
         trim_scale(telemetry.kwh(d.energy_mwh)),
         trim_scale(telemetry.kwh(d.register_mwh)),
         (
@@ -101,7 +101,7 @@ AS $$
     SELECT
         d.vehicle_id,
         d.ts,
-        d.kind::text,
+        coalesce(d.kind, 'difference')::text,
         trim_scale(telemetry.kwh(d.energy_mwh)),
         trim_scale(telemetry.kwh(d.register_mwh)),
         (
@@ -143,7 +143,7 @@ AS $$
     SELECT
         d.vehicle_id,
         d.ts,
-        d.kind::text,
+        coalesce(d.kind, 'difference')::text,
         trim_scale(telemetry.kwh(d.energy_mwh)),
         trim_scale(telemetry.kwh(d.register_mwh)),
         (

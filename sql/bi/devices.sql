@@ -8,7 +8,7 @@ SELECT
     s.ts AS last_reading_at,
     s.received_at AS last_received_at,
     p.seen_at AS settled_until,
-    s.kind::text AS kind,
+    coalesce(s.kind, 'difference')::text AS kind,
     telemetry.kwh(s.register_mwh)::numeric(20, 6) AS register_kwh,
     (
         SELECT n.session_id
@@ -71,7 +71,7 @@ SELECT
     s.ts AS last_reading_at,
     s.received_at AS last_received_at,
     p.seen_at AS settled_until,
-    s.kind::text AS kind,
+    coalesce(s.kind, 'difference')::text AS kind,
     telemetry.kwh(s.register_mwh)::numeric(20, 6) AS register_kwh,
     (
         SELECT n.session_id

@@ -43,6 +43,8 @@ CROSS JOIN LATERAL (
 ) AS l
 LEFT JOIN telemetry.meter_state AS o
     ON o.meter_id = s.device_id AND telemetry.utc_day(o.ts) = s.day AND s.day = l.day AND o.kind <> 'session_counter'
+    -- what was taken back says nothing
+    AND (o.kind = 'difference' OR o.register_mwh IS NOT NULL)
 LEFT JOIN bi.meter_energy_daily AS d
     ON d.meter_id = s.device_id AND d.bucket = telemetry.day_start(s.day)
 CROSS JOIN LATERAL (
@@ -53,11 +55,11 @@ CROSS JOIN LATERAL (
         AND v.happened_at < telemetry.day_start(s.day + 1)
 ) AS e
 CROSS JOIN LATERAL (
-    SELECT sum(r.energy_mwh) AS corrected_mwh
-    FROM telemetry.standing_record AS r
-    WHERE r.dataset = s.dataset AND r.device_id = s.device_id AND r.record = 'correction'
-        AND r.happened_at >= telemetry.day_start(s.day)
-        AND r.happened_at < telemetry.day_start(s.day + 1)
+    SELECT sum(k.energy_mwh) AS corrected_mwh
+    FROM telemetry.booked_hour AS k
+    WHERE k.dataset = s.dataset AND k.device_id = s.device_id
+        AND k.hour >= telemetry.day_start(s.day)
+        AND k.hour < telemetry.day_start(s.day + 1)
 ) AS c
 WHERE s.dataset = 'meter_reading';
 
@@ -104,6 +106,8 @@ CROSS JOIN LATERAL (
 ) AS l
 LEFT JOIN telemetry.vehicle_state AS o
     ON o.vehicle_id = s.device_id AND telemetry.utc_day(o.ts) = s.day AND s.day = l.day AND o.kind <> 'session_counter'
+    -- what was taken back says nothing
+    AND (o.kind = 'difference' OR o.register_mwh IS NOT NULL)
 LEFT JOIN bi.vehicle_energy_daily AS d
     ON d.vehicle_id = s.device_id AND d.bucket = telemetry.day_start(s.day)
 CROSS JOIN LATERAL (
@@ -114,11 +118,11 @@ CROSS JOIN LATERAL (
         AND v.happened_at < telemetry.day_start(s.day + 1)
 ) AS e
 CROSS JOIN LATERAL (
-    SELECT sum(r.energy_mwh) AS corrected_mwh
-    FROM telemetry.standing_record AS r
-    WHERE r.dataset = s.dataset AND r.device_id = s.device_id AND r.record = 'correction'
-        AND r.happened_at >= telemetry.day_start(s.day)
-        AND r.happened_at < telemetry.day_start(s.day + 1)
+    SELECT sum(k.energy_mwh) AS corrected_mwh
+    FROM telemetry.booked_hour AS k
+    WHERE k.dataset = s.dataset AND k.device_id = s.device_id
+        AND k.hour >= telemetry.day_start(s.day)
+        AND k.hour < telemetry.day_start(s.day + 1)
 ) AS c
 WHERE s.dataset = 'vehicle_reading';
 
@@ -140,7 +144,7 @@ COMMENT ON COLUMN bi.meter_register_daily.energy_kwh IS
 COMMENT ON COLUMN bi.meter_register_daily.explained_kwh IS
 'By how much events of bi.register_event changed the register beyond the energy counted, in kWh.';
 COMMENT ON COLUMN bi.meter_register_daily.corrected_kwh IS
-'What DBAs added to the energy beside the register, in kWh; negative: took.';
+'What records added to the energy beside the register, in kWh; negative: took.';
 COMMENT ON COLUMN bi.meter_register_daily.energy_mwh IS 'The energy as an integer, in milliwatt-hours.';
 COMMENT ON COLUMN bi.meter_register_daily.jitters IS 'How often the register fell within its tolerance.';
 COMMENT ON COLUMN bi.meter_register_daily.state IS
@@ -164,7 +168,7 @@ COMMENT ON COLUMN bi.vehicle_register_daily.energy_kwh IS
 COMMENT ON COLUMN bi.vehicle_register_daily.explained_kwh IS
 'By how much events of bi.register_event changed the register beyond the energy counted, in kWh.';
 COMMENT ON COLUMN bi.vehicle_register_daily.corrected_kwh IS
-'What DBAs added to the energy beside the register, in kWh; negative: took.';
+'What records added to the energy beside the register, in kWh; negative: took.';
 COMMENT ON COLUMN bi.vehicle_register_daily.energy_mwh IS 'The energy as an integer, in milliwatt-hours.';
 COMMENT ON COLUMN bi.vehicle_register_daily.jitters IS 'How often the register fell within its tolerance.';
 COMMENT ON COLUMN bi.vehicle_register_daily.state IS

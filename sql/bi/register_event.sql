@@ -22,14 +22,14 @@ LEFT JOIN LATERAL (
     SELECT max(v.happened_at) AS happened_at
     FROM telemetry.standing_record AS v
     WHERE v.dataset = e.dataset AND v.device_id = e.device_id AND v.happened_at = e.happened_at
-        AND v.record IN ('correction', 'dismissal')
+        AND v.record = 'resolution'
 ) AS r ON TRUE;
 
 COMMENT ON VIEW bi.register_event IS
 'What registers did beside counting, one row per event: how it was judged, and what was counted for it.';
 COMMENT ON COLUMN bi.register_event.side IS 'meter or vehicle.';
 COMMENT ON COLUMN bi.register_event.device_id IS 'The meter''s or vehicle''s id.';
-COMMENT ON COLUMN bi.register_event.happened_at IS 'Time of the reading, or of the record of a DBA.';
+COMMENT ON COLUMN bi.register_event.happened_at IS 'Time of the reading, or of the record of an exchange.';
 COMMENT ON COLUMN bi.register_event.event IS
 'glitch: it was elsewhere and came back; rollover: it went on from zero at its width; reset: it fell and went on; jump: it rose more than it can have counted; exchange: it was replaced; kind: the device changed what it reports; undecided: the next reading tells; too_short: a difference larger than its interval allows.';
 COMMENT ON COLUMN bi.register_event.before_kwh IS 'The accepted level before, in kWh; NULL where there was none.';
@@ -38,7 +38,7 @@ COMMENT ON COLUMN bi.register_event.booked_kwh IS 'The energy that was counted f
 COMMENT ON COLUMN bi.register_event.explained_kwh IS
 'By how much the accepted level changed beyond the energy counted, in kWh.';
 COMMENT ON COLUMN bi.register_event.state IS
-'provisional: what comes next may still change it; open: what flowed meanwhile is not known, until a DBA books or dismisses it; settled.';
+'provisional: what comes next may still change it; open: what flowed meanwhile is not known, until a record books or dismisses it; settled.';
 
 REVOKE ALL ON bi.register_event FROM PUBLIC;
 GRANT SELECT ON bi.register_event TO wattledger_bi;

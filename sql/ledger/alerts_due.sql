@@ -19,7 +19,7 @@ BEGIN
             WHERE r.dataset = e.dataset
                 AND r.device_id = e.device_id
                 AND r.happened_at = e.happened_at
-                AND r.record IN ('correction', 'dismissal')
+                AND r.record = 'resolution'
         )
     GROUP BY e.device_id;
 END;

@@ -20,7 +20,13 @@ BEGIN
     SELECT p.device_id, p.source_day, p.hour, p.reason, sum(p.energy_mwh)::bigint, max(p.ts)
     FROM (
         -- with its reading, so that a part of the hour has both or neither
-        SELECT s.device_id, s.source_day, s.hour, s.verdict AS reason, s.energy_mwh - s.known_mwh AS energy_mwh, s.ts
+        SELECT
+            s.device_id,
+            s.source_day,
+            s.hour,
+            CASE WHEN s.is_corrected THEN 'correction' ELSE s.verdict END AS reason,
+            s.energy_mwh - s.known_mwh AS energy_mwh,
+            s.ts
         FROM step AS s
         UNION ALL
         SELECT s.device_id, s.source_day, s.hour, 'taken', -s.energy_mwh, s.ts
@@ -59,19 +65,18 @@ BEGIN
             AND (c.source_day IS NOT NULL OR f.first_day <= telemetry.utc_day(f.kept_since))
         UNION ALL
         SELECT
-            r.device_id,
-            telemetry.utc_day(r.happened_at),
-            telemetry.floor_hour(r.happened_at),
-            'correction',
-            r.energy_mwh,
-            r.happened_at
+            b.device_id,
+            telemetry.utc_day(b.hour),
+            b.hour,
+            'booking',
+            b.energy_mwh,
+            b.ts
         FROM unnest(entries_due.folded) AS f
-        INNER JOIN telemetry.standing_record AS r
-            ON r.dataset = f.dataset
-            AND r.device_id = f.device_id
-            AND r.record = 'correction'
-            AND r.happened_at >= greatest(telemetry.day_start(f.first_day), f.kept_since)
-            AND r.happened_at < telemetry.day_start(f.last_day + 1)
+        INNER JOIN telemetry.booked_hour AS b
+            ON b.dataset = f.dataset
+            AND b.device_id = f.device_id
+            AND b.hour >= greatest(telemetry.day_start(f.first_day), f.kept_since)
+            AND b.hour < telemetry.day_start(f.last_day + 1)
     ) AS p
     GROUP BY 1, 2, 3, 4
     HAVING sum(p.energy_mwh) <> 0;

@@ -36,6 +36,8 @@ DECLARE
     v_event telemetry.register_event;
     v_change bigint;
     v_gap interval;
+    v_corrections telemetry.corrected_reading[] := telemetry.corrections_of(dataset, device_id);
+    v_withdrawn telemetry.fold_step[] := ARRAY[]::telemetry.fold_step[];
     v_last timestamptz := timestamptz '-infinity';
     v_unsure_since timestamptz := timestamptz 'infinity';  -- days that end in this span were decided by what came after them
     v_unsure_until timestamptz := timestamptz '-infinity';
@@ -98,8 +100,16 @@ BEGIN
             SELECT i.*
             FROM telemetry.fold_items(dataset, device_id, v_from, v_from + c_day, v_from + c_day > v_newest) AS i
         LOOP
+            IF cardinality(v_corrections) > 0 AND v_item.verdict IS NULL THEN
+                v_item := telemetry.corrected(v_item, v_corrections);
+                IF v_item.verdict = 'withdrawn' THEN
+                    v_withdrawn := v_withdrawn
+                        || ROW(v_item.ts, v_item.known_mwh, 0, NULL, FALSE, 'correction', TRUE)::telemetry.fold_step;
+                    CONTINUE;
+                END IF;
+            END IF;
             -- the usual reading: one in order, soon after the one before
-            IF NOT all_steps AND v_item.verdict IS NULL AND cardinality(v_run) = 0 AND v_item.ts < v_row_end
+            IF NOT all_steps AND num_nonnulls(v_item.verdict, v_item.known_mwh) = 0 AND cardinality(v_run) = 0 AND v_item.ts < v_row_end
                 AND v_item.ts - v_state.read_at <= v_rules.apportioned_above
             THEN
                 IF v_item.kind = 'lifetime_register' THEN
@@ -114,7 +124,7 @@ BEGIN
                                 v_sum.ts := NULL;
                             END IF;
                             IF v_sum.ts IS NULL THEN
-                                v_sum := ROW(v_item.ts, 0, 0, NULL, FALSE, 'step')::telemetry.fold_step;
+                                v_sum := ROW(v_item.ts, 0, 0, NULL, FALSE, 'step', FALSE)::telemetry.fold_step;
                             END IF;
                             v_sum.ts := v_item.ts;
                             v_sum.known_mwh := v_sum.known_mwh + v_item.energy_mwh;
@@ -243,7 +253,10 @@ BEGIN
         END LOOP;
         v_from := v_from + c_day;
     END LOOP;
-    v_folded.steps := CASE WHEN v_sum.ts IS NULL THEN v_steps ELSE v_steps || v_sum END;
+    v_folded.steps := CASE WHEN v_sum.ts IS NULL THEN v_steps ELSE v_steps || v_sum END || ARRAY(
+        -- those of later days were met while a run waited for what comes
+        SELECT w FROM unnest(v_withdrawn) AS w WHERE telemetry.utc_day(w.ts) <= v_folded.last_day
+    );
     v_folded.days := v_days;
     v_folded.events := v_events;
     RETURN v_folded;

@@ -93,3 +93,6 @@ REVOKE ALL ON FUNCTION
     telemetry.fits_one_step(bigint, telemetry.register_rules),
     telemetry.difference_since(timestamptz, bigint, timestamptz, timestamptz, telemetry.register_rules)
 FROM PUBLIC;
+-- views of bi call it with the rights of whoever asks
+GRANT EXECUTE ON FUNCTION telemetry.part_before(timestamptz, bigint, timestamptz, timestamptz)
+TO wattledger_bi, wattledger_dba;

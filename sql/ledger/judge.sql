@@ -49,7 +49,8 @@ DECLARE
     v_rolled_over bigint;
 BEGIN
     step.ts := item.ts;
-    step.known_mwh := item.energy_mwh;
+    step.known_mwh := coalesce(item.known_mwh, item.energy_mwh);
+    step.is_corrected := item.known_mwh IS NOT NULL;
     step.energy_mwh := 0;
     step.verdict := 'step';
     step.since := before.read_at;

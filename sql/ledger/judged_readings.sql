@@ -26,6 +26,7 @@ DECLARE
     v_waiting date;
     v_last date := telemetry.utc_day(until - INTERVAL '1 microsecond');
     v_run record;
+    v_withdrawn timestamptz[] := telemetry.withdrawn_at(dataset, device_id);
     v_steps telemetry.fold_step[] := ARRAY[]::telemetry.fold_step[];
 BEGIN
     v_days := ARRAY(
@@ -45,8 +46,15 @@ BEGIN
                 AND v.entry > 0
                 AND v.ts >= judged_readings.since AND v.ts < judged_readings.until
         ) AS e
-        -- the others move energy, or are nothing that a device told
-        WHERE e.reason NOT IN ('taken', 'apportioned', 'correction')
+        -- the others move energy, or are nothing that a reading told
+        WHERE e.reason NOT IN ('taken', 'apportioned', 'booking')
+        UNION
+        -- where a correction changes nothing at its own reading, it may at the next one
+        SELECT telemetry.utc_day(k.ts)
+        FROM telemetry.corrected_reading AS k
+        WHERE k.dataset = judged_readings.dataset
+            AND k.device_id = judged_readings.device_id
+            AND k.ts >= judged_readings.since AND k.ts < judged_readings.until
         UNION
         -- what one that came late took from the one after it makes no entry where both are of an hour
         SELECT telemetry.utc_day(c.ts)
@@ -135,12 +143,13 @@ BEGIN
         SELECT f.ts, sum(f.energy_mwh)::bigint AS energy_mwh
         FROM unnest(v_steps) AS f
         GROUP BY f.ts
-    ) AS s ON s.ts = r.ts;
+    ) AS s ON s.ts = r.ts
+    WHERE r.ts <> ALL (v_withdrawn);
 END;
 $$;
 
 COMMENT ON FUNCTION telemetry.judged_readings(text, text, timestamptz, timestamptz) IS
-'Takes meter_reading or vehicle_reading, a device and a window of whole UTC days (since included, until not). Returns a row for each reading in it, in any order: its time, its energy in milliwatt-hours as the fold judges it, what it reported, the start of its interval and its session as reported, and the battery temperature in thousandths of a degree Celsius.';
+'Takes meter_reading or vehicle_reading, a device and a window of whole UTC days (since included, until not). Returns a row for each reading in it that was not taken back, in any order: its time, its energy in milliwatt-hours as the fold judges it, what it reported, the start of its interval and its session as reported, and the battery temperature in thousandths of a degree Celsius.';
 
 CREATE OR REPLACE FUNCTION telemetry.newest_reading(dataset text, device_id text)
 RETURNS timestamptz
@@ -167,6 +176,7 @@ AS $$
 DECLARE
     v_found timestamptz;
     v_back interval;
+    v_withdrawn timestamptz[] := telemetry.withdrawn_at(dataset, device_id);
     v_kept_since timestamptz;
 BEGIN
     SELECT d.complete_since INTO STRICT v_kept_since FROM telemetry.dataset AS d WHERE d.dataset = reading_before.dataset;
@@ -178,6 +188,7 @@ BEGIN
             WHERE m.meter_id = reading_before.device_id
                 AND m.entry = 0
                 AND m.ts < reading_before.moment
+                AND m.ts <> ALL (v_withdrawn)
                 AND m.ts >= greatest(v_kept_since, telemetry.utc_minus(reading_before.moment, v_back));
         ELSE
             SELECT max(v.ts) INTO v_found
@@ -185,6 +196,7 @@ BEGIN
             WHERE v.vehicle_id = reading_before.device_id
                 AND v.entry = 0
                 AND v.ts < reading_before.moment
+                AND v.ts <> ALL (v_withdrawn)
                 AND v.ts >= greatest(v_kept_since, telemetry.utc_minus(reading_before.moment, v_back));
         END IF;
         EXIT WHEN v_found IS NOT NULL;
@@ -194,7 +206,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.reading_before(text, text, timestamptz) IS
-'Takes meter_reading or vehicle_reading, a device and a moment. Returns the time of its last kept reading before the moment; NULL where there is none.';
+'Takes meter_reading or vehicle_reading, a device and a moment. Returns the time of its last kept reading before the moment that was not taken back; NULL where there is none.';
 
 CREATE OR REPLACE FUNCTION telemetry.reading_from(dataset text, device_id text, moment timestamptz)
 RETURNS timestamptz
@@ -205,6 +217,7 @@ AS $$
 DECLARE
     v_found timestamptz;
     v_on interval;
+    v_withdrawn timestamptz[] := telemetry.withdrawn_at(dataset, device_id);
 BEGIN
     -- mostly a window ends now
     IF (telemetry.newest_reading(dataset, device_id) >= moment) IS NOT TRUE THEN
@@ -217,6 +230,7 @@ BEGIN
             WHERE m.meter_id = reading_from.device_id
                 AND m.entry = 0
                 AND m.ts >= reading_from.moment
+                AND m.ts <> ALL (v_withdrawn)
                 AND m.ts < reading_from.moment + v_on;
         ELSE
             SELECT min(v.ts) INTO v_found
@@ -224,6 +238,7 @@ BEGIN
             WHERE v.vehicle_id = reading_from.device_id
                 AND v.entry = 0
                 AND v.ts >= reading_from.moment
+                AND v.ts <> ALL (v_withdrawn)
                 AND v.ts < reading_from.moment + v_on;
         END IF;
         EXIT WHEN v_found IS NOT NULL;
@@ -233,7 +248,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.reading_from(text, text, timestamptz) IS
-'Takes meter_reading or vehicle_reading, a device and a moment. Returns the time of its first reading at or after the moment; NULL where there is none.';
+'Takes meter_reading or vehicle_reading, a device and a moment. Returns the time of its first reading at or after the moment that was not taken back; NULL where there is none.';
 
 REVOKE ALL ON FUNCTION
     telemetry.judged_readings(text, text, timestamptz, timestamptz),

@@ -111,17 +111,23 @@ BEGIN
         (array_agg(v.soc_mpct ORDER BY v.ts DESC) FILTER (WHERE v.soc_mpct IS NOT NULL))[1],
         (array_agg(v.battery_temp_mc ORDER BY v.ts) FILTER (WHERE v.battery_temp_mc IS NOT NULL))[1],
         (array_agg(v.battery_temp_mc ORDER BY v.ts DESC) FILTER (WHERE v.battery_temp_mc IS NOT NULL))[1],
-        (array_agg(v.register_mwh ORDER BY v.ts) FILTER (WHERE v.register_mwh IS NOT NULL))[1],
-        (array_agg(v.register_mwh ORDER BY v.ts DESC) FILTER (WHERE v.register_mwh IS NOT NULL))[1]
+        (array_agg(r.register_mwh ORDER BY v.ts) FILTER (WHERE r.register_mwh IS NOT NULL))[1],
+        (array_agg(r.register_mwh ORDER BY v.ts DESC) FILTER (WHERE r.register_mwh IS NOT NULL))[1]
     FROM telemetry.vehicle_reading AS v
+    LEFT JOIN telemetry.corrected_reading AS c
+        ON c.dataset = 'vehicle_reading' AND c.device_id = battery_at.vehicle_id AND c.ts = v.ts
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN v.register_mwh IS NOT NULL THEN coalesce(c.value_mwh, v.register_mwh) END AS register_mwh
+    ) AS r
     WHERE v.vehicle_id = battery_at.vehicle_id
         AND v.entry = 0
-        AND v.ts >= battery_at.since AND v.ts <= battery_at.until;
+        AND v.ts >= battery_at.since AND v.ts <= battery_at.until
+        AND (c.record_id IS NULL OR c.value_mwh IS NOT NULL);
 END;
 $$;
 
 COMMENT ON FUNCTION telemetry.battery_at(text, timestamptz, timestamptz) IS
-'Takes a vehicle and two moments. Returns what its first and last readings between them, both included, report: state of charge in thousandths of a percent, battery temperature in thousandths of a degree Celsius and register in milliwatt-hours; NULL where none does.';
+'Takes a vehicle and two moments. Returns what its first and last readings between them, both included, report, as they were corrected: state of charge in thousandths of a percent, battery temperature in thousandths of a degree Celsius and register in milliwatt-hours; NULL where none does.';
 
 CREATE OR REPLACE FUNCTION telemetry.register_at(meter_id text, since timestamptz, until timestamptz)
 RETURNS TABLE (register_start_mwh bigint, register_end_mwh bigint)
@@ -132,17 +138,23 @@ AS $$
 BEGIN
     RETURN QUERY
     SELECT
-        (array_agg(m.register_mwh ORDER BY m.ts) FILTER (WHERE m.register_mwh IS NOT NULL))[1],
-        (array_agg(m.register_mwh ORDER BY m.ts DESC) FILTER (WHERE m.register_mwh IS NOT NULL))[1]
+        (array_agg(r.register_mwh ORDER BY m.ts) FILTER (WHERE r.register_mwh IS NOT NULL))[1],
+        (array_agg(r.register_mwh ORDER BY m.ts DESC) FILTER (WHERE r.register_mwh IS NOT NULL))[1]
     FROM telemetry.meter_reading AS m
+    LEFT JOIN telemetry.corrected_reading AS c
+        ON c.dataset = 'meter_reading' AND c.device_id = register_at.meter_id AND c.ts = m.ts
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN m.register_mwh IS NOT NULL THEN coalesce(c.value_mwh, m.register_mwh) END AS register_mwh
+    ) AS r
     WHERE m.meter_id = register_at.meter_id
         AND m.entry = 0
-        AND m.ts >= register_at.since AND m.ts <= register_at.until;
+        AND m.ts >= register_at.since AND m.ts <= register_at.until
+        AND (c.record_id IS NULL OR c.value_mwh IS NOT NULL);
 END;
 $$;
 
 COMMENT ON FUNCTION telemetry.register_at(text, timestamptz, timestamptz) IS
-'Takes a meter and two moments. Returns the registers in milliwatt-hours that its first and last readings between them, both included, report; NULL where none does.';
+'Takes a meter and two moments. Returns the registers in milliwatt-hours that its first and last readings between them, both included, report, as they were corrected; NULL where none does.';
 
 CREATE OR REPLACE FUNCTION telemetry.keep_charging_days(meter_id text, first_day date, last_day date)
 RETURNS void

@@ -63,18 +63,17 @@ AS $$
                 AND v.happened_at >= register_changes.since AND v.happened_at < register_changes.until
         ), 0),
         coalesce((
-            SELECT sum(r.energy_mwh)
-            FROM telemetry.standing_record AS r
-            WHERE r.dataset = register_changes.dataset AND r.device_id = register_changes.device_id
-                AND r.record = 'correction'
-                AND r.happened_at >= register_changes.since AND r.happened_at < register_changes.until
+            SELECT sum(b.energy_mwh)
+            FROM telemetry.booked_hour AS b
+            WHERE b.dataset = register_changes.dataset AND b.device_id = register_changes.device_id
+                AND b.hour >= register_changes.since AND b.hour < register_changes.until
         ), 0)
 $$;
 
 COMMENT ON FUNCTION telemetry.register_level(text, text, timestamptz) IS
 'Takes meter_reading or vehicle_reading, a device and a full hour. Returns where its register stood then, in milliwatt-hours: at the end of the last UTC day that was settled before, and what was counted and explained since; NULL where no day before has a register.';
 COMMENT ON FUNCTION telemetry.register_changes(text, text, timestamptz, timestamptz) IS
-'Takes meter_reading or vehicle_reading, a device and a window (since included, until not). Returns one row: by how much events changed its register beyond the energy counted, and what DBAs added to the energy beside it, in milliwatt-hours.';
+'Takes meter_reading or vehicle_reading, a device and a window (since included, until not). Returns one row: by how much events changed its register beyond the energy counted, and what records added to the energy beside it, in milliwatt-hours.';
 
 CREATE OR REPLACE FUNCTION telemetry.device_days(
     of_vehicle_id text,

@@ -110,6 +110,8 @@ BEGIN
         WHERE f.reaches_end
             AND s.meter_id = f.device_id
             AND s.kind <> 'difference'
+            -- one that was taken back waits for the next, whose interval starts before it
+            AND s.register_mwh IS NOT NULL
             AND s.level_mwh IS DISTINCT FROM f.level_mwh;
     ELSE
         UPDATE telemetry.vehicle_state AS s
@@ -118,6 +120,8 @@ BEGIN
         WHERE f.reaches_end
             AND s.vehicle_id = f.device_id
             AND s.kind <> 'difference'
+            -- one that was taken back waits for the next, whose interval starts before it
+            AND s.register_mwh IS NOT NULL
             AND s.level_mwh IS DISTINCT FROM f.level_mwh;
     END IF;
 END;

@@ -104,7 +104,7 @@ BEGIN
             EXISTS (
                 SELECT
                 FROM unnest(v_missing) AS m
-                WHERE m.device_id = f.device_id AND m.reason NOT IN ('taken', 'apportioned', 'correction')
+                WHERE m.device_id = f.device_id AND m.reason NOT IN ('taken', 'apportioned', 'booking')
             ) AS is_certain
         FROM unnest(v_folded) AS f
         INNER JOIN unnest(v_queued) AS q ON q.device_id = f.device_id

@@ -37,8 +37,9 @@ BEGIN
         SELECT r.device_id
         FROM telemetry.standing_record AS r
         WHERE r.dataset = queue_unsettled.dataset
-            AND r.record IN ('exchange', 'correction')
-            AND r.happened_at >= queue_unsettled.since AND r.happened_at < queue_unsettled.until
+            AND (r.record = 'exchange' OR r.energy_mwh IS NOT NULL)
+            AND r.happened_at >= queue_unsettled.since
+            AND coalesce(r.starts_at, r.happened_at) < queue_unsettled.until
     ) AS d
     WHERE NOT EXISTS (
         SELECT

@@ -157,8 +157,8 @@ BEGIN
             array_agg(telemetry.due_at(
                 NOT j.is_newer
                 OR (j.kind <> 'difference' AND NOT j.is_counted)
-                -- a register that waits for what comes
-                OR (j.earlier_kind <> 'difference' AND j.earlier_mwh IS NULL)
+                -- a register that waits for what comes, or a reading that was taken back
+                OR (j.earlier_ts IS NOT NULL AND j.earlier_kind IS DISTINCT FROM 'difference' AND j.earlier_mwh IS NULL)
                 OR telemetry.is_apportioned(
                     j.energy_mwh, greatest(j.interval_start, j.earlier_ts), j.ts, store_vehicle_readings.rules
                 ),

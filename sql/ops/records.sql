@@ -1,149 +1,107 @@
--- Records of the ledger: what DBAs say about devices, and the list of it.
+-- Records of the ledger, as DBAs make them: each with a reason, in the name of their login.
 
-CREATE OR REPLACE VIEW ops.ledger_records AS
-SELECT
-    r.record_id,
-    r.recorded_at,
-    r.login,
-    r.record,
-    split_part(r.dataset, '_', 1) || ':' || r.device_id AS device,
-    r.happened_at,
-    telemetry.kwh(r.final_mwh)::numeric(20, 6) AS final_kwh,
-    telemetry.kwh(r.initial_mwh)::numeric(20, 6) AS initial_kwh,
-    telemetry.kwh(r.energy_mwh)::numeric(20, 6) AS energy_kwh,
-    r.why,
-    r.cancels,
-    c.record_id AS cancelled_by
-FROM telemetry.ledger_record AS r
-LEFT JOIN telemetry.ledger_record AS c ON c.cancels = r.record_id;
-
-COMMENT ON VIEW ops.ledger_records IS 'What DBAs told the ledger about devices, one row per record. Nothing is ever removed from it.';
-COMMENT ON COLUMN ops.ledger_records.record_id IS 'Which record, in order.';
-COMMENT ON COLUMN ops.ledger_records.recorded_at IS 'When it was made.';
-COMMENT ON COLUMN ops.ledger_records.login IS 'The login of the database that made it.';
-COMMENT ON COLUMN ops.ledger_records.record IS 'exchange, correction, dismissal or cancellation.';
-COMMENT ON COLUMN ops.ledger_records.device IS 'The device: meter: or vehicle: and its id.';
-COMMENT ON COLUMN ops.ledger_records.happened_at IS 'When it happened, or the time of the event that it is about.';
-COMMENT ON COLUMN ops.ledger_records.final_kwh IS 'An exchange''s last level of the old register, in kWh.';
-COMMENT ON COLUMN ops.ledger_records.initial_kwh IS 'An exchange''s first level of the new register, in kWh.';
-COMMENT ON COLUMN ops.ledger_records.energy_kwh IS 'A correction''s energy in kWh; negative: to take.';
-COMMENT ON COLUMN ops.ledger_records.why IS 'Why, in the words of who made it.';
-COMMENT ON COLUMN ops.ledger_records.cancels IS 'The record that a cancellation takes back; NULL for others.';
-COMMENT ON COLUMN ops.ledger_records.cancelled_by IS 'The record that takes this one back; NULL: it holds.';
-
-CREATE OR REPLACE FUNCTION ops.record_exchange(
+CREATE OR REPLACE FUNCTION ops.exchange_meter(
     device text,
-    happened_at timestamptz,
+    at timestamptz,
     final_kwh numeric,
     initial_kwh numeric,
-    why text
+    reason text
 )
 RETURNS bigint
 LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT telemetry.keep_record(
-        'exchange',
+    SELECT telemetry.exchange_meter(
         d.dataset,
         d.device_id,
-        record_exchange.happened_at,
-        record_exchange.why,
-        final_mwh => telemetry.mwh(record_exchange.final_kwh),
-        initial_mwh => telemetry.mwh(record_exchange.initial_kwh)
+        exchange_meter.at,
+        exchange_meter.final_kwh,
+        exchange_meter.initial_kwh,
+        exchange_meter.reason,
+        session_user
     )
-    FROM telemetry.named_device(record_exchange.device) AS d
+    FROM telemetry.named_device(exchange_meter.device) AS d
 $$;
 
-COMMENT ON FUNCTION ops.record_exchange(text, timestamptz, numeric, numeric, text) IS
+COMMENT ON FUNCTION ops.exchange_meter(text, timestamptz, numeric, numeric, text) IS
 'Says that a device''s register was replaced: what the old one still counted is added, and the next reading counts from the new one''s first level. Takes the device (meter: or vehicle: and its id), when, the last level of the old register and the first of the new one in kWh, and why. Returns the record''s id, for ops.cancel_record. Raises WL026 where no device is named or the record cannot be kept, WL027 where nothing was ever stored of the device.';
 
-CREATE OR REPLACE FUNCTION ops.record_correction(
+CREATE OR REPLACE FUNCTION ops.correct_reading(device text, ts timestamptz, value_kwh numeric, reason text)
+RETURNS bigint
+LANGUAGE sql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT telemetry.correct_reading(
+        d.dataset, d.device_id, correct_reading.ts, correct_reading.value_kwh, correct_reading.reason, session_user
+    )
+    FROM telemetry.named_device(correct_reading.device) AS d
+$$;
+
+COMMENT ON FUNCTION ops.correct_reading(text, timestamptz, numeric, text) IS
+'Says what a reading should have reported; what it did report stays stored. A later correction of the same reading goes before this one. Takes the device (meter: or vehicle: and its id), the time of the reading to the microsecond, the energy of its difference or the level of its register in kWh (NULL: it is taken back, as if it had never been sent), and why. Returns the record''s id, for ops.cancel_record. Raises WL026 where no device is named, the value is beyond what a reading may have, or the record cannot be kept, WL027 where there is no such reading.';
+
+CREATE OR REPLACE FUNCTION ops.book_energy(device text, during tstzrange, energy_kwh numeric, reason text)
+RETURNS bigint
+LANGUAGE sql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT telemetry.book_energy(
+        d.dataset, d.device_id, book_energy.during, book_energy.energy_kwh, book_energy.reason, session_user
+    )
+    FROM telemetry.named_device(book_energy.device) AS d
+$$;
+
+COMMENT ON FUNCTION ops.book_energy(text, tstzrange, numeric, text) IS
+'Adds energy that no reading tells to the hours of an interval, in proportion to time, or takes some. Registers stay where they are. Takes the device (meter: or vehicle: and its id), the interval (both ends told; [t,t] counts in the hour of t), energy in kWh (negative: to take), and why. Returns the record''s id, for ops.cancel_record. Raises WL026 where no device is named or the record cannot be kept, WL027 where nothing was ever stored of the device.';
+
+CREATE OR REPLACE FUNCTION ops.resolve_register_event(
     device text,
     happened_at timestamptz,
-    energy_kwh numeric,
-    why text
+    resolution text,
+    reason text,
+    energy_kwh numeric DEFAULT NULL
 )
 RETURNS bigint
 LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT telemetry.keep_record(
-        'correction',
+    SELECT telemetry.resolve_register_event(
         d.dataset,
         d.device_id,
-        record_correction.happened_at,
-        record_correction.why,
-        energy_mwh => telemetry.mwh(record_correction.energy_kwh)
+        resolve_register_event.happened_at,
+        resolve_register_event.resolution,
+        resolve_register_event.energy_kwh,
+        resolve_register_event.reason,
+        session_user
     )
-    FROM telemetry.named_device(record_correction.device) AS d
+    FROM telemetry.named_device(resolve_register_event.device) AS d
 $$;
 
-COMMENT ON FUNCTION ops.record_correction(text, timestamptz, numeric, text) IS
-'Adds energy to the hour of a moment, or takes some. At the time of an open event it settles that. Takes the device (meter: or vehicle: and its id), when, energy in kWh (negative: to take), and why. Returns the record''s id, for ops.cancel_record. Raises WL026 where no device is named or the record cannot be kept, WL027 where nothing was ever stored of the device.';
+COMMENT ON FUNCTION ops.resolve_register_event(text, timestamptz, text, text, numeric) IS
+'Settles an open reset or jump of a register. Takes the device (meter: or vehicle: and its id), the event''s time as bi.register_event has it, book or dismiss, why, and the energy in kWh to book since the reading before it (NULL: what the register rose by in a jump; of a reset it has to be said). Returns the record''s id, for ops.cancel_record. Raises WL027 where there is no reset or jump at that time, WL026 where no device is named, it was resolved already, its energy is not known, or the record cannot be kept.';
 
-CREATE OR REPLACE FUNCTION ops.dismiss_event(device text, happened_at timestamptz, why text)
+CREATE OR REPLACE FUNCTION ops.cancel_record(record_id bigint, reason text)
 RETURNS bigint
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    v_device record;
-BEGIN
-    SELECT d.dataset, d.device_id INTO v_device FROM telemetry.named_device(device) AS d;
-    IF NOT EXISTS (
-        SELECT
-        FROM telemetry.register_event AS e
-        WHERE e.dataset = v_device.dataset AND e.device_id = v_device.device_id
-            AND e.happened_at = dismiss_event.happened_at
-    ) THEN
-        RAISE EXCEPTION 'there is no event of % at that time', device
-            USING ERRCODE = 'WL027', HINT = 'bi.register_event lists them, with their times to the microsecond.';
-    END IF;
-    RETURN telemetry.keep_record('dismissal', v_device.dataset, v_device.device_id, happened_at, why);
-END;
-$$;
-
-COMMENT ON FUNCTION ops.dismiss_event(text, timestamptz, text) IS
-'Settles an open event without energy. Takes the device (meter: or vehicle: and its id), the event''s time as bi.register_event has it, and why. Returns the record''s id, for ops.cancel_record. Raises WL027 where there is no event at that time, WL026 where no device is named or the record cannot be kept.';
-
-CREATE OR REPLACE FUNCTION ops.cancel_record(record_id bigint, why text)
-RETURNS bigint
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    v_record telemetry.ledger_record;
-BEGIN
-    SELECT r.* INTO v_record FROM telemetry.ledger_record AS r WHERE r.record_id = cancel_record.record_id;
-    IF NOT found OR v_record.record = 'cancellation' THEN
-        RAISE EXCEPTION 'there is no record % that could be cancelled', coalesce(cancel_record.record_id::text, 'null')
-            USING ERRCODE = 'WL027', HINT = 'ops.ledger_records lists them. Instead of cancelling a cancellation, make the record again.';
-    END IF;
-    RETURN telemetry.keep_record(
-        'cancellation',
-        v_record.dataset,
-        v_record.device_id,
-        v_record.happened_at,
-        cancel_record.why,
-        cancels => cancel_record.record_id
-    );
-END;
+    SELECT telemetry.cancel_record(cancel_record.record_id, cancel_record.reason, session_user)
 $$;
 
 COMMENT ON FUNCTION ops.cancel_record(bigint, text) IS
-'Takes a record back, as if it had not been made; both stay in ops.ledger_records. Takes the record''s id and why. Returns the id of the cancellation. Raises WL027 where there is no such record, or it is a cancellation, WL026 where it was cancelled already or raw readings of its time are gone.';
+'Takes a record back, as if it had not been made; both stay in bi.ledger_record. Takes the record''s id and why. Returns the id of the cancellation. Raises WL027 where there is no such record, or it is a cancellation, WL026 where it was cancelled already or raw readings of its time are gone.';
 
-REVOKE ALL ON ops.ledger_records FROM PUBLIC;
-GRANT SELECT ON ops.ledger_records TO wattledger_dba;
 REVOKE ALL ON FUNCTION
-    ops.record_exchange(text, timestamptz, numeric, numeric, text),
-    ops.record_correction(text, timestamptz, numeric, text),
-    ops.dismiss_event(text, timestamptz, text),
+    ops.exchange_meter(text, timestamptz, numeric, numeric, text),
+    ops.correct_reading(text, timestamptz, numeric, text),
+    ops.book_energy(text, tstzrange, numeric, text),
+    ops.resolve_register_event(text, timestamptz, text, text, numeric),
     ops.cancel_record(bigint, text)
 FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
-    ops.record_exchange(text, timestamptz, numeric, numeric, text),
-    ops.record_correction(text, timestamptz, numeric, text),
-    ops.dismiss_event(text, timestamptz, text),
+    ops.exchange_meter(text, timestamptz, numeric, numeric, text),
+    ops.correct_reading(text, timestamptz, numeric, text),
+    ops.book_energy(text, tstzrange, numeric, text),
+    ops.resolve_register_event(text, timestamptz, text, text, numeric),
     ops.cancel_record(bigint, text)
 TO wattledger_dba;

@@ -98,7 +98,10 @@ def test_a_register_that_fell_is_told_until_somebody_speaks_of_it(db: Connection
     assert open_kinds(db, m) == {("register", m)}
     (told,) = alerts(db, m)
     assert (told["since"], told["cause"]) == (NOW - 2 * DAY + 2 * HOUR, "register_reset")
-    db.execute("SELECT ops.dismiss_event(%s, %s, 'it was put back')", [meter.name, told["since"]])
+    db.execute(
+        "SELECT ops.resolve_register_event(%s, %s, 'dismiss', 'it was put back')",
+        [meter.name, told["since"]],
+    )
     settle(db)
     judge(db)
     assert open_kinds(db, m) == set()

@@ -124,7 +124,7 @@ def test_one_that_was_killed_is_gone_on_with(database_url: str):
                 " FROM telemetry.meter_reading AS m GROUP BY 1"
             ).fetchall()
         )
-        (recorded,) = connection.execute("SELECT count(*) FROM ops.ledger_records").fetchone()
+        (recorded,) = connection.execute("SELECT count(*) FROM bi.ledger_record").fetchone()
     rest = {sent.row[0] for hour in simulation.rest() for sent in hour.meters}
     # all that arrived: what is under way when the days end never did
     for (side, name), device in simulation.truth.devices.items():

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.support.ledger import settle
+from tests.support.ledger import moment, settle
 from tests.support.readings import (
     Connection,
     MeterReading,
@@ -242,11 +242,11 @@ def test_registers_at_both_ends_differ_by_what_was_counted_and_explained(db: Con
         ],
     )
     db.execute(
-        "SELECT ops.record_exchange('meter:M-1', %s, %s::numeric, 0, 'a test')",
+        "SELECT ops.exchange_meter('meter:M-1', %s, %s::numeric, 0, 'a test')",
         [exchanged, round(levels[exchanged], 6)],
     )
     db.execute(
-        "SELECT ops.record_correction('meter:M-1', %s, 1.5, 'a test')", [exchanged + 3 * HOUR]
+        "SELECT ops.book_energy('meter:M-1', %s, 1.5, 'a test')", [moment(exchanged + 3 * HOUR)]
     )
     settle(db)
     for side, asked, zone in (

@@ -13,6 +13,7 @@ from tests.support.ledger import (
     Device,
     let_settling_fail,
     let_settling_succeed,
+    moment,
     new_device,
     send,
     settle,
@@ -90,8 +91,8 @@ def test_a_record_on_a_day_without_readings_outlives_what_was_dropped(
     maintain(db)
     assert is_dropped_of(db, device)
     at = NOON - 11 * DAY
-    db.execute("SELECT ops.record_exchange(%s, %s, 5002, 100, 'replaced')", [device.name, at])
-    db.execute("SELECT ops.record_correction(%s, %s, 7, 'standby')", [corrected.name, at])
+    db.execute("SELECT ops.exchange_meter(%s, %s, 5002, 100, 'replaced')", [device.name, at])
+    db.execute("SELECT ops.book_energy(%s, %s, 7, 'standby')", [corrected.name, moment(at)])
     settle(db)
     maintain(db)
     retain(db, "8 days", (device.dataset,))
@@ -150,7 +151,7 @@ def test_the_last_day_of_a_device_is_settled_where_a_record_ends_it(
     send(db, device, [Reading(NOON - 15 * DAY + i * MINUTE, (100 + i) * KWH) for i in range(3)])
     settle(db)
     at = (NOON - 14 * DAY).replace(hour=0)
-    record = "SELECT ops.record_exchange(%s, %s, 102, 0, 'taken down')"
+    record = "SELECT ops.exchange_meter(%s, %s, 102, 0, 'taken down')"
     db.execute(record, [device.name, at])
     settle(db)
     assert days_billed(db, device) == [(102, "settled"), (0, "provisional")]

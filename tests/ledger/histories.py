@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from tests.support.fold import Correction, Exchange, Reading, Record, Rules
+from tests.support.fold import Booking, Exchange, Reading, Record, Rules
 from tests.support.ledger import START
 
 KWH = 10**6
@@ -179,7 +179,7 @@ def records(draw: st.DrawFn) -> list[Record]:
         ts = START + draw(st.integers(0, 7 * 24 * 60 - 1)) * MINUTE
         if draw(st.booleans()):
             made.append(
-                Correction(ts, draw(st.integers(1, 10 * KWH)) * draw(st.sampled_from([1, -1])))
+                Booking(ts, draw(st.integers(1, 10 * KWH)) * draw(st.sampled_from([1, -1])))
             )
         elif not any(isinstance(record, Exchange) and record.ts == ts for record in made):
             final, initial = draw(st.tuples(st.integers(0, 10**10), st.integers(0, 10**9)))

@@ -7,13 +7,14 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from tests.support.fold import Correction, Exchange, Reading
+from tests.support.fold import Booking, Exchange, Reading
 from tests.support.ledger import (
     START,
     Device,
     check,
     check_explained,
     explain,
+    moment,
     send,
     settle,
 )
@@ -53,11 +54,10 @@ def test_an_hour_is_explained_by_the_readings_around_it(db: Connection, device: 
 def test_records_of_an_hour_are_told(db: Connection, device: Device) -> None:
     sent = [Reading(NOON, 100 * KWH), Reading(NOON + HOUR / 2, 5 * KWH)]
     send(db, device, sent)
-    made = [Exchange(NOON + HOUR / 4, 101 * KWH, 4 * KWH), Correction(NOON + HOUR / 3, -KWH)]
+    made = [Exchange(NOON + HOUR / 4, 101 * KWH, 4 * KWH), Booking(NOON + HOUR / 3, -KWH)]
     db.execute(
-        "SELECT ops.record_exchange(%s, %s, 101, 4, 'worn'),"
-        " ops.record_correction(%s, %s, -1, 'a lamp')",
-        [device.name, made[0].ts, device.name, made[1].ts],
+        "SELECT ops.exchange_meter(%s, %s, 101, 4, 'worn'), ops.book_energy(%s, %s, -1, 'a lamp')",
+        [device.name, made[0].ts, device.name, moment(made[1].ts)],
     )
     settle(db)
     check_explained(db, device, check(db, device, sent, made), NOON)
@@ -69,7 +69,7 @@ def test_records_of_an_hour_are_told(db: Connection, device: Device) -> None:
     assert told == [
         ("reading", "lifetime_register", 100, 0),
         ("record", "exchange", 101, 1),
-        ("record", "correction", -1, -1),
+        ("record", "booking", -1, -1),
         ("reading", "lifetime_register", 5, 1),
     ]
 

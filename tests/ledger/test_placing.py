@@ -254,7 +254,7 @@ def test_an_exchange_starts_the_next_interval(db: Connection) -> None:
     exchange = Exchange(START + 12 * HOUR, 104 * KWH, 7 * KWH)
     sent = [Reading(START + 10 * HOUR, 100 * KWH), Reading(START + 16 * HOUR, 15 * KWH)]
     send(db, meter, sent)
-    db.execute("SELECT ops.record_exchange(%s, %s, 104, 7, 'worn out')", [meter.name, exchange.ts])
+    db.execute("SELECT ops.exchange_meter(%s, %s, 104, 7, 'worn out')", [meter.name, exchange.ts])
     settle(db)
     check(db, meter, sent, [exchange])
     assert hours(db, meter) == {START + hour * HOUR: 2 * KWH for hour in range(10, 16)}

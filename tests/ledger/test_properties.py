@@ -27,6 +27,7 @@ from tests.support.ledger import (
     Device,
     check,
     check_explained,
+    moment,
     new_device,
     send,
     settle,
@@ -73,13 +74,13 @@ def record(db: Connection, device: Device, made: Record) -> None:
     """Have a DBA say what happened to it."""
     if isinstance(made, Exchange):
         db.execute(
-            "SELECT ops.record_exchange(%s, %s, %s, %s, 'why')",
+            "SELECT ops.exchange_meter(%s, %s, %s, %s, 'why')",
             [device.name, made.ts, Decimal(made.final) / 10**6, Decimal(made.initial) / 10**6],
         )
     else:
         db.execute(
-            "SELECT ops.record_correction(%s, %s, %s, 'why')",
-            [device.name, made.ts, Decimal(made.mwh) / 10**6],
+            "SELECT ops.book_energy(%s, %s, %s, 'why')",
+            [device.name, moment(made.ts), Decimal(made.mwh) / 10**6],
         )
 
 

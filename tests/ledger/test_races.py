@@ -9,8 +9,8 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from tests.support.fold import Correction, Reading
-from tests.support.ledger import START, Device, check, send, settle, settle_due
+from tests.support.fold import Booking, Reading
+from tests.support.ledger import START, Device, check, moment, send, settle, settle_due
 from tests.support.readings import Connection
 
 NOON = START + timedelta(hours=12)
@@ -75,13 +75,13 @@ def test_a_record_waits_for_who_settles_its_device(
     send(db, device, sent)
 
     def record(session: Connection) -> None:
-        session.execute("SELECT ops.record_correction(%s, %s, 1, 'a lamp')", [device.name, NOON])
+        session.execute("SELECT ops.book_energy(%s, %s, 1, 'a lamp')", [device.name, moment(NOON)])
 
     with psycopg.connect(url) as settler:
         settle_due(settler)
         while_blocked(url, db, record, settler.commit)
     settle(db)
-    check(db, device, sent, [Correction(NOON, KWH)])
+    check(db, device, sent, [Booking(NOON, KWH)])
 
 
 def test_settling_waits_for_nobody_who_keeps_charging(

@@ -7,8 +7,8 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from tests.support.fold import Correction, Exchange, Reading, Rules
-from tests.support.ledger import START, Device, check, new_device, send, settle
+from tests.support.fold import Booking, Exchange, Reading, Rules
+from tests.support.ledger import START, Device, check, moment, new_device, send, settle
 from tests.support.readings import NOW, Connection
 
 MINUTE = timedelta(minutes=1)
@@ -42,7 +42,7 @@ def test_an_exchange_counts_what_the_old_register_still_had(db: Connection, devi
     settle(db)
     assert states(db, device) == [("reset", "provisional")]
     at = NOON + 1.5 * MINUTE
-    record(db, "record_exchange(%s, %s, 500.7, 2.9, 'replaced')", device.name, at)
+    record(db, "exchange_meter(%s, %s, 500.7, 2.9, 'replaced')", device.name, at)
     folded = check(db, device, sent, [Exchange(at, 500_700_000, 2_900_000)])
     assert folded.hours == {NOON: round(1.2 * KWH)}
     assert states(db, device) == [("exchange", "settled")]
@@ -52,7 +52,7 @@ def test_an_exchange_at_a_readings_time_comes_before_it(db: Connection, device: 
     sent = minutely(500, 3, 3.4)
     send(db, device, sent)
     at = NOON + MINUTE
-    record(db, "record_exchange(%s, %s, 500.2, 2.5, 'replaced')", device.name, at)
+    record(db, "exchange_meter(%s, %s, 500.2, 2.5, 'replaced')", device.name, at)
     folded = check(db, device, sent, [Exchange(at, 500_200_000, 2_500_000)])
     assert folded.hours == {NOON: round(1.1 * KWH)}
 
@@ -63,7 +63,7 @@ def test_an_exchange_before_all_readings_makes_the_first_one_count(
     at = NOON - MINUTE
     sent = minutely(0.4, 0.5)
     send(db, device, sent)
-    record(db, "record_exchange(%s, %s, 0, 0, 'new')", device.name, at)
+    record(db, "exchange_meter(%s, %s, 0, 0, 'new')", device.name, at)
     folded = check(db, device, sent, [Exchange(at, 0, 0)])
     assert sum(folded.hours.values()) == round(0.5 * KWH)
 
@@ -74,8 +74,8 @@ def test_a_correction_is_energy_of_its_hour_and_leaves_the_register(
     sent = minutely(500, 500.5)
     send(db, device, sent)
     at = NOON + timedelta(hours=3)
-    record(db, "record_correction(%s, %s, -0.2, 'a meter beside')", device.name, at)
-    check(db, device, sent, [Correction(at, -200_000)])
+    record(db, "book_energy(%s, %s, -0.2, 'a meter beside')", device.name, moment(at))
+    check(db, device, sent, [Booking(at, -200_000)])
     bill = db.execute(
         "SELECT b.energy_kwh, b.corrected_kwh, b.register_end_kwh"
         f" FROM bi.{device.side}_register_daily AS b WHERE b.{device.side}_id = %s",
@@ -88,8 +88,8 @@ def test_a_correction_may_be_of_a_time_before_all_readings(db: Connection, devic
     sent = minutely(500, 500.5)
     send(db, device, sent)
     at = NOON - timedelta(days=2)
-    record(db, "record_correction(%s, %s, 4, 'the meter came late')", device.name, at)
-    check(db, device, sent, [Correction(at, 4 * KWH)])
+    record(db, "book_energy(%s, %s, 4, 'the meter came late')", device.name, moment(at))
+    check(db, device, sent, [Booking(at, 4 * KWH)])
 
 
 def test_a_jump_is_open_until_it_is_booked(db: Connection, device: Device) -> None:
@@ -99,8 +99,10 @@ def test_a_jump_is_open_until_it_is_booked(db: Connection, device: Device) -> No
     check(db, device, sent)
     assert states(db, device) == [("jump", "open")]
     at = sent[1].ts
-    booked = record(db, "record_correction(%s, %s, 12.5, 'as the site says')", device.name, at)
-    check(db, device, sent, [Correction(at, 12_500_000)])
+    booked = record(
+        db, "resolve_register_event(%s, %s, 'book', 'as the site says', 12.5)", device.name, at
+    )
+    check(db, device, sent, [Booking(at, 12_500_000, sent[0].ts)])
     assert states(db, device) == [("jump", "settled")]
     record(db, "cancel_record(%s, 'of another site')", booked)
     check(db, device, sent)
@@ -115,7 +117,9 @@ def test_a_reset_is_open_until_it_is_dismissed(db: Connection, device: Device) -
     db.execute("SET ROLE wattledger_dba")
     assert states(db, device) == [("reset", "open")]
     db.execute("RESET ROLE")
-    dismissed = record(db, "dismiss_event(%s, %s, 'nothing flowed')", device.name, sent[1].ts)
+    dismissed = record(
+        db, "resolve_register_event(%s, %s, 'dismiss', 'nothing flowed')", device.name, sent[1].ts
+    )
     check(db, device, sent)
     assert states(db, device) == [("reset", "settled")]
     record(db, "cancel_record(%s, 'something did')", dismissed)
@@ -126,7 +130,7 @@ def test_a_cancelled_exchange_was_none(db: Connection, device: Device) -> None:
     sent = minutely(500, 500.5, 501.5)
     send(db, device, sent)
     made = record(
-        db, "record_exchange(%s, %s, 500, 2.9, 'mistaken')", device.name, NOON + 0.5 * MINUTE
+        db, "exchange_meter(%s, %s, 500, 2.9, 'mistaken')", device.name, NOON + 0.5 * MINUTE
     )
     assert states(db, device) == [("exchange", "settled"), ("jump", "open")]
     record(db, "cancel_record(%s, 'the one next to it')", made)
@@ -137,38 +141,42 @@ def test_a_cancelled_exchange_was_none(db: Connection, device: Device) -> None:
 def test_what_was_recorded_stays_in_the_list(db: Connection) -> None:
     meter = new_device()
     send(db, meter, minutely(1))
-    made = record(db, "record_correction(%s, %s, 4, 'a guess')", meter.name, NOON)
+    made = record(db, "book_energy(%s, %s, 4, 'a guess')", meter.name, moment(NOON))
     cancelled = record(db, "cancel_record(%s, 'no guesses')", made)
     rows = db.execute(
-        "SELECT r.record_id, r.record, r.device, r.energy_kwh, r.why, r.cancels, r.cancelled_by,"
-        " r.login = session_user FROM ops.ledger_records AS r WHERE r.device = %s ORDER BY 1",
-        [meter.name],
+        "SELECT r.record_id, r.record, r.side, r.energy_kwh, r.reason, r.state, r.cancels,"
+        " r.cancelled_by, r.made_by = session_user"
+        " FROM bi.ledger_record AS r WHERE r.device_id = %s ORDER BY 1",
+        [meter.device_id],
     ).fetchall()
     assert rows == [
-        (made, "correction", meter.name, 4, "a guess", None, cancelled, True),
-        (cancelled, "cancellation", meter.name, None, "no guesses", made, None, True),
+        (made, "booking", "meter", 4, "a guess", "cancelled", None, cancelled, True),
+        (cancelled, "cancellation", "meter", None, "no guesses", "stands", made, None, True),
     ]
 
 
 @pytest.mark.parametrize(
     ("call", "code"),
     [
-        ("record_exchange('M-1', %(noon)s, 1, 1, 'why')", "WL026"),
-        ("record_exchange('meter:', %(noon)s, 1, 1, 'why')", "WL026"),
-        ("record_exchange(NULL, %(noon)s, 1, 1, 'why')", "WL026"),
-        ("record_exchange('meter:M-1', NULL, 1, 1, 'why')", "WL026"),
-        ("record_exchange('meter:M-1', %(noon)s, NULL, 1, 'why')", "WL026"),
-        ("record_exchange('meter:M-1', %(noon)s, -1, 1, 'why')", "WL026"),
-        ("record_exchange('meter:M-1', %(noon)s, 1, 1, '')", "WL026"),
-        ("record_exchange('meter:M-1', %(noon)s, 1, 1, NULL)", "WL026"),
-        ("record_exchange('meter:M-1', %(noon)s, 1e300, 1, 'why')", "WL026"),
-        ("record_correction('meter:M-1', %(noon)s, 'NaN', 'why')", "WL026"),
-        ("record_correction('meter:M-1', %(noon)s, NULL, 'why')", "WL026"),
-        ("record_correction('meter:M-1', %(tomorrow)s, 1, 'why')", "WL026"),
-        ("record_correction('meter:M-1', %(gone)s, 1, 'why')", "WL026"),
-        ("record_exchange('meter:M-2', %(noon)s, 1, 1, 'misspelt')", "WL027"),
-        ("record_correction('vehicle:M-1', %(noon)s, 1, 'why')", "WL027"),
-        ("dismiss_event('meter:M-1', %(noon)s, 'why')", "WL027"),
+        ("exchange_meter('M-1', %(noon)s, 1, 1, 'why')", "WL026"),
+        ("exchange_meter('meter:', %(noon)s, 1, 1, 'why')", "WL026"),
+        ("exchange_meter(NULL, %(noon)s, 1, 1, 'why')", "WL026"),
+        ("exchange_meter('meter:M-1', NULL, 1, 1, 'why')", "WL026"),
+        ("exchange_meter('meter:M-1', %(noon)s, NULL, 1, 'why')", "WL026"),
+        ("exchange_meter('meter:M-1', %(noon)s, -1, 1, 'why')", "WL026"),
+        ("exchange_meter('meter:M-1', %(noon)s, 1, 1, '')", "WL026"),
+        ("exchange_meter('meter:M-1', %(noon)s, 1, 1, NULL)", "WL026"),
+        ("exchange_meter('meter:M-1', %(noon)s, 1e300, 1, 'why')", "WL026"),
+        ("book_energy('meter:M-1', tstzrange(%(noon)s, %(noon)s, '[]'), 'NaN', 'why')", "WL026"),
+        ("book_energy('meter:M-1', tstzrange(%(noon)s, %(noon)s, '[]'), NULL, 'why')", "WL026"),
+        (
+            "book_energy('meter:M-1', tstzrange(%(tomorrow)s, %(tomorrow)s, '[]'), 1, 'why')",
+            "WL026",
+        ),
+        ("book_energy('meter:M-1', tstzrange(%(gone)s, %(gone)s, '[]'), 1, 'why')", "WL026"),
+        ("exchange_meter('meter:M-2', %(noon)s, 1, 1, 'misspelt')", "WL027"),
+        ("book_energy('vehicle:M-1', tstzrange(%(noon)s, %(noon)s, '[]'), 1, 'why')", "WL027"),
+        ("resolve_register_event('meter:M-1', %(noon)s, 'dismiss', 'why')", "WL027"),
         ("cancel_record(0, 'why')", "WL027"),
         ("cancel_record(NULL, 'why')", "WL027"),
         ("set_device('M-1')", "WL026"),
@@ -187,14 +195,14 @@ def test_what_cannot_be_kept_is_refused(db: Connection, call: str, code: str) ->
     with pytest.raises(psycopg.Error) as raised:
         db.execute(f"SELECT ops.{call}", times)
     assert raised.value.sqlstate == code
-    kept = db.execute("SELECT * FROM ops.ledger_records AS r WHERE r.device = 'meter:M-1'")
+    kept = db.execute("SELECT * FROM bi.ledger_record AS r WHERE r.device_id = 'M-1'")
     assert kept.fetchall() == []
 
 
 def test_a_record_is_cancelled_once_and_its_cancellation_never(db: Connection) -> None:
     meter = new_device()
     send(db, meter, minutely(1))
-    made = record(db, "record_correction(%s, %s, 4, 'why')", meter.name, NOON)
+    made = record(db, "book_energy(%s, %s, 4, 'why')", meter.name, moment(NOON))
     cancelled = record(db, "cancel_record(%s, 'why')", made)
     for record_id, code in ((made, "WL026"), (cancelled, "WL027")):
         with pytest.raises(psycopg.Error) as raised:

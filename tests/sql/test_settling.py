@@ -18,6 +18,7 @@ from tests.support.ledger import (
     hours,
     let_settling_fail,
     let_settling_succeed,
+    moment,
     new_device,
     send,
     settle,
@@ -89,7 +90,9 @@ def test_a_record_made_while_its_device_is_settled_is_not_lost(
     ).fetchone() or (None,)
 
     def correct(db: Connection) -> None:
-        db.execute("SELECT ops.record_correction(%s, %s, 7, 'standby')", [device.name, NOON + HOUR])
+        db.execute(
+            "SELECT ops.book_energy(%s, %s, 7, 'standby')", [device.name, moment(NOON + HOUR)]
+        )
 
     with ExitStack() as sessions, other.transaction():
         # nothing can be posted: settling has read all that it will, and waits

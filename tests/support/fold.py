@@ -38,13 +38,21 @@ class Exchange(NamedTuple):
 
 
 class Correction(NamedTuple):
-    """Energy that a DBA added, or took."""
+    """What the reading of a time should have reported; None: it is taken back."""
+
+    ts: datetime
+    mwh: int | None
+
+
+class Booking(NamedTuple):
+    """Energy that a record added, or took, in an interval; without a start in the hour of ts."""
 
     ts: datetime
     mwh: int
+    start: datetime | None = None
 
 
-Record = Exchange | Correction
+Record = Exchange | Correction | Booking
 
 
 class Rules(NamedTuple):
@@ -171,7 +179,10 @@ def fold(
     rules: Rules | None = None,
     kept_since: datetime | None = None,
 ) -> Folded:
-    """Fold one device's readings and records, in any order; each time has one reading."""
+    """Fold one device's readings and records; each time has one reading.
+
+    Their order does not matter, but that of corrections of one reading: the last one holds.
+    """
     folding = _Folding(readings, records, rules or Rules(), kept_since)
     folding.run()
     return folding.found
@@ -191,16 +202,23 @@ class _Folding:
         self.state = State()
         # whether nothing that comes later can change what is found
         self.final = True
-        self.corrections = [record for record in records if isinstance(record, Correction)]
-        exchanges = [record for record in records if isinstance(record, Exchange)]
+        made = list(records)
+        self.bookings = [record for record in made if isinstance(record, Booking)]
+        exchanges = [record for record in made if isinstance(record, Exchange)]
+        corrected = {record.ts: record.mwh for record in made if isinstance(record, Correction)}
+        told = [
+            reading if mwh == reading.mwh else reading._replace(mwh=mwh)
+            for reading in readings
+            if (mwh := corrected.get(reading.ts, reading.mwh)) is not None
+        ]
         # a record at a reading's time comes before it
         self.items: list[Reading | Exchange] = sorted(
-            [*exchanges, *readings], key=lambda item: (item.ts, isinstance(item, Reading))
+            [*exchanges, *told], key=lambda item: (item.ts, isinstance(item, Reading))
         )
 
     def run(self) -> None:
-        for correction in self.corrections:
-            self.place(correction.ts, correction.ts, correction.mwh)
+        for booking in self.bookings:
+            self.book(booking)
         place = 0
         while place < len(self.items):
             place = self.judge(place)
@@ -423,6 +441,23 @@ class _Folding:
         self.found.events.append(
             Event(ts, event, self.state.level, reported, booked, explained, self.final)
         )
+
+    def book(self, booking: Booking) -> None:
+        """Put energy of a record into all hours of its interval, however short that is."""
+        if booking.start is None or booking.start == booking.ts:
+            self.put(booking.ts, floor_hour(booking.ts), booking.mwh, is_cut=False)
+            return
+        sign = -1 if booking.mwh < 0 else 1
+        duration = (booking.ts - booking.start) // MICROSECOND
+        before = 0
+        hour = floor_hour(booking.start)
+        while hour < booking.ts:
+            end = min(hour + HOUR, booking.ts)
+            passed = (end - booking.start) // MICROSECOND
+            until = sign * (abs(booking.mwh) * passed // duration)
+            self.put(max(hour, booking.start), hour, until - before, is_cut=False)
+            before = until
+            hour += HOUR
 
     def place(self, ts: datetime, start: datetime, mwh: int) -> None:
         """Put energy into the hours of its interval, in proportion to time."""

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 from psycopg.rows import dict_row
+from psycopg.types.range import TimestamptzRange
 
 from tests.support.fold import DAY, Event, Folded, Reading, Record, Rules, fold
 from tests.support.readings import NOW, Connection, NotStored
@@ -40,6 +41,11 @@ class Device(NamedTuple):
 def new_device(side: Side = "meter") -> Device:
     """A device that no other test has."""
     return Device(side, f"L-{next(_numbers)}")
+
+
+def moment(at: datetime) -> TimestamptzRange:
+    """The interval of one moment, as ops.book_energy takes it."""
+    return TimestamptzRange(at, at, "[]")
 
 
 def send(db: Connection, device: Device, readings: Iterable[Reading]) -> list[NotStored]:
