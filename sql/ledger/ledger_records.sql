@@ -139,7 +139,8 @@ BEGIN
             )
         END,
         (
-            SELECT max(r.happened_at)
+            -- an interval that ends with an hour has nothing in the next one
+            SELECT max(r.happened_at - CASE WHEN r.starts_at < r.happened_at THEN INTERVAL '1 microsecond' ELSE '0' END)
             FROM telemetry.standing_record AS r
             WHERE r.dataset = newest_item.dataset
                 AND r.device_id = newest_item.device_id

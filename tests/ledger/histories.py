@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from tests.support.fold import Booking, Exchange, Reading, Record, Rules
+from tests.support.fold import Booking, Correction, Exchange, Reading, Record, Rules
 from tests.support.ledger import START
 
 KWH = 10**6
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 
 
 class History(NamedTuple):
@@ -172,15 +173,35 @@ def histories(draw: st.DrawFn, settings: Settings, most: int = 14) -> list[Readi
 
 
 @st.composite
-def records(draw: st.DrawFn) -> list[Record]:
-    """What DBAs say of a device: few things, at any time."""
+def corrections(draw: st.DrawFn, readings: list[Reading]) -> Correction:
+    """What one of the readings should have reported, or that it is taken back."""
+    reading = draw(st.sampled_from(readings))
+    most = 5 * KWH if reading.kind == "difference" else 10**13
+    value = draw(
+        st.one_of(
+            st.none(),
+            st.integers(-5 * KWH, 5 * KWH).map(lambda change: reading.mwh + change),
+            st.integers(0, 2 * 10**9),
+            st.sampled_from(readings).map(lambda other: other.mwh),
+        )
+    )
+    return Correction(reading.ts, None if value is None else min(max(0, value), most))
+
+
+@st.composite
+def records(draw: st.DrawFn, readings: list[Reading]) -> list[Record]:
+    """What people say of a device: few things, at any time."""
     made: list[Record] = []
-    for _ in range(draw(st.integers(0, 2))):
+    for _ in range(draw(st.integers(0, 3))):
         ts = START + draw(st.integers(0, 7 * 24 * 60 - 1)) * MINUTE
-        if draw(st.booleans()):
-            made.append(
-                Booking(ts, draw(st.integers(1, 10 * KWH)) * draw(st.sampled_from([1, -1])))
-            )
+        kind = draw(st.sampled_from(["booking", "exchange", "correction", "correction"]))
+        if kind == "correction":
+            if readings:
+                made.append(draw(corrections(readings)))
+        elif kind == "booking":
+            start = draw(st.sampled_from([None, 5 * MINUTE, 50 * MINUTE, 30 * HOUR]))
+            mwh = draw(st.integers(1, 10 * KWH)) * draw(st.sampled_from([1, -1]))
+            made.append(Booking(ts, mwh, start and ts - start))
         elif not any(isinstance(record, Exchange) and record.ts == ts for record in made):
             final, initial = draw(st.tuples(st.integers(0, 10**10), st.integers(0, 10**9)))
             made.append(Exchange(ts, final, initial))

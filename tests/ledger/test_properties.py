@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -12,6 +13,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, note
 from hypothesis import strategies as st
+from psycopg.types.range import TimestamptzRange
 
 from tests.ledger.histories import (
     EXCHANGED,
@@ -22,7 +24,7 @@ from tests.ledger.histories import (
     records,
 )
 from tests.support.examples import examples
-from tests.support.fold import Exchange, Reading, Record
+from tests.support.fold import Booking, Correction, Exchange, Reading, Record
 from tests.support.ledger import (
     Device,
     check,
@@ -45,8 +47,8 @@ def cases(draw: st.DrawFn) -> tuple[Settings, list[Reading], list[Record], Rando
     told = draw(SETTINGS)
     return (
         told,
-        draw(histories(told)),
-        draw(records()),
+        readings := draw(histories(told)),
+        draw(records(readings)),
         draw(st.randoms(use_true_random=False)),
     )
 
@@ -70,18 +72,56 @@ def tell(db: Connection, device: Device, told: Settings) -> None:
     db.execute("SELECT ops.set_device(%s, %s, %s, %s, %s, %s)", [device.name, *told])
 
 
-def record(db: Connection, device: Device, made: Record) -> None:
-    """Have a DBA say what happened to it."""
-    if isinstance(made, Exchange):
-        db.execute(
-            "SELECT ops.exchange_meter(%s, %s, %s, %s, 'why')",
-            [device.name, made.ts, Decimal(made.final) / 10**6, Decimal(made.initial) / 10**6],
-        )
-    else:
-        db.execute(
-            "SELECT ops.book_energy(%s, %s, %s, 'why')",
-            [device.name, moment(made.ts), Decimal(made.mwh) / 10**6],
-        )
+def kwh(mwh: int | None) -> Decimal | None:
+    return None if mwh is None else Decimal(mwh) / 10**6
+
+
+def record(db: Connection, device: Device, made: Record) -> int:
+    """Have a DBA say what happened to it; return the record's id."""
+    match made:
+        case Exchange(at, final, initial):
+            call = "exchange_meter(%s, %s, %s, %s, 'why')"
+            values: list[Any] = [at, kwh(final), kwh(initial)]
+        case Correction(at, mwh):
+            call, values = "correct_reading(%s, %s, %s, 'why')", [at, kwh(mwh)]
+        case Booking(at, mwh, start):
+            call = "book_energy(%s, %s, %s, 'why')"
+            values = [moment(at) if start is None else TimestamptzRange(start, at), kwh(mwh)]
+    (record_id,) = db.execute(f"SELECT ops.{call}", [device.name, *values]).fetchone() or (0,)
+    return int(record_id)
+
+
+class Told:
+    """Records of a device that are made while its readings come, in whatever order."""
+
+    def __init__(self, db: Connection, device: Device, left: list[Record], random: Random) -> None:
+        self.db, self.device, self.left, self.random = db, device, list(left), random
+        self.made: list[Record] = []
+
+    def go_on(self, stored: set[datetime], share: float) -> None:
+        """Make about such a share of what is left, of what is stored already."""
+        for one in list(self.left):
+            ready = one.ts in stored if isinstance(one, Correction) else bool(stored)
+            if not ready or self.random.random() >= share:
+                continue
+            self.left.remove(one)
+            note(f"record {one}")
+            mistaken = None
+            if self.random.random() < 0.3:
+                # one that is taken back, before or after that which holds
+                if isinstance(one, Correction):
+                    mistaken = record(self.db, self.device, Correction(one.ts, None))
+                else:
+                    mistaken = record(self.db, self.device, Booking(one.ts, 7 * 10**6))
+                note(f"record {mistaken} by mistake")
+            record(self.db, self.device, one)
+            self.made.append(one)
+            if self.random.random() < 0.5:
+                note("settle")
+                settle(self.db)
+            if mistaken is not None:
+                note("cancel it")
+                self.db.execute("SELECT ops.cancel_record(%s, 'none')", [mistaken])
 
 
 def play(
@@ -98,6 +138,8 @@ def play(
     early = random.random() < 0.5
     if early:
         tell(db, device, told)
+    records = Told(db, device, made, random)
+    stored = set[datetime]()
     for batch in batches(random, readings):
         note(f"send {[readings.index(reading) for reading in batch]}")
         assert {answer.outcome for answer in send(db, device, batch)} <= {"duplicate"}
@@ -107,19 +149,15 @@ def play(
         elif random.random() < 0.2:
             note("settle")
             settle(db)
+        stored.update(reading.ts for reading in batch)
+        records.go_on(stored, 0.2)
     if not early:
         tell(db, device, told)
         # since its greatest power was another one when they came
         settle(db)
-    if readings:
-        for one in made:
-            note(f"record {one}")
-            record(db, device, one)
-            if random.random() < 0.5:
-                note("settle")
-                settle(db)
+    records.go_on(stored, 1)
     settle(db)
-    folded = check(db, device, readings, made if readings else [], told.rules())
+    folded = check(db, device, readings, records.made, told.rules())
     for hour in random.sample(sorted(folded.hours), k=min(2, len(folded.hours))):
         check_explained(db, device, folded, hour)
     # and nothing is left to do

@@ -198,12 +198,14 @@ def check(
     assert hours(db, device) == expected.hours
     assert hours(db, device, "apportioned_mwh") == expected.cut_hours
     assert events(db, device) == sorted(expected.events)
-    check_days(db, device, expected)
+    check_days(db, device, expected, readings)
     check_bill(db, device)
     return expected
 
 
-def check_days(db: Connection, device: Device, expected: Folded) -> None:
+def check_days(
+    db: Connection, device: Device, expected: Folded, readings: Sequence[Reading]
+) -> None:
     """Each day that is over for the device is kept as the fold leaves it; the last one goes on."""
     rows = db.execute(
         "SELECT d.day, d.is_final, d.level_mwh, d.differences_mwh, d.carried_mwh, d.jitters"
@@ -212,10 +214,14 @@ def check_days(db: Connection, device: Device, expected: Folded) -> None:
     ).fetchall()
     days = {row[0]: row[1:] for row in rows}
     times = [ts for ts, _ in expected.states]
+    # what was taken back, or booked, has a day as well
+    told = [piece.ts for piece in expected.pieces] + [reading.ts for reading in readings]
+    last = max(times + told).date() if readings else None
     if times:
-        corrected = [piece.ts for piece in expected.pieces]
-        first, last = min(times).date(), max(times + corrected).date()
+        first = min(times).date()
+        assert last is not None
         assert {first + i * DAY for i in range((last - first).days + 1)} <= set(days)
+    if last is not None:
         days.pop(last, None)
     for day, (final, *found) in days.items():
         assert found == list(expected.midnight(day))[:4], day
@@ -256,7 +262,10 @@ def check_explained(db: Connection, device: Device, expected: Folded, hour: date
     found = defaultdict[datetime, int](int)
     for row in told:
         if row["part"] != "entry":
-            found[row["happened_at"]] += round(row["energy_kwh"] * 10**6)
+            at = row["happened_at"]
+            if row["verdict"] == "booking" and row["interval_start"] < at:
+                at = max(hour, row["interval_start"])
+            found[at] += round(row["energy_kwh"] * 10**6)
     assert {ts: mwh for ts, mwh in found.items() if mwh} == {
         ts: mwh for ts, mwh in pieces.items() if mwh
     }
