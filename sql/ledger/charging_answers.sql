@@ -55,6 +55,7 @@ SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
     v_kept_since timestamptz := telemetry.charging_kept_since();
+    v_withdrawn timestamptz[] := telemetry.withdrawn_at('vehicle_reading', vehicle_id);
 BEGIN
     RETURN QUERY
     SELECT min(coalesce(t.hour, k.hour)), max(coalesce(t.hour, k.hour)) + INTERVAL '1 hour'
@@ -62,7 +63,10 @@ BEGIN
         SELECT l.meter_id, telemetry.floor_hour(v.ts) AS hour, count(*) AS samples
         FROM telemetry.vehicle_reading AS v
         INNER JOIN telemetry.charging_link AS l ON l.vehicle_id = v.vehicle_id AND l.during @> v.ts
-        WHERE v.vehicle_id = unkept_hours.vehicle_id AND v.entry = 0 AND v.ts >= v_kept_since
+        WHERE v.vehicle_id = unkept_hours.vehicle_id
+            AND v.entry = 0
+            AND v.ts >= v_kept_since
+            AND v.ts <> ALL (v_withdrawn)
         GROUP BY 1, 2
     ) AS t
     FULL JOIN (

@@ -11,6 +11,7 @@ SELECT
     r.final_mwh,
     r.initial_mwh,
     r.energy_mwh,
+    r.reported_kind,
     r.value_mwh,
     r.reason
 FROM telemetry.ledger_record AS r
@@ -33,6 +34,7 @@ COMMENT ON COLUMN telemetry.standing_record.final_mwh IS 'An exchange''s last le
 COMMENT ON COLUMN telemetry.standing_record.initial_mwh IS
 'An exchange''s first level of the new register, in milliwatt-hours.';
 COMMENT ON COLUMN telemetry.standing_record.energy_mwh IS 'The energy that is booked, in milliwatt-hours; negative: taken.';
+COMMENT ON COLUMN telemetry.standing_record.reported_kind IS 'What kind of reading a correction is of.';
 COMMENT ON COLUMN telemetry.standing_record.value_mwh IS
 'What a corrected reading should have reported, in milliwatt-hours; NULL: nothing.';
 COMMENT ON COLUMN telemetry.standing_record.reason IS 'Why, in the words of who made it.';
@@ -43,6 +45,7 @@ SELECT DISTINCT ON (r.dataset, r.device_id, r.happened_at)
     r.device_id,
     r.happened_at AS ts,
     r.record_id,
+    r.reported_kind AS kind,
     r.value_mwh
 FROM telemetry.standing_record AS r
 WHERE r.record = 'correction'
@@ -54,6 +57,7 @@ COMMENT ON COLUMN telemetry.corrected_reading.dataset IS 'meter_reading or vehic
 COMMENT ON COLUMN telemetry.corrected_reading.device_id IS 'The meter''s or vehicle''s id.';
 COMMENT ON COLUMN telemetry.corrected_reading.ts IS 'The time of the reading.';
 COMMENT ON COLUMN telemetry.corrected_reading.record_id IS 'The record that says so.';
+COMMENT ON COLUMN telemetry.corrected_reading.kind IS 'What the reading reported.';
 COMMENT ON COLUMN telemetry.corrected_reading.value_mwh IS
 'Energy of a difference or level of a register, in milliwatt-hours; NULL: it is taken back.';
 

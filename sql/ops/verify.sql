@@ -137,10 +137,25 @@ BEGIN
         WHERE v.bucket >= v_vehicles_since AND v.bucket <= v_until - INTERVAL '24 hours'
     ),
     newest AS (
-        SELECT DISTINCT ON (r.side, r.device_id) r.*
-        FROM raw AS r
-        WHERE r.entry = 0
-        ORDER BY r.side, r.device_id, r.ts DESC
+        SELECT
+            k.side,
+            k.device_id,
+            k.ts,
+            -- as it was corrected
+            CASE
+                WHEN c.kind = 'difference' OR c.value_mwh IS NULL AND c.record_id IS NOT NULL THEN coalesce(c.value_mwh, 0)
+                ELSE k.energy_mwh
+            END AS energy_mwh,
+            k.first_value,
+            k.second_value
+        FROM (
+            SELECT DISTINCT ON (r.side, r.device_id) r.*
+            FROM raw AS r
+            WHERE r.entry = 0
+            ORDER BY r.side, r.device_id, r.ts DESC
+        ) AS k
+        LEFT JOIN telemetry.corrected_reading AS c
+            ON c.dataset = k.side || '_reading' AND c.device_id = k.device_id AND c.ts = k.ts
     ),
     state AS (
         SELECT

@@ -6,6 +6,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
 from psycopg.rows import dict_row
@@ -70,6 +71,15 @@ def send(db: Connection, device: Device, readings: Iterable[Reading]) -> list[No
         },
     )
     return [NotStored(*row) for row in rows]
+
+
+def correct(db: Connection, device: Device, ts: datetime, mwh: int | None) -> int:
+    """Say what a reading should have reported; None takes it back. Return the record's id."""
+    value = None if mwh is None else Decimal(mwh) / 10**6
+    (record_id,) = db.execute(
+        "SELECT ops.correct_reading(%s, %s, %s, 'a test')", [device.name, ts, value]
+    ).fetchone() or (0,)
+    return int(record_id)
 
 
 def copy_in(db: Connection, device: Device, readings: Iterable[Reading]) -> None:
