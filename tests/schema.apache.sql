@@ -295,6 +295,7 @@ VIEW telemetry.corrected_reading (
     device_id text COLLATE "C",
     ts timestamptz,
     record_id bigint,
+    kind telemetry.reading_kind,
     value_mwh bigint
 );
 
@@ -893,6 +894,7 @@ VIEW telemetry.standing_record (
     final_mwh bigint,
     initial_mwh bigint,
     energy_mwh bigint,
+    reported_kind telemetry.reading_kind,
     value_mwh bigint,
     reason text
 );
