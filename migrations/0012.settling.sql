@@ -53,7 +53,7 @@ CREATE TABLE telemetry.device_setting (
 );
 
 COMMENT ON TABLE telemetry.device_setting IS
-'What ops.set_device has set, one row per device; null: as telemetry.register_rules says.';
+'What ops.set_device_rules has set, one row per device; null: as telemetry.register_rules says.';
 COMMENT ON COLUMN telemetry.device_setting.dataset IS 'meter_reading or vehicle_reading.';
 COMMENT ON COLUMN telemetry.device_setting.device_id IS 'The meter''s or vehicle''s id.';
 COMMENT ON COLUMN telemetry.device_setting.step IS 'How often the device reports.';

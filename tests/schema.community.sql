@@ -3105,7 +3105,7 @@ GRANT EXECUTE ON FUNCTION bi.vehicle_energy_local_daily(text,date,date) TO wattl
 CREATE SCHEMA ops;
 GRANT USAGE ON SCHEMA ops TO wattledger_dba;
 
-VIEW ops.device_settings (
+VIEW ops.device_rules (
     device text COLLATE "C",
     step interval,
     usual_power_kw double precision,
@@ -3113,7 +3113,7 @@ VIEW ops.device_settings (
     tolerance_kwh double precision,
     width_kwh double precision
 );
-GRANT SELECT ON ops.device_settings TO wattledger_dba;
+GRANT SELECT ON ops.device_rules TO wattledger_dba;
 
 VIEW ops.discarded_measurements (
     dataset text COLLATE "C",
@@ -3423,10 +3423,10 @@ FUNCTION ops.set_compression(dataset text, after interval)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION ops.set_compression(text,interval) TO wattledger_dba;
 
-FUNCTION ops.set_device(device text, step interval DEFAULT NULL::interval, usual_power_kw double precision DEFAULT NULL::double precision, max_power_kw double precision DEFAULT NULL::double precision, tolerance_kwh double precision DEFAULT NULL::double precision, width_kwh double precision DEFAULT NULL::double precision)
+FUNCTION ops.set_device_rules(device text, step interval DEFAULT NULL::interval, usual_power_kw double precision DEFAULT NULL::double precision, max_power_kw double precision DEFAULT NULL::double precision, tolerance_kwh double precision DEFAULT NULL::double precision, width_kwh double precision DEFAULT NULL::double precision)
     RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION ops.set_device(text,interval,double precision,double precision,double precision,double precision) TO wattledger_dba;
+GRANT EXECUTE ON FUNCTION ops.set_device_rules(text,interval,double precision,double precision,double precision,double precision) TO wattledger_dba;
 
 FUNCTION ops.set_fleet(fleet text, devices text[])
     RETURNS void

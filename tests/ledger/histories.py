@@ -25,7 +25,7 @@ class History(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """What ops.set_device is told of a device; None: as for all."""
+    """What ops.set_device_rules is told of a device; None: as for all."""
 
     step: timedelta | None = None
     usual_power_kw: float | None = None

@@ -131,7 +131,7 @@ def rules(row: Row) -> Rules:
 def prepare(db: Connection, device: Device, row: Row) -> None:
     if row.tolerance_kwh is not None:
         db.execute(
-            "SELECT ops.set_device(%s, tolerance_kwh => %s)", [device.name, row.tolerance_kwh]
+            "SELECT ops.set_device_rules(%s, tolerance_kwh => %s)", [device.name, row.tolerance_kwh]
         )
 
 

@@ -109,7 +109,7 @@ def test_a_difference_explains_a_gap_of_ninety_minutes_and_no_longer_one(
 
 def test_a_device_with_a_step_of_its_own_explains_one_and_a_half(db: Connection) -> None:
     meter = new_device()
-    db.execute("SELECT ops.set_device(%s, step => '2 hours')", [meter.name])
+    db.execute("SELECT ops.set_device_rules(%s, step => '2 hours')", [meter.name])
     rules = Rules(step=2 * HOUR)
     times = [START + 2 * HOUR, START + 5 * HOUR, START + 20 * HOUR]
     sent = reported("difference", times, KWH)

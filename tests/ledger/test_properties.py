@@ -69,7 +69,7 @@ def batches(random: Random, readings: list[Reading]) -> list[list[Reading]]:
 
 def tell(db: Connection, device: Device, told: Settings) -> None:
     """Have a DBA say what is known of the device."""
-    db.execute("SELECT ops.set_device(%s, %s, %s, %s, %s, %s)", [device.name, *told])
+    db.execute("SELECT ops.set_device_rules(%s, %s, %s, %s, %s, %s)", [device.name, *told])
 
 
 def kwh(mwh: int | None) -> Decimal | None:

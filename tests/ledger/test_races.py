@@ -63,7 +63,7 @@ def test_what_a_devices_first_readings_rely_on_stays_queued(
 
 
 def test_a_device_of_which_nothing_is_stored_is_not_queued(db: Connection, device: Device) -> None:
-    db.execute("SELECT ops.set_device(%s, max_power_kw => 22)", [device.name])
+    db.execute("SELECT ops.set_device_rules(%s, max_power_kw => 22)", [device.name])
     queued = "SELECT q.* FROM telemetry.settle_queue AS q WHERE q.device_id = %s"
     assert db.execute(queued, [device.device_id]).fetchall() == []
 

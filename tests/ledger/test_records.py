@@ -179,10 +179,10 @@ def test_what_was_recorded_stays_in_the_list(db: Connection) -> None:
         ("resolve_register_event('meter:M-1', %(noon)s, 'dismiss', 'why')", "WL027"),
         ("cancel_record(0, 'why')", "WL027"),
         ("cancel_record(NULL, 'why')", "WL027"),
-        ("set_device('M-1')", "WL026"),
-        ("set_device('meter:M-1', step => '0')", "WL020"),
-        ("set_device('meter:M-1', max_power_kw => -1)", "WL020"),
-        ("set_device('meter:M-1', width_kwh => 'NaN')", "WL020"),
+        ("set_device_rules('M-1')", "WL026"),
+        ("set_device_rules('meter:M-1', step => '0')", "WL020"),
+        ("set_device_rules('meter:M-1', max_power_kw => -1)", "WL020"),
+        ("set_device_rules('meter:M-1', width_kwh => 'NaN')", "WL020"),
     ],
 )
 def test_what_cannot_be_kept_is_refused(db: Connection, call: str, code: str) -> None:
@@ -215,21 +215,23 @@ def test_settings_of_a_device_hold_for_what_it_has_sent(db: Connection, device: 
     send(db, device, sent)
     settle(db)
     check(db, device, sent)
-    db.execute("SELECT ops.set_device(%s, width_kwh => 100)", [device.name])
+    db.execute("SELECT ops.set_device_rules(%s, width_kwh => 100)", [device.name])
     settle(db)
     folded = check(db, device, sent, rules=Rules(widths=[100 * KWH]))
     assert [event.event for event in folded.events] == ["rollover"]
     # what is not said goes back to what holds for all
-    db.execute("SELECT ops.set_device(%s)", [device.name])
+    db.execute("SELECT ops.set_device_rules(%s)", [device.name])
     settle(db)
     check(db, device, sent)
-    rows = db.execute("SELECT * FROM ops.device_settings AS s WHERE s.device = %s", [device.name])
+    rows = db.execute("SELECT * FROM ops.device_rules AS s WHERE s.device = %s", [device.name])
     assert rows.fetchall() == []
 
 
 def test_the_greatest_power_of_a_device_holds_at_the_door(db: Connection, device: Device) -> None:
     send(db, device, [Reading(NOON, 0, "difference")])
-    db.execute("SELECT ops.set_device(%s, max_power_kw => 60, tolerance_kwh => 0.5)", [device.name])
+    db.execute(
+        "SELECT ops.set_device_rules(%s, max_power_kw => 60, tolerance_kwh => 0.5)", [device.name]
+    )
     refused = send(db, device, [Reading(NOON + MINUTE, 1_500_001, "difference")])
     assert [answer.outcome for answer in refused] == ["out_of_range"]
     assert send(db, device, [Reading(NOON + MINUTE, 1_500_000, "difference")]) == []

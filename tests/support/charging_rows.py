@@ -76,7 +76,7 @@ class Place(NamedTuple):
         for one in case.links:
             link(db, self.vehicles[one.vehicle].device_id, self.meter.device_id, *one[1:])
         if case.step is not None:
-            db.execute("SELECT ops.set_device(%s, step => %s)", [self.meter.name, case.step])
+            db.execute("SELECT ops.set_device_rules(%s, step => %s)", [self.meter.name, case.step])
 
     def send_all(self, db: Connection, case: Case) -> None:
         """Store what the devices tell, each in one batch."""
