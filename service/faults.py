@@ -17,6 +17,7 @@ _RULES: dict[str, tuple[HTTPStatus, str]] = {
     "WL007": (HTTPStatus.CONFLICT, ""),
     "WL008": (HTTPStatus.BAD_REQUEST, ""),
     "WL011": (HTTPStatus.CONFLICT, ""),
+    "WL012": (HTTPStatus.BAD_REQUEST, ""),
     # more is ahead of the clock than can be kept until its time
     "WL040": (HTTPStatus.SERVICE_UNAVAILABLE, ": send the same request again"),
 }

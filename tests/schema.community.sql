@@ -349,6 +349,30 @@ VIEW telemetry.dataset_level (
     keep interval
 );
 
+CREATE TABLE telemetry.device_label (
+    dataset text COLLATE "C" NOT NULL,
+    device_id text COLLATE "C" NOT NULL,
+    name text,
+    site text COLLATE "C",
+    groups text[] COLLATE "C" NOT NULL DEFAULT '{}'::text[],
+    plate text,
+    address text,
+    note text,
+    retired_at timestamptz,
+    CONSTRAINT device_label_pkey PRIMARY KEY (dataset, device_id),
+    CONSTRAINT device_label_address_check CHECK (length(address) >= 1 AND length(address) <= 200 AND address !~ '[\u0001-\u001f\u007f-\u009f]'::text),
+    CONSTRAINT device_label_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text])),
+    CONSTRAINT device_label_groups_check CHECK (cardinality(groups) <= 20 AND array_position(groups, NULL::text) IS NULL AND array_position(groups, ''::text) IS NULL AND array_to_string(groups, ''::text) !~ '[\u0001-\u001f\u007f-\u009f]'::text),
+    CONSTRAINT device_label_name_check CHECK (length(name) >= 1 AND length(name) <= 200 AND name !~ '[\u0001-\u001f\u007f-\u009f]'::text),
+    CONSTRAINT device_label_note_check CHECK (length(note) >= 1 AND length(note) <= 200 AND note !~ '[\u0001-\u001f\u007f-\u009f]'::text),
+    CONSTRAINT device_label_plate_check CHECK (length(plate) >= 1 AND length(plate) <= 200 AND plate !~ '[\u0001-\u001f\u007f-\u009f]'::text),
+    CONSTRAINT device_label_retired_at_check CHECK (retired_at >= '2000-01-01 00:00:00+00'::timestamptz AND retired_at < '2100-01-01 00:00:00+00'::timestamptz),
+    CONSTRAINT device_label_site_check CHECK (length(site) >= 1 AND length(site) <= 200 AND site !~ '[\u0001-\u001f\u007f-\u009f]'::text)
+);
+CREATE INDEX device_label_groups ON telemetry.device_label USING gin (groups) WHERE (groups <> '{}'::text[]);
+CREATE INDEX device_label_retired ON telemetry.device_label USING btree (dataset, device_id) WHERE (retired_at IS NOT NULL);
+CREATE INDEX device_label_site ON telemetry.device_label USING btree (dataset, site, device_id) WHERE (site IS NOT NULL);
+
 CREATE TABLE telemetry.device_session (
     dataset text COLLATE "C" NOT NULL,
     device_id text COLLATE "C" NOT NULL,
@@ -1347,6 +1371,10 @@ FUNCTION telemetry.entries_posted(folded telemetry.folded[])
     RETURNS SETOF telemetry.due_entry
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
+FUNCTION telemetry.erase_label(dataset text, device_id text)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.evidence(side text, device_ids text[])
     RETURNS TABLE(device_id text, other_id text, kind text, at timestamptz, is_bad boolean, is_critical boolean)
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
@@ -1551,6 +1579,10 @@ FUNCTION telemetry.is_refreshed(dataset text, since timestamptz, until timestamp
     RETURNS boolean
     LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.is_retired(dataset text, device_id text)
+    RETURNS boolean
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.is_settled_for_good(is_final boolean, day_end timestamptz, kept_since timestamptz)
     RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -1613,6 +1645,10 @@ FUNCTION telemetry.keep_folded(folded telemetry.folded[])
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.keep_label(dataset text, device_id text, name text, site text, groups text[], plate text, address text, note text, retired_at timestamptz)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.keep_meter_state()
     RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
@@ -1663,6 +1699,10 @@ FUNCTION telemetry.kwh(mwh numeric)
 GRANT EXECUTE ON FUNCTION telemetry.kwh(numeric) TO wattledger_bi;
 GRANT EXECUTE ON FUNCTION telemetry.kwh(numeric) TO wattledger_dba;
 
+FUNCTION telemetry.labelled(dataset text, site text, of_group text)
+    RETURNS TABLE(device_id text)
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.last_named(dataset text, device_id text, session_no integer, since timestamptz, until timestamptz)
     RETURNS timestamptz
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
@@ -1693,6 +1733,10 @@ FUNCTION telemetry.lock_rollups(dataset text)
 
 FUNCTION telemetry.lock_state(dataset text, device_id text, wait boolean)
     RETURNS boolean
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.look_at_retired(dataset text, device_id text)
+    RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 PROCEDURE telemetry.maintain_by_hand(INOUT problem text)
@@ -2336,7 +2380,7 @@ FUNCTION api.alert_charges(of_alert_id bigint, page_size integer DEFAULT 1000)
 GRANT EXECUTE ON FUNCTION api.alert_charges(bigint,integer) TO wattledger_service;
 
 FUNCTION api.alerts(of_state text DEFAULT 'open'::text, of_kind text DEFAULT NULL::text, of_severity text DEFAULT NULL::text, of_meter_id text DEFAULT NULL::text, of_vehicle_id text DEFAULT NULL::text, opened_since timestamptz DEFAULT NULL::timestamptz, of_alert_id bigint DEFAULT NULL::bigint, after text DEFAULT NULL::text, page_size integer DEFAULT 100, acting_key text DEFAULT NULL::text)
-    RETURNS TABLE(alert_id bigint, kind text, state text, severity text, meter_id text, vehicle_id text, since timestamptz, until timestamptz, cause text, charges bigint, lost_kwh numeric, lost_cost numeric, currency text, cost_gap text, opened_at timestamptz, closed_at timestamptz, closed_because text, acknowledged_at timestamptz, acknowledged_by text, place text)
+    RETURNS TABLE(alert_id bigint, kind text, state text, severity text, meter_id text, vehicle_id text, since timestamptz, until timestamptz, cause text, charges bigint, lost_kwh numeric, lost_cost numeric, currency text, cost_gap text, opened_at timestamptz, closed_at timestamptz, closed_because text, acknowledged_at timestamptz, acknowledged_by text, place text, name text, site text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 GRANT EXECUTE ON FUNCTION api.alerts(text,text,text,text,text,timestamptz,bigint,text,integer,text) TO wattledger_service;
 
@@ -2351,7 +2395,7 @@ FUNCTION api.charging_links(of_vehicle_id text, of_meter_id text, after text, af
 GRANT EXECUTE ON FUNCTION api.charging_links(text,text,text,timestamptz,integer,text) TO wattledger_service;
 
 FUNCTION api.charging_sessions(of_vehicle_id text DEFAULT NULL::text, of_meter_id text DEFAULT NULL::text, since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz, after text DEFAULT NULL::text, page_size integer DEFAULT 100, acting_key text DEFAULT NULL::text)
-    RETURNS TABLE(meter_id text, vehicle_id text, started_at timestamptz, ended_at timestamptz, unplugged_at timestamptz, session_id text, ac_kwh numeric, dc_kwh numeric, ac_matched_kwh numeric, dc_matched_kwh numeric, loss_kwh numeric, ac_active_kwh numeric, standby_kwh numeric, efficiency numeric, uncertainty numeric, coverage numeric, expected_efficiency numeric, usual_efficiency numeric, status text, frozen_side text, peak_kw numeric, mean_kw numeric, soc_start_percent numeric, soc_end_percent numeric, battery_temp_start_c numeric, battery_temp_end_c numeric, ac_register_start_kwh numeric, ac_register_end_kwh numeric, dc_register_start_kwh numeric, dc_register_end_kwh numeric, place text, excess_loss_kwh numeric, cost numeric, standby_cost numeric, loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text)
+    RETURNS TABLE(meter_id text, vehicle_id text, started_at timestamptz, ended_at timestamptz, unplugged_at timestamptz, session_id text, ac_kwh numeric, dc_kwh numeric, ac_matched_kwh numeric, dc_matched_kwh numeric, loss_kwh numeric, ac_active_kwh numeric, standby_kwh numeric, efficiency numeric, uncertainty numeric, coverage numeric, expected_efficiency numeric, usual_efficiency numeric, status text, frozen_side text, peak_kw numeric, mean_kw numeric, soc_start_percent numeric, soc_end_percent numeric, battery_temp_start_c numeric, battery_temp_end_c numeric, ac_register_start_kwh numeric, ac_register_end_kwh numeric, dc_register_start_kwh numeric, dc_register_end_kwh numeric, place text, excess_loss_kwh numeric, cost numeric, standby_cost numeric, loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text, meter_name text, vehicle_name text, site text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 GRANT EXECUTE ON FUNCTION api.charging_sessions(text,text,timestamptz,timestamptz,text,integer,text) TO wattledger_service;
 
@@ -2360,15 +2404,25 @@ FUNCTION api.claim_webhook_deliveries(base_url text DEFAULT ''::text, per_webhoo
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.claim_webhook_deliveries(text,integer,interval) TO wattledger_service;
 
+FUNCTION api.device_file(side text, device_id text)
+    RETURNS TABLE(device_id text, name text, site text, groups text[], plate text, address text, note text, retired_at timestamptz)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.device_file(text,text) TO wattledger_service;
+
 FUNCTION api.end_charging_link(vehicle_id text, ended_at timestamptz, remove boolean DEFAULT false, acting_key text DEFAULT NULL::text)
     RETURNS TABLE(meter_id text, since timestamptz, until timestamptz, removed boolean)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.end_charging_link(text,timestamptz,boolean,text) TO wattledger_service;
 
-FUNCTION api.fleet(since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz, ordering text DEFAULT 'efficiency'::text, after text DEFAULT NULL::text, page_size integer DEFAULT 100)
-    RETURNS TABLE(vehicle_id text, place text, window_start timestamptz, window_end timestamptz, vehicles bigint, ac_kwh numeric, dc_kwh numeric, loss_kwh numeric, efficiency numeric, meter_coverage numeric, vehicle_coverage numeric, status text, ac_matched_kwh numeric, dc_matched_kwh numeric, ac_active_kwh numeric, standby_kwh numeric, coverage numeric, uncertainty numeric, expected_efficiency numeric, frozen_side text, judged_vehicles bigint, judged_ac_kwh numeric, judged_dc_kwh numeric, other_vehicles bigint, other_ac_kwh numeric, other_dc_kwh numeric, healthy bigint, drifting bigint, degraded bigint, impossible bigint, frozen bigint, insufficient bigint, idle bigint, excess_loss_kwh numeric, cost numeric, standby_cost numeric, loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text)
+FUNCTION api.erase_device(side text, device_id text)
+    RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.erase_device(text,text) TO wattledger_service;
+
+FUNCTION api.fleet(since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz, ordering text DEFAULT 'efficiency'::text, after text DEFAULT NULL::text, page_size integer DEFAULT 100, of_site text DEFAULT NULL::text, of_group text DEFAULT NULL::text)
+    RETURNS TABLE(vehicle_id text, place text, window_start timestamptz, window_end timestamptz, vehicles bigint, ac_kwh numeric, dc_kwh numeric, loss_kwh numeric, efficiency numeric, meter_coverage numeric, vehicle_coverage numeric, status text, ac_matched_kwh numeric, dc_matched_kwh numeric, ac_active_kwh numeric, standby_kwh numeric, coverage numeric, uncertainty numeric, expected_efficiency numeric, frozen_side text, judged_vehicles bigint, judged_ac_kwh numeric, judged_dc_kwh numeric, other_vehicles bigint, other_ac_kwh numeric, other_dc_kwh numeric, healthy bigint, drifting bigint, degraded bigint, impossible bigint, frozen bigint, insufficient bigint, idle bigint, excess_loss_kwh numeric, cost numeric, standby_cost numeric, loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text, name text, site text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan' SET work_mem TO '64MB';
-GRANT EXECUTE ON FUNCTION api.fleet(timestamptz,timestamptz,text,text,integer) TO wattledger_service;
+GRANT EXECUTE ON FUNCTION api.fleet(timestamptz,timestamptz,text,text,integer,text,text) TO wattledger_service;
 
 FUNCTION api.forget_webhook_deliveries(at_most integer DEFAULT 10000)
     RETURNS integer
@@ -2401,14 +2455,14 @@ FUNCTION api.meter_performance(meter_id text, since timestamptz DEFAULT NULL::ti
 GRANT EXECUTE ON FUNCTION api.meter_performance(text,timestamptz,timestamptz,text) TO wattledger_service;
 
 FUNCTION api.meter_state(meter_id text)
-    RETURNS TABLE(meter_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, voltage_v numeric, received_at timestamptz, open_events integer)
+    RETURNS TABLE(meter_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, voltage_v numeric, received_at timestamptz, open_events integer, name text, site text, groups text[], retired_at timestamptz)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.meter_state(text) TO wattledger_service;
 
-FUNCTION api.meter_states(after text, page_size integer)
-    RETURNS TABLE(meter_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, voltage_v numeric, received_at timestamptz, open_events integer)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION api.meter_states(text,integer) TO wattledger_service;
+FUNCTION api.meter_states(after text, page_size integer, of_site text DEFAULT NULL::text, of_group text DEFAULT NULL::text)
+    RETURNS TABLE(meter_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, voltage_v numeric, received_at timestamptz, open_events integer, name text, site text, groups text[], retired_at timestamptz)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+GRANT EXECUTE ON FUNCTION api.meter_states(text,integer,text,text) TO wattledger_service;
 
 FUNCTION api.metrics()
     RETURNS TABLE(name text, about text, value double precision, label text, label_value text)
@@ -2445,6 +2499,11 @@ FUNCTION api.put_charging_link(vehicle_id text, meter_id text, since timestamptz
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.put_charging_link(text,text,timestamptz,timestamptz,boolean,text) TO wattledger_service;
 
+FUNCTION api.put_device_file(side text, device_id text, name text DEFAULT NULL::text, site text DEFAULT NULL::text, groups text[] DEFAULT '{}'::text[], plate text DEFAULT NULL::text, address text DEFAULT NULL::text, note text DEFAULT NULL::text, retired_at timestamptz DEFAULT NULL::timestamptz)
+    RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.put_device_file(text,text,text,text,text[],text,text,text,timestamptz) TO wattledger_service;
+
 FUNCTION api.quarantine_readings(reading_indexes integer[], reasons text[], details text[], content_types text[], raws bytea[], datasets text[], device_ids text[], read_at timestamptz[], energies_kwh double precision[], voltages_v double precision[], socs_percent double precision[], battery_temps_c double precision[], key_id text DEFAULT NULL::text, kinds text[] DEFAULT NULL::text[], interval_starts timestamptz[] DEFAULT NULL::timestamptz[], session_ids text[] DEFAULT NULL::text[], sources text[] DEFAULT NULL::text[])
     RETURNS TABLE(place integer, detail text)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
@@ -2466,14 +2525,14 @@ FUNCTION api.settle_charging(most integer DEFAULT 1000, kept_for interval DEFAUL
 GRANT EXECUTE ON FUNCTION api.settle_charging(integer,interval,interval) TO wattledger_service;
 
 FUNCTION api.vehicle_state(vehicle_id text)
-    RETURNS TABLE(vehicle_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, soc_percent numeric, battery_temp_c numeric, received_at timestamptz, open_events integer)
+    RETURNS TABLE(vehicle_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, soc_percent numeric, battery_temp_c numeric, received_at timestamptz, open_events integer, name text, site text, groups text[], retired_at timestamptz)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.vehicle_state(text) TO wattledger_service;
 
-FUNCTION api.vehicle_states(after text, page_size integer)
-    RETURNS TABLE(vehicle_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, soc_percent numeric, battery_temp_c numeric, received_at timestamptz, open_events integer)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION api.vehicle_states(text,integer) TO wattledger_service;
+FUNCTION api.vehicle_states(after text, page_size integer, of_site text DEFAULT NULL::text, of_group text DEFAULT NULL::text)
+    RETURNS TABLE(vehicle_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, soc_percent numeric, battery_temp_c numeric, received_at timestamptz, open_events integer, name text, site text, groups text[], retired_at timestamptz)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+GRANT EXECUTE ON FUNCTION api.vehicle_states(text,integer,text,text) TO wattledger_service;
 
 CREATE SCHEMA bi;
 GRANT USAGE ON SCHEMA bi TO wattledger_bi;
@@ -2500,7 +2559,9 @@ VIEW bi.alert (
     acknowledged_at timestamptz,
     acknowledged_by text COLLATE "C",
     opening_since timestamptz,
-    opening_cause text COLLATE "C"
+    opening_cause text COLLATE "C",
+    name text,
+    site text COLLATE "C"
 );
 GRANT SELECT ON bi.alert TO wattledger_bi;
 
@@ -2674,7 +2735,10 @@ VIEW bi.charging_session (
     loss_cost numeric(26,4),
     excess_loss_cost numeric(26,4),
     currency text COLLATE "C",
-    cost_gap text COLLATE "C"
+    cost_gap text COLLATE "C",
+    meter_name text,
+    vehicle_name text,
+    site text COLLATE "C"
 );
 GRANT SELECT ON bi.charging_session TO wattledger_bi;
 
@@ -2755,7 +2819,14 @@ VIEW bi.meter (
     kind text,
     register_kwh numeric(20,6),
     session_id text COLLATE "C",
-    voltage_v numeric(10,3)
+    voltage_v numeric(10,3),
+    name text,
+    site text COLLATE "C",
+    groups text[] COLLATE "C",
+    plate text,
+    address text,
+    note text,
+    retired_at timestamptz
 );
 GRANT SELECT ON bi.meter TO wattledger_bi;
 
@@ -2954,7 +3025,14 @@ VIEW bi.vehicle (
     register_kwh numeric(20,6),
     session_id text COLLATE "C",
     soc_percent numeric(10,3),
-    battery_temp_c numeric(10,3)
+    battery_temp_c numeric(10,3),
+    name text,
+    site text COLLATE "C",
+    groups text[] COLLATE "C",
+    plate text,
+    address text,
+    note text,
+    retired_at timestamptz
 );
 GRANT SELECT ON bi.vehicle TO wattledger_bi;
 
@@ -3361,6 +3439,11 @@ FUNCTION ops.exchange_meter(device text, at timestamptz, final_kwh numeric, init
     LANGUAGE sql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION ops.exchange_meter(text,timestamptz,numeric,numeric,text) TO wattledger_dba;
 
+FUNCTION ops.erase_device(device text)
+    RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.erase_device(text) TO wattledger_dba;
+
 FUNCTION ops.explain_hour(device text, hour timestamptz)
     RETURNS TABLE(part text, happened_at timestamptz, kind text, reported_kwh numeric, corrected_kwh numeric, interval_start timestamptz, verdict text, energy_kwh numeric, entry integer, source_day date, record_id bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
@@ -3422,6 +3505,11 @@ FUNCTION ops.set_compression(dataset text, after interval)
     RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION ops.set_compression(text,interval) TO wattledger_dba;
+
+FUNCTION ops.set_device(device text, name text DEFAULT NULL::text, site text DEFAULT NULL::text, groups text[] DEFAULT '{}'::text[], plate text DEFAULT NULL::text, address text DEFAULT NULL::text, note text DEFAULT NULL::text, retired_at timestamptz DEFAULT NULL::timestamptz)
+    RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.set_device(text,text,text,text[],text,text,text,timestamptz) TO wattledger_dba;
 
 FUNCTION ops.set_device_rules(device text, step interval DEFAULT NULL::interval, usual_power_kw double precision DEFAULT NULL::double precision, max_power_kw double precision DEFAULT NULL::double precision, tolerance_kwh double precision DEFAULT NULL::double precision, width_kwh double precision DEFAULT NULL::double precision)
     RETURNS void

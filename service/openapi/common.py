@@ -27,6 +27,7 @@ from service.routes.parameters import (
     DeviceId,
 )
 from service.routes.read_from import READ_FROM, READ_FROM_PATTERN
+from service.wire.labels import Label
 from service.wire.readings import LAST_MILLISECOND
 
 # by status: what every route may answer, mostly before it is asked
@@ -90,13 +91,13 @@ _HEADERS = {
 
 
 def schemas() -> dict[str, Described]:
-    """Ids, points in time and places in lists: the titles that parameters and fields have."""
+    """Ids, labels, moments and places in lists: the titles that parameters and fields have."""
     milliseconds = (
         (FIRST_MILLISECOND, FIRST_LIKELY_SECOND - 1),
         (LAST_LIKELY_SECOND + 1, LAST_MILLISECOND),
     )
     return {
-        **of_types(DeviceId, Place),
+        **of_types(DeviceId, Label, Place),
         MOMENT: {
             "description": f"{MOMENT_WORDS} Integers have no fraction, not even .0, and no"
             " exponent; those between are seconds, and refused.",

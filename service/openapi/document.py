@@ -4,6 +4,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
+import msgspec
 from litestar._openapi.schema_generation import SchemaCreator
 from litestar.openapi.spec import (
     OpenAPI,
@@ -23,14 +24,25 @@ from litestar.typing import FieldDefinition
 from service.ingest.answers import PATH
 from service.openapi import common, ingest, shapes
 from service.routes.csv_lines import CSV
+from service.routes.device_files import NewDeviceFile
 from service.routes.links import NewLink
 
+# of what has a body
+_OF_BODY = {
+    "408": "The request's head, or its body, did not come in time.",
+    "413": "The body is too large.",
+    "415": "The content type, its charset or the content encoding is not known.",
+}
+_BODIES = {
+    ("put", "/v1/links/{vehicle_id}"): NewLink,
+    ("put", "/v1/devices/meters/{meter_id}"): NewDeviceFile,
+    ("put", "/v1/devices/vehicles/{vehicle_id}"): NewDeviceFile,
+}
 _ANSWERS = {
+    **dict.fromkeys(_BODIES, _OF_BODY),
     ("put", "/v1/links/{vehicle_id}"): {
-        "408": "The request's head, or its body, did not come in time.",
+        **_OF_BODY,
         "409": "The vehicle or the meter is linked elsewhere in that time; the hint helps.",
-        "413": "The body is too large.",
-        "415": "The content type, its charset or the content encoding is not known.",
     },
     ("delete", "/v1/links/{vehicle_id}"): {
         "409": "One link of the vehicle ends at that time, and another starts.",
@@ -58,7 +70,7 @@ def complete(schema: OpenAPI) -> None:
     """Add what Litestar cannot know: the hot path, errors, and what our own code reads."""
     paths = schema.paths or {}
     named = schema.components.schemas
-    derived = common.schemas() | ingest.schemas() | shapes.of_structs(NewLink)
+    derived = common.schemas() | ingest.schemas() | shapes.of_structs(*set(_BODIES.values()))
     named |= shapes.components(derived)
     for path, item in paths.items():
         for method in ("get", "put", "delete", "post"):
@@ -68,6 +80,8 @@ def complete(schema: OpenAPI) -> None:
                 if method == "get" and path not in _READ_NOTHING:
                     common.describe_source(operation)
                 _describe_parameters(operation, named)
+                if (body := _BODIES.get((method, path))) is not None:
+                    _describe_body(operation, body)
     _describe_link(paths["/v1/links/{vehicle_id}"])
     for path in ("/health/ready", "/health/reads"):
         _describe_readiness(paths[path])
@@ -87,13 +101,17 @@ def _describe_parameters(operation: Operation, named: dict[str, Schema]) -> None
                 parameter.schema = found[0] if len(found) == 1 else Schema(any_of=found)
 
 
-def _describe_link(item: PathItem) -> None:
-    """The body of a new link, which a function of ours reads, and both of its good answers."""
-    assert item.put is not None  # noqa: S101  see service.routes.links
-    item.put.request_body = RequestBody(
+def _describe_body(operation: Operation, body: type[msgspec.Struct]) -> None:
+    """A body that a function of ours reads."""
+    operation.request_body = RequestBody(
         required=True,
-        content={"application/json": OpenAPIMediaType(schema=shapes.reference(NewLink.__name__))},
+        content={"application/json": OpenAPIMediaType(schema=shapes.reference(body.__name__))},
     )
+
+
+def _describe_link(item: PathItem) -> None:
+    """Both of the good answers to a new link."""
+    assert item.put is not None  # noqa: S101  see service.routes.links
     good = {
         "200": common.answer("The link was there: only its end was moved.", "Link"),
         "201": common.answer("The link is new.", "Link"),

@@ -39,6 +39,7 @@ class Alert(msgspec.Struct, rename="camel"):
     days) lost beyond what is expected, usual or allowed, or what went to somebody unknown; null
     where nobody can know. `lostCost` is the sum of what each of them cost, rounded; null with the
     reason in `costGap`: an hour without a tariff, or several currencies.
+    `name` and `site` are what the device's file says now.
     """
 
     alert_id: int
@@ -60,6 +61,8 @@ class Alert(msgspec.Struct, rename="camel"):
     closed_because: Why | None
     acknowledged_at: datetime | None
     acknowledged_by: str | None
+    name: str | None
+    site: str | None
 
 
 class AlertPage(msgspec.Struct):

@@ -12,7 +12,9 @@ from service.keys.guard import READ
 from service.routes.paging import PageSize, page
 from service.routes.parameters import (
     FromDatabase,
+    Group,
     MeterId,
+    Site,
     VehicleId,
     meter_parameter,
     vehicle_parameter,
@@ -43,6 +45,7 @@ class MeterState(
         "voltage_v": "voltage",
         "received_at": "receivedAt",
         "open_events": "openEvents",
+        "retired_at": "retiredAt",
     },
 ):
     """A meter's latest reading: AC energy in kWh since the one before, voltage in V.
@@ -59,6 +62,10 @@ class MeterState(
     voltage_v: Decimal | None
     received_at: datetime
     open_events: OpenEvents
+    name: str | None
+    site: str | None
+    groups: list[str]
+    retired_at: datetime | None
 
 
 class VehicleState(
@@ -73,6 +80,7 @@ class VehicleState(
         "battery_temp_c": "batteryTemp",
         "received_at": "receivedAt",
         "open_events": "openEvents",
+        "retired_at": "retiredAt",
     },
 ):
     """A vehicle's latest reading: DC energy in kWh since the one before, SoC in percent, °C.
@@ -90,6 +98,10 @@ class VehicleState(
     battery_temp_c: Decimal | None
     received_at: datetime
     open_events: OpenEvents
+    name: str | None
+    site: str | None
+    groups: list[str]
+    retired_at: datetime | None
 
 
 class MeterPage(msgspec.Struct):
@@ -130,32 +142,52 @@ async def vehicle(database: FromDatabase, vehicle_id: VehicleId) -> VehicleState
 
 @get("/v1/meters", tags=["state"], opt=READ)
 async def meters(
-    database: FromDatabase, after: AfterMeter = None, limit: PageSize = 100
+    database: FromDatabase,
+    after: AfterMeter = None,
+    site: Site = None,
+    group: Group = None,
+    limit: PageSize = 100,
 ) -> MeterPage:
-    """Meters by id, a page at a time, each with its latest reading."""
+    """Meters by id, a page at a time, each with its latest reading.
+
+    Retired ones are left out unless they reported since.
+    """
     found, last = await page(
         database,
         MeterState,
         limit,
         "SELECT m.*, m.meter_id AS place"
-        " FROM api.meter_states(after => %s::text, page_size => %s::integer) AS m",
+        " FROM api.meter_states(after => %s::text, of_site => %s::text, of_group => %s::text,"
+        " page_size => %s::integer) AS m",
         after,
+        site,
+        group,
     )
     return MeterPage(found, last)
 
 
 @get("/v1/vehicles", tags=["state"], opt=READ)
 async def vehicles(
-    database: FromDatabase, after: AfterVehicle = None, limit: PageSize = 100
+    database: FromDatabase,
+    after: AfterVehicle = None,
+    site: Site = None,
+    group: Group = None,
+    limit: PageSize = 100,
 ) -> VehiclePage:
-    """Vehicles by id, a page at a time, each with its latest reading."""
+    """Vehicles by id, a page at a time, each with its latest reading.
+
+    Retired ones are left out unless they reported since.
+    """
     found, last = await page(
         database,
         VehicleState,
         limit,
         "SELECT v.*, v.vehicle_id AS place"
-        " FROM api.vehicle_states(after => %s::text, page_size => %s::integer) AS v",
+        " FROM api.vehicle_states(after => %s::text, of_site => %s::text, of_group => %s::text,"
+        " page_size => %s::integer) AS v",
         after,
+        site,
+        group,
     )
     return VehiclePage(found, last)
 

@@ -19,6 +19,7 @@ from service.routes.paging import (
     PLACE_RULE,
 )
 from service.routes.reports import MONTH_PATTERN, MONTH_RULE, ZONE_PATTERN, ZONE_RULE
+from service.wire.labels import LABEL_PATTERN, LABEL_RULE
 from service.wire.readings import ID_PATTERN, ID_RULE
 
 # those that change nothing
@@ -30,6 +31,7 @@ _RULES = {
     PLACE_OR_ID_PATTERN: PLACE_OR_ID_RULE,
     PLACE_PATTERN: PLACE_RULE,
     ID_PATTERN: ID_RULE,
+    LABEL_PATTERN: LABEL_RULE,
     MONTH_PATTERN: MONTH_RULE,
     ZONE_PATTERN: ZONE_RULE,
 }

@@ -11,7 +11,7 @@ from litestar.params import QueryParameter
 from service.keys.guard import READ
 from service.routes.analytics import ENERGY, Costs, FrozenSide, Since, Until, Verdict
 from service.routes.paging import PageSize, place_parameter
-from service.routes.parameters import FromDatabase, moment
+from service.routes.parameters import FromDatabase, Group, Site, moment
 from service.routes.rows import struct_of
 
 
@@ -37,6 +37,8 @@ class FleetVehicle(Costs, rename=ENERGY):
     uncertainty: Decimal | None
     expected_efficiency: Decimal | None
     frozen_side: FrozenSide
+    name: str | None
+    site: str | None
 
 
 class Statuses(msgspec.Struct):
@@ -120,23 +122,31 @@ async def fleet(
         ),
     ] = "efficiency",
     limit: PageSize = 100,
+    site: Site = None,
+    group: Group = None,
     after: Annotated[
         str | None,
         place_parameter("`next` of the page before; by vehicle_id, a vehicle's id will do."),
     ] = None,
 ) -> Fleet:
-    """The fleet's totals, and its vehicles worst first, over the last 24 hours unless told."""
+    """The fleet's totals, and its vehicles worst first, over the last 24 hours unless told.
+
+    With `site` or `group` the fleet is the vehicles whose files say so.
+    """
     # one call, so that totals and vehicles are of one moment; one vehicle more than asked for
     # tells whether there is another page
     total, *vehicles = await database.all(
         dict[str, Any],
         "SELECT * FROM api.fleet(since => %s::timestamptz, until => %s::timestamptz,"
-        " ordering => %s::text, after => %s::text, page_size => %s::integer)",
+        " ordering => %s::text, after => %s::text, page_size => %s::integer,"
+        " of_site => %s::text, of_group => %s::text)",
         moment("from", since),
         moment("to", until),
         ordering,
         after,
         limit + 1,
+        site,
+        group,
     )
     last = vehicles[limit - 1]["place"] if len(vehicles) > limit else None
     shown = [struct_of(FleetVehicle, one) for one in vehicles[:limit]]

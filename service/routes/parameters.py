@@ -18,6 +18,7 @@ from service.keys.named import (
     VehicleInPath,
     VehicleInQuery,
 )
+from service.wire.labels import LABEL_PATTERN, LONGEST_LABEL
 from service.wire.readings import ID_PATTERN, ID_RULE, LONGEST_ID
 
 # "database": the one for reads where the request's method reads, else the one that takes changes
@@ -63,6 +64,21 @@ FIRST_MILLISECOND = -62_135_596_800_000  # of the year 1
 # from 2000 to 2100, in seconds; as milliseconds they are of January and February 1970
 FIRST_LIKELY_SECOND = 946_684_800
 LAST_LIKELY_SECOND = 4_102_444_799
+
+
+def _label_parameter(name: str, description: str) -> object:
+    return QueryParameter(
+        name=name,
+        title="Label",
+        description=description,
+        min_length=1,
+        max_length=LONGEST_LABEL,
+        pattern=LABEL_PATTERN,
+    )
+
+
+Site = Annotated[str | None, _label_parameter("site", "Of this site alone.")]
+Group = Annotated[str | None, _label_parameter("group", "Of this group alone.")]
 
 
 def meter_parameter(name: str, description: str) -> object:

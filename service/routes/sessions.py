@@ -28,6 +28,8 @@ NAMES = {
     "unplugged_at": "unpluggedAt",
     "session_id": "session",
     "usual_efficiency": "usualEfficiency",
+    "meter_name": "meterName",
+    "vehicle_name": "vehicleName",
     "peak_kw": "peakKw",
     "mean_kw": "meanKw",
     "soc_start_percent": "socStart",
@@ -50,7 +52,8 @@ class ChargingSession(Costs, rename=NAMES):
     else when the link ends. `peakKw` and `meanKw` are of AC above idle.
     `usualEfficiency` is what the vehicle had at this meter before in comparable sessions; null
     where those are too few, or this one is not judged. Registers are in kWh; what was not reported
-    is null. Costs are rounded here, once: sums of sessions are sums of these.
+    is null. Costs are rounded here, once: sums of sessions are sums of these. Names
+    and the meter's `site` are what files say now.
     """
 
     meter_id: str
@@ -83,6 +86,9 @@ class ChargingSession(Costs, rename=NAMES):
     ac_register_end_kwh: Decimal | None
     dc_register_start_kwh: Decimal | None
     dc_register_end_kwh: Decimal | None
+    meter_name: str | None
+    vehicle_name: str | None
+    site: str | None
 
 
 class SessionPage(msgspec.Struct):

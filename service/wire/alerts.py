@@ -23,5 +23,5 @@ Cause = Literal[
     "idle_draw",
     "unknown",
 ]
-Why = Literal["good", "corrected", "superseded", "settled", "reported"]
+Why = Literal["good", "corrected", "superseded", "settled", "reported", "retired"]
 Change = Literal["opened", "worsened", "revised", "acknowledged", "closed"]

@@ -32,7 +32,9 @@ RETURNS TABLE (
     closed_because text,
     acknowledged_at timestamptz,
     acknowledged_by text,
-    place text
+    place text,
+    name text,
+    site text
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -65,7 +67,9 @@ BEGIN
         f.closed_because,
         f.acknowledged_at,
         f.acknowledged_by,
-        telemetry.place('alerts', jsonb_build_array(f.alert_id))
+        telemetry.place('alerts', jsonb_build_array(f.alert_id)),
+        d.name,
+        d.site
     FROM (
         SELECT a.*
         FROM telemetry.current_alert AS a
@@ -102,6 +106,9 @@ BEGIN
         LIMIT alerts.page_size
     ) AS f
     LEFT JOIN LATERAL (SELECT l.* FROM telemetry.alert_loss AS l WHERE l.alert_id = f.alert_id) AS p ON TRUE
+    LEFT JOIN telemetry.device_label AS d
+        ON d.dataset = CASE WHEN f.meter_id IS NULL THEN 'vehicle_reading' ELSE 'meter_reading' END
+            AND d.device_id = coalesce(f.meter_id, f.vehicle_id)
     ORDER BY f.alert_id DESC;
 END;
 $$;
@@ -109,7 +116,7 @@ $$;
 COMMENT ON FUNCTION api.alerts(
     text, text, text, text, text, timestamptz, bigint, text, integer, text
 ) IS
-'Takes open or closed (NULL: both), a kind, a severity, a meter and a vehicle to look for (NULL: any), since when they were opened (NULL: since ever), an alert (NULL: any), the place of the last alert of the page before (NULL: the first page), a page size, and the id of the key that asks (NULL: none). Returns alerts, the newest first, of a key only those about devices that it covers: as bi.alert has them, energy in kWh, and the place. Raises WL008 where the place cannot be read.';
+'Takes open or closed (NULL: both), a kind, a severity, a meter and a vehicle to look for (NULL: any), since when they were opened (NULL: since ever), an alert (NULL: any), the place of the last alert of the page before (NULL: the first page), a page size, and the id of the key that asks (NULL: none). Returns alerts, the newest first, of a key only those about devices that it covers: as bi.alert has them, energy in kWh, the place, and what the device is called and its site (NULL: not said). Raises WL008 where the place cannot be read.';
 
 CREATE OR REPLACE FUNCTION api.alert_charges(of_alert_id bigint, page_size integer DEFAULT 1000)
 RETURNS TABLE (

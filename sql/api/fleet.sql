@@ -5,7 +5,9 @@ CREATE OR REPLACE FUNCTION api.fleet(
     until timestamptz DEFAULT NULL,
     ordering text DEFAULT 'efficiency',
     after text DEFAULT NULL,
-    page_size integer DEFAULT 100
+    page_size integer DEFAULT 100,
+    of_site text DEFAULT NULL,
+    of_group text DEFAULT NULL
 )
 RETURNS TABLE (
     vehicle_id text,
@@ -31,7 +33,7 @@ RETURNS TABLE (
     judged_vehicles bigint, judged_ac_kwh numeric, judged_dc_kwh numeric, other_vehicles bigint,
     other_ac_kwh numeric, other_dc_kwh numeric, healthy bigint, drifting bigint, degraded bigint, impossible bigint,
     frozen bigint, insufficient bigint, idle bigint, excess_loss_kwh numeric, cost numeric, standby_cost numeric,
-    loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text
+    loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text, name text, site text
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -78,6 +80,8 @@ BEGIN
             -- few may, so that the others need not be looked at
             c.may_drift AND telemetry.is_drifting(c.vehicle_id, NULL, v_since, v_until), v_rules
         ) AS j
+        WHERE (of_site IS NULL AND of_group IS NULL)
+            OR c.vehicle_id IN (SELECT d.device_id FROM telemetry.labelled('vehicle_reading', of_site, of_group) AS d)
     ),
     by_verdict AS (
         SELECT
@@ -268,15 +272,18 @@ BEGIN
         round(telemetry.cost(c.loss_cost, c.cost_gap), c.digits),
         round(telemetry.cost(c.excess_cost, c.cost_gap), c.digits),
         CASE WHEN c.cost_gap IS NULL THEN c.currency END,
-        CASE WHEN c.digits IS NULL THEN 'no_tariff' ELSE c.cost_gap END
+        CASE WHEN c.digits IS NULL THEN 'no_tariff' ELSE c.cost_gap END,
+        d.name,
+        d.site
     FROM shown AS s
     LEFT JOIN charged AS c ON c.vehicle_id IS NOT DISTINCT FROM s.vehicle_id
+    LEFT JOIN telemetry.device_label AS d ON d.dataset = 'vehicle_reading' AND d.device_id = s.vehicle_id
     ORDER BY s.class, s.figure, s.vehicle_id COLLATE "C";
 END;
 $$;
 
-COMMENT ON FUNCTION api.fleet(timestamptz, timestamptz, text, text, integer) IS
-'Takes a window: since (NULL: 24 hours before its end) and until (NULL: now), an ordering, the place of the last vehicle of the page before (by vehicle_id, also its id; NULL: the first page) and a page size. Returns a row of the fleet, in which vehicle_id is NULL, and then vehicles that were linked and had readings, worst first: by efficiency (lowest first), by loss (highest first), in either those that cannot be judged last, or by vehicle_id. Each for the whole hours that the window touches, in UTC (whole days where the hours are gone), as charging is kept, at most minutes ago: the window, energy in kWh of both sides as far as readings explain it (AC above idle and of idle time), loss and efficiency of matched time, the share of the expected readings that came, what telemetry.judged says, and a vehicle''s place. Of the fleet, loss, efficiency and all that is said of them are those of the vehicles that are judged (healthy, drifting or degraded): what cannot be judged is no loss; how many vehicles there are in all and of each status; and of those that are judged, and of the others, how many there are and the energy of both sides. How much more AC in kWh was drawn in matched time than by sound charges (NULL unless judged), and what AC above idle and standby, standby alone, the loss and that excess cost, each rounded to the currency''s minor unit, with the currency (NULL where costs cannot be told), and why they cannot: no_tariff or currencies (NULL: they can). Its status is no_data where there are no vehicles, idle where all are, insufficient where none is judged. What follows a place does not depend on which vehicle had it: one whose figures do not change is on one page, whatever becomes of others meanwhile. Raises WL002 where the window is empty, WL004 for another ordering, WL008 where the place cannot be read or is of another ordering.';
+COMMENT ON FUNCTION api.fleet(timestamptz, timestamptz, text, text, integer, text, text) IS
+'Takes a window: since (NULL: 24 hours before its end) and until (NULL: now), an ordering, the place of the last vehicle of the page before (by vehicle_id, also its id; NULL: the first page), a page size, and a site and a group (NULL: any), of which alone the vehicles are that make up the fleet. Returns a row of the fleet, in which vehicle_id is NULL, and then vehicles that were linked and had readings, worst first: by efficiency (lowest first), by loss (highest first), in either those that cannot be judged last, or by vehicle_id. Each for the whole hours that the window touches, in UTC (whole days where the hours are gone), as charging is kept, at most minutes ago: the window, energy in kWh of both sides as far as readings explain it (AC above idle and of idle time), loss and efficiency of matched time, the share of the expected readings that came, what telemetry.judged says, and a vehicle''s place. Of the fleet, loss, efficiency and all that is said of them are those of the vehicles that are judged (healthy, drifting or degraded): what cannot be judged is no loss; how many vehicles there are in all and of each status; and of those that are judged, and of the others, how many there are and the energy of both sides. How much more AC in kWh was drawn in matched time than by sound charges (NULL unless judged), and what AC above idle and standby, standby alone, the loss and that excess cost, each rounded to the currency''s minor unit, with the currency (NULL where costs cannot be told), and why they cannot: no_tariff or currencies (NULL: they can); of a vehicle, what people call it and its site (NULL: not said). Its status is no_data where there are no vehicles, idle where all are, insufficient where none is judged. What follows a place does not depend on which vehicle had it: one whose figures do not change is on one page, whatever becomes of others meanwhile. Raises WL002 where the window is empty, WL004 for another ordering, WL008 where the place cannot be read or is of another ordering.';
 
-REVOKE ALL ON FUNCTION api.fleet(timestamptz, timestamptz, text, text, integer) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION api.fleet(timestamptz, timestamptz, text, text, integer) TO wattledger_service;
+REVOKE ALL ON FUNCTION api.fleet(timestamptz, timestamptz, text, text, integer, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION api.fleet(timestamptz, timestamptz, text, text, integer, text, text) TO wattledger_service;

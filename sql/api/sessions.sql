@@ -47,7 +47,10 @@ RETURNS TABLE (
     loss_cost numeric,
     excess_loss_cost numeric,
     currency text,
-    cost_gap text
+    cost_gap text,
+    meter_name text,
+    vehicle_name text,
+    site text
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -118,7 +121,23 @@ BEGIN
         s.loss_cost,
         s.excess_loss_cost,
         s.currency,
-        s.cost_gap
+        s.cost_gap,
+        -- looked up of the page alone
+        (
+            SELECT d.name
+            FROM telemetry.device_label AS d
+            WHERE d.dataset = 'meter_reading' AND d.device_id = s.meter_id
+        ),
+        (
+            SELECT d.name
+            FROM telemetry.device_label AS d
+            WHERE d.dataset = 'vehicle_reading' AND d.device_id = s.vehicle_id
+        ),
+        (
+            SELECT d.site
+            FROM telemetry.device_label AS d
+            WHERE d.dataset = 'meter_reading' AND d.device_id = s.meter_id
+        )
     FROM telemetry.judged_session AS s
     WHERE (charging_sessions.of_vehicle_id IS NULL OR s.vehicle_id = charging_sessions.of_vehicle_id)
         AND (charging_sessions.of_meter_id IS NULL OR s.meter_id = charging_sessions.of_meter_id)
@@ -142,7 +161,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION api.charging_sessions(text, text, timestamptz, timestamptz, text, integer, text) IS
-'Takes a vehicle and a meter to look for (NULL: any), a window in which sessions start (since included, NULL: since ever; until not, NULL: no end), the place of the last session of the page before (NULL: the first page), a page size, and the id of the key that asks (NULL: none). Returns charging sessions by start, as they are kept, at most minutes ago, of a key only those whose meter and vehicle it covers: the meter, the vehicle (NULL: none is linked), when energy began to flow and last flowed, when the session that the devices named was named last, else when the link ends (NULL: neither), what they call it: the meter''s name, else the vehicle''s (NULL: neither named one), energy in kWh: AC and DC, both matched, the loss of that, AC above idle and of idle time; what telemetry.judged says of it, the efficiency that is usual of the vehicle at the meter (NULL: too few sessions, or not judged), the greatest and the mean power of AC above idle in kW, state of charge in percent, battery temperature in °C and registers in kWh at start and end (NULL where not reported), its place, how much more AC in kWh it drew in matched time than a sound charge (NULL unless judged), and what its AC, its standby, the loss and that excess cost, each rounded to the currency''s minor unit, with the currency (NULL where costs cannot be told), and why they cannot: no_tariff or currencies (NULL: they can). Raises WL002 where the window is empty, WL008 where the place cannot be read.';
+'Takes a vehicle and a meter to look for (NULL: any), a window in which sessions start (since included, NULL: since ever; until not, NULL: no end), the place of the last session of the page before (NULL: the first page), a page size, and the id of the key that asks (NULL: none). Returns charging sessions by start, as they are kept, at most minutes ago, of a key only those whose meter and vehicle it covers: the meter, the vehicle (NULL: none is linked), when energy began to flow and last flowed, when the session that the devices named was named last, else when the link ends (NULL: neither), what they call it: the meter''s name, else the vehicle''s (NULL: neither named one), energy in kWh: AC and DC, both matched, the loss of that, AC above idle and of idle time; what telemetry.judged says of it, the efficiency that is usual of the vehicle at the meter (NULL: too few sessions, or not judged), the greatest and the mean power of AC above idle in kW, state of charge in percent, battery temperature in °C and registers in kWh at start and end (NULL where not reported), its place, how much more AC in kWh it drew in matched time than a sound charge (NULL unless judged), and what its AC, its standby, the loss and that excess cost, each rounded to the currency''s minor unit, with the currency (NULL where costs cannot be told), and why they cannot: no_tariff or currencies (NULL: they can), what people call the meter and the vehicle, and the meter''s site (NULL: not said). Raises WL002 where the window is empty, WL008 where the place cannot be read.';
 
 REVOKE ALL ON FUNCTION
     api.charging_sessions(text, text, timestamptz, timestamptz, text, integer, text)

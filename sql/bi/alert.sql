@@ -22,8 +22,13 @@ SELECT
     a.acknowledged_at,
     a.acknowledged_by,
     a.opening_since,
-    a.opening_cause
+    a.opening_cause,
+    d.name,
+    d.site
 FROM telemetry.current_alert AS a
+LEFT JOIN telemetry.device_label AS d
+    ON d.dataset = CASE WHEN a.meter_id IS NULL THEN 'vehicle_reading' ELSE 'meter_reading' END
+        AND d.device_id = coalesce(a.meter_id, a.vehicle_id)
 LEFT JOIN LATERAL (
     SELECT l.*
     FROM telemetry.alert_loss AS l
@@ -54,11 +59,13 @@ COMMENT ON COLUMN bi.alert.cost_gap IS
 COMMENT ON COLUMN bi.alert.opened_at IS 'When it was opened.';
 COMMENT ON COLUMN bi.alert.closed_at IS 'When it was closed; NULL while it is open.';
 COMMENT ON COLUMN bi.alert.closed_because IS
-'good: so many good charges or days in a row; corrected: readings that came late left no bad ones; superseded: another alert tells it; settled: of a register; reported: what was silent is not any more. NULL while it is open.';
+'good: so many good charges or days in a row; corrected: readings that came late left no bad ones; superseded: another alert tells it; settled: of a register; reported: what was silent is not any more; retired: what was silent is no longer expected to report. NULL while it is open.';
 COMMENT ON COLUMN bi.alert.acknowledged_at IS 'When somebody took it on; NULL: nobody did.';
 COMMENT ON COLUMN bi.alert.acknowledged_by IS 'The id of the key that did; NULL: nobody did, or the service needs no keys.';
 COMMENT ON COLUMN bi.alert.opening_since IS 'The same as since, as it was known at the opening.';
 COMMENT ON COLUMN bi.alert.opening_cause IS 'The same as cause, as it was known at the opening.';
+COMMENT ON COLUMN bi.alert.name IS 'What people call the device now; NULL: nothing. Personal.';
+COMMENT ON COLUMN bi.alert.site IS 'The site that the device belongs to now; NULL: none is known.';
 
 CREATE OR REPLACE VIEW bi.alert_session AS
 SELECT

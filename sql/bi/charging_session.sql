@@ -56,8 +56,13 @@ SELECT
     s.loss_cost::numeric(26, 4) AS loss_cost,
     s.excess_loss_cost::numeric(26, 4) AS excess_loss_cost,
     s.currency,
-    s.cost_gap
-FROM telemetry.judged_session AS s;
+    s.cost_gap,
+    m.name AS meter_name,
+    v.name AS vehicle_name,
+    m.site
+FROM telemetry.judged_session AS s
+LEFT JOIN telemetry.device_label AS m ON m.dataset = 'meter_reading' AND m.device_id = s.meter_id
+LEFT JOIN telemetry.device_label AS v ON v.dataset = 'vehicle_reading' AND v.device_id = s.vehicle_id;
 
 COMMENT ON VIEW bi.charging_session IS
 'Charges, one row per meter and start. One ends with its link, with the session that the devices named, or with a pause.';
@@ -131,6 +136,9 @@ COMMENT ON COLUMN bi.charging_session.currency IS
 'The currency of its costs, as a code of ISO 4217; NULL where they cannot be told.';
 COMMENT ON COLUMN bi.charging_session.cost_gap IS
 'Why its costs cannot be told: no_tariff: some of its energy has no price; currencies: it has prices in several. NULL where they can.';
+COMMENT ON COLUMN bi.charging_session.meter_name IS 'What people call the meter now; NULL: nothing. Personal.';
+COMMENT ON COLUMN bi.charging_session.vehicle_name IS 'What people call the vehicle now; NULL: nothing. Personal.';
+COMMENT ON COLUMN bi.charging_session.site IS 'The site that the meter belongs to now; NULL: none is known.';
 
 REVOKE ALL ON bi.charging_session FROM PUBLIC;
 GRANT SELECT ON bi.charging_session TO wattledger_bi;

@@ -139,7 +139,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.end_alert(bigint, text, timestamptz) IS
-'Closes an alert. Takes the alert, why (good: so many good ones followed; superseded: another alert tells it; settled: of a register; reported: of what was silent) and until when it was so at most. Returns nothing. An alert of which no bad charge or day is left was corrected; one of losses that no good ones followed is superseded by what is told of the other side.';
+'Closes an alert. Takes the alert, why (good: so many good ones followed; superseded: another alert tells it; settled: of a register; reported: of what was silent; retired: so was that) and until when it was so at most. Returns nothing. An alert of which no bad charge or day is left was corrected; one of losses that no good ones followed is superseded by what is told of the other side.';
 
 REVOKE ALL ON FUNCTION
     telemetry.alert_detail(text, text, text, timestamptz, timestamptz),

@@ -101,8 +101,11 @@ BEGIN
             -- it reported and stopped
             AND (
                 v.kind <> 'silent'
-                OR EXISTS (
-                    SELECT FROM telemetry.vehicle_state AS s WHERE s.vehicle_id = v.device_id AND s.ts < v.since
+                OR (
+                    EXISTS (
+                        SELECT FROM telemetry.vehicle_state AS s WHERE s.vehicle_id = v.device_id AND s.ts < v.since
+                    )
+                    AND NOT telemetry.is_retired('vehicle_reading', v.device_id)
                 )
             )
     ),
@@ -167,7 +170,13 @@ AS $$
                 AND s.ts > telemetry.utc_minus(n.ts, INTERVAL '720 hours' + r.silent_after)
         ) AS h
     ) AS g ON TRUE
-    WHERE o.alert_id IS NOT NULL
+    WHERE NOT EXISTS (
+        SELECT
+        FROM telemetry.device_label AS l
+        WHERE l.dataset = 'meter_reading' AND l.device_id = s.meter_id AND l.retired_at <= now()
+    )
+    AND (
+        o.alert_id IS NOT NULL
         OR (
             -- of what has been so for a month nobody has to be told now
             s.ts > telemetry.utc_minus(n.ts, INTERVAL '720 hours' + r.silent_after)
@@ -175,10 +184,11 @@ AS $$
             AND g.first <= telemetry.utc_minus(s.ts, INTERVAL '23 hours')
             AND s.ts < telemetry.utc_minus(n.ts, 3 * g.gap)
         )
+    )
 $$;
 
 COMMENT ON FUNCTION telemetry.silent_meters() IS
-'Takes nothing. Returns meters that reported for a day at least and then nothing for as long as telemetry.rules allows, and for three times as long as they ever were silent in the two weeks before, while others reported: the meter, and the time of its last reading.';
+'Takes nothing. Returns meters that reported for a day at least and then nothing for as long as telemetry.rules allows, and for three times as long as they ever were silent in the two weeks before, while others reported, but for those that are retired: the meter, and the time of its last reading.';
 
 REVOKE ALL ON FUNCTION
     telemetry.open_events(text, text[]),

@@ -51,11 +51,15 @@ BEGIN
                 v_change.alert_id,
                 CASE
                     WHEN v_change.kind = 'register' THEN 'settled'
+                    WHEN v_change.kind = 'silent' AND telemetry.is_retired('vehicle_reading', v_change.vehicle_id)
+                        THEN 'retired'
                     WHEN v_change.superseded_since IS NOT NULL THEN 'superseded'
                     ELSE 'good'
                 END,
                 CASE
                     WHEN v_change.kind = 'register' THEN now()
+                    WHEN v_change.kind = 'silent' AND telemetry.is_retired('vehicle_reading', v_change.vehicle_id)
+                        THEN now()
                     WHEN v_change.superseded_since IS NOT NULL
                         THEN greatest(v_change.superseded_since, v_change.was_since)
                     ELSE coalesce(v_change.since, 'infinity')
@@ -142,16 +146,33 @@ BEGIN
         ORDER BY 1
     LOOP
         IF v_change.alert_id IS NOT NULL THEN
-            PERFORM telemetry.end_alert(v_change.alert_id, 'reported', now());
+            PERFORM telemetry.end_alert(
+                v_change.alert_id,
+                CASE
+                    WHEN telemetry.is_retired('meter_reading', v_change.meter_id) THEN 'retired'
+                    ELSE 'reported'
+                END,
+                now()
+            );
         END IF;
         IF v_change.since IS NOT NULL THEN
             PERFORM telemetry.start_alert('silent', v_change.meter_id, '', v_change.since, 'warning');
         END IF;
     END LOOP;
+    -- of a vehicle nobody looks when the time comes at which it is retired
+    PERFORM telemetry.queue_alerts(
+        'vehicle',
+        ARRAY(
+            SELECT o.vehicle_id
+            FROM telemetry.open_alert AS o
+            WHERE o.kind = 'silent' AND o.meter_id = '' AND telemetry.is_retired('vehicle_reading', o.vehicle_id)
+        ),
+        now()
+    );
 END;
 $$;
 
 COMMENT ON FUNCTION telemetry.judge_silence() IS
-'Opens alerts about meters that fell silent, and closes those of which reported again. Takes and returns nothing.';
+'Opens alerts about meters that fell silent, closes those of which reported again or were retired, and has vehicles looked at that were. Takes and returns nothing.';
 
 REVOKE ALL ON FUNCTION telemetry.judge_alerts(text[], text[]), telemetry.judge_silence() FROM PUBLIC;

@@ -71,6 +71,37 @@ def test_a_meter_that_reports_no_more_is_silent_until_it_does(db: Connection):
     assert alerts(db, m)[0]["closed_because"] == "reported"
 
 
+def test_a_meter_that_is_retired_is_not_silent_any_more(db: Connection):
+    m, other = new_names("M", "O")
+    reports(db, m, NOW - 30 * HOUR, 40)
+    ingest_meters(db, [MeterReading(other, NOW)])
+    judge(db)
+    assert open_kinds(db, m) == {("silent", m)}
+    db.execute("SELECT ops.set_device(%s, retired_at => now() + '1 hour')", [f"meter:{m}"])
+    judge(db)
+    assert open_kinds(db, m) == {("silent", m)}
+    db.execute("SELECT ops.set_device(%s, 'Box', retired_at => now())", [f"meter:{m}"])
+    # who retires it has it looked at
+    db.execute("SELECT telemetry.settle_alerts(1000)")
+    assert open_kinds(db, m) == set()
+    (told,) = alerts(db, m)
+    assert told["closed_because"] == "retired"
+    # what is kept of an alert for ever has nothing that could not be erased
+    (kept,) = db.execute(
+        "SELECT (SELECT array_agg(a.*)::text FROM telemetry.alert AS a WHERE a.meter_id = %(m)s)"
+        " || (SELECT array_agg(c.*)::text FROM telemetry.alert_change AS c"
+        " JOIN telemetry.alert AS a USING (alert_id) WHERE a.meter_id = %(m)s)",
+        {"m": m},
+    ).fetchone() or ("",)
+    assert m in kept
+    assert "Box" not in kept
+    judge(db)
+    assert open_kinds(db, m) == set()
+    db.execute("SELECT ops.set_device(%s)", [f"meter:{m}"])
+    judge(db)
+    assert open_kinds(db, m) == {("silent", m)}
+
+
 def test_one_that_is_often_silent_as_long_is_not(db: Connection):
     m, n, other = new_names("M", "N", "O")
     for meter, back in ((m, 12), (n, 9)):

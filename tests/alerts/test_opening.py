@@ -216,6 +216,10 @@ def test_a_car_that_reports_no_more_while_its_charger_draws_is_silent(db: Connec
     assert kept(db, good(m, v, 0), *silent) == {("silent", v)}
     (told,) = alerts(db, v)
     assert (told["since"], told["cause"]) == (silent[0].starts, "communication")
+    db.execute("SELECT ops.set_device(%s, retired_at => now())", [f"vehicle:{v}"])
+    db.execute("SELECT telemetry.settle_alerts(1000)")
+    (told,) = alerts(db, v)
+    assert (told["state"], told["closed_because"]) == ("closed", "retired")
 
 
 def test_nothing_of_it_is_ever_changed(db: Connection):

@@ -33,8 +33,12 @@ ASKED = {"/v1/reports/month": "?meter=M-1&month=2026-01&zone=UTC"}
 # what a method that changes something is sent, in this order, and answers
 CHANGES: dict[tuple[str, str], tuple[dict[str, Any], int]] = {
     ("POST", "/v1/ingest"): ({"json": [meter(), vehicle()]}, 201),
+    ("PUT", "/v1/devices/meters/{meter_id:str}"): ({"json": {"name": "Box 1"}}, 200),
+    ("PUT", "/v1/devices/vehicles/{vehicle_id:str}"): ({"json": {"plate": "B-WL 1"}}, 200),
     ("PUT", "/v1/links/{vehicle_id:str}"): ({"json": {"meterId": "M-1"}}, 201),
     ("DELETE", "/v1/links/{vehicle_id:str}"): ({}, 200),
+    ("DELETE", "/v1/devices/meters/{meter_id:str}/personal"): ({}, 204),
+    ("DELETE", "/v1/devices/vehicles/{vehicle_id:str}/personal"): ({}, 204),
     ("POST", "/v1/alerts/{number:str}/acknowledge"): ({}, 200),
 }
 # of no document

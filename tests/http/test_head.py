@@ -65,6 +65,8 @@ def assert_alike(peer: Peer, target: str, key: str = KEY) -> int:
 @pytest.fixture(scope="module", autouse=True)
 def stored(http: httpx.Client) -> None:
     assert http.post("/v1/ingest", json=[meter(), vehicle()]).status_code == 201
+    for device in ("meters/M-1", "vehicles/V-1"):
+        assert http.put(f"/v1/devices/{device}", json={"site": "Depot"}).status_code == 200
 
 
 def test_the_paths_are_all_that_are_read() -> None:

@@ -30,10 +30,11 @@ CREATE OR REPLACE FUNCTION api.meter_state(meter_id text)
 RETURNS TABLE (
     meter_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric,
     session_id text, voltage_v numeric, received_at timestamptz,
-    open_events integer
+    open_events integer, name text, site text, groups text[], retired_at timestamptz
 )
 LANGUAGE sql SECURITY DEFINER
-AS $$ SELECT '', now(), '', 1.0, 1.0, '', 1.0, now(), 0 WHERE telemetry.broken() $$;
+AS $$ SELECT '', now(), '', 1.0, 1.0, '', 1.0, now(), 0, '', '', ARRAY[''], now()
+    WHERE telemetry.broken() $$;
 """
 EVERYWHERE = {"400", "405", "408", "414", "431", "500", "503"}
 # of all that needs a key
@@ -72,7 +73,7 @@ def parts(answer: httpx.Response) -> tuple[int, Any, bytes]:
 def test_every_operation_has_the_answers_that_any_may_give(http: httpx.Client) -> None:
     paths = http.get("/docs/openapi.json").json()["paths"]
     operations = [(path, method) for path, item in paths.items() for method in item]
-    assert len(operations) == 21
+    assert len(operations) == 27
     for path, method in operations:
         described = set(paths[path][method]["responses"])
         assert described >= EVERYWHERE, (path, method)
