@@ -73,6 +73,8 @@ RETURNS TABLE (
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_custom_plan  -- which of the labels are asked for is known to the plan
+SET enable_mergejoin = off  -- it reads all labels before the page
+SET enable_hashjoin = off
 AS $$
 BEGIN
     RETURN QUERY
@@ -189,6 +191,8 @@ RETURNS TABLE (
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_custom_plan  -- which of the labels are asked for is known to the plan
+SET enable_mergejoin = off  -- it reads all labels before the page
+SET enable_hashjoin = off
 AS $$
 BEGIN
     RETURN QUERY
