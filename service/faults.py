@@ -18,6 +18,9 @@ _RULES: dict[str, tuple[HTTPStatus, str]] = {
     "WL008": (HTTPStatus.BAD_REQUEST, ""),
     "WL011": (HTTPStatus.CONFLICT, ""),
     "WL012": (HTTPStatus.BAD_REQUEST, ""),
+    "WL014": (HTTPStatus.GONE, ""),
+    "WL026": (HTTPStatus.BAD_REQUEST, ""),
+    "WL027": (HTTPStatus.BAD_REQUEST, ""),
     # more is ahead of the clock than can be kept until its time
     "WL040": (HTTPStatus.SERVICE_UNAVAILABLE, ": send the same request again"),
 }

@@ -26,6 +26,7 @@ from service.openapi import common, ingest, shapes
 from service.routes.csv_lines import CSV
 from service.routes.device_files import NewDeviceFile
 from service.routes.links import NewLink
+from service.routes.records import Cancellation, NewRecord
 
 # of what has a body
 _OF_BODY = {
@@ -33,10 +34,13 @@ _OF_BODY = {
     "413": "The body is too large.",
     "415": "The content type, its charset or the content encoding is not known.",
 }
+_OF_OLD_HOUR = {"410": "Not even the hour is kept any more: its day is."}
 _BODIES = {
     ("put", "/v1/links/{vehicle_id}"): NewLink,
     ("put", "/v1/devices/meters/{meter_id}"): NewDeviceFile,
     ("put", "/v1/devices/vehicles/{vehicle_id}"): NewDeviceFile,
+    ("post", "/v1/records"): NewRecord,
+    ("post", "/v1/records/{number}/cancel"): Cancellation,
 }
 _ANSWERS = {
     **dict.fromkeys(_BODIES, _OF_BODY),
@@ -44,6 +48,8 @@ _ANSWERS = {
         **_OF_BODY,
         "409": "The vehicle or the meter is linked elsewhere in that time; the hint helps.",
     },
+    ("get", "/v1/explain/meters/{meter_id}"): _OF_OLD_HOUR,
+    ("get", "/v1/explain/vehicles/{vehicle_id}"): _OF_OLD_HOUR,
     ("delete", "/v1/links/{vehicle_id}"): {
         "409": "One link of the vehicle ends at that time, and another starts.",
     },
@@ -82,7 +88,15 @@ def complete(schema: OpenAPI) -> None:
                 _describe_parameters(operation, named)
                 if (body := _BODIES.get((method, path))) is not None:
                     _describe_body(operation, body)
-    _describe_link(paths["/v1/links/{vehicle_id}"])
+    _describe_answers(
+        paths["/v1/links/{vehicle_id}"].put,
+        "Link",
+        "The link was there: only its end was moved.",
+        "The link is new.",
+    )
+    _describe_answers(
+        paths["/v1/records"].post, "Record", "That very record stands.", "The record is new."
+    )
     for path in ("/health/ready", "/health/reads"):
         _describe_readiness(paths[path])
     _describe_csv(paths["/v1/sessions"], is_paged=True)
@@ -109,14 +123,11 @@ def _describe_body(operation: Operation, body: type[msgspec.Struct]) -> None:
     )
 
 
-def _describe_link(item: PathItem) -> None:
-    """Both of the good answers to a new link."""
-    assert item.put is not None  # noqa: S101  see service.routes.links
-    good = {
-        "200": common.answer("The link was there: only its end was moved.", "Link"),
-        "201": common.answer("The link is new.", "Link"),
-    }
-    item.put.responses = {**good, **(item.put.responses or {}), **good}
+def _describe_answers(operation: Operation | None, schema: str, known: str, new: str) -> None:
+    """Both of the good answers to what may be there already."""
+    assert operation is not None  # noqa: S101  see service.routes
+    good = {"200": common.answer(known, schema), "201": common.answer(new, schema)}
+    operation.responses = {**good, **(operation.responses or {}), **good}
 
 
 def _describe_readiness(item: PathItem) -> None:

@@ -89,6 +89,7 @@ def config() -> OpenAPIConfig:
             Tag("ingest", "Devices and their gateways post readings."),
             Tag("state", "The latest reading of each device."),
             Tag("devices", "What people call devices, where they are, and when they retired."),
+            Tag("ledger", "What people told the ledger, and why an hour has its energy."),
             Tag("links", "Which meter feeds which vehicle, and when."),
             Tag("analytics", "Energy, efficiency and loss."),
             Tag("health", "Is it alive, is it ready, and what has it counted."),

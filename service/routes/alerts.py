@@ -1,6 +1,5 @@
 """Alerts: what is wrong with a device, since when, and who took it on."""
 
-import re
 from datetime import datetime
 from decimal import Decimal
 from http import HTTPStatus
@@ -20,6 +19,7 @@ from service.routes.parameters import (
     meter_parameter,
     moment,
     moment_parameter,
+    number_of,
     vehicle_parameter,
 )
 from service.wire.alerts import Cause, Change, Kind, Severity, State, Why
@@ -27,7 +27,6 @@ from service.wire.alerts import Cause, Change, Kind, Severity, State, Why
 AlertNumber = Annotated[
     str, PathParameter(description="The number of an alert, `alertId` of the list.", min_length=1)
 ]
-_NUMBER = re.compile("[1-9][0-9]{0,17}")
 _MOST_CHARGES = 1000
 
 
@@ -159,7 +158,7 @@ async def alerts(
 @get("/v1/alerts/{number:str}", tags=["alerts"], opt=READ, raises=[NotFoundException])
 async def alert(database: FromDatabase, number: AlertNumber) -> WholeAlert:
     """An alert, the charges that it names, and what happened to it. It needs a key for all."""
-    alert_id = _number_of(number)
+    alert_id = number_of("alert", number)
     found = await _found(database, alert_id)
     charges = await database.all(
         AlertCharge,
@@ -186,7 +185,7 @@ async def acknowledge(
 
     Whoever does it first stays: to do it again changes nothing.
     """
-    alert_id = _number_of(number)
+    alert_id = number_of("alert", number)
     grant = grant_of(request)
     await database.one(
         _Acknowledged,
@@ -199,13 +198,6 @@ async def acknowledge(
 
 class _Acknowledged(msgspec.Struct):
     is_new: bool | None
-
-
-def _number_of(given: str) -> int:
-    """The number; what can be none is no alert's."""
-    if _NUMBER.fullmatch(given) is None:
-        raise NotFoundException(f'there is no alert "{given}": its number is in the list')
-    return int(given)
 
 
 async def _found(database: Calls, alert_id: int) -> Alert:

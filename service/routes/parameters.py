@@ -6,7 +6,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 from litestar.di import NamedDependency
-from litestar.exceptions import ValidationException
+from litestar.exceptions import NotFoundException, ValidationException
 from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
 
@@ -55,10 +55,12 @@ def _an_id(kind: type[_Kind], name: str | None = None, description: str | None =
 MeterId = Annotated[str, _an_id(MeterInPath)]
 VehicleId = Annotated[str, _an_id(VehicleInPath)]
 MeterIdInBody = Annotated[DeviceId, InBody("meter")]
+VehicleIdInBody = Annotated[DeviceId, InBody("vehicle")]
 MomentInBody = Annotated[str | int, msgspec.Meta(title=MOMENT)]
 
 MOMENT_WORDS = "RFC 3339 with an offset, or epoch milliseconds."
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NUMBER = re.compile("[1-9][0-9]{0,17}")
 _MILLISECONDS = re.compile(r"-?[0-9]{1,15}")
 FIRST_MILLISECOND = -62_135_596_800_000  # of the year 1
 # from 2000 to 2100, in seconds; as milliseconds they are of January and February 1970
@@ -126,6 +128,16 @@ def moment(name: str, given: str | int | None) -> datetime | None:
             f'"{name}" must be a time with an offset, such as 2026-01-31T12:00:00Z,'
             " or epoch milliseconds, of the years 1 to 9999"
         ) from error
+
+
+def number_of(what: str, given: str) -> int:
+    """The number of an alert or a record in a path; what can be none is nobody's.
+
+    Raises NotFoundException.
+    """
+    if _NUMBER.fullmatch(given) is None:
+        raise NotFoundException(f'there is no {what} "{given}": its number is in the list')
+    return int(given)
 
 
 def _looks_like_seconds(given: str | int) -> bool:

@@ -89,10 +89,29 @@ $$;
 COMMENT ON FUNCTION telemetry.key_covers_link(text, text, text) IS
 'Takes a key''s id (NULL: whoever asks has none, and no limit), a vehicle and a meter. Returns whether the key may speak for both; false for a key that is not known.';
 
+CREATE OR REPLACE FUNCTION telemetry.key_name(key_id text)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(
+        (
+            SELECT 'key ' || k.key_id || CASE WHEN k.note = '' THEN '' ELSE ' (' || k.note || ')' END
+            FROM telemetry.api_key AS k
+            WHERE k.key_id = $1
+        ),
+        session_user
+    )
+$$;
+
+COMMENT ON FUNCTION telemetry.key_name(text) IS
+'Takes the id of the key that asks (NULL: none). Returns how records name it: key, its id and its note; the login where there is none.';
+
 REVOKE ALL ON FUNCTION
     telemetry.matches_pattern(text, text),
     telemetry.pattern_of_ids(text, text),
     telemetry.is_pattern(text),
     telemetry.key_covers(text[], text, text, text),
-    telemetry.key_covers_link(text, text, text)
+    telemetry.key_covers_link(text, text, text),
+    telemetry.key_name(text)
 FROM PUBLIC;

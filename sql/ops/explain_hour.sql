@@ -12,7 +12,8 @@ RETURNS TABLE (
     energy_kwh numeric,
     entry integer,
     source_day date,
-    record_id bigint
+    record_id bigint,
+    sentence text
 )
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -142,13 +143,17 @@ BEGIN
         telemetry.kwh(e.energy_mwh),
         e.entry,
         e.source_day,
-        e.record_id
+        e.record_id,
+        telemetry.part_sentence(
+            e.part, e.kind, telemetry.kwh(e.reported_mwh), telemetry.kwh(e.value_mwh), e.since, e.verdict,
+            telemetry.kwh(e.energy_mwh), e.source_day, e.record_id
+        )
     FROM explained AS e
     ORDER BY e.part = 'entry', e.ts, e.part DESC, e.entry;
 END;
 $$;
 
 COMMENT ON FUNCTION ops.explain_hour(text, timestamptz) IS
-'Tells why an hour has its energy. Takes the device (meter: or vehicle: and its id) and any moment of the hour. Returns first what the energy follows from, one row per reading or record whose interval touches the hour (part is reading or record): its time, what it is, what was reported in kWh, what it should have reported where a record corrects it, since when its energy flowed, how it was judged (withdrawn: a record takes it back), the energy in kWh that it has in this hour, and the record that it is or that corrects it; then the entries of the hour (part is entry), which hold that energy: reported (entry 0, as judged at arrival), or why the ledger posted it, and the UTC day that it follows from. The energy of either kind comes to the hour''s, once all of it is settled. Raises WL026 where no device is named or raw readings of the hour are gone.';
+'Tells why an hour has its energy. Takes the device (meter: or vehicle: and its id) and any moment of the hour. Returns first what the energy follows from, one row per reading or record whose interval touches the hour (part is reading or record): its time, what it is, what was reported in kWh, what it should have reported where a record corrects it, since when its energy flowed, how it was judged (withdrawn: a record takes it back), the energy in kWh that it has in this hour, and the record that it is or that corrects it; then the entries of the hour (part is entry), which hold that energy: reported (entry 0, as judged at arrival), or why the ledger posted it, and the UTC day that it follows from; each row says at last in a sentence what it means. The energy of either kind comes to the hour''s, once all of it is settled. Raises WL026 where no device is named or raw readings of the hour are gone.';
 REVOKE ALL ON FUNCTION ops.explain_hour(text, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ops.explain_hour(text, timestamptz) TO wattledger_dba;

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from math import inf
 from typing import Any
 
@@ -19,9 +20,11 @@ from service.app import create_app, logged
 from service.cli.serve import PROTOCOL
 from service.embedded import Cluster
 from service.settings import Settings
+from tests.service.test_reads import text
 from tests.support.http import meter, vehicle, wait_for, wait_until_ready
 from tests.support.in_process import listening
 from tests.support.keys import bearer
+from tests.support.readings import NOW
 
 SERVICE = "wattledger_service"
 SETTINGS = Settings(access_log=False, read_timeout_seconds=5.0)
@@ -29,12 +32,27 @@ SETTINGS = Settings(access_log=False, read_timeout_seconds=5.0)
 IMPATIENT = msgspec.structs.replace(SETTINGS, standby_lag_seconds=1.0)
 IDS = {"vehicle_id": "V-1", "meter_id": "M-1", "file_path": "swagger-ui.css", "number": "1"}
 # what is asked of those that answer nothing without
-ASKED = {"/v1/reports/month": "?meter=M-1&month=2026-01&zone=UTC"}
+_HOUR = f"?hour={text(NOW)}"
+ASKED = {
+    "/v1/reports/month": "?meter=M-1&month=2026-01&zone=UTC",
+    "/v1/explain/meters/{meter_id:str}": _HOUR,
+    "/v1/explain/vehicles/{vehicle_id:str}": _HOUR,
+}
+_BOOKING = {
+    "record": "booking",
+    "meterId": "M-1",
+    "from": text(NOW - timedelta(minutes=9)),
+    "at": text(NOW),
+    "energyKwh": 1,
+    "reason": "a lamp",
+}
 # what a method that changes something is sent, in this order, and answers
 CHANGES: dict[tuple[str, str], tuple[dict[str, Any], int]] = {
     ("POST", "/v1/ingest"): ({"json": [meter(), vehicle()]}, 201),
-    ("PUT", "/v1/devices/meters/{meter_id:str}"): ({"json": {"name": "Box 1"}}, 200),
-    ("PUT", "/v1/devices/vehicles/{vehicle_id:str}"): ({"json": {"plate": "B-WL 1"}}, 200),
+    ("POST", "/v1/records"): ({"json": _BOOKING}, 201),
+    ("POST", "/v1/records/{number:str}/cancel"): ({"json": {"reason": "none"}}, 201),
+    ("PUT", "/v1/devices/meters/{meter_id:str}"): ({"json": {"name": "Box 1", "site": "S"}}, 200),
+    ("PUT", "/v1/devices/vehicles/{vehicle_id:str}"): ({"json": {"plate": "P", "site": "S"}}, 200),
     ("PUT", "/v1/links/{vehicle_id:str}"): ({"json": {"meterId": "M-1"}}, 201),
     ("DELETE", "/v1/links/{vehicle_id:str}"): ({}, 200),
     ("DELETE", "/v1/devices/meters/{meter_id:str}/personal"): ({}, 204),

@@ -11,15 +11,22 @@ from litestar.routes import HTTPRoute
 from service.app import create_app
 from service.settings import Settings
 from tests.http.running import running
+from tests.service.test_reads import text
 from tests.support.http import meter, vehicle
 from tests.support.in_process import Peer
 from tests.support.keys import bearer
+from tests.support.readings import NOW
 
 KEY = f"Authorization: {bearer()['Authorization']}\r\n"
 ASSETS = "/docs/assets"
 IDS = {"vehicle_id": "V-1", "meter_id": "M-1"}
 # what is asked of those that answer nothing without
-ASKED = {"/v1/reports/month": "?meter=M-1&month=2026-01&zone=UTC"}
+_HOUR = f"?hour={text(NOW)}"
+ASKED = {
+    "/v1/reports/month": "?meter=M-1&month=2026-01&zone=UTC",
+    "/v1/explain/meters/M-1": _HOUR,
+    "/v1/explain/vehicles/V-1": _HOUR,
+}
 
 
 def paths() -> list[str]:

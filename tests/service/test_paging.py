@@ -21,6 +21,8 @@ ORDERS = ["efficiency", "loss", "vehicle_id"]
 FLEET = "/v1/analytics/fleet"
 SESSIONS = "/v1/sessions"
 ALERTS = "/v1/alerts"
+RECORDS = "/v1/records"
+EVENTS = "/v1/register-events"
 # which of its fields holds the rows, and which of theirs says what is on one page alone
 LISTS = {
     "/v1/meters": ("meters", ["meterId"]),
@@ -29,6 +31,8 @@ LISTS = {
     FLEET: ("vehicles", ["vehicleId"]),
     SESSIONS: ("sessions", ["meterId", "from"]),
     ALERTS: ("alerts", ["meterId", "kind"]),
+    RECORDS: ("records", ["meterId", "recordId"]),
+    EVENTS: ("events", ["meterId", "at"]),
 }
 QUESTIONS: list[tuple[str, dict[str, str]]] = [
     ("/v1/meters", {}),
@@ -37,6 +41,8 @@ QUESTIONS: list[tuple[str, dict[str, str]]] = [
     *((FLEET, {"order": order, **WINDOW}) for order in ORDERS),
     (SESSIONS, {}),
     (ALERTS, {}),
+    (RECORDS, {}),
+    (EVENTS, {}),
 ]
 FIXED = [f"-{number:02}" for number in range(0, 30, 3)]
 
@@ -82,6 +88,19 @@ def walk(
     raise AssertionError("there is no end")
 
 
+def tell(client: Any, connection: Connection, number: str) -> None:
+    """A record about such a pair, and an event of a day that nobody settles anew."""
+    record = {"record": "booking", "meterId": f"M{number}", "energyKwh": 0.001, "reason": "x"}
+    times = {"from": text(BEGIN), "at": text(BEGIN + HOUR)}
+    assert client.post(RECORDS, json={**record, **times}).status_code in (200, 201)
+    event = ["meter_reading", f"M{number}", "2026-01-01 12:00Z", "glitch", "2026-01-01"]
+    connection.execute(
+        "INSERT INTO telemetry.register_event VALUES (%s, %s, %s, %s, %s, 1, 2, 0, 0, TRUE)"
+        " ON CONFLICT DO NOTHING",
+        event,
+    )
+
+
 def nothing(_: int) -> None:
     """Nothing comes or goes."""
 
@@ -106,6 +125,7 @@ def filled(client: Any, post: Any, connection: Connection) -> None:
     """Ten pairs, each of another efficiency and loss, of which two have the same."""
     for place, number in enumerate(FIXED):
         put(client, post, number, 0.05 + 0.003 * (place % 9))
+        tell(client, connection, number)
     settle_and_tell(connection)
 
 
@@ -214,6 +234,7 @@ def test_a_place_is_written_without_what_a_url_must_escape(
 ) -> None:
     for number in ("\u00fc&=+ %", "\u00fc&=+ %2"):
         put(client, post, number, 0.05)
+        tell(client, connection, number)
     settle_and_tell(connection)
     for path, params in QUESTIONS[2:]:
         last = client.get(path, params={**params, "limit": 1}).json()["next"]
