@@ -3292,6 +3292,19 @@ VIEW ops.link_history (
 );
 GRANT SELECT ON ops.link_history TO wattledger_dba;
 
+VIEW ops.meter_readings (
+    meter_id text COLLATE "C",
+    read_at timestamptz,
+    received_at timestamptz,
+    interval_start timestamptz,
+    session_id text COLLATE "C",
+    energy_kwh numeric(20,6),
+    total_kwh numeric(20,6),
+    session_kwh numeric(20,6),
+    voltage_v numeric(10,3)
+);
+GRANT SELECT ON ops.meter_readings TO wattledger_dba;
+
 VIEW ops.policies (
     dataset text,
     keep interval,
@@ -3385,6 +3398,20 @@ VIEW ops.tariffs (
 );
 GRANT SELECT ON ops.tariffs TO wattledger_dba;
 
+VIEW ops.vehicle_readings (
+    vehicle_id text COLLATE "C",
+    read_at timestamptz,
+    received_at timestamptz,
+    interval_start timestamptz,
+    session_id text COLLATE "C",
+    energy_kwh numeric(20,6),
+    total_kwh numeric(20,6),
+    session_kwh numeric(20,6),
+    soc_percent numeric(10,3),
+    battery_temp_c numeric(10,3)
+);
+GRANT SELECT ON ops.vehicle_readings TO wattledger_dba;
+
 VIEW ops.webhooks (
     webhook text COLLATE "C",
     url text,
@@ -3448,6 +3475,16 @@ FUNCTION ops.explain_hour(device text, hour timestamptz)
     RETURNS TABLE(part text, happened_at timestamptz, kind text, reported_kwh numeric, corrected_kwh numeric, interval_start timestamptz, verdict text, energy_kwh numeric, entry integer, source_day date, record_id bigint)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 GRANT EXECUTE ON FUNCTION ops.explain_hour(text,timestamptz) TO wattledger_dba;
+
+FUNCTION ops.export_windows(subject text, since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz)
+    RETURNS TABLE(window_start timestamptz, window_end timestamptz, estimated_rows bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.export_windows(text,timestamptz,timestamptz) TO wattledger_dba;
+
+FUNCTION ops.local_moment(moment text, zone text DEFAULT 'UTC'::text)
+    RETURNS timestamptz
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET "TimeZone" TO 'UTC' SET "DateStyle" TO 'ISO, YMD';
+GRANT EXECUTE ON FUNCTION ops.local_moment(text,text) TO wattledger_dba;
 
 PROCEDURE ops.maintain()
     LANGUAGE plpgsql;
