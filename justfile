@@ -55,7 +55,7 @@ schema: _development
 # resolve the lock files anew, with the newest versions that pyproject.toml allows
 lock: _development
     cd "{{justfile_directory()}}" && "{{bin}}/uv" pip compile --quiet --upgrade --universal --generate-hashes \
-        --no-annotate --no-header pyproject.toml --all-extras --output-file requirements.lock
+        --no-annotate --no-header pyproject.toml --extra kafka --extra traces --output-file requirements.lock
     cd "{{justfile_directory()}}" && "{{bin}}/uv" pip compile --quiet --upgrade --universal --generate-hashes \
         --no-annotate --no-header pyproject.toml --all-extras --group dev \
         --constraint requirements.lock --output-file requirements-dev.lock

@@ -15,8 +15,16 @@ from tests.packaging.places import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS = PROJECT["project"]["optional-dependencies"]
-RUNTIME = [*PROJECT["project"]["dependencies"], *itertools.chain(*EXTRAS.values())]
-DEVELOPMENT = PROJECT["dependency-groups"]["dev"]
+# which the quick start and the image do without
+LARGE = ["parquet"]
+RUNTIME = [
+    *PROJECT["project"]["dependencies"],
+    *itertools.chain(*(wanted for extra, wanted in EXTRAS.items() if extra not in LARGE)),
+]
+DEVELOPMENT = [
+    *PROJECT["dependency-groups"]["dev"],
+    *itertools.chain(*(EXTRAS[extra] for extra in LARGE)),
+]
 JUST = ROOT / ".venv/bin/just"
 
 each_lock = pytest.mark.parametrize(
