@@ -9,6 +9,7 @@ _COMMANDS = (
     "config",
     "db",
     "demo",
+    "export",
     "key",
     "maintain",
     "migrate",
