@@ -8,24 +8,30 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from psycopg import Connection, sql
-from psycopg.postgres import types
 
 from service.exports.subjects import Devices, Subject
 
 Kind = Literal["text", "time", "date", "exact", "whole", "real", "truth", "json"]
 
-_KINDS: dict[int, Kind] = {
-    types["text"].oid: "text",
-    types["text"].array_oid: "json",
-    types["jsonb"].oid: "json",
-    types["timestamptz"].oid: "time",
-    types["date"].oid: "date",
-    types["numeric"].oid: "exact",
-    types["int4"].oid: "whole",
-    types["int8"].oid: "whole",
-    types["float8"].oid: "real",
-    types["bool"].oid: "truth",
+_KINDS: dict[str, Kind] = {
+    "text": "text",
+    "_text": "json",
+    "jsonb": "json",
+    "timestamptz": "time",
+    "date": "date",
+    "numeric": "exact",
+    "int4": "whole",
+    "int8": "whole",
+    "float8": "real",
+    "bool": "truth",
 }
+# of the catalogue: a query of the relation itself would wait for whoever drops any of its chunks
+_COLUMNS = """
+SELECT c.column_name::text, c.udt_name::text, c.numeric_precision::integer, c.numeric_scale::integer
+FROM information_schema.columns AS c
+WHERE c.table_schema = %s AND c.table_name = %s
+ORDER BY c.ordinal_position
+"""
 
 # how CSV has it, where PostgreSQL's own text is not what everybody reads: RFC 3339, true, JSON
 _SPELLED: dict[Kind, sql.SQL] = {
@@ -99,18 +105,7 @@ class History:
         # what the login's role says of these is for whoever types
         self._connection.execute("SET datestyle = 'ISO'; SET statement_timeout = 0; SET jit = off")
         self._take_snapshot()
-        relation = sql.Identifier(*self._subject.relation)
-        rows = sql.SQL("SELECT * FROM {} LIMIT 0").format(relation)
-        names = self._subject.names
-        for found in self._connection.execute(rows).description or ():
-            if names is None or found.name in names:
-                shown = found.name if names is None else names[found.name]
-                kind = _KINDS[found.type_code]
-                column = Column(found.name, shown, kind, found.precision or 0, found.scale or 0)
-                self.columns.append(column)
-        if names is not None:
-            order = list(names)
-            self.columns.sort(key=lambda column: order.index(column.name))
+        self.columns = self._found_columns()
         windows = self._connection.cursor(row_factory=_window).execute(
             "SELECT w.* FROM ops.export_windows(%s::text, ops.local_moment(%s::text, %s::text),"
             " ops.local_moment(%s::text, %s::text)) AS w",
@@ -147,6 +142,18 @@ class History:
     def share(self) -> float:
         """About how much of it is read, 0 to 1."""
         return (self._done + self._part) / self._total if self._total else 1.0
+
+    def _found_columns(self) -> list[Column]:
+        names = self._subject.names
+        found = [
+            Column(name, names[name] if names else name, _KINDS[kind], precision or 0, scale or 0)
+            for name, kind, precision, scale in self._connection.execute(
+                _COLUMNS, self._subject.relation
+            )
+            if names is None or name in names
+        ]
+        order = list(names or ())
+        return sorted(found, key=lambda column: order.index(column.name)) if names else found
 
     def _take_snapshot(self) -> None:
         if self.snapshots:
