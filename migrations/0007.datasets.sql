@@ -9,7 +9,8 @@ CREATE TABLE telemetry.dataset (
     refresh_every interval CHECK (refresh_every > '0'),
     refresh_lag interval CHECK (refresh_lag > '0'),
     accepted_since timestamptz NOT NULL DEFAULT '-infinity',
-    complete_since timestamptz NOT NULL DEFAULT '-infinity'
+    complete_since timestamptz NOT NULL DEFAULT '-infinity',
+    held_until timestamptz NOT NULL DEFAULT '-infinity'
 );
 
 COMMENT ON TABLE telemetry.dataset IS 'What ops.set_retention and ops.set_compression have set, one row per dataset.';
@@ -27,6 +28,8 @@ COMMENT ON COLUMN telemetry.dataset.accepted_since IS
 'Before this no reading is accepted, since its chunk is about to be dropped or was: it moves, and is committed, before anything goes.';
 COMMENT ON COLUMN telemetry.dataset.complete_since IS
 'Before this chunks were dropped, under any retention and by whomever: what is accepted and answered from this dataset begins here at the earliest, and what was built from it before never changes again.';
+COMMENT ON COLUMN telemetry.dataset.held_until IS
+'Until then nothing is dropped and readings of any age are accepted that follow what was dropped: history is being imported.';
 
 -- hours: late readings change them for as long as they are accepted
 INSERT INTO telemetry.dataset (dataset, keep, compress_after, refresh_every, refresh_lag) VALUES

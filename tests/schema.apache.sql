@@ -316,6 +316,7 @@ CREATE TABLE telemetry.dataset (
     refresh_lag interval,
     accepted_since timestamptz NOT NULL DEFAULT '-infinity'::timestamptz,
     complete_since timestamptz NOT NULL DEFAULT '-infinity'::timestamptz,
+    held_until timestamptz NOT NULL DEFAULT '-infinity'::timestamptz,
     CONSTRAINT dataset_pkey PRIMARY KEY (dataset),
     CONSTRAINT dataset_compress_after_check CHECK (compress_after >= '1 day'::interval),
     CONSTRAINT dataset_keep_check CHECK (keep >= '2 days'::interval),
@@ -330,30 +331,6 @@ VIEW telemetry.dataset_level (
     level integer,
     keep interval
 );
-
-CREATE TABLE telemetry.device_label (
-    dataset text COLLATE "C" NOT NULL,
-    device_id text COLLATE "C" NOT NULL,
-    name text,
-    site text COLLATE "C",
-    groups text[] COLLATE "C" NOT NULL DEFAULT '{}'::text[],
-    plate text,
-    address text,
-    note text,
-    retired_at timestamptz,
-    CONSTRAINT device_label_pkey PRIMARY KEY (dataset, device_id),
-    CONSTRAINT device_label_address_check CHECK (length(address) >= 1 AND length(address) <= 200 AND address !~ '[\u0001-\u001f\u007f-\u009f]'::text),
-    CONSTRAINT device_label_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text])),
-    CONSTRAINT device_label_groups_check CHECK (cardinality(groups) <= 20 AND array_position(groups, NULL::text) IS NULL AND array_position(groups, ''::text) IS NULL AND array_to_string(groups, ''::text) !~ '[\u0001-\u001f\u007f-\u009f]'::text),
-    CONSTRAINT device_label_name_check CHECK (length(name) >= 1 AND length(name) <= 200 AND name !~ '[\u0001-\u001f\u007f-\u009f]'::text),
-    CONSTRAINT device_label_note_check CHECK (length(note) >= 1 AND length(note) <= 200 AND note !~ '[\u0001-\u001f\u007f-\u009f]'::text),
-    CONSTRAINT device_label_plate_check CHECK (length(plate) >= 1 AND length(plate) <= 200 AND plate !~ '[\u0001-\u001f\u007f-\u009f]'::text),
-    CONSTRAINT device_label_retired_at_check CHECK (retired_at >= '2000-01-01 00:00:00+00'::timestamptz AND retired_at < '2100-01-01 00:00:00+00'::timestamptz),
-    CONSTRAINT device_label_site_check CHECK (length(site) >= 1 AND length(site) <= 200 AND site !~ '[\u0001-\u001f\u007f-\u009f]'::text)
-);
-CREATE INDEX device_label_groups ON telemetry.device_label USING gin (groups) WHERE (groups <> '{}'::text[]);
-CREATE INDEX device_label_retired ON telemetry.device_label USING btree (dataset, device_id) WHERE (retired_at IS NOT NULL);
-CREATE INDEX device_label_site ON telemetry.device_label USING btree (dataset, site, device_id) WHERE (site IS NOT NULL);
 
 CREATE TABLE telemetry.device_session (
     dataset text COLLATE "C" NOT NULL,
@@ -403,6 +380,32 @@ CREATE TABLE telemetry.fleet_device (
     CONSTRAINT fleet_device_device_pattern_check CHECK (length(device_pattern) >= 1 AND length(device_pattern) <= 136 AND (device_pattern <> ALL (ARRAY['meter:'::text, 'vehicle:'::text]))),
     CONSTRAINT fleet_device_fleet_check CHECK (length(fleet) >= 1 AND length(fleet) <= 128)
 );
+
+CREATE TABLE telemetry.history_device (
+    import_id bigint NOT NULL,
+    dataset text COLLATE "C" NOT NULL,
+    device_id text COLLATE "C" NOT NULL,
+    readings bigint NOT NULL DEFAULT 0,
+    folded_at timestamptz,
+    refused_because text,
+    CONSTRAINT history_device_pkey PRIMARY KEY (import_id, dataset, device_id),
+    CONSTRAINT history_device_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text])),
+    CONSTRAINT history_device_import_id_fkey FOREIGN KEY (import_id) REFERENCES telemetry.history_import(import_id)
+) WITH (fillfactor=70);
+CREATE INDEX history_device_id ON telemetry.history_device USING btree (dataset, device_id);
+CREATE INDEX history_device_staged ON telemetry.history_device USING btree (import_id, dataset, device_id) WHERE ((folded_at IS NULL) AND (refused_because IS NULL));
+
+CREATE TABLE telemetry.history_import (
+    import_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    label text NOT NULL,
+    begun_at timestamptz NOT NULL DEFAULT now(),
+    begun_by text NOT NULL DEFAULT SESSION_USER,
+    held_until timestamptz NOT NULL,
+    ended_at timestamptz,
+    CONSTRAINT history_import_pkey PRIMARY KEY (import_id),
+    CONSTRAINT history_import_label_check CHECK (length(label) >= 1 AND length(label) <= 200)
+);
+CREATE UNIQUE INDEX history_import_open ON telemetry.history_import USING btree (label) WHERE (ended_at IS NULL);
 
 VIEW telemetry.horizon (
     raw_since timestamptz,
@@ -870,6 +873,23 @@ CREATE TABLE telemetry.settled_day (
 ) WITH (fillfactor=70);
 CREATE INDEX settled_day_open ON telemetry.settled_day USING btree (dataset, day) WHERE (NOT is_final);
 
+CREATE TABLE telemetry.staged_reading (
+    import_id bigint NOT NULL,
+    dataset text COLLATE "C" NOT NULL,
+    device_id text COLLATE "C" NOT NULL,
+    ts timestamptz NOT NULL,
+    reported_mwh bigint NOT NULL,
+    interval_start timestamptz,
+    kind telemetry.reading_kind NOT NULL,
+    voltage_mv integer,
+    soc_mpct integer,
+    battery_temp_mc integer,
+    session_id text COLLATE "C",
+    CONSTRAINT staged_reading_pkey PRIMARY KEY (import_id, dataset, device_id, ts),
+    CONSTRAINT staged_reading_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text])),
+    CONSTRAINT staged_reading_import_id_dataset_device_id_fkey FOREIGN KEY (import_id, dataset, device_id) REFERENCES telemetry.history_device(import_id, dataset, device_id)
+);
+
 VIEW telemetry.standby_day (
     meter_id text COLLATE "C",
     started_at timestamptz,
@@ -1215,6 +1235,10 @@ FUNCTION telemetry.check_days(first_day date, last_day date)
     RETURNS void
     LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.check_history_open(import_id bigint)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.check_isolation()
     RETURNS void
     LANGUAGE plpgsql STABLE;
@@ -1340,6 +1364,10 @@ FUNCTION telemetry.drop_after(keep interval)
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION telemetry.drop_after(interval) TO wattledger_dba;
 
+FUNCTION telemetry.drop_before(keep interval, held_until timestamptz)
+    RETURNS timestamptz
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 PROCEDURE telemetry.drop_by_hand()
     LANGUAGE plpgsql;
 
@@ -1394,10 +1422,6 @@ FUNCTION telemetry.entries_missing(folded telemetry.folded[])
 FUNCTION telemetry.entries_posted(folded telemetry.folded[])
     RETURNS SETOF telemetry.due_entry
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
-
-FUNCTION telemetry.erase_label(dataset text, device_id text)
-    RETURNS void
-    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.evidence(side text, device_ids text[])
     RETURNS TABLE(device_id text, other_id text, kind text, at timestamptz, is_bad boolean, is_critical boolean)
@@ -1477,6 +1501,17 @@ FUNCTION telemetry.fold(dataset text, device_id text, day date, through date DEF
     RETURNS telemetry.folded
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
+PROCEDURE telemetry.fold_all_history(IN import_id bigint)
+    LANGUAGE plpgsql;
+
+FUNCTION telemetry.fold_history_of(import_id bigint, dataset text, device_ids text[], sinces timestamptz[], until timestamptz)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.fold_history_piece(import_id bigint, most bigint DEFAULT 20000, OUT devices integer, OUT readings bigint)
+    RETURNS record
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.fold_items(dataset text, device_id text, since timestamptz, until timestamptz, is_last boolean)
     RETURNS SETOF telemetry.fold_item
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
@@ -1514,6 +1549,18 @@ GRANT EXECUTE ON FUNCTION telemetry.has_policies() TO wattledger_dba;
 FUNCTION telemetry.has_rollups(dataset text, since timestamptz, until timestamptz)
     RETURNS boolean
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+FUNCTION telemetry.history_bound(dataset text)
+    RETURNS timestamptz
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.history_piece(import_id bigint, most bigint, OUT meters text[], OUT vehicles text[], OUT readings bigint)
+    RETURNS record
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.history_since(import_id bigint, dataset text, device_id text, bound timestamptz, OUT since timestamptz, OUT refused_because text)
+    RETURNS record
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.hmac_sha256(message bytea, secret bytea)
     RETURNS bytea
@@ -1595,10 +1642,6 @@ FUNCTION telemetry.is_refreshed(dataset text, since timestamptz, until timestamp
     RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
-FUNCTION telemetry.is_retired(dataset text, device_id text)
-    RETURNS boolean
-    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
-
 FUNCTION telemetry.is_settled_for_good(is_final boolean, day_end timestamptz, kept_since timestamptz)
     RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -1661,9 +1704,13 @@ FUNCTION telemetry.keep_folded(folded telemetry.folded[])
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
-FUNCTION telemetry.keep_label(dataset text, device_id text, name text, site text, groups text[], plate text, address text, note text, retired_at timestamptz)
+FUNCTION telemetry.keep_history_charging(meters text[], vehicles text[], since timestamptz, bound timestamptz)
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.keep_history_rollups(dataset text, device_ids text[], since timestamptz, until timestamptz)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
 FUNCTION telemetry.keep_record(record text, dataset text, device_id text, happened_at timestamptz, why text, final_mwh numeric DEFAULT NULL::numeric, initial_mwh numeric DEFAULT NULL::numeric, energy_mwh numeric DEFAULT NULL::numeric, cancels bigint DEFAULT NULL::bigint)
     RETURNS bigint
@@ -1697,19 +1744,27 @@ FUNCTION telemetry.known_sessions(dataset text, device_ids text[], session_ids t
     RETURNS integer[]
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.known_text(known_until timestamptz)
+    RETURNS text
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.known_until(dataset text, device_id text, before timestamptz)
+    RETURNS timestamptz
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
 FUNCTION telemetry.kwh(mwh numeric)
     RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION telemetry.kwh(numeric) TO wattledger_bi;
 GRANT EXECUTE ON FUNCTION telemetry.kwh(numeric) TO wattledger_dba;
 
-FUNCTION telemetry.labelled(dataset text, site text, of_group text)
-    RETURNS TABLE(device_id text)
-    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
-
 FUNCTION telemetry.last_named(dataset text, device_id text, session_no integer, since timestamptz, until timestamptz)
     RETURNS timestamptz
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+FUNCTION telemetry.lend_history(import_id bigint, dataset text, device_ids text[], until timestamptz)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.linked_time(during tstzrange, since timestamptz, until timestamptz)
     RETURNS interval
@@ -1737,10 +1792,6 @@ FUNCTION telemetry.lock_rollups(dataset text)
 
 FUNCTION telemetry.lock_state(dataset text, device_id text, wait boolean)
     RETURNS boolean
-    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
-
-FUNCTION telemetry.look_at_retired(dataset text, device_id text)
-    RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.matches_pattern(device_id text, pattern text)
@@ -1890,6 +1941,10 @@ FUNCTION telemetry.price_of(prices numeric[], local_time timestamp without time 
 RETURN (prices)[(mod(((floor((date_part('epoch'::text, local_time) / (3600)::double precision)))::integer - 96), 168) + 1)]
 ;
 GRANT EXECUTE ON FUNCTION telemetry.price_of(numeric[],timestamp without time zone) TO wattledger_bi;
+
+FUNCTION telemetry.prove_history(dataset text, device_ids text[], since timestamptz, until timestamptz)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
 FUNCTION telemetry.provisional_entries(dataset text, device_id text, since timestamptz, until timestamptz)
     RETURNS SETOF telemetry.due_entry
@@ -2122,6 +2177,10 @@ FUNCTION telemetry.settle_due(only_dataset text, most integer, before timestampt
     RETURNS TABLE(settled integer, entries integer)
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
+FUNCTION telemetry.settle_history(dataset text, device_id text)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.settle_or_postpone(dataset text, device_ids text[], wait boolean, may_claim boolean, until timestamptz, OUT settled integer, OUT entries integer)
     RETURNS record
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
@@ -2163,6 +2222,10 @@ FUNCTION telemetry.span(us numeric)
     RETURNS interval
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION telemetry.span(numeric) TO wattledger_bi;
+
+FUNCTION telemetry.staged_faults(import_id bigint, dataset text, device_ids text[], read_at timestamptz[], kinds text[], energies_kwh double precision[], interval_starts timestamptz[], session_ids text[], voltages_v double precision[], socs_percent double precision[], battery_temps_c double precision[])
+    RETURNS TABLE(place bigint, outcome text, detail text)
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.stale_charging(dataset text, device_id text, compared boolean)
     RETURNS TABLE(since timestamptz, until timestamptz)
@@ -2359,7 +2422,7 @@ FUNCTION api.alert_charges(of_alert_id bigint, page_size integer DEFAULT 1000)
 GRANT EXECUTE ON FUNCTION api.alert_charges(bigint,integer) TO wattledger_service;
 
 FUNCTION api.alerts(of_state text DEFAULT 'open'::text, of_kind text DEFAULT NULL::text, of_severity text DEFAULT NULL::text, of_meter_id text DEFAULT NULL::text, of_vehicle_id text DEFAULT NULL::text, opened_since timestamptz DEFAULT NULL::timestamptz, of_alert_id bigint DEFAULT NULL::bigint, after text DEFAULT NULL::text, page_size integer DEFAULT 100, acting_key text DEFAULT NULL::text)
-    RETURNS TABLE(alert_id bigint, kind text, state text, severity text, meter_id text, vehicle_id text, since timestamptz, until timestamptz, cause text, charges bigint, lost_kwh numeric, lost_cost numeric, currency text, cost_gap text, opened_at timestamptz, closed_at timestamptz, closed_because text, acknowledged_at timestamptz, acknowledged_by text, place text, name text, site text)
+    RETURNS TABLE(alert_id bigint, kind text, state text, severity text, meter_id text, vehicle_id text, since timestamptz, until timestamptz, cause text, charges bigint, lost_kwh numeric, lost_cost numeric, currency text, cost_gap text, opened_at timestamptz, closed_at timestamptz, closed_because text, acknowledged_at timestamptz, acknowledged_by text, place text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 GRANT EXECUTE ON FUNCTION api.alerts(text,text,text,text,text,timestamptz,bigint,text,integer,text) TO wattledger_service;
 
@@ -2374,7 +2437,7 @@ FUNCTION api.charging_links(of_vehicle_id text, of_meter_id text, after text, af
 GRANT EXECUTE ON FUNCTION api.charging_links(text,text,text,timestamptz,integer,text) TO wattledger_service;
 
 FUNCTION api.charging_sessions(of_vehicle_id text DEFAULT NULL::text, of_meter_id text DEFAULT NULL::text, since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz, after text DEFAULT NULL::text, page_size integer DEFAULT 100, acting_key text DEFAULT NULL::text)
-    RETURNS TABLE(meter_id text, vehicle_id text, started_at timestamptz, ended_at timestamptz, unplugged_at timestamptz, session_id text, ac_kwh numeric, dc_kwh numeric, ac_matched_kwh numeric, dc_matched_kwh numeric, loss_kwh numeric, ac_active_kwh numeric, standby_kwh numeric, efficiency numeric, uncertainty numeric, coverage numeric, expected_efficiency numeric, usual_efficiency numeric, status text, frozen_side text, peak_kw numeric, mean_kw numeric, soc_start_percent numeric, soc_end_percent numeric, battery_temp_start_c numeric, battery_temp_end_c numeric, ac_register_start_kwh numeric, ac_register_end_kwh numeric, dc_register_start_kwh numeric, dc_register_end_kwh numeric, place text, excess_loss_kwh numeric, cost numeric, standby_cost numeric, loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text, meter_name text, vehicle_name text, site text)
+    RETURNS TABLE(meter_id text, vehicle_id text, started_at timestamptz, ended_at timestamptz, unplugged_at timestamptz, session_id text, ac_kwh numeric, dc_kwh numeric, ac_matched_kwh numeric, dc_matched_kwh numeric, loss_kwh numeric, ac_active_kwh numeric, standby_kwh numeric, efficiency numeric, uncertainty numeric, coverage numeric, expected_efficiency numeric, usual_efficiency numeric, status text, frozen_side text, peak_kw numeric, mean_kw numeric, soc_start_percent numeric, soc_end_percent numeric, battery_temp_start_c numeric, battery_temp_end_c numeric, ac_register_start_kwh numeric, ac_register_end_kwh numeric, dc_register_start_kwh numeric, dc_register_end_kwh numeric, place text, excess_loss_kwh numeric, cost numeric, standby_cost numeric, loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 GRANT EXECUTE ON FUNCTION api.charging_sessions(text,text,timestamptz,timestamptz,text,integer,text) TO wattledger_service;
 
@@ -2383,25 +2446,15 @@ FUNCTION api.claim_webhook_deliveries(base_url text DEFAULT ''::text, per_webhoo
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.claim_webhook_deliveries(text,integer,interval) TO wattledger_service;
 
-FUNCTION api.device_file(side text, device_id text)
-    RETURNS TABLE(device_id text, name text, site text, groups text[], plate text, address text, note text, retired_at timestamptz)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION api.device_file(text,text) TO wattledger_service;
-
 FUNCTION api.end_charging_link(vehicle_id text, ended_at timestamptz, remove boolean DEFAULT false, acting_key text DEFAULT NULL::text)
     RETURNS TABLE(meter_id text, since timestamptz, until timestamptz, removed boolean)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.end_charging_link(text,timestamptz,boolean,text) TO wattledger_service;
 
-FUNCTION api.erase_device(side text, device_id text)
-    RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION api.erase_device(text,text) TO wattledger_service;
-
-FUNCTION api.fleet(since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz, ordering text DEFAULT 'efficiency'::text, after text DEFAULT NULL::text, page_size integer DEFAULT 100, of_site text DEFAULT NULL::text, of_group text DEFAULT NULL::text)
-    RETURNS TABLE(vehicle_id text, place text, window_start timestamptz, window_end timestamptz, vehicles bigint, ac_kwh numeric, dc_kwh numeric, loss_kwh numeric, efficiency numeric, meter_coverage numeric, vehicle_coverage numeric, status text, ac_matched_kwh numeric, dc_matched_kwh numeric, ac_active_kwh numeric, standby_kwh numeric, coverage numeric, uncertainty numeric, expected_efficiency numeric, frozen_side text, judged_vehicles bigint, judged_ac_kwh numeric, judged_dc_kwh numeric, other_vehicles bigint, other_ac_kwh numeric, other_dc_kwh numeric, healthy bigint, drifting bigint, degraded bigint, impossible bigint, frozen bigint, insufficient bigint, idle bigint, excess_loss_kwh numeric, cost numeric, standby_cost numeric, loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text, name text, site text)
+FUNCTION api.fleet(since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz, ordering text DEFAULT 'efficiency'::text, after text DEFAULT NULL::text, page_size integer DEFAULT 100)
+    RETURNS TABLE(vehicle_id text, place text, window_start timestamptz, window_end timestamptz, vehicles bigint, ac_kwh numeric, dc_kwh numeric, loss_kwh numeric, efficiency numeric, meter_coverage numeric, vehicle_coverage numeric, status text, ac_matched_kwh numeric, dc_matched_kwh numeric, ac_active_kwh numeric, standby_kwh numeric, coverage numeric, uncertainty numeric, expected_efficiency numeric, frozen_side text, judged_vehicles bigint, judged_ac_kwh numeric, judged_dc_kwh numeric, other_vehicles bigint, other_ac_kwh numeric, other_dc_kwh numeric, healthy bigint, drifting bigint, degraded bigint, impossible bigint, frozen bigint, insufficient bigint, idle bigint, excess_loss_kwh numeric, cost numeric, standby_cost numeric, loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan' SET work_mem TO '64MB';
-GRANT EXECUTE ON FUNCTION api.fleet(timestamptz,timestamptz,text,text,integer,text,text) TO wattledger_service;
+GRANT EXECUTE ON FUNCTION api.fleet(timestamptz,timestamptz,text,text,integer) TO wattledger_service;
 
 FUNCTION api.forget_webhook_deliveries(at_most integer DEFAULT 10000)
     RETURNS integer
@@ -2434,14 +2487,14 @@ FUNCTION api.meter_performance(meter_id text, since timestamptz DEFAULT NULL::ti
 GRANT EXECUTE ON FUNCTION api.meter_performance(text,timestamptz,timestamptz,text) TO wattledger_service;
 
 FUNCTION api.meter_state(meter_id text)
-    RETURNS TABLE(meter_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, voltage_v numeric, received_at timestamptz, open_events integer, name text, site text, groups text[], retired_at timestamptz)
+    RETURNS TABLE(meter_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, voltage_v numeric, received_at timestamptz, open_events integer)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.meter_state(text) TO wattledger_service;
 
-FUNCTION api.meter_states(after text, page_size integer, of_site text DEFAULT NULL::text, of_group text DEFAULT NULL::text)
-    RETURNS TABLE(meter_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, voltage_v numeric, received_at timestamptz, open_events integer, name text, site text, groups text[], retired_at timestamptz)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
-GRANT EXECUTE ON FUNCTION api.meter_states(text,integer,text,text) TO wattledger_service;
+FUNCTION api.meter_states(after text, page_size integer)
+    RETURNS TABLE(meter_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, voltage_v numeric, received_at timestamptz, open_events integer)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.meter_states(text,integer) TO wattledger_service;
 
 FUNCTION api.metrics()
     RETURNS TABLE(name text, about text, value double precision, label text, label_value text)
@@ -2478,11 +2531,6 @@ FUNCTION api.put_charging_link(vehicle_id text, meter_id text, since timestamptz
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.put_charging_link(text,text,timestamptz,timestamptz,boolean,text) TO wattledger_service;
 
-FUNCTION api.put_device_file(side text, device_id text, name text DEFAULT NULL::text, site text DEFAULT NULL::text, groups text[] DEFAULT '{}'::text[], plate text DEFAULT NULL::text, address text DEFAULT NULL::text, note text DEFAULT NULL::text, retired_at timestamptz DEFAULT NULL::timestamptz)
-    RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION api.put_device_file(text,text,text,text,text[],text,text,text,timestamptz) TO wattledger_service;
-
 FUNCTION api.quarantine_readings(reading_indexes integer[], reasons text[], details text[], content_types text[], raws bytea[], datasets text[], device_ids text[], read_at timestamptz[], energies_kwh double precision[], voltages_v double precision[], socs_percent double precision[], battery_temps_c double precision[], key_id text DEFAULT NULL::text, kinds text[] DEFAULT NULL::text[], interval_starts timestamptz[] DEFAULT NULL::timestamptz[], session_ids text[] DEFAULT NULL::text[], sources text[] DEFAULT NULL::text[])
     RETURNS TABLE(place integer, detail text)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
@@ -2504,14 +2552,14 @@ FUNCTION api.settle_charging(most integer DEFAULT 1000, kept_for interval DEFAUL
 GRANT EXECUTE ON FUNCTION api.settle_charging(integer,interval,interval) TO wattledger_service;
 
 FUNCTION api.vehicle_state(vehicle_id text)
-    RETURNS TABLE(vehicle_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, soc_percent numeric, battery_temp_c numeric, received_at timestamptz, open_events integer, name text, site text, groups text[], retired_at timestamptz)
+    RETURNS TABLE(vehicle_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, soc_percent numeric, battery_temp_c numeric, received_at timestamptz, open_events integer)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.vehicle_state(text) TO wattledger_service;
 
-FUNCTION api.vehicle_states(after text, page_size integer, of_site text DEFAULT NULL::text, of_group text DEFAULT NULL::text)
-    RETURNS TABLE(vehicle_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, soc_percent numeric, battery_temp_c numeric, received_at timestamptz, open_events integer, name text, site text, groups text[], retired_at timestamptz)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
-GRANT EXECUTE ON FUNCTION api.vehicle_states(text,integer,text,text) TO wattledger_service;
+FUNCTION api.vehicle_states(after text, page_size integer)
+    RETURNS TABLE(vehicle_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, soc_percent numeric, battery_temp_c numeric, received_at timestamptz, open_events integer)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.vehicle_states(text,integer) TO wattledger_service;
 
 CREATE SCHEMA bi;
 GRANT USAGE ON SCHEMA bi TO wattledger_bi;
@@ -2538,9 +2586,7 @@ VIEW bi.alert (
     acknowledged_at timestamptz,
     acknowledged_by text COLLATE "C",
     opening_since timestamptz,
-    opening_cause text COLLATE "C",
-    name text,
-    site text COLLATE "C"
+    opening_cause text COLLATE "C"
 );
 GRANT SELECT ON bi.alert TO wattledger_bi;
 
@@ -2714,10 +2760,7 @@ VIEW bi.charging_session (
     loss_cost numeric(26,4),
     excess_loss_cost numeric(26,4),
     currency text COLLATE "C",
-    cost_gap text COLLATE "C",
-    meter_name text,
-    vehicle_name text,
-    site text COLLATE "C"
+    cost_gap text COLLATE "C"
 );
 GRANT SELECT ON bi.charging_session TO wattledger_bi;
 
@@ -2761,14 +2804,7 @@ VIEW bi.meter (
     kind text,
     register_kwh numeric(20,6),
     session_id text COLLATE "C",
-    voltage_v numeric(10,3),
-    name text,
-    site text COLLATE "C",
-    groups text[] COLLATE "C",
-    plate text,
-    address text,
-    note text,
-    retired_at timestamptz
+    voltage_v numeric(10,3)
 );
 GRANT SELECT ON bi.meter TO wattledger_bi;
 
@@ -2950,14 +2986,7 @@ VIEW bi.vehicle (
     register_kwh numeric(20,6),
     session_id text COLLATE "C",
     soc_percent numeric(10,3),
-    battery_temp_c numeric(10,3),
-    name text,
-    site text COLLATE "C",
-    groups text[] COLLATE "C",
-    plate text,
-    address text,
-    note text,
-    retired_at timestamptz
+    battery_temp_c numeric(10,3)
 );
 GRANT SELECT ON bi.vehicle TO wattledger_bi;
 
@@ -3102,7 +3131,7 @@ GRANT EXECUTE ON FUNCTION bi.vehicle_energy_local_daily(text,date,date) TO wattl
 CREATE SCHEMA ops;
 GRANT USAGE ON SCHEMA ops TO wattledger_dba;
 
-VIEW ops.device_rules (
+VIEW ops.device_settings (
     device text COLLATE "C",
     step interval,
     usual_power_kw double precision,
@@ -3110,7 +3139,7 @@ VIEW ops.device_rules (
     tolerance_kwh double precision,
     width_kwh double precision
 );
-GRANT SELECT ON ops.device_rules TO wattledger_dba;
+GRANT SELECT ON ops.device_settings TO wattledger_dba;
 
 VIEW ops.discarded_measurements (
     dataset text COLLATE "C",
@@ -3156,6 +3185,30 @@ VIEW ops.freshness (
     last_refresh_at timestamptz
 );
 GRANT SELECT ON ops.freshness TO wattledger_dba;
+
+VIEW ops.history_devices (
+    import_id bigint,
+    device text COLLATE "C",
+    readings bigint,
+    folded_at timestamptz,
+    refused_because text
+);
+GRANT SELECT ON ops.history_devices TO wattledger_dba;
+
+VIEW ops.history_imports (
+    import_id bigint,
+    label text,
+    begun_at timestamptz,
+    begun_by text,
+    held_until timestamptz,
+    ended_at timestamptz,
+    devices bigint,
+    folded_devices bigint,
+    refused_devices bigint,
+    readings bigint,
+    folded_readings bigint
+);
+GRANT SELECT ON ops.history_imports TO wattledger_dba;
 
 VIEW ops.jobs (
     job_id integer,
@@ -3226,19 +3279,6 @@ VIEW ops.link_history (
     after tstzrange
 );
 GRANT SELECT ON ops.link_history TO wattledger_dba;
-
-VIEW ops.meter_readings (
-    meter_id text COLLATE "C",
-    read_at timestamptz,
-    received_at timestamptz,
-    interval_start timestamptz,
-    session_id text COLLATE "C",
-    energy_kwh numeric(20,6),
-    total_kwh numeric(20,6),
-    session_kwh numeric(20,6),
-    voltage_v numeric(10,3)
-);
-GRANT SELECT ON ops.meter_readings TO wattledger_dba;
 
 VIEW ops.policies (
     dataset text,
@@ -3333,20 +3373,6 @@ VIEW ops.tariffs (
 );
 GRANT SELECT ON ops.tariffs TO wattledger_dba;
 
-VIEW ops.vehicle_readings (
-    vehicle_id text COLLATE "C",
-    read_at timestamptz,
-    received_at timestamptz,
-    interval_start timestamptz,
-    session_id text COLLATE "C",
-    energy_kwh numeric(20,6),
-    total_kwh numeric(20,6),
-    session_kwh numeric(20,6),
-    soc_percent numeric(10,3),
-    battery_temp_c numeric(10,3)
-);
-GRANT SELECT ON ops.vehicle_readings TO wattledger_dba;
-
 VIEW ops.webhooks (
     webhook text COLLATE "C",
     url text,
@@ -3365,6 +3391,11 @@ VIEW ops.webhooks (
     changed_by text
 );
 GRANT SELECT ON ops.webhooks TO wattledger_dba;
+
+FUNCTION ops.begin_history(label text, hold interval DEFAULT '24:00:00'::interval)
+    RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.begin_history(text,interval) TO wattledger_dba;
 
 FUNCTION ops.cancel_record(record_id bigint, why text)
     RETURNS bigint
@@ -3391,25 +3422,24 @@ FUNCTION ops.dismiss_event(device text, happened_at timestamptz, why text)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION ops.dismiss_event(text,timestamptz,text) TO wattledger_dba;
 
-FUNCTION ops.erase_device(device text)
+FUNCTION ops.end_history(import_id bigint)
     RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION ops.erase_device(text) TO wattledger_dba;
+GRANT EXECUTE ON FUNCTION ops.end_history(bigint) TO wattledger_dba;
 
 FUNCTION ops.explain_hour(device text, hour timestamptz)
     RETURNS TABLE(part text, happened_at timestamptz, kind text, reported_kwh numeric, interval_start timestamptz, verdict text, energy_kwh numeric, entry integer, source_day date)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 GRANT EXECUTE ON FUNCTION ops.explain_hour(text,timestamptz) TO wattledger_dba;
 
-FUNCTION ops.export_windows(subject text, since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz)
-    RETURNS TABLE(window_start timestamptz, window_end timestamptz, estimated_rows bigint)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION ops.export_windows(text,timestamptz,timestamptz) TO wattledger_dba;
+PROCEDURE ops.fold_history(IN import_id bigint)
+    LANGUAGE plpgsql;
+GRANT EXECUTE ON PROCEDURE ops.fold_history(bigint) TO wattledger_dba;
 
-FUNCTION ops.local_moment(moment text, zone text DEFAULT 'UTC'::text)
+FUNCTION ops.history_bound(dataset text)
     RETURNS timestamptz
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET "TimeZone" TO 'UTC' SET "DateStyle" TO 'ISO, YMD';
-GRANT EXECUTE ON FUNCTION ops.local_moment(text,text) TO wattledger_dba;
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.history_bound(text) TO wattledger_dba;
 
 PROCEDURE ops.maintain()
     LANGUAGE plpgsql;
@@ -3473,15 +3503,10 @@ FUNCTION ops.set_compression(dataset text, after interval)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION ops.set_compression(text,interval) TO wattledger_dba;
 
-FUNCTION ops.set_device(device text, name text DEFAULT NULL::text, site text DEFAULT NULL::text, groups text[] DEFAULT '{}'::text[], plate text DEFAULT NULL::text, address text DEFAULT NULL::text, note text DEFAULT NULL::text, retired_at timestamptz DEFAULT NULL::timestamptz)
+FUNCTION ops.set_device(device text, step interval DEFAULT NULL::interval, usual_power_kw double precision DEFAULT NULL::double precision, max_power_kw double precision DEFAULT NULL::double precision, tolerance_kwh double precision DEFAULT NULL::double precision, width_kwh double precision DEFAULT NULL::double precision)
     RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION ops.set_device(text,text,text,text[],text,text,text,timestamptz) TO wattledger_dba;
-
-FUNCTION ops.set_device_rules(device text, step interval DEFAULT NULL::interval, usual_power_kw double precision DEFAULT NULL::double precision, max_power_kw double precision DEFAULT NULL::double precision, tolerance_kwh double precision DEFAULT NULL::double precision, width_kwh double precision DEFAULT NULL::double precision)
-    RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION ops.set_device_rules(text,interval,double precision,double precision,double precision,double precision) TO wattledger_dba;
+GRANT EXECUTE ON FUNCTION ops.set_device(text,interval,double precision,double precision,double precision,double precision) TO wattledger_dba;
 
 FUNCTION ops.set_fleet(fleet text, devices text[])
     RETURNS void
@@ -3512,6 +3537,11 @@ FUNCTION ops.set_webhook(webhook text, url text, kinds text[] DEFAULT NULL::text
     RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION ops.set_webhook(text,text,text[],text[],text[],boolean,boolean,interval) TO wattledger_dba;
+
+FUNCTION ops.stage_history(import_id bigint, dataset text, device_ids text[], read_at timestamptz[], kinds text[], energies_kwh double precision[], interval_starts timestamptz[] DEFAULT NULL::timestamptz[], session_ids text[] DEFAULT NULL::text[], voltages_v double precision[] DEFAULT NULL::double precision[], socs_percent double precision[] DEFAULT NULL::double precision[], battery_temps_c double precision[] DEFAULT NULL::double precision[])
+    RETURNS TABLE(reading_index integer, outcome text, detail text)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.stage_history(bigint,text,text[],timestamptz[],text[],double precision[],timestamptz[],text[],double precision[],double precision[],double precision[]) TO wattledger_dba;
 
 FUNCTION ops.test_webhook(webhook text)
     RETURNS bigint

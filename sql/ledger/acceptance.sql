@@ -16,7 +16,8 @@ SELECT
     d.dataset,
     -- where raw readings were dropped no rollup could count another one
     greatest(
-        telemetry.utc_minus(now(), d.keep),
+        -- while history is imported, all that is not dropped yet
+        CASE WHEN d.held_until <= now() THEN telemetry.utc_minus(now(), d.keep) END,
         d.accepted_since,
         d.complete_since,
         telemetry.earliest()

@@ -13,6 +13,18 @@ REVOKE ALL ON FUNCTION telemetry.drop_after(interval) FROM PUBLIC;
 -- a view of ops calls it with the rights of whoever asks
 GRANT EXECUTE ON FUNCTION telemetry.drop_after(interval) TO wattledger_dba;
 
+CREATE OR REPLACE FUNCTION telemetry.drop_before(keep interval, held_until timestamptz)
+RETURNS timestamptz
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN held_until <= now() THEN telemetry.utc_minus(now(), telemetry.drop_after(keep)) END
+$$;
+
+COMMENT ON FUNCTION telemetry.drop_before(interval, timestamptz) IS
+'Takes how long rows are kept (NULL: for ever), and until when nothing is dropped. Returns the moment before which chunks are dropped now; NULL where none is.';
+REVOKE ALL ON FUNCTION telemetry.drop_before(interval, timestamptz) FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION telemetry.known_dataset(name text)
 RETURNS text
 LANGUAGE plpgsql STABLE

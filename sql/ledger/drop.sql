@@ -83,7 +83,7 @@ BEGIN
     UPDATE telemetry.dataset AS d
     SET complete_since = greatest(d.complete_since, drop_proven.chunk_end)
     WHERE d.dataset = drop_proven.dataset
-        AND drop_proven.chunk_end <= telemetry.utc_minus(now(), telemetry.drop_after(d.keep));
+        AND drop_proven.chunk_end <= telemetry.drop_before(d.keep, d.held_until);
     IF NOT found THEN
         step := 'kept';
         RETURN;
@@ -130,7 +130,7 @@ DECLARE
     v_start timestamptz;
     v_last timestamptz;
 BEGIN
-    SELECT telemetry.utc_minus(now(), telemetry.drop_after(d.keep)), d.accepted_since, d.complete_since
+    SELECT telemetry.drop_before(d.keep, d.held_until), d.accepted_since, d.complete_since
     INTO v_cutoff, v_accepted, v_complete
     FROM telemetry.dataset AS d
     WHERE d.dataset = drop_next.dataset;
@@ -201,7 +201,7 @@ AS $$
         SELECT
         FROM telemetry.dataset AS d
         CROSS JOIN LATERAL telemetry.chunks_before(
-            d.dataset, telemetry.utc_minus(now(), telemetry.drop_after(d.keep))
+            d.dataset, telemetry.drop_before(d.keep, d.held_until)
         ) AS c
         WHERE d.dataset = has_expired.dataset
     )
