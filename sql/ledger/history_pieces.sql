@@ -80,6 +80,8 @@ DECLARE
     -- what is kept of charging shortly after the bound began before it, perhaps
     v_until timestamptz := least(bound + INTERVAL '48 hours', telemetry.ceiling_hour(now()));
     v_meter record;
+    v_device record;
+    v_stays boolean := FALSE;
 BEGIN
     FOR v_meter IN
         SELECT
@@ -107,6 +109,7 @@ BEGIN
         ORDER BY m.meter_id
     LOOP
         IF v_meter.oldest < v_meter.kept_until THEN
+            v_stays := TRUE;
             RAISE NOTICE 'charging at % until % stays as it is: readings that it was kept by are gone',
                 v_meter.meter_id, telemetry.utc_text(v_meter.kept_until);
         ELSIF v_meter.oldest < bound THEN
@@ -124,6 +127,22 @@ BEGIN
             (q.dataset = 'meter_reading' AND q.device_id = ANY (meters))
             OR (q.dataset = 'vehicle_reading' AND q.device_id = ANY (vehicles))
         );
+    IF v_stays THEN
+        RETURN;
+    END IF;
+    -- what is queued of kept days may follow from what flowed before them, which is known now alone
+    FOR v_device IN
+        SELECT d.dataset, d.device_id
+        FROM (
+            SELECT 'meter_reading' AS dataset, unnest(meters) AS device_id
+            UNION ALL
+            SELECT 'vehicle_reading', unnest(vehicles)
+        ) AS d
+        WHERE telemetry.newest_reading(d.dataset, d.device_id) >= bound
+        ORDER BY d.dataset, d.device_id
+    LOOP
+        PERFORM telemetry.keep_device(v_device.dataset, v_device.device_id);
+    END LOOP;
 END;
 $$;
 

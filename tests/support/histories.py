@@ -108,7 +108,13 @@ def known(db: Connection, device: Device) -> Known:
     return Known(
         rows(f"bi.{side}_energy_hourly", f"r.{side}_id", "r.bucket", dated),
         rows(f"bi.{side}_energy_daily", f"r.{side}_id", "r.bucket", dated),
-        rows("telemetry.settled_day", of_side, "r.day", {"session_no", "earlier_session_no"}),
+        # whether readings could have changed a day does not matter once they are gone
+        rows(
+            "telemetry.settled_day",
+            of_side,
+            "r.day",
+            {"session_no", "earlier_session_no", "is_final"},
+        ),
         rows("telemetry.register_event", of_side, "r.happened_at, r.event", set()),
         rows(sessions.format("charging_part"), f"r.{side}_id", "r.hour, r.since", number),
         rows(sessions.format("charging_session"), f"r.{side}_id", "r.started_at", number),
