@@ -1632,11 +1632,11 @@ FUNCTION telemetry.keep_history_charging(meters text[], vehicles text[], since t
 
 FUNCTION telemetry.keep_history_rollup(rollup text, device_ids text[], since timestamptz, until timestamptz)
     RETURNS void
-    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET "TimeZone" TO 'UTC' SET "DateStyle" TO 'ISO';
 
 FUNCTION telemetry.keep_history_rollups(dataset text, device_ids text[], since timestamptz, until timestamptz)
     RETURNS void
-    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET "TimeZone" TO 'UTC' SET "DateStyle" TO 'ISO';
 
 FUNCTION telemetry.keep_meter_state()
     RETURNS trigger

@@ -48,7 +48,7 @@ BEGIN
         SELECT
             array_agg(h.device_id) FILTER (WHERE h.dataset = 'meter_reading') AS meters,
             array_agg(h.device_id) FILTER (WHERE h.dataset = 'vehicle_reading') AS vehicles,
-            sum(h.readings) AS readings
+            sum(h.readings)::bigint AS readings
         INTO v_part
         FROM linked AS k
         INNER JOIN telemetry.history_device AS h

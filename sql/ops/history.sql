@@ -15,16 +15,16 @@ BEGIN
     -- nothing is dropped from here on
     PERFORM pg_advisory_xact_lock(hashtextextended('telemetry.drop_next', 0));
     UPDATE telemetry.history_import AS i
-    SET held_until = now() + begin_history.hold
+    SET held_until = telemetry.utc_minus(now(), -begin_history.hold)
     WHERE i.label = begin_history.label AND i.ended_at IS NULL
     RETURNING i.import_id INTO v_import_id;
     IF NOT found THEN
         INSERT INTO telemetry.history_import AS i (label, held_until)
-        VALUES (begin_history.label, now() + begin_history.hold)
+        VALUES (begin_history.label, telemetry.utc_minus(now(), -begin_history.hold))
         RETURNING i.import_id INTO v_import_id;
     END IF;
     UPDATE telemetry.dataset AS d
-    SET held_until = greatest(d.held_until, now() + begin_history.hold),
+    SET held_until = greatest(d.held_until, telemetry.utc_minus(now(), -begin_history.hold)),
         -- what was to be dropped next stays for now
         accepted_since = least(d.accepted_since, d.complete_since)
     WHERE d.dataset IN ('meter_reading', 'vehicle_reading');

@@ -10,27 +10,37 @@ CREATE OR REPLACE FUNCTION telemetry.keep_history_rollup(
 RETURNS void
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
+-- as times are put into statements
+SET timezone = 'UTC'
+SET datestyle = 'ISO'
 AS $$
 DECLARE
-    v_materialized text;
-    v_query text;
     v_device text := split_part(rollup, '_', 1) || '_id';
-    v_columns text;
+    v_of record;
 BEGIN
-    SELECT
-        format('%I.%I', c.materialization_hypertable_schema, c.materialization_hypertable_name),
-        rtrim(c.view_definition, E'; \n')
-    INTO STRICT v_materialized, v_query
-    FROM timescaledb_information.continuous_aggregates AS c
-    WHERE c.view_schema = 'bi' AND c.view_name = keep_history_rollup.rollup;
-    SELECT string_agg(format('%I', a.attname), ', ' ORDER BY a.attnum) INTO v_columns
-    FROM pg_attribute AS a
-    WHERE a.attrelid = format('bi.%I', rollup)::regclass AND a.attnum > 0 AND NOT a.attisdropped;
+    SELECT h.schema_name, h.table_name, c.direct_view_schema, c.direct_view_name INTO STRICT v_of
+    FROM _timescaledb_catalog.continuous_agg AS c
+    INNER JOIN _timescaledb_catalog.hypertable AS h ON h.id = c.mat_hypertable_id
+    WHERE c.user_view_schema = 'bi' AND c.user_view_name = keep_history_rollup.rollup;
+    IF (
+        SELECT count(DISTINCT r.columns)
+        FROM (
+            SELECT array_agg(a.attname ORDER BY a.attnum) AS columns
+            FROM pg_attribute AS a
+            WHERE a.attrelid IN (
+                format('%I.%I', v_of.schema_name, v_of.table_name)::regclass,
+                format('%I.%I', v_of.direct_view_schema, v_of.direct_view_name)::regclass
+            ) AND a.attnum > 0 AND NOT a.attisdropped
+            GROUP BY a.attrelid
+        ) AS r
+    ) <> 1 THEN
+        RAISE EXCEPTION 'TimescaleDB stores % otherwise than it computes it', rollup;
+    END IF;
     EXECUTE format(
-        'INSERT INTO %s (%s) SELECT %2$s FROM (%s) AS r WHERE r.%I = ANY ($1) AND r.bucket >= $2 AND r.bucket < $3',
-        v_materialized, v_columns, v_query, v_device
-    )
-    USING device_ids, since, until;
+        'INSERT INTO %I.%I SELECT r.* FROM %I.%I AS r WHERE r.%I = ANY (%L::text[]) AND r.bucket >= %L AND r.bucket < %L',
+        v_of.schema_name, v_of.table_name, v_of.direct_view_schema, v_of.direct_view_name, v_device, device_ids,
+        since, until
+    );
 END;
 $$;
 
@@ -46,24 +56,28 @@ CREATE OR REPLACE FUNCTION telemetry.keep_history_rollups(
 RETURNS void
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
+-- as times are put into statements
+SET timezone = 'UTC'
+SET datestyle = 'ISO'
 AS $$
 DECLARE
     v_side text := split_part(dataset, '_', 1);
+    v_side_id text := v_side || '_id';
     v_hours telemetry.dataset := (SELECT d FROM telemetry.dataset AS d WHERE d.dataset = v_side || '_energy_hourly');
-    v_materialized text;
+    v_of record;
 BEGIN
     PERFORM telemetry.keep_history_rollup(v_side || '_energy_hourly', device_ids, since, until);
     PERFORM telemetry.keep_history_rollup(v_side || '_energy_daily', device_ids, since, until);
     IF v_hours.complete_since > since THEN
         -- hours of before are kept by nobody any more
-        SELECT format('%I.%I', h.hypertable_schema, h.hypertable_name) INTO STRICT v_materialized
+        SELECT h.hypertable_schema, h.hypertable_name INTO STRICT v_of
         FROM telemetry.dataset_hypertable() AS h
         WHERE h.dataset = v_hours.dataset;
         EXECUTE format(
-            'DELETE FROM %s AS h WHERE h.%I = ANY ($1) AND h.bucket >= $2 AND h.bucket < $3',
-            v_materialized, v_side || '_id'
-        )
-        USING device_ids, since, least(until, v_hours.complete_since);
+            'DELETE FROM %I.%I AS h WHERE h.%I = ANY (%L::text[]) AND h.bucket >= %L AND h.bucket < %L',
+            v_of.hypertable_schema, v_of.hypertable_name, v_side_id, device_ids, since,
+            least(until, v_hours.complete_since)
+        );
     END IF;
 END;
 $$;
