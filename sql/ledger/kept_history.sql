@@ -13,34 +13,37 @@ SET plan_cache_mode = force_custom_plan
 AS $$
 BEGIN
     INSERT INTO telemetry.proven_energy AS p (dataset, day, device_hours, samples, energy_mwh, proven_at)
-    SELECT
-        prove_history.dataset,
-        e.day,
-        e.device_hours,
-        e.samples,
-        e.energy_mwh,
-        now()
+    SELECT prove_history.dataset, e.day, coalesce(h.device_hours, 0), e.samples, e.energy_mwh, now()
     FROM (
-        SELECT
-            telemetry.floor_day(h.bucket) AS day,
-            count(*) AS device_hours,
-            sum(h.samples)::bigint AS samples,
-            sum(h.energy_mwh)::bigint AS energy_mwh
-        FROM (
-            SELECT m.bucket, m.samples, m.energy_mwh
-            FROM bi.meter_energy_hourly AS m
-            WHERE prove_history.dataset = 'meter_reading'
-                AND m.meter_id = ANY (prove_history.device_ids)
-                AND m.bucket >= prove_history.since AND m.bucket < prove_history.until
-            UNION ALL
-            SELECT v.bucket, v.samples, v.energy_mwh
-            FROM bi.vehicle_energy_hourly AS v
-            WHERE prove_history.dataset = 'vehicle_reading'
-                AND v.vehicle_id = ANY (prove_history.device_ids)
-                AND v.bucket >= prove_history.since AND v.bucket < prove_history.until
-        ) AS h
+        SELECT m.bucket AS day, sum(m.samples)::bigint AS samples, sum(m.energy_mwh)::bigint AS energy_mwh
+        FROM bi.meter_energy_daily AS m
+        WHERE prove_history.dataset = 'meter_reading'
+            AND m.meter_id = ANY (prove_history.device_ids)
+            AND m.bucket >= prove_history.since AND m.bucket < prove_history.until
+        GROUP BY 1
+        UNION ALL
+        SELECT v.bucket, sum(v.samples)::bigint, sum(v.energy_mwh)::bigint
+        FROM bi.vehicle_energy_daily AS v
+        WHERE prove_history.dataset = 'vehicle_reading'
+            AND v.vehicle_id = ANY (prove_history.device_ids)
+            AND v.bucket >= prove_history.since AND v.bucket < prove_history.until
         GROUP BY 1
     ) AS e
+    LEFT JOIN (
+        SELECT telemetry.floor_day(m.bucket) AS day, count(*) AS device_hours
+        FROM bi.meter_energy_hourly AS m
+        WHERE prove_history.dataset = 'meter_reading'
+            AND m.meter_id = ANY (prove_history.device_ids)
+            AND m.bucket >= prove_history.since AND m.bucket < prove_history.until
+        GROUP BY 1
+        UNION ALL
+        SELECT telemetry.floor_day(v.bucket), count(*)
+        FROM bi.vehicle_energy_hourly AS v
+        WHERE prove_history.dataset = 'vehicle_reading'
+            AND v.vehicle_id = ANY (prove_history.device_ids)
+            AND v.bucket >= prove_history.since AND v.bucket < prove_history.until
+        GROUP BY 1
+    ) AS h ON h.day = e.day
     -- of a day whose readings others dropped unproven nothing is known
     WHERE EXISTS (
         SELECT FROM telemetry.proven_energy AS k WHERE k.dataset = prove_history.dataset AND k.day = e.day

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from tests.support.ledger import Device
 from tests.support.fold import Reading
+from tests.support.ledger import Device
 from tests.support.readings import Connection, NotStored
 
 
