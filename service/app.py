@@ -37,6 +37,8 @@ from service.keys.grant import KeyRefused
 from service.keys.guard import guard
 from service.metrics.board import claim_or_count_alone, supervisors_board
 from service.openapi import document, page
+from service.page import files as page_files
+from service.page import routes as page_routes
 from service.parts import started
 from service.routes import (
     alerts,
@@ -128,6 +130,7 @@ def create_app(
         route_handlers=[
             endpoint.route,
             page.assets(),
+            *page_routes.HANDLERS,
             *devices.HANDLERS,
             *device_files.HANDLERS,
             *links.HANDLERS,
@@ -154,7 +157,7 @@ def create_app(
         openapi_config=page.config(),
         plugins=[document.DecimalSchemaPlugin()],
         logging_config=_LOGGING,
-        state=State({"settings": settings, "traces": traces}),
+        state=State({"settings": settings, "traces": traces, "page": page_files.Files()}),
     )
     board = supervisors_board()
     families = (

@@ -60,7 +60,7 @@ CHANGES: dict[tuple[str, str], tuple[dict[str, Any], int]] = {
     ("POST", "/v1/alerts/{number:str}/acknowledge"): ({}, 200),
 }
 # of no document
-NOT_THERE = {"/docs/{path:str}", "/docs/assets"}
+NOT_THERE = {"/docs/{path:str}", "/docs/assets", "/assets/{version:str}/{name:path}"}
 READ_FROM = "wattledger-read-from"
 
 
