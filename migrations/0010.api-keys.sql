@@ -61,3 +61,17 @@ COMMENT ON COLUMN telemetry.api_key.expires_at IS 'When it stops working; null: 
 COMMENT ON COLUMN telemetry.api_key.revoked_at IS 'When it was revoked; null: it was not.';
 COMMENT ON COLUMN telemetry.api_key.rotated_from IS 'The key that it replaces; null where it replaces none.';
 COMMENT ON COLUMN telemetry.api_key.last_used_at IS 'When it was last used, to the hour; null: never.';
+
+CREATE TABLE telemetry.cookie_secret (
+    only_row boolean PRIMARY KEY DEFAULT TRUE CHECK (only_row),
+    secret bytea NOT NULL DEFAULT sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
+    CHECK (length(secret) = 32)
+);
+
+COMMENT ON TABLE telemetry.cookie_secret IS
+'What seals the cookies of browsers that are signed in: exactly one row. Another secret signs all of them out.';
+COMMENT ON COLUMN telemetry.cookie_secret.only_row IS 'Always true: the key that keeps this table at one row.';
+COMMENT ON COLUMN telemetry.cookie_secret.secret IS
+'32 random bytes. Alone it signs nobody in: what it seals are keys, of which only a hash is stored.';
+
+INSERT INTO telemetry.cookie_secret DEFAULT VALUES;

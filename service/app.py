@@ -27,6 +27,7 @@ from service.http import counts
 from service.http.access_log import AccessLog
 from service.http.body import ClientGone
 from service.http.front import Front, Routed, note_of
+from service.http.head_method import READING_METHODS
 from service.http.problem import Fault
 from service.http.proxy import Proxies
 from service.http.server import end_with_supervisor
@@ -39,6 +40,7 @@ from service.metrics.board import claim_or_count_alone, supervisors_board
 from service.openapi import document, page
 from service.page import files as page_files
 from service.page import routes as page_routes
+from service.page import session as page_session
 from service.parts import started
 from service.routes import (
     alerts,
@@ -117,7 +119,7 @@ def create_app(
 
     def provide_database(state: State, request: Request[Any, Any, Any]) -> Calls:
         # by the method, so that no route can send a change to a replica
-        if request.method not in errors.READING_METHODS:
+        if request.method not in READING_METHODS:
             return state.primary
         if state.replica is None:
             return state.reads
@@ -131,6 +133,7 @@ def create_app(
             endpoint.route,
             page.assets(),
             *page_routes.HANDLERS,
+            *page_session.HANDLERS,
             *devices.HANDLERS,
             *device_files.HANDLERS,
             *links.HANDLERS,

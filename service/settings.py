@@ -117,6 +117,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["required", "off"], _about("Whether requests need a key; off only without a proxy.")
     ] = "required"
     key_cache_seconds: Annotated[Seconds, _about("How long a key is known without asking.")] = 5.0
+    sign_in_minutes: Annotated[Minutes, _about("How long a browser stays signed in.")] = 720.0
     access_log: Annotated[bool, _about("Whether each request is logged.")] = True
     log_format: Annotated[Literal["text", "json"], _about("How requests are logged.")] = "text"
     slow_milliseconds: Annotated[Milliseconds, _about("From when on a request is slow.")] = 1000.0

@@ -281,6 +281,14 @@ CREATE TRIGGER alerts_added AFTER INSERT ON telemetry.charging_session REFERENCI
 CREATE TRIGGER alerts_changed AFTER UPDATE ON telemetry.charging_session REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION telemetry.queue_alerts_of_sessions();
 CREATE TRIGGER alerts_removed AFTER DELETE ON telemetry.charging_session REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION telemetry.queue_alerts_of_sessions();
 
+CREATE TABLE telemetry.cookie_secret (
+    only_row boolean NOT NULL DEFAULT true,
+    secret bytea NOT NULL DEFAULT sha256((uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))),
+    CONSTRAINT cookie_secret_pkey PRIMARY KEY (only_row),
+    CONSTRAINT cookie_secret_only_row_check CHECK (only_row),
+    CONSTRAINT cookie_secret_secret_check CHECK (length(secret) = 32)
+);
+
 CREATE TABLE telemetry.currency_digits (
     currency text COLLATE "C" NOT NULL,
     digits smallint NOT NULL,
@@ -2391,6 +2399,11 @@ FUNCTION api.claim_webhook_deliveries(base_url text DEFAULT ''::text, per_webhoo
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.claim_webhook_deliveries(text,integer,interval) TO wattledger_service;
 
+FUNCTION api.cookie_secret()
+    RETURNS bytea
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.cookie_secret() TO wattledger_service;
+
 FUNCTION api.end_charging_link(vehicle_id text, ended_at timestamptz, remove boolean DEFAULT false, acting_key text DEFAULT NULL::text)
     RETURNS TABLE(meter_id text, since timestamptz, until timestamptz, removed boolean)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
@@ -2495,6 +2508,11 @@ FUNCTION api.settle_charging(most integer DEFAULT 1000, kept_for interval DEFAUL
     RETURNS TABLE(kept integer, waiting integer)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.settle_charging(integer,interval,interval) TO wattledger_service;
+
+FUNCTION api.signed_in(of_key_id text DEFAULT NULL::text)
+    RETURNS TABLE(note text, devices text[], fleet text, expires_at timestamptz, zone text)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.signed_in(text) TO wattledger_service;
 
 FUNCTION api.vehicle_state(vehicle_id text)
     RETURNS TABLE(vehicle_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, soc_percent numeric, battery_temp_c numeric, received_at timestamptz, open_events integer)

@@ -7,6 +7,9 @@ from typing import Any
 
 from service.http.answer import Header
 
+# those that change nothing
+READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
 
 class WithHead:
     """A layer that asks the application for GET where a client asks for HEAD, and offers HEAD."""

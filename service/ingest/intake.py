@@ -29,6 +29,7 @@ from service.ingest.destination import Destination, NotQueued
 from service.ingest.line import Told
 from service.ingest.quarantine import Quarantined
 from service.ingest.store import Outcome
+from service.keys.credential import credential_of
 from service.keys.grant import Grant
 from service.keys.keyring import Keyring
 from service.settings import Settings
@@ -96,7 +97,7 @@ class Intake:
         """
         if self.keyring is None:
             return Delivery(None)
-        grant = await self.keyring.admit(headers, "ingest")
+        grant = await self.keyring.admit(credential_of(headers), "ingest")
         facts["key"] = grant.key_id
         begun = Delivery(grant)
         begun.charge(1)

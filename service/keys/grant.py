@@ -22,7 +22,7 @@ _UNKNOWN = {
 
 
 # why a key may not do what is asked, as counts have it
-REFUSALS = ("missing", *_UNKNOWN, "scope", "rate", "device", "fleet")
+REFUSALS = ("missing", *_UNKNOWN, "scope", "rate", "device", "fleet", "signed_out", "origin")
 
 
 class KeyRefused(Fault):

@@ -8,13 +8,17 @@ import msgspec
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
-from service.keys.grant import Grant, all_devices
+from service.http.head_method import READING_METHODS
+from service.keys.cookie import SignedIn, check_origin, cookie_of, ended
+from service.keys.credential import Credential, credential_of
+from service.keys.grant import Grant, KeyRefused, all_devices
 from service.keys.keyring import Keyring
 from service.keys.named import is_about_devices, named_by, named_in
 
 _SCOPE = "scope"
 _OPEN = "open"
 _IN_OUTAGE = "in_outage"
+_PERSONAL = "personal"
 _GRANT = "wattledger.grant"
 
 # what a route says of itself; one that says nothing needs the scope admin
@@ -22,6 +26,8 @@ READ = {_SCOPE: "read"}
 # answered while the database is away too, to a key that was known before
 METRICS = {_SCOPE: "metrics", _IN_OUTAGE: True}
 OPEN = {_OPEN: True}
+# about the key itself, whatever devices that is for
+PERSONAL = {**READ, _PERSONAL: True}
 
 _Connection = ASGIConnection[Any, Any, Any, Any]
 
@@ -36,17 +42,49 @@ async def guard(connection: _Connection, handler: BaseRouteHandler) -> None:
     if keyring is None or handler.opt.get(_OPEN):
         return
     scope = handler.opt.get(_SCOPE, "admin")
-    grant = await keyring.admit(
-        connection.scope["headers"], scope, in_outage=handler.opt.get(_IN_OUTAGE, False)
-    )
+    in_outage: bool = handler.opt.get(_IN_OUTAGE, False)
+    # who asks for metrics is no browser
+    given = credential_of(connection.scope["headers"]) if in_outage else await _given(connection)
+    grant = await keyring.admit(given, scope, in_outage=in_outage)
     grant.charge(1)
     cast("dict[str, Any]", connection.scope)[_GRANT] = grant
-    if grant.every_device:
+    if grant.every_device or handler.opt.get(_PERSONAL):
         return
     if not is_about_devices(connection, handler):
         raise keyring.refused(all_devices())
     named = named_by(connection, handler)
     await keyring.check_devices(grant, **named, reads=scope == READ[_SCOPE])
+
+
+async def _given(connection: _Connection) -> Credential | None:
+    """The key of a request, by its header, or by the cookie of who is signed in."""
+    headers = connection.scope["headers"]
+    if any(name == b"authorization" for name, _ in headers):
+        return credential_of(headers)
+    signed_in = await signed_in_by(connection)
+    if signed_in is None:
+        return None
+    if cast("dict[str, Any]", connection.scope)["method"] not in READING_METHODS:
+        try:
+            check_origin(headers, signed_in.csrf_token)
+        except KeyRefused as fault:
+            raise connection.app.state.keyring.refused(fault) from None
+    return signed_in.credential
+
+
+async def signed_in_by(connection: _Connection) -> SignedIn | None:
+    """Who is signed in by a request's cookie; None where it has none.
+
+    Raises Fault where the cookie has ended, DatabaseUnavailable.
+    """
+    keyring: Keyring = connection.app.state.keyring
+    cookie = cookie_of(connection.scope["headers"])
+    if cookie is None:
+        return None
+    signed_in = await keyring.cookies.opened(cookie)
+    if signed_in is None:
+        raise keyring.refused(ended())
+    return signed_in
 
 
 async def check_body(connection: _Connection, document: msgspec.Struct) -> None:

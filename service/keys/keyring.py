@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from time import monotonic
 
@@ -14,8 +14,9 @@ from service.concurrency import told
 from service.database.errors import DatabaseUnavailable
 from service.database.pool import Database
 from service.database.replica import Replica
+from service.keys.cookie import Cookies
 from service.keys.counts import KeyCounts
-from service.keys.credential import Credential, credential_of
+from service.keys.credential import Credential
 from service.keys.grant import Bucket, Grant, KeyRefused, another_device, no_key
 from service.keys.lookup import Authenticated, Lookup, Told
 from service.recent import Recent
@@ -72,6 +73,7 @@ class Keyring:
         self._told = monotonic()
         self._lookup = Lookup(database, self._take)
         self._standby_lookup = replica and Lookup(replica.standby, self._take_from_standby)
+        self.cookies = Cookies(database, replica and replica.standby)
 
     async def start(self) -> None:
         """Connect to the database, now or when that comes."""
@@ -105,14 +107,13 @@ class Keyring:
         return await told(partial(self.ask, given))
 
     async def admit(
-        self, headers: Iterable[tuple[bytes, bytes]], scope: str, *, in_outage: bool = False
+        self, given: Credential | None, scope: str, *, in_outage: bool = False
     ) -> Grant:
-        """The grant of the key among a request's headers, if it has the scope.
+        """The grant of a request's key, if it has the scope.
 
         `in_outage`: what was known of the key counts on while the database is away. Raises Fault,
         DatabaseUnavailable.
         """
-        given = credential_of(headers)
         if in_outage:
             grant = await self._grant_in_outage(given)
         else:

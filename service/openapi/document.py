@@ -23,6 +23,7 @@ from litestar.typing import FieldDefinition
 
 from service.ingest.answers import PATH
 from service.openapi import common, ingest, shapes
+from service.page.session import SignIn
 from service.routes.csv_lines import CSV
 from service.routes.device_files import NewDeviceFile
 from service.routes.links import NewLink
@@ -53,8 +54,22 @@ _ANSWERS = {
     ("delete", "/v1/links/{vehicle_id}"): {
         "409": "One link of the vehicle ends at that time, and another starts.",
     },
+    ("post", "/session"): {
+        "401": "The API key is malformed, not known, revoked or expired.",
+        "403": "The API key lacks the scope read, or the request comes from another site.",
+        "408": "The request's head, or its body, did not come in time.",
+        "413": "The body is too large.",
+        "415": "The content type, its charset or the content encoding is not known.",
+        "429": "The API key is over its rate: nothing was done, try again.",
+    },
+    ("delete", "/session"): {"403": "The request comes from another site."},
     ("get", "/health/live"): {"503": "Too many connections are open: try again."},
 }
+_SET_COOKIE = OpenAPIHeader(
+    schema=Schema(type=OpenAPIType.STRING),
+    description="The cookie of who is signed in; an empty one that has ended where nobody is.",
+    required=False,
+)
 # open to all, and of no database, or always of the same one
 _READ_NOTHING = ("/health/live", "/health/ready")
 
@@ -76,7 +91,7 @@ def complete(schema: OpenAPI) -> None:
     """Add what Litestar cannot know: the hot path, errors, and what our own code reads."""
     paths = schema.paths or {}
     named = schema.components.schemas
-    derived = common.schemas() | ingest.schemas() | shapes.of_structs(*set(_BODIES.values()))
+    derived = common.schemas() | ingest.schemas() | shapes.of_structs(*_BODIES.values(), SignIn)
     named |= shapes.components(derived)
     for path, item in paths.items():
         for method in ("get", "put", "delete", "post"):
@@ -97,6 +112,7 @@ def complete(schema: OpenAPI) -> None:
     _describe_answers(
         paths["/v1/records"].post, "Record", "That very record stands.", "The record is new."
     )
+    _describe_sign_in(paths["/session"])
     for path in ("/health/ready", "/health/reads"):
         _describe_readiness(paths[path])
     _describe_csv(paths["/v1/sessions"], is_paged=True)
@@ -121,6 +137,16 @@ def _describe_body(operation: Operation, body: type[msgspec.Struct]) -> None:
         required=True,
         content={"application/json": OpenAPIMediaType(schema=shapes.reference(body.__name__))},
     )
+
+
+def _describe_sign_in(item: PathItem) -> None:
+    """The body, which a function of ours reads, and the cookie that comes and goes."""
+    assert item.post is not None and item.delete is not None  # noqa: S101, PT018  see service.page
+    _describe_body(item.post, SignIn)
+    for operation in (item.post, item.delete):
+        good = (operation.responses or {})["204"]
+        assert isinstance(good, OpenAPIResponse)  # noqa: S101  Litestar's own
+        good.headers = {**(good.headers or {}), "Set-Cookie": _SET_COOKIE}
 
 
 def _describe_answers(operation: Operation | None, schema: str, known: str, new: str) -> None:

@@ -92,6 +92,7 @@ def config() -> OpenAPIConfig:
             Tag("ledger", "What people told the ledger, and why an hour has its energy."),
             Tag("links", "Which meter feeds which vehicle, and when."),
             Tag("analytics", "Energy, efficiency and loss."),
+            Tag("session", "A person signs in by a key; a cookie carries it then."),
             Tag("health", "Is it alive, is it ready, and what has it counted."),
         ],
         render_plugins=[

@@ -45,7 +45,7 @@ _Request = Request[Any, Any, Any]
 def index(request: _Request, state: State) -> Response[bytes]:
     """The page."""
     files: Files = state.page
-    root: str = request.scope.get("root_path", "")
+    root = request.scope["root_path"]
     return _answer(request, files.index(root), _PAGE)
 
 

@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, Valida
 
 from service.database.errors import DatabaseUnavailable, RuleViolation
 from service.faults import away, defect, fault_of
-from service.http.head_method import with_head
+from service.http.head_method import READING_METHODS, with_head
 from service.http.problem import MEDIA_TYPE, Fault, answer_to
 from service.routes.paging import (
     PLACE_OR_ID_PATTERN,
@@ -21,9 +21,6 @@ from service.routes.paging import (
 from service.routes.reports import MONTH_PATTERN, MONTH_RULE, ZONE_PATTERN, ZONE_RULE
 from service.wire.labels import LABEL_PATTERN, LABEL_RULE
 from service.wire.readings import ID_PATTERN, ID_RULE
-
-# those that change nothing
-READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _Request = Request[Any, Any, Any]
 # the only patterns that there are; who has to fix an id wants to read no regular expression

@@ -59,6 +59,8 @@ CHANGES: dict[tuple[str, str], tuple[dict[str, Any], int]] = {
     ("DELETE", "/v1/devices/vehicles/{vehicle_id:str}/personal"): ({}, 204),
     ("POST", "/v1/alerts/{number:str}/acknowledge"): ({}, 200),
 }
+# a sign-in is kept by the browser alone
+SIGN_IN = {("POST", "/session"), ("DELETE", "/session")}
 # of no document
 NOT_THERE = {"/docs/{path:str}", "/docs/assets", "/assets/{version:str}/{name:path}"}
 READ_FROM = "wattledger-read-from"

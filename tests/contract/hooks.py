@@ -11,6 +11,8 @@ import msgspec
 import schemathesis
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from tests.support.keys import the_key
+
 # of several parameters together, or fields
 _RULES = (
     "from is when the interval starts that ends at the reading's time, and not after it",
@@ -94,6 +96,9 @@ def map_body(context: Any, body: Any) -> Any:
     for document in body if isinstance(body, list) else [body]:
         if not isinstance(document, dict):
             continue
+        # no other one signs anybody in
+        if isinstance(document.get("key"), str) and len(document["key"]) % 2 == 0:
+            document["key"] = the_key()
         for name in ("timestamp", "from", "to"):
             given = document.get(name)
             if isinstance(given, float) and given.is_integer():

@@ -37,7 +37,10 @@ function keep(session) {
 
 // Who is signed in; Refused with 401 where nobody is.
 export const session = async () => keep(await get("/session"));
-export const signIn = async (key) => keep(await post("/session", { key }));
+export async function signIn(key) {
+  await post("/session", { key });
+  return session();
+}
 export async function signOut() {
   await call("DELETE", "/session");
   csrfToken = null;
