@@ -290,14 +290,6 @@ CREATE TRIGGER alerts_added AFTER INSERT ON telemetry.charging_session REFERENCI
 CREATE TRIGGER alerts_changed AFTER UPDATE ON telemetry.charging_session REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION telemetry.queue_alerts_of_sessions();
 CREATE TRIGGER alerts_removed AFTER DELETE ON telemetry.charging_session REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION telemetry.queue_alerts_of_sessions();
 
-CREATE TABLE telemetry.cookie_secret (
-    only_row boolean NOT NULL DEFAULT true,
-    secret bytea NOT NULL DEFAULT sha256((uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))),
-    CONSTRAINT cookie_secret_pkey PRIMARY KEY (only_row),
-    CONSTRAINT cookie_secret_only_row_check CHECK (only_row),
-    CONSTRAINT cookie_secret_secret_check CHECK (length(secret) = 32)
-);
-
 VIEW telemetry.corrected_reading (
     dataset text COLLATE "C",
     device_id text COLLATE "C",
@@ -342,7 +334,6 @@ CREATE TABLE telemetry.dataset (
     refresh_lag interval,
     accepted_since timestamptz NOT NULL DEFAULT '-infinity'::timestamptz,
     complete_since timestamptz NOT NULL DEFAULT '-infinity'::timestamptz,
-    held_until timestamptz NOT NULL DEFAULT '-infinity'::timestamptz,
     CONSTRAINT dataset_pkey PRIMARY KEY (dataset),
     CONSTRAINT dataset_compress_after_check CHECK (compress_after >= '1 day'::interval),
     CONSTRAINT dataset_keep_check CHECK (keep >= '2 days'::interval),
@@ -430,32 +421,6 @@ CREATE TABLE telemetry.fleet_device (
     CONSTRAINT fleet_device_device_pattern_check CHECK (length(device_pattern) >= 1 AND length(device_pattern) <= 136 AND (device_pattern <> ALL (ARRAY['meter:'::text, 'vehicle:'::text]))),
     CONSTRAINT fleet_device_fleet_check CHECK (length(fleet) >= 1 AND length(fleet) <= 128)
 );
-
-CREATE TABLE telemetry.history_device (
-    import_id bigint NOT NULL,
-    dataset text COLLATE "C" NOT NULL,
-    device_id text COLLATE "C" NOT NULL,
-    readings bigint NOT NULL DEFAULT 0,
-    folded_at timestamptz,
-    refused_because text,
-    CONSTRAINT history_device_pkey PRIMARY KEY (import_id, dataset, device_id),
-    CONSTRAINT history_device_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text])),
-    CONSTRAINT history_device_import_id_fkey FOREIGN KEY (import_id) REFERENCES telemetry.history_import(import_id)
-) WITH (fillfactor=70);
-CREATE INDEX history_device_id ON telemetry.history_device USING btree (dataset, device_id);
-CREATE INDEX history_device_staged ON telemetry.history_device USING btree (import_id, dataset, device_id) WHERE ((folded_at IS NULL) AND (refused_because IS NULL));
-
-CREATE TABLE telemetry.history_import (
-    import_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
-    label text NOT NULL,
-    begun_at timestamptz NOT NULL DEFAULT now(),
-    begun_by text NOT NULL DEFAULT SESSION_USER,
-    held_until timestamptz NOT NULL,
-    ended_at timestamptz,
-    CONSTRAINT history_import_pkey PRIMARY KEY (import_id),
-    CONSTRAINT history_import_label_check CHECK (length(label) >= 1 AND length(label) <= 200)
-);
-CREATE UNIQUE INDEX history_import_open ON telemetry.history_import USING btree (label) WHERE (ended_at IS NULL);
 
 VIEW telemetry.horizon (
     raw_since timestamptz,
@@ -898,23 +863,6 @@ CREATE TABLE telemetry.settled_day (
 ) WITH (fillfactor=70);
 CREATE INDEX settled_day_open ON telemetry.settled_day USING btree (dataset, day) WHERE (NOT is_final);
 
-CREATE TABLE telemetry.staged_reading (
-    import_id bigint NOT NULL,
-    dataset text COLLATE "C" NOT NULL,
-    device_id text COLLATE "C" NOT NULL,
-    ts timestamptz NOT NULL,
-    reported_mwh bigint NOT NULL,
-    interval_start timestamptz,
-    kind telemetry.reading_kind NOT NULL,
-    voltage_mv integer,
-    soc_mpct integer,
-    battery_temp_mc integer,
-    session_id text COLLATE "C",
-    CONSTRAINT staged_reading_pkey PRIMARY KEY (import_id, dataset, device_id, ts),
-    CONSTRAINT staged_reading_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text])),
-    CONSTRAINT staged_reading_import_id_dataset_device_id_fkey FOREIGN KEY (import_id, dataset, device_id) REFERENCES telemetry.history_device(import_id, dataset, device_id)
-);
-
 VIEW telemetry.standby_day (
     meter_id text COLLATE "C",
     started_at timestamptz,
@@ -1224,10 +1172,6 @@ FUNCTION telemetry.check_days(first_day date, last_day date)
     RETURNS void
     LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
-FUNCTION telemetry.check_history_open(import_id bigint)
-    RETURNS void
-    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
-
 FUNCTION telemetry.check_isolation()
     RETURNS void
     LANGUAGE plpgsql STABLE;
@@ -1375,10 +1319,6 @@ FUNCTION telemetry.drop_after(keep interval)
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION telemetry.drop_after(interval) TO wattledger_dba;
 
-FUNCTION telemetry.drop_before(keep interval, held_until timestamptz)
-    RETURNS timestamptz
-    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
-
 PROCEDURE telemetry.drop_due(IN dataset text, INOUT problem text)
     LANGUAGE plpgsql;
 
@@ -1525,17 +1465,6 @@ FUNCTION telemetry.fold(dataset text, device_id text, day date, through date DEF
     RETURNS telemetry.folded
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
-PROCEDURE telemetry.fold_all_history(IN import_id bigint)
-    LANGUAGE plpgsql;
-
-FUNCTION telemetry.fold_history_of(import_id bigint, dataset text, device_ids text[], sinces timestamptz[], until timestamptz)
-    RETURNS void
-    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
-
-FUNCTION telemetry.fold_history_piece(import_id bigint, most bigint DEFAULT 20000, OUT devices integer, OUT readings bigint)
-    RETURNS record
-    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
-
 FUNCTION telemetry.fold_items(dataset text, device_id text, since timestamptz, until timestamptz, is_last boolean)
     RETURNS SETOF telemetry.fold_item
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
@@ -1573,18 +1502,6 @@ GRANT EXECUTE ON FUNCTION telemetry.has_policies() TO wattledger_dba;
 FUNCTION telemetry.has_rollups(dataset text, since timestamptz, until timestamptz)
     RETURNS boolean
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
-
-FUNCTION telemetry.history_bound(dataset text)
-    RETURNS timestamptz
-    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
-
-FUNCTION telemetry.history_piece(import_id bigint, most bigint, OUT meters text[], OUT vehicles text[], OUT readings bigint)
-    RETURNS record
-    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
-
-FUNCTION telemetry.history_since(import_id bigint, dataset text, device_id text, bound timestamptz, OUT since timestamptz, OUT refused_because text)
-    RETURNS record
-    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.hmac_sha256(message bytea, secret bytea)
     RETURNS bytea
@@ -1736,18 +1653,6 @@ FUNCTION telemetry.keep_folded(folded telemetry.folded[])
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
-FUNCTION telemetry.keep_history_charging(meters text[], vehicles text[], since timestamptz, bound timestamptz)
-    RETURNS void
-    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
-
-FUNCTION telemetry.keep_history_rollup(rollup text, device_ids text[], since timestamptz, until timestamptz)
-    RETURNS void
-    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET "TimeZone" TO 'UTC' SET "DateStyle" TO 'ISO';
-
-FUNCTION telemetry.keep_history_rollups(dataset text, device_ids text[], since timestamptz, until timestamptz)
-    RETURNS void
-    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET "TimeZone" TO 'UTC' SET "DateStyle" TO 'ISO';
-
 FUNCTION telemetry.keep_label(dataset text, device_id text, name text, site text, groups text[], plate text, address text, note text, retired_at timestamptz)
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
@@ -1800,14 +1705,6 @@ FUNCTION telemetry.known_sessions(dataset text, device_ids text[], session_ids t
     RETURNS integer[]
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
-FUNCTION telemetry.known_text(known_until timestamptz)
-    RETURNS text
-    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
-
-FUNCTION telemetry.known_until(dataset text, device_id text, before timestamptz)
-    RETURNS timestamptz
-    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
-
 FUNCTION telemetry.kwh(mwh numeric)
     RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -1821,10 +1718,6 @@ FUNCTION telemetry.labelled(dataset text, site text, of_group text)
 FUNCTION telemetry.last_named(dataset text, device_id text, session_no integer, since timestamptz, until timestamptz)
     RETURNS timestamptz
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
-
-FUNCTION telemetry.lend_history(import_id bigint, dataset text, device_ids text[], until timestamptz)
-    RETURNS void
-    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.linked_time(during tstzrange, since timestamptz, until timestamptz)
     RETURNS interval
@@ -2015,10 +1908,6 @@ FUNCTION telemetry.price_of(prices numeric[], local_time timestamp without time 
 RETURN (prices)[(mod(((floor((date_part('epoch'::text, local_time) / (3600)::double precision)))::integer - 96), 168) + 1)]
 ;
 GRANT EXECUTE ON FUNCTION telemetry.price_of(numeric[],timestamp without time zone) TO wattledger_bi;
-
-FUNCTION telemetry.prove_history(dataset text, device_ids text[], since timestamptz, until timestamptz)
-    RETURNS void
-    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
 FUNCTION telemetry.provisional_entries(dataset text, device_id text, since timestamptz, until timestamptz)
     RETURNS SETOF telemetry.due_entry
@@ -2273,10 +2162,6 @@ FUNCTION telemetry.settle_due(only_dataset text, most integer, before timestampt
     RETURNS TABLE(settled integer, entries integer)
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
-FUNCTION telemetry.settle_history(dataset text, device_id text)
-    RETURNS void
-    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
-
 FUNCTION telemetry.settle_or_postpone(dataset text, device_ids text[], wait boolean, may_claim boolean, until timestamptz, OUT settled integer, OUT entries integer)
     RETURNS record
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
@@ -2322,10 +2207,6 @@ FUNCTION telemetry.span(us numeric)
     RETURNS interval
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION telemetry.span(numeric) TO wattledger_bi;
-
-FUNCTION telemetry.staged_faults(import_id bigint, dataset text, device_ids text[], read_at timestamptz[], kinds text[], energies_kwh double precision[], interval_starts timestamptz[], session_ids text[], voltages_v double precision[], socs_percent double precision[], battery_temps_c double precision[])
-    RETURNS TABLE(place bigint, outcome text, detail text)
-    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.stale_charging(dataset text, device_id text, compared boolean)
     RETURNS TABLE(since timestamptz, until timestamptz)
@@ -2560,11 +2441,6 @@ FUNCTION api.claim_webhook_deliveries(base_url text DEFAULT ''::text, per_webhoo
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.claim_webhook_deliveries(text,integer,interval) TO wattledger_service;
 
-FUNCTION api.cookie_secret()
-    RETURNS bytea
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION api.cookie_secret() TO wattledger_service;
-
 FUNCTION api.device_file(side text, device_id text)
     RETURNS TABLE(device_id text, name text, site text, groups text[], plate text, address text, note text, retired_at timestamptz)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
@@ -2704,11 +2580,6 @@ FUNCTION api.settle_charging(most integer DEFAULT 1000, kept_for interval DEFAUL
     RETURNS TABLE(kept integer, waiting integer)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.settle_charging(integer,interval,interval) TO wattledger_service;
-
-FUNCTION api.signed_in(of_key_id text DEFAULT NULL::text)
-    RETURNS TABLE(note text, devices text[], fleet text, expires_at timestamptz, zone text)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION api.signed_in(text) TO wattledger_service;
 
 FUNCTION api.vehicle_state(vehicle_id text)
     RETURNS TABLE(vehicle_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, soc_percent numeric, battery_temp_c numeric, received_at timestamptz, open_events integer, name text, site text, groups text[], retired_at timestamptz)
@@ -3134,17 +3005,6 @@ VIEW bi.meter_register_daily (
 );
 GRANT SELECT ON bi.meter_register_daily TO wattledger_bi;
 
-VIEW bi.quarantine_daily (
-    bucket timestamptz,
-    day date,
-    side text,
-    device_id text COLLATE "C",
-    reason text,
-    readings bigint,
-    last_received_at timestamptz
-);
-GRANT SELECT ON bi.quarantine_daily TO wattledger_bi;
-
 VIEW bi.register_event (
     side text,
     device_id text COLLATE "C",
@@ -3424,30 +3284,6 @@ VIEW ops.freshness (
 );
 GRANT SELECT ON ops.freshness TO wattledger_dba;
 
-VIEW ops.history_devices (
-    import_id bigint,
-    device text COLLATE "C",
-    readings bigint,
-    folded_at timestamptz,
-    refused_because text
-);
-GRANT SELECT ON ops.history_devices TO wattledger_dba;
-
-VIEW ops.history_imports (
-    import_id bigint,
-    label text,
-    begun_at timestamptz,
-    begun_by text,
-    held_until timestamptz,
-    ended_at timestamptz,
-    devices bigint,
-    folded_devices bigint,
-    refused_devices bigint,
-    readings bigint,
-    folded_readings bigint
-);
-GRANT SELECT ON ops.history_imports TO wattledger_dba;
-
 VIEW ops.jobs (
     job_id integer,
     job text,
@@ -3501,19 +3337,6 @@ VIEW ops.link_history (
     after tstzrange
 );
 GRANT SELECT ON ops.link_history TO wattledger_dba;
-
-VIEW ops.meter_readings (
-    meter_id text COLLATE "C",
-    read_at timestamptz,
-    received_at timestamptz,
-    interval_start timestamptz,
-    session_id text COLLATE "C",
-    energy_kwh numeric(20,6),
-    total_kwh numeric(20,6),
-    session_kwh numeric(20,6),
-    voltage_v numeric(10,3)
-);
-GRANT SELECT ON ops.meter_readings TO wattledger_dba;
 
 VIEW ops.policies (
     dataset text,
@@ -3608,20 +3431,6 @@ VIEW ops.tariffs (
 );
 GRANT SELECT ON ops.tariffs TO wattledger_dba;
 
-VIEW ops.vehicle_readings (
-    vehicle_id text COLLATE "C",
-    read_at timestamptz,
-    received_at timestamptz,
-    interval_start timestamptz,
-    session_id text COLLATE "C",
-    energy_kwh numeric(20,6),
-    total_kwh numeric(20,6),
-    session_kwh numeric(20,6),
-    soc_percent numeric(10,3),
-    battery_temp_c numeric(10,3)
-);
-GRANT SELECT ON ops.vehicle_readings TO wattledger_dba;
-
 VIEW ops.webhooks (
     webhook text COLLATE "C",
     url text,
@@ -3640,11 +3449,6 @@ VIEW ops.webhooks (
     changed_by text
 );
 GRANT SELECT ON ops.webhooks TO wattledger_dba;
-
-FUNCTION ops.begin_history(label text, hold interval DEFAULT '24:00:00'::interval)
-    RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION ops.begin_history(text,interval) TO wattledger_dba;
 
 FUNCTION ops.book_energy(device text, during tstzrange, energy_kwh numeric, reason text)
     RETURNS bigint
@@ -3676,11 +3480,6 @@ FUNCTION ops.dataset_storage()
     LANGUAGE sql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION ops.dataset_storage() TO wattledger_dba;
 
-FUNCTION ops.end_history(import_id bigint)
-    RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION ops.end_history(bigint) TO wattledger_dba;
-
 FUNCTION ops.erase_device(device text)
     RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
@@ -3695,25 +3494,6 @@ FUNCTION ops.explain_hour(device text, hour timestamptz)
     RETURNS TABLE(part text, happened_at timestamptz, kind text, reported_kwh numeric, corrected_kwh numeric, interval_start timestamptz, verdict text, energy_kwh numeric, entry integer, source_day date, record_id bigint, sentence text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 GRANT EXECUTE ON FUNCTION ops.explain_hour(text,timestamptz) TO wattledger_dba;
-
-FUNCTION ops.export_windows(subject text, since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz)
-    RETURNS TABLE(window_start timestamptz, window_end timestamptz, estimated_rows bigint)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION ops.export_windows(text,timestamptz,timestamptz) TO wattledger_dba;
-
-PROCEDURE ops.fold_history(IN import_id bigint)
-    LANGUAGE plpgsql;
-GRANT EXECUTE ON PROCEDURE ops.fold_history(bigint) TO wattledger_dba;
-
-FUNCTION ops.history_bound(dataset text)
-    RETURNS timestamptz
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION ops.history_bound(text) TO wattledger_dba;
-
-FUNCTION ops.local_moment(moment text, zone text DEFAULT 'UTC'::text)
-    RETURNS timestamptz
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET "TimeZone" TO 'UTC' SET "DateStyle" TO 'ISO, YMD';
-GRANT EXECUTE ON FUNCTION ops.local_moment(text,text) TO wattledger_dba;
 
 PROCEDURE ops.maintain()
     LANGUAGE plpgsql;
@@ -3811,11 +3591,6 @@ FUNCTION ops.set_webhook(webhook text, url text, kinds text[] DEFAULT NULL::text
     RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION ops.set_webhook(text,text,text[],text[],text[],boolean,boolean,interval) TO wattledger_dba;
-
-FUNCTION ops.stage_history(import_id bigint, dataset text, device_ids text[], read_at timestamptz[], kinds text[], energies_kwh double precision[], interval_starts timestamptz[] DEFAULT NULL::timestamptz[], session_ids text[] DEFAULT NULL::text[], voltages_v double precision[] DEFAULT NULL::double precision[], socs_percent double precision[] DEFAULT NULL::double precision[], battery_temps_c double precision[] DEFAULT NULL::double precision[])
-    RETURNS TABLE(reading_index integer, outcome text, detail text)
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION ops.stage_history(bigint,text,text[],timestamptz[],text[],double precision[],timestamptz[],text[],double precision[],double precision[],double precision[]) TO wattledger_dba;
 
 FUNCTION ops.test_webhook(webhook text)
     RETURNS bigint

@@ -20,6 +20,12 @@ BEGIN = NOW.replace(minute=0) - 6 * HOUR
 RECORDS = "/v1/records"
 
 
+def register(minutes: int, kwh: float) -> dict[str, Any]:
+    """What a register shows so long after the hour began."""
+    ts = BEGIN + minutes * MINUTE
+    return {"meterId": "M-1", "kwhTotalAc": kwh, "timestamp": ts.isoformat()}
+
+
 def exact(answer: Any) -> Any:
     """An answer with all digits of its numbers."""
     assert answer.status_code in (200, 201), answer.text
@@ -56,10 +62,10 @@ def test_a_wrong_reading_is_corrected_in_one_call_and_taken_back_in_another(
     client: Any, post: Any, connection: Connection
 ) -> None:
     times = [BEGIN + n * 5 * MINUTE for n in range(1, 12)]
-    post([meter(ts=ts, kwhConsumedAc=420 if n == 5 else 0.5) for n, ts in enumerate(times)])
+    post([meter(ts=ts, kwhConsumedAc=0.5 if n else 420) for n, ts in enumerate(times)])
     wrong = billed(client, connection)
     assert wrong["energyKwh"] > 420
-    said = {"record": "correction", "meterId": "M-1", "at": text(times[5]), "valueKwh": 0.42}
+    said = {"record": "correction", "meterId": "M-1", "at": text(times[0]), "valueKwh": 0.42}
     for status in (201, 200):  # sent again it is no second one
         answer = client.post(RECORDS, json={**said, "reason": "a typing error"})
         assert answer.status_code == status
@@ -95,7 +101,7 @@ def test_energy_is_booked_and_an_exchange_and_a_withdrawn_reading_are_told(
     client: Any, post: Any, connection: Connection
 ) -> None:
     levels = [(1, 100), (11, 101), (21, 5), (31, 6), (41, 6.5)]
-    post([meter(ts=BEGIN + n * MINUTE, registerKwh=kwh, kwhConsumedAc=None) for n, kwh in levels])
+    post([register(n, kwh) for n, kwh in levels])
     base = {"meterId": "M-1", "reason": "as the fitter wrote"}
     for said in (
         {"record": "exchange", "at": BEGIN + 15 * MINUTE, "finalKwh": 101.2, "initialKwh": 4.9},
@@ -105,7 +111,7 @@ def test_energy_is_booked_and_an_exchange_and_a_withdrawn_reading_are_told(
         sent = {k: text(v) if k in ("from", "at") else v for k, v in said.items()}
         assert client.post(RECORDS, json={**base, **sent}).status_code == 201
     told = billed(client, connection)
-    # 1 before, 0.2 by the old one, 0.1 and 1 by the new one, and what was booked
+    # 1 before, 0.2 by the old one, 0.1 and 1 by the new one, less what was booked
     assert told["energyKwh"] == Decimal("2.05")
     listed = client.get(RECORDS, params={"meter": "M-1"}).json()["records"]
     assert [one["record"] for one in listed] == ["correction", "booking", "exchange"]
@@ -119,7 +125,7 @@ def test_a_reset_is_listed_until_somebody_resolves_it(
     client: Any, post: Any, connection: Connection
 ) -> None:
     levels = [(1, 100), (11, 101), (21, 5), (31, 6), (41, 6.5)]
-    post([meter(ts=BEGIN + n * MINUTE, registerKwh=kwh, kwhConsumedAc=None) for n, kwh in levels])
+    post([register(n, kwh) for n, kwh in levels])
     settle(connection)
     (event,) = client.get("/v1/register-events", params={"state": "open"}).json()["events"]
     assert (event["meterId"], event["event"]) == ("M-1", "reset")
