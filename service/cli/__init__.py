@@ -2,6 +2,7 @@
 
 import sys
 from importlib import import_module
+from keyword import iskeyword
 
 import click
 
@@ -10,6 +11,7 @@ _COMMANDS = (
     "db",
     "demo",
     "export",
+    "import",
     "key",
     "maintain",
     "migrate",
@@ -30,7 +32,9 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         # all of them, where the name is wrong, so that the right one can be proposed
         for name in _COMMANDS if cmd_name not in _COMMANDS else (cmd_name,):
-            self.add_command(getattr(import_module(f"service.cli.{name}"), name))
+            # one of Python's own words cannot be a module's name
+            module = f"{name}_" if iskeyword(name) else name
+            self.add_command(getattr(import_module(f"service.cli.{module}"), module))
         return super().get_command(ctx, cmd_name)
 
 
