@@ -162,12 +162,25 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_kept_since timestamptz := telemetry.charging_kept_since();
+    v_oldest timestamptz := telemetry.oldest_item(dataset, device_id, v_kept_since);
 BEGIN
     RETURN least(
-        telemetry.oldest_item(dataset, device_id, v_kept_since),
+        v_oldest,
+        -- a session's summary explains more than the hour before it
+        CASE WHEN dataset = 'meter_reading' THEN (
+            SELECT m.interval_start
+            FROM telemetry.meter_reading AS m
+            WHERE m.meter_id = oldest_charging.device_id AND m.ts = v_oldest AND m.entry = 0
+        ) ELSE (
+            SELECT r.interval_start
+            FROM telemetry.vehicle_reading AS r
+            WHERE r.vehicle_id = oldest_charging.device_id AND r.ts = v_oldest AND r.entry = 0
+        ) END,
         CASE WHEN dataset = 'meter_reading' THEN (
             SELECT min(telemetry.oldest_item('vehicle_reading', l.vehicle_id, greatest(v_kept_since, lower(l.during))))
             FROM telemetry.charging_link AS l
+            -- a public plug has thousands that report nothing
+            INNER JOIN telemetry.vehicle_state AS v ON v.vehicle_id = l.vehicle_id
             WHERE l.meter_id = oldest_charging.device_id
         ) END
     );
@@ -175,7 +188,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.oldest_charging(text, text) IS
-'Takes meter_reading or vehicle_reading, and a device. Returns the time of the oldest kept reading that its charging follows from, of a meter also those of vehicles while linked to it or later; NULL where there is none.';
+'Takes meter_reading or vehicle_reading, and a device. Returns since when the oldest kept reading that its charging follows from explains it, or its time, of a meter also those of vehicles while linked to it or later; NULL where there is none.';
 
 CREATE OR REPLACE FUNCTION telemetry.charging_now(meter_id text, since timestamptz, until timestamptz)
 RETURNS SETOF telemetry.charging_part

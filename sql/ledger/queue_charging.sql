@@ -60,10 +60,18 @@ BEGIN
             c.vehicle_id,
             c.meter_id,
             c.during,
-            least(
-                telemetry.oldest_item('meter_reading', c.meter_id, v_kept_since),
-                telemetry.oldest_item('vehicle_reading', c.vehicle_id, v_kept_since)
-            ) AS oldest
+            CASE
+                -- days enough to queue all of them: to look for the oldest item costs more than many charges take
+                WHEN upper(c.during) - lower(c.during) <= INTERVAL '744 hours' THEN (
+                    SELECT greatest(lower(c.during), v_kept_since)
+                    WHERE EXISTS (SELECT FROM telemetry.meter_state AS m WHERE m.meter_id = c.meter_id)
+                        OR EXISTS (SELECT FROM telemetry.vehicle_state AS v WHERE v.vehicle_id = c.vehicle_id)
+                )
+                ELSE least(
+                    telemetry.oldest_item('meter_reading', c.meter_id, v_kept_since),
+                    telemetry.oldest_item('vehicle_reading', c.vehicle_id, v_kept_since)
+                )
+            END AS oldest
         FROM (
             SELECT new.vehicle_id, new.meter_id, r.part AS during
             FROM unnest(tstzmultirange(new.during) - tstzmultirange(old.during)) AS r (part)
