@@ -38,6 +38,7 @@ from service.keys.grant import KeyRefused
 from service.keys.guard import guard
 from service.metrics.board import claim_or_count_alone, supervisors_board
 from service.openapi import document, page
+from service.page import events as page_events
 from service.page import files as page_files
 from service.page import routes as page_routes
 from service.page import session as page_session
@@ -134,6 +135,7 @@ def create_app(
             page.assets(),
             *page_routes.HANDLERS,
             *page_session.HANDLERS,
+            *page_events.HANDLERS,
             *devices.HANDLERS,
             *device_files.HANDLERS,
             *links.HANDLERS,
@@ -204,7 +206,11 @@ def logged(app: Litestar, settings: Settings, stream: IO[str] | None = None) -> 
     )
     proxies = Proxies(Routed(app), settings.root_path, settings.trusted_proxies)
     requests = counts.Requests(app.state.slab, _routes(app))
-    return Front(app, {answers.PATH: ingest}, log, proxies, requests)
+
+    def stopping() -> None:
+        app.state.changes.end()
+
+    return Front(app, {answers.PATH: ingest}, log, proxies, requests, stopping)
 
 
 def create_served_app() -> Front:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from service.buffer.choice import destination, lookout
 from service.database.pool import Database
-from service.database.replica import Replica
+from service.database.replica import Reader, Replica, Source
 from service.http.body import Patience
 from service.ingest.intake import Intake
 from service.keys.counts import KeyCounts
@@ -16,6 +16,7 @@ from service.keys.keyring import Keyring
 from service.keys.outliving import OutlivingKeyring
 from service.metrics.board import Board
 from service.metrics.slab import Slab
+from service.page.changes import Changes
 from service.settings import Settings
 from service.upkeep import Upkeep
 from service.vitals import Vitals, read_counter
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 # for what operators change, which is little
 _PRIMARY_CONNECTIONS = 2
+
+
+def _tell_nobody(source: Source, lag_seconds: float | None) -> None:
+    """No request waits for what is asked on a timer."""
 
 
 @asynccontextmanager
@@ -96,7 +101,10 @@ async def started(
         vitals = Vitals(board, slab, readiness, pools, writer.sample, replica, of_buffer)
         vitals.start()
         stack.push_async_callback(vitals.stop)
+        changes = Changes(reads or Reader(cast("Replica", replica), _tell_nobody))
+        stack.push_async_callback(changes.stop)
         yield {
+            "changes": changes,
             "reads": reads,
             "replica": replica,
             "primary": primary,

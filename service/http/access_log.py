@@ -30,10 +30,14 @@ Line = tuple[float, str, str, int, float, bytes, Traceparent | None, dict[str, i
 class Note:
     """What a request's line will tell; a handler may add to `facts`, such as `accepted`.
 
-    `headers` are those that a handler adds to the answer, whatever that will be.
+    `headers` are those that a handler adds to the answer, whatever that will be. `answered_at` is
+    when an answer that goes on and on started, by perf_counter: it took no longer than that.
     """
 
-    __slots__ = ("facts", "headers", "path", "request_id", "route", "status", "trace")
+    __slots__ = (
+        *("answered_at", "facts", "headers", "path"),
+        *("request_id", "route", "status", "trace"),
+    )
 
     def __init__(self, request_id: bytes = b"", trace: Traceparent | None = None) -> None:
         self.request_id = request_id
@@ -45,6 +49,7 @@ class Note:
         self.status = 500
         self.facts: dict[str, int | str] = {}
         self.headers: tuple[Header, ...] = ()
+        self.answered_at: float | None = None
 
 
 class AccessLog:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -45,12 +46,11 @@ class Connection(HttpToolsProtocol):
         # of the front; another application may count nothing
         app = cast("Any", self.config.loaded_app)  # pyright: ignore[reportUnknownMemberType]
         self._requests: Requests | None = getattr(app, "requests", None)
+        self._say_stopping: Callable[[], None] = getattr(app, "stopping", lambda: None)
         # the head of a request that offers another protocol, without the offer
         self._offer: bytes | None = None
-        self._in_head = True
-        self._in_message = False
-        self._head_bytes = 0
-        self._drained_bytes = 0
+        self._in_head, self._in_message = True, False
+        self._head_bytes = self._drained_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
         # after the answer, since the client asked for that
@@ -168,6 +168,11 @@ class Connection(HttpToolsProtocol):
             self._deadline = self.loop.call_later(DRAIN_SECONDS, self.transport.close)
         elif self._hangs_up:
             self.transport.close()
+
+    def shutdown(self) -> None:
+        """The service stops: what has no end of its own ends, all else is answered."""
+        self._say_stopping()
+        super().shutdown()
 
     def pause_writing(self) -> None:
         """More is written than the client reads: it has some time to go on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
 from time import perf_counter
 from typing import Any
@@ -41,11 +41,16 @@ class Front:
         log: AccessLog,
         proxies: Proxies,
         requests: Requests,
+        stopping: Callable[[], None],
     ) -> None:
-        """`hot`: applications by path; `proxies` is around `app`."""
+        """`hot`: applications by path; `proxies` is around `app`.
+
+        `stopping` is called once no more requests come, so that those which go on and on end.
+        """
         self.app = app
         self.log = log
         self.requests = requests
+        self.stopping = stopping
         self.request_ids = RequestIds()
         layers = _Noted(WithHead(proxies))
         layers = _HotPaths(layers, hot)
@@ -110,7 +115,8 @@ class _Logged:
         try:
             await self._app(scope, receive, send)
         finally:
-            self._front.finished(scope["method"], note.path, note, perf_counter() - began)
+            ended = note.answered_at or perf_counter()
+            self._front.finished(scope["method"], note.path, note, ended - began)
 
 
 class _Identified:

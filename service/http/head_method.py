@@ -10,6 +10,8 @@ from service.http.answer import Header
 # those that change nothing
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
+_IS_HEAD = "wattledger.is_head"
+
 
 class WithHead:
     """A layer that asks the application for GET where a client asks for HEAD, and offers HEAD."""
@@ -19,18 +21,23 @@ class WithHead:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Handle a request."""
-        is_head = scope["method"] == "HEAD"
+        asks_head = scope["method"] == "HEAD"
 
         async def send_as_asked(message: Any) -> None:
             if message["type"] == "http.response.start":
                 message = {**message, "headers": _allowing_head(message["headers"])}
-            elif is_head and message["type"] == "http.response.body":
+            elif asks_head and message["type"] == "http.response.body":
                 message = {**message, "body": b""}
             await send(message)
 
         # the server's own scope stays as it is, since the server writes no body to a HEAD either
-        asked = {**scope, "method": "GET"} if is_head else scope
+        asked = {**scope, "method": "GET", _IS_HEAD: True} if asks_head else scope
         await self._app(asked, receive, send_as_asked)
+
+
+def is_head(scope: Any) -> bool:
+    """Whether what is asked as GET was HEAD: an answer without end need not start then."""
+    return _IS_HEAD in scope
 
 
 def with_head(methods: str) -> str:

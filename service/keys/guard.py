@@ -38,22 +38,51 @@ async def guard(connection: _Connection, handler: BaseRouteHandler) -> None:
     A key for some devices is let in only where the request is about some. Raises Fault,
     DatabaseUnavailable.
     """
+    grant = await _admitted(connection, handler)
+    if grant is None:
+        return
+    grant.charge(1)
+    cast("dict[str, Any]", connection.scope)[_GRANT] = grant
+    await _check_named(connection, handler, grant)
+
+
+async def check_again(connection: _Connection, handler: BaseRouteHandler) -> None:
+    """See that a request which is still being answered would be let in now, whatever its rate.
+
+    Raises Fault, DatabaseUnavailable.
+    """
+    try:
+        grant = await _admitted(connection, handler)
+    except KeyRefused as fault:
+        if fault.reason != "rate":
+            raise
+        return
+    if grant is not None:
+        await _check_named(connection, handler, grant)
+
+
+async def _admitted(connection: _Connection, handler: BaseRouteHandler) -> Grant | None:
+    """What the key of a request may do, if it has the route's scope; None where none is needed."""
     keyring: Keyring | None = connection.app.state.keyring
     if keyring is None or handler.opt.get(_OPEN):
-        return
+        return None
     scope = handler.opt.get(_SCOPE, "admin")
     in_outage: bool = handler.opt.get(_IN_OUTAGE, False)
     # who asks for metrics is no browser
     given = credential_of(connection.scope["headers"]) if in_outage else await _given(connection)
-    grant = await keyring.admit(given, scope, in_outage=in_outage)
-    grant.charge(1)
-    cast("dict[str, Any]", connection.scope)[_GRANT] = grant
+    return await keyring.admit(given, scope, in_outage=in_outage)
+
+
+async def _check_named(connection: _Connection, handler: BaseRouteHandler, grant: Grant) -> None:
+    """See that a key for some devices is for those that a request is about."""
     if grant.every_device or handler.opt.get(_PERSONAL):
         return
+    keyring: Keyring = connection.app.state.keyring
     if not is_about_devices(connection, handler):
         raise keyring.refused(all_devices())
     named = named_by(connection, handler)
-    await keyring.check_devices(grant, **named, reads=scope == READ[_SCOPE])
+    reads = handler.opt.get(_SCOPE) == READ[_SCOPE]
+    await keyring.check_devices(grant, **named, reads=reads)
 
 
 async def _given(connection: _Connection) -> Credential | None:

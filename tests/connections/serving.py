@@ -61,8 +61,8 @@ CHANGES: dict[tuple[str, str], tuple[dict[str, Any], int]] = {
 }
 # a sign-in is kept by the browser alone
 SIGN_IN = {("POST", "/session"), ("DELETE", "/session")}
-# of no document
-NOT_THERE = {"/docs/{path:str}", "/docs/assets", "/assets/{version:str}/{name:path}"}
+# of no document, or without end
+NOT_THERE = {"/v1/events", "/docs/{path:str}", "/docs/assets", "/assets/{version:str}/{name:path}"}
 READ_FROM = "wattledger-read-from"
 
 

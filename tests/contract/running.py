@@ -15,6 +15,8 @@ from tests.support.keys import bearer
 from tests.support.readings import NOW
 
 _CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
+# its answer has no end
+ENDLESS = "/v1/events"
 _COMMAND = Path(sys.executable).with_name("schemathesis")
 
 
@@ -56,6 +58,8 @@ def command(url: str, *options: str) -> Sequence[str]:
         str(_CONFIGURATION),
         "run",
         f"{url}/docs/openapi.json",
+        "--exclude-path",
+        ENDLESS,
         "--header",
         f"Authorization: {bearer()['Authorization']}",
         *options,

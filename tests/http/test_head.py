@@ -38,7 +38,9 @@ def paths() -> list[str]:
         if isinstance(route, HTTPRoute) and "GET" in route.methods
     }
     found.add(f"{ASSETS}/swagger-ui.css")
-    return sorted(path for path in found if path != ASSETS and not path.endswith("/x"))
+    # what has no end is tried in tests/page
+    found -= {ASSETS, "/v1/events"}
+    return sorted(path for path in found if not path.endswith("/x"))
 
 
 PATHS = paths()

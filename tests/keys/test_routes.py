@@ -18,6 +18,8 @@ from tests.support.readings import Connection
 
 # all that is open; a new route that is not meant to be must not end up here
 OPEN = re.compile(r"/|/assets/.*|/health/(live|ready|reads)|/docs(/.*)?")
+# whose answer to GET has no end
+ENDLESS = "/v1/events"
 OPEN_METHODS = {("POST", "/session"), ("DELETE", "/session")}
 WRONG_SCOPE = {"ingest": "read", "read": "ingest", "metrics": "read", "admin": "read"}
 
@@ -49,6 +51,10 @@ def scope_of(method: str, path: str) -> str:
 
 
 def answer_to(client: Any, method: str, path: str, headers: Any = None) -> Any:
+    if path == ENDLESS:
+        answer = client.head(path, headers=headers)
+        if answer.status_code < 400:
+            return answer
     body = {"json": meter()} if method in ("POST", "PUT") else {}
     return client.request(method, path, headers=headers, **body)
 
