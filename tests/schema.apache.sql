@@ -1123,6 +1123,10 @@ FUNCTION telemetry.apply_policies()
     RETURNS void
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
+FUNCTION telemetry.asked_hours(since timestamptz, until timestamptz)
+    RETURNS tstzrange
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.asked_window(INOUT since timestamptz, INOUT until timestamptz)
     RETURNS record
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
@@ -2392,6 +2396,11 @@ FUNCTION api.maintain()
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.maintain() TO wattledger_service;
 
+FUNCTION api.meter_hours(meter_id text, since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz)
+    RETURNS TABLE(hour_start timestamptz, energy_kwh numeric, voltage_v numeric, samples bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+GRANT EXECUTE ON FUNCTION api.meter_hours(text,timestamptz,timestamptz) TO wattledger_service;
+
 FUNCTION api.meter_performance(meter_id text, since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz, acting_key text DEFAULT NULL::text)
     RETURNS TABLE(vehicle_id text, window_start timestamptz, window_end timestamptz, rounded_to text, ac_kwh numeric, ac_active_kwh numeric, ac_unlinked_kwh numeric, standby_kwh numeric, standby_w numeric, ac_matched_kwh numeric, dc_matched_kwh numeric, loss_kwh numeric, efficiency numeric, uncertainty numeric, coverage numeric, expected_efficiency numeric, frozen_side text, status text, meter_samples bigint, provisional_kwh_ac numeric, settled_until timestamptz, excess_loss_kwh numeric, cost numeric, standby_cost numeric, loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
@@ -2466,6 +2475,11 @@ FUNCTION api.signed_in(of_key_id text DEFAULT NULL::text)
     RETURNS TABLE(note text, devices text[], fleet text, expires_at timestamptz, zone text)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.signed_in(text) TO wattledger_service;
+
+FUNCTION api.vehicle_hours(vehicle_id text, since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz)
+    RETURNS TABLE(hour_start timestamptz, energy_kwh numeric, soc_percent numeric, battery_temp_c numeric, samples bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+GRANT EXECUTE ON FUNCTION api.vehicle_hours(text,timestamptz,timestamptz) TO wattledger_service;
 
 FUNCTION api.vehicle_state(vehicle_id text)
     RETURNS TABLE(vehicle_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, soc_percent numeric, battery_temp_c numeric, received_at timestamptz, open_events integer)

@@ -35,12 +35,8 @@ DECLARE
     v_first timestamptz;
     v_end timestamptz;
 BEGIN
-    SELECT telemetry.floor_hour(w.since), telemetry.ceiling_hour(w.until) INTO v_first, v_end
-    FROM telemetry.asked_window(performance_hourly.since, performance_hourly.until) AS w;
-    IF v_end - v_first > INTERVAL '8784 hours' THEN
-        RAISE EXCEPTION 'the window is longer than a year'
-            USING ERRCODE = 'WL004', HINT = 'Ask for 8,784 hours at most.';
-    END IF;
+    SELECT lower(w.hours), upper(w.hours) INTO v_first, v_end
+    FROM telemetry.asked_hours(performance_hourly.since, performance_hourly.until) AS w (hours);
 
     RETURN QUERY
     WITH link AS MATERIALIZED (

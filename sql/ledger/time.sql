@@ -112,6 +112,27 @@ $$;
 COMMENT ON FUNCTION telemetry.asked_window(timestamptz, timestamptz) IS
 'Takes start and end of a window as they were asked for, NULL where they were not said. Returns both: the end is now, the start 24 hours before the end, unless said. Raises WL002 where the window is empty.';
 
+CREATE OR REPLACE FUNCTION telemetry.asked_hours(since timestamptz, until timestamptz)
+RETURNS tstzrange
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_hours tstzrange;
+BEGIN
+    SELECT tstzrange(telemetry.floor_hour(w.since), telemetry.ceiling_hour(w.until)) INTO v_hours
+    FROM telemetry.asked_window(asked_hours.since, asked_hours.until) AS w;
+    IF upper(v_hours) - lower(v_hours) > INTERVAL '8784 hours' THEN
+        RAISE EXCEPTION 'the window is longer than a year'
+            USING ERRCODE = 'WL004', HINT = 'Ask for 8,784 hours at most.';
+    END IF;
+    RETURN v_hours;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.asked_hours(timestamptz, timestamptz) IS
+'Takes start and end of a window as telemetry.asked_window does. Returns the whole hours that it touches. Raises WL002 where it is empty, WL004 where those are more than 8,784.';
+
 CREATE OR REPLACE FUNCTION telemetry.elapsed(since timestamptz, until timestamptz)
 RETURNS interval
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -152,6 +173,7 @@ REVOKE ALL ON FUNCTION
     telemetry.day_start(date),
     telemetry.answerable(timestamptz, timestamptz, timestamptz),
     telemetry.asked_window(timestamptz, timestamptz),
+    telemetry.asked_hours(timestamptz, timestamptz),
     telemetry.elapsed(timestamptz, timestamptz)
 FROM PUBLIC;
 -- views of bi call them with the rights of whoever asks

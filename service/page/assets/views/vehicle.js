@@ -116,12 +116,12 @@ export function make({ ids: [id], signal, refresh, who }) {
     charge.set({
       ...read,
       groups: undefined,
-      series: [{ name: "State of charge", color: "ac", format: soc, values: read.groups.map((rows) => mean(rows, "soc", "socSamples")) }],
+      series: [{ name: "State of charge", color: "ac", format: soc, values: read.groups.map((rows) => mean(rows, "soc", "samples")) }],
     });
     temperature.set({
       ...read,
       groups: undefined,
-      series: [{ name: "Battery", color: "dc", format: degrees, values: read.groups.map((rows) => mean(rows, "batteryTemp", "batteryTempSamples")) }],
+      series: [{ name: "Battery", color: "dc", format: degrees, values: read.groups.map((rows) => mean(rows, "batteryTemp", "samples")) }],
     });
   }
 
