@@ -39,8 +39,8 @@ async function json(method, path, options) {
 }
 
 // A path with a query; what is null, undefined or empty is left out.
-export function asked(path, query = {}) {
-  const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "");
+export function asked(path, query) {
+  const given = Object.entries(query ?? {}).filter(([, value]) => value !== null && value !== undefined && value !== "");
   const text = new URLSearchParams(given).toString();
   return text ? `${path}?${text}` : path;
 }

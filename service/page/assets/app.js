@@ -133,6 +133,7 @@ function show(moved) {
   const ended = new AbortController();
   const made = known.make({ ids, zone: zone(), who, signal: ended.signal, refresh: () => refresh() });
   shown = { key: `${view}/${ids.join("/")}`, ended, made, loaded: false };
+  news.about(who.everyDevice === false ? made.device : null);
   document.title = `${made.title} · Wattledger`;
   made.node.classList.add("loading");
   fill(main, made.node);
@@ -182,11 +183,16 @@ let newsState = "waiting";
 function start(signedIn) {
   who = signedIn;
   document.body.classList.add("signed-in");
-  news = listen(refresh, (state) => {
-    if (state === newsState) return;
-    newsState = state;
-    tell(state, `${STATES[state]} ${seconds(Date.now(), zone())}`);
-    if (state === "live") news?.soon();
+  news = listen({
+    changed: refresh,
+    concerns: (event) => shown?.made.concerns?.(event) ?? true,
+    state(state) {
+      if (state === newsState) return;
+      // what was not told meanwhile
+      if (state === "live" && newsState === "away") news.soon();
+      newsState = state;
+      tell(state, `${STATES[state]} ${seconds(Date.now(), zone())}`);
+    },
   });
   tell(newsState);
   show(true);

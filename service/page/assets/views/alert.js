@@ -26,7 +26,7 @@ export function make({ ids: [number], signal, refresh, who }) {
     fillChanged(node, [whole, Math.floor(Date.now() / 60_000)], () => show(whole, refresh, who));
   }
 
-  return { title: `Alert ${number}`, node, load };
+  return { title: `Alert ${number}`, node, load, concerns: (event) => event.alerts };
 }
 
 function show({ alert, charges, changes }, refresh, who) {

@@ -81,5 +81,5 @@ export function make({ signal, refresh, who }) {
     );
   }
 
-  return { title: "Alerts", node, load };
+  return { title: "Alerts", node, load, concerns: (event) => event.alerts };
 }

@@ -88,7 +88,9 @@ export function make({ ids: [id], signal, refresh, who }) {
     });
   }
 
-  return { title: `Charger ${id}`, node, load };
+  const concerns = (event) =>
+    event.chargingKeptAt || event.manyMeters || event.meters?.includes(id) || event.alerts?.some((one) => one.meterId === id);
+  return { title: `Charger ${id}`, node, load, concerns, device: { meter: id } };
 }
 
 function heading(id, state, performance) {

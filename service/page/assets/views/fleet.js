@@ -42,7 +42,9 @@ export function make({ signal, refresh, who }) {
     fillChanged(figures, lists[0].total, () => totals(lists[0].total));
   }
 
-  return { title: "Fleet", node, load };
+  // what is told of the fleet is as charging is kept
+  const concerns = (event) => event.chargingKeptAt || event.alerts;
+  return { title: "Fleet", node, load, concerns };
 }
 
 function showAlerts(headline, cards, alerts, refresh, who) {

@@ -115,5 +115,5 @@ export function make({ signal, refresh }) {
     );
   }
 
-  return { title: "Sessions", node, load };
+  return { title: "Sessions", node, load, concerns: (event) => event.chargingKeptAt };
 }

@@ -8,7 +8,7 @@ import { alertCard, chip, idLink, periodPicker, suitsDays, tile, tiles, time } f
 import { plot } from "../plot.js";
 import { bounds, link, period, zone } from "../route.js";
 import { grid } from "../table.js";
-import { ago, DAY } from "../time.js";
+import { ago } from "../time.js";
 import { GAPS, verdict } from "../words.js";
 import { acknowledge } from "./alerts.js";
 import { sessionTable } from "./sessions.js";
@@ -125,7 +125,9 @@ export function make({ ids: [id], signal, refresh, who }) {
     });
   }
 
-  return { title: `Vehicle ${id}`, node, load };
+  const concerns = (event) =>
+    event.chargingKeptAt || event.manyVehicles || event.vehicles?.includes(id) || event.alerts?.some((one) => one.vehicleId === id);
+  return { title: `Vehicle ${id}`, node, load, concerns, device: { vehicle: id } };
 }
 
 function heading(id, state, performance) {
@@ -167,4 +169,3 @@ function linkTable(id, { rows, more }) {
   ];
 }
 
-export const recently = (moment) => Date.now() - Date.parse(moment) < DAY;
