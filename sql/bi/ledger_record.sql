@@ -20,18 +20,21 @@ SELECT
     r.reason,
     CASE
         WHEN c.record_id IS NOT NULL THEN 'cancelled'
-        WHEN r.record = 'correction' AND EXISTS (
-            SELECT
-            FROM telemetry.standing_record AS n
-            WHERE n.dataset = r.dataset AND n.device_id = r.device_id AND n.happened_at = r.happened_at
-                AND n.record = 'correction' AND n.record_id > r.record_id
-        ) THEN 'replaced'
+        WHEN r.record = 'correction' AND n.record_id > r.record_id THEN 'replaced'
         ELSE 'stands'
     END AS state,
     r.cancels,
     c.record_id AS cancelled_by
 FROM telemetry.ledger_record AS r
-LEFT JOIN telemetry.ledger_record AS c ON c.cancels = r.record_id;
+LEFT JOIN telemetry.ledger_record AS c ON c.cancels = r.record_id
+CROSS JOIN LATERAL (
+    SELECT max(m.record_id) AS record_id
+    FROM telemetry.standing_record AS m
+    WHERE m.dataset = r.dataset
+        AND m.device_id = r.device_id
+        AND m.happened_at = r.happened_at
+        AND m.record = 'correction'
+) AS n;
 
 COMMENT ON VIEW bi.ledger_record IS
 'What people told the ledger about devices, one row per record. Nothing is ever changed in it or removed from it.';
@@ -75,34 +78,58 @@ SELECT
     telemetry.kwh(e.energy_mwh)::numeric(20, 6) AS energy_kwh,
     e.energy_mwh,
     e.source_day,
-    CASE e.reason
-        WHEN 'correction' THEN (
-            SELECT CASE WHEN count(*) = 1 THEN min(c.record_id) END
-            FROM telemetry.corrected_reading AS c
-            WHERE c.dataset = e.dataset AND c.device_id = e.device_id
-                AND c.ts >= telemetry.floor_hour(e.ts) AND c.ts < telemetry.floor_hour(e.ts) + INTERVAL '1 hour'
-        )
-        WHEN 'exchange' THEN (
-            SELECT CASE WHEN count(*) = 1 THEN min(x.record_id) END
-            FROM telemetry.standing_record AS x
-            WHERE x.dataset = e.dataset AND x.device_id = e.device_id AND x.record = 'exchange'
-                AND x.happened_at >= telemetry.floor_hour(e.ts)
-                AND x.happened_at < telemetry.floor_hour(e.ts) + INTERVAL '1 hour'
-        )
-        WHEN 'booking' THEN (
-            SELECT CASE WHEN count(*) = 1 THEN min(b.record_id) END
-            FROM telemetry.booked_hour AS b
-            WHERE b.dataset = e.dataset AND b.device_id = e.device_id AND b.hour = telemetry.floor_hour(e.ts)
-        )
-    END AS record_id
+    k.record_id
 FROM (
-    SELECT 'meter_reading' AS dataset, 'meter' AS side, m.meter_id AS device_id, m.ts, m.entry, m.reason,
-        m.energy_mwh, m.source_day
+    SELECT
+        'meter_reading' AS dataset,
+        'meter' AS side,
+        m.meter_id AS device_id,
+        m.ts,
+        m.entry,
+        m.reason,
+        m.energy_mwh,
+        m.source_day
     FROM telemetry.meter_reading AS m
     UNION ALL
-    SELECT 'vehicle_reading', 'vehicle', v.vehicle_id, v.ts, v.entry, v.reason, v.energy_mwh, v.source_day
+    SELECT
+        'vehicle_reading' AS dataset,
+        'vehicle' AS side,
+        v.vehicle_id AS device_id,
+        v.ts,
+        v.entry,
+        v.reason,
+        v.energy_mwh,
+        v.source_day
     FROM telemetry.vehicle_reading AS v
-) AS e;
+) AS e
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN count(*) = 1 THEN min(o.record_id) END AS record_id
+    FROM (
+        SELECT c.record_id
+        FROM telemetry.corrected_reading AS c
+        WHERE e.reason = 'correction'
+            AND c.dataset = e.dataset
+            AND c.device_id = e.device_id
+            AND c.ts >= telemetry.floor_hour(e.ts)
+            AND c.ts < telemetry.floor_hour(e.ts) + INTERVAL '1 hour'
+        UNION ALL
+        SELECT x.record_id
+        FROM telemetry.standing_record AS x
+        WHERE e.reason = 'exchange'
+            AND x.record = 'exchange'
+            AND x.dataset = e.dataset
+            AND x.device_id = e.device_id
+            AND x.happened_at >= telemetry.floor_hour(e.ts)
+            AND x.happened_at < telemetry.floor_hour(e.ts) + INTERVAL '1 hour'
+        UNION ALL
+        SELECT b.record_id
+        FROM telemetry.booked_hour AS b
+        WHERE e.reason = 'booking'
+            AND b.dataset = e.dataset
+            AND b.device_id = e.device_id
+            AND b.hour = telemetry.floor_hour(e.ts)
+    ) AS o
+) AS k;
 
 COMMENT ON VIEW bi.ledger_entry IS
 'The entries of the ledger whose sums are all energy of bi, one row per entry, as long as raw readings are kept. Ask for one device and a window of bucket or ts.';

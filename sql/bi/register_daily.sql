@@ -43,8 +43,8 @@ CROSS JOIN LATERAL (
 ) AS l
 LEFT JOIN telemetry.meter_state AS o
     ON o.meter_id = s.device_id AND telemetry.utc_day(o.ts) = s.day AND s.day = l.day AND o.kind <> 'session_counter'
-    -- what was taken back says nothing
-    AND (o.kind = 'difference' OR o.register_mwh IS NOT NULL)
+        -- what was taken back says nothing
+        AND (o.kind = 'difference' OR o.register_mwh IS NOT NULL)
 LEFT JOIN bi.meter_energy_daily AS d
     ON d.meter_id = s.device_id AND d.bucket = telemetry.day_start(s.day)
 CROSS JOIN LATERAL (
@@ -55,11 +55,11 @@ CROSS JOIN LATERAL (
         AND v.happened_at < telemetry.day_start(s.day + 1)
 ) AS e
 CROSS JOIN LATERAL (
-    SELECT sum(k.energy_mwh) AS corrected_mwh
-    FROM telemetry.booked_hour AS k
-    WHERE k.dataset = s.dataset AND k.device_id = s.device_id
-        AND k.hour >= telemetry.day_start(s.day)
-        AND k.hour < telemetry.day_start(s.day + 1)
+    SELECT sum(r.energy_mwh) AS corrected_mwh
+    FROM telemetry.booked_hour AS r
+    WHERE r.dataset = s.dataset AND r.device_id = s.device_id
+        AND r.hour >= telemetry.day_start(s.day)
+        AND r.hour < telemetry.day_start(s.day + 1)
 ) AS c
 WHERE s.dataset = 'meter_reading';
 
@@ -106,8 +106,8 @@ CROSS JOIN LATERAL (
 ) AS l
 LEFT JOIN telemetry.vehicle_state AS o
     ON o.vehicle_id = s.device_id AND telemetry.utc_day(o.ts) = s.day AND s.day = l.day AND o.kind <> 'session_counter'
-    -- what was taken back says nothing
-    AND (o.kind = 'difference' OR o.register_mwh IS NOT NULL)
+        -- what was taken back says nothing
+        AND (o.kind = 'difference' OR o.register_mwh IS NOT NULL)
 LEFT JOIN bi.vehicle_energy_daily AS d
     ON d.vehicle_id = s.device_id AND d.bucket = telemetry.day_start(s.day)
 CROSS JOIN LATERAL (
@@ -118,11 +118,11 @@ CROSS JOIN LATERAL (
         AND v.happened_at < telemetry.day_start(s.day + 1)
 ) AS e
 CROSS JOIN LATERAL (
-    SELECT sum(k.energy_mwh) AS corrected_mwh
-    FROM telemetry.booked_hour AS k
-    WHERE k.dataset = s.dataset AND k.device_id = s.device_id
-        AND k.hour >= telemetry.day_start(s.day)
-        AND k.hour < telemetry.day_start(s.day + 1)
+    SELECT sum(r.energy_mwh) AS corrected_mwh
+    FROM telemetry.booked_hour AS r
+    WHERE r.dataset = s.dataset AND r.device_id = s.device_id
+        AND r.hour >= telemetry.day_start(s.day)
+        AND r.hour < telemetry.day_start(s.day + 1)
 ) AS c
 WHERE s.dataset = 'vehicle_reading';
 

@@ -25,7 +25,7 @@ NAMES = [
 # what is about both sides at once, or about vehicles alone
 SINGLE = re.compile(
     r"charging|link|fleet|performance|efficiency|count_discarded|judged_session"
-    r"|tariff|priced_part"
+    r"|tariff|priced_part|exchange_meter"
     r"|alert|evidence|standby_day|silent_meters|sound_meters|mirrored_meter"
     r"|bi\.(?:vehicle|meter)(?:\.|$)"
 )
