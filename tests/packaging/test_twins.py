@@ -26,6 +26,7 @@ NAMES = [
 SINGLE = re.compile(
     r"charging|link|fleet|performance|efficiency|count_discarded|judged_session"
     r"|tariff|priced_part|exchange_meter"
+    r"|exchange_meter"
     r"|alert|evidence|standby_day|silent_meters|sound_meters|mirrored_meter"
     r"|bi\.(?:vehicle|meter)(?:\.|$)"
 )
