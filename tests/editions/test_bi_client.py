@@ -36,6 +36,8 @@ RELATIONS = [
     "charging_link",
     "charging_session",
     "fleet_efficiency_daily",
+    "ledger_entry",
+    "ledger_record",
     "meter",
     "meter_efficiency_daily",
     "meter_energy_daily",
@@ -101,6 +103,9 @@ def two_hours(db: Connection) -> None:
             "SELECT ops.set_tariff('EUR', 'UTC', '2000-01-01', '0.3', 'a test', '2099-01-01', %s)",
             [meter],
         )
+    ingest_vehicles(db, [VehicleReading("V-7", DAY + i * MINUTE, n, kind=kind) for i, n in levels])
+    settle(db)
+    records(db)
     settle(db)
     keep_charging(db)
     db.execute("UPDATE telemetry.charging_session SET usual_efficiency = 0.9")
@@ -121,6 +126,19 @@ def two_hours(db: Connection) -> None:
             "SELECT ops.set_device(%s, 'Box', 'Depot', '{all}', 'B-WL 1', 'Way 1', 'new', now())",
             [device],
         )
+
+
+def records(db: Connection) -> None:
+    """What people said of a vehicle, in all the ways there are."""
+    db.execute(
+        "SELECT ops.resolve_register_event('vehicle:V-7', %(day)s + INTERVAL '1 minute', 'book',"
+        " 'a test', 2), ops.correct_reading('vehicle:V-7', %(day)s, 100.4, 'a test'),"
+        " ops.exchange_meter('vehicle:V-7', %(day)s + INTERVAL '1 hour', 42, 0, 'a test'),"
+        " ops.cancel_record("
+        " ops.book_energy('vehicle:V-7', tstzrange(%(day)s, %(day)s, '[]'), 1, 'a test'),"
+        " 'none')",
+        {"day": DAY},
+    )
 
 
 def alerts(db: Connection) -> None:
@@ -306,6 +324,7 @@ def test_the_largest_sums_fit_into_their_digits(db: Connection) -> None:
         found = db.execute(f"SELECT * FROM bi.{relation}").fetchall()
         # of which there are none yet
         assert found or relation.startswith(("alert", "quarantine", "webhook"))
+        assert found or relation.startswith(("alert", "webhook", "ledger_record"))
 
 
 def test_every_span_is_a_number_of_hours_too(analyst: Connection) -> None:
