@@ -242,6 +242,8 @@ def test_the_fleet_has_totals_and_its_vehicles_worst_first(client: Any, three: A
         "uncertainty": 0.0109,
         "expectedEfficiency": 0.85,
         "frozenSide": None,
+        "name": None,
+        "site": None,
         "kwhExcessLost": 2.1,
         **NO_COST,
     }
@@ -442,6 +444,9 @@ def test_sessions_are_listed_by_start_of_a_vehicle_or_a_meter(
         "registerKwhAcEnd": None,
         "registerKwhDcStart": None,
         "registerKwhDcEnd": None,
+        "meterName": None,
+        "vehicleName": None,
+        "site": None,
         "kwhExcessLost": 0,
         **NO_COST,
     }

@@ -215,11 +215,13 @@ def test_an_incomplete_configuration_is_503_for_who_reads_too(
     client: Any, connection: Connection
 ) -> None:
     connection.execute("""
-        CREATE OR REPLACE FUNCTION api.meter_states(after text, page_size integer)
+        CREATE OR REPLACE FUNCTION api.meter_states(
+            after text, page_size integer, of_site text DEFAULT NULL, of_group text DEFAULT NULL
+        )
         RETURNS TABLE (
             meter_id text, read_at timestamptz, kind text, energy_kwh numeric,
             register_kwh numeric, session_id text, voltage_v numeric, received_at timestamptz,
-            open_events integer
+            open_events integer, name text, site text, groups text[], retired_at timestamptz
         )
         LANGUAGE plpgsql STABLE SECURITY DEFINER
         AS $$ BEGIN RAISE EXCEPTION 'no row of telemetry.rules' USING ERRCODE = 'WL050'; END $$

@@ -31,6 +31,10 @@ def test_a_meters_state_is_its_latest_reading(client: Any, post: Any) -> None:
         "session": None,
         "voltage": 231.2,
         "openEvents": 0,
+        "name": None,
+        "site": None,
+        "groups": [],
+        "retiredAt": None,
     }
 
 
