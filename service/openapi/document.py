@@ -109,9 +109,10 @@ def complete(schema: OpenAPI) -> None:
         "The link was there: only its end was moved.",
         "The link is new.",
     )
-    _describe_answers(
-        paths["/v1/records"].post, "Record", "That very record stands.", "The record is new."
-    )
+    for path in ("/v1/records", "/v1/records/{number}/cancel"):
+        _describe_answers(
+            paths[path].post, "Record", "That very record was made already.", "It is new."
+        )
     _describe_sign_in(paths["/session"])
     for path in ("/health/ready", "/health/reads"):
         _describe_readiness(paths[path])

@@ -109,7 +109,7 @@ class RecordPage(msgspec.Struct):
 
 class _Made(msgspec.Struct):
     record_id: int
-    is_new: bool = True
+    is_new: bool
 
 
 # before the others of its path: Litestar's own names but the first of them
@@ -202,15 +202,15 @@ async def cancel_record(
 ) -> Response[Record]:
     """Take a record back, as if it had never been made, by another record; both stay.
 
-    It needs a key for all devices.
+    200 where it was taken back for that very reason already. It needs a key for all devices.
     """
     record_id = number_of("record", number)
     data = await read(request, Cancellation)
     await _found(database, record_id)
     made = await database.one(
         _Made,
-        "SELECT api.cancel_record(of_record_id => %s::bigint, reason => %s::text,"
-        " acting_key => %s::text) AS record_id",
+        "SELECT * FROM api.cancel_record(of_record_id => %s::bigint, reason => %s::text,"
+        " acting_key => %s::text)",
         record_id,
         data.reason,
         _key_of(request),

@@ -95,18 +95,25 @@ COMMENT ON FUNCTION api.make_record(
 'Makes a record of the ledger in the name of a key. Takes what it is: exchange, correction, booking or resolution; meter or vehicle, and the device''s id; when: the exchange, the reading that is corrected, the event that is resolved, or the end of what is booked; why; since when what is booked flowed; an exchange''s last and first level in kWh; the value that a reading should have reported in kWh, or that it is withdrawn; energy to book in kWh; book or dismiss; and the id of the key (NULL: none). What does not belong to the record is NULL. Returns the record''s id and whether it is new: one that stands and says the same for the same reason is not made again. Raises WL026 where it is told otherwise or cannot be kept, WL027 where there is no such device, reading or event.';
 
 CREATE OR REPLACE FUNCTION api.cancel_record(of_record_id bigint, reason text, acting_key text DEFAULT NULL)
-RETURNS bigint
+RETURNS TABLE (record_id bigint, is_new boolean)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM telemetry.commit_durably();
-    RETURN telemetry.cancel_record(of_record_id, reason, telemetry.key_name(acting_key));
+    SELECT r.record_id INTO cancel_record.record_id
+    FROM telemetry.ledger_record AS r
+    WHERE r.cancels = of_record_id AND r.reason = cancel_record.reason;
+    cancel_record.is_new := NOT found;
+    IF NOT found THEN
+        cancel_record.record_id := telemetry.cancel_record(of_record_id, reason, telemetry.key_name(acting_key));
+    END IF;
+    RETURN NEXT;
 END;
 $$;
 
 COMMENT ON FUNCTION api.cancel_record(bigint, text, text) IS
-'Takes a record back in the name of a key; both stay. Takes the record, why, and the id of the key (NULL: none). Returns the id of the cancellation. Raises WL027 where there is no such record or it is a cancellation, WL026 where it was cancelled already or raw readings of its time are gone.';
+'Takes a record back in the name of a key; both stay. Takes the record, why, and the id of the key (NULL: none). Returns the id of the cancellation, and whether it is new: one that was made for the same reason is not made again. Raises WL027 where there is no such record or it is a cancellation, WL026 where it was cancelled already for another reason or raw readings of its time are gone.';
 
 CREATE OR REPLACE FUNCTION api.ledger_records(
     of_meter_id text DEFAULT NULL,

@@ -86,6 +86,8 @@ def test_a_wrong_reading_is_corrected_in_one_call_and_taken_back_in_another(
 
     answer = client.post(f"{RECORDS}/{made['recordId']}/cancel", json={"reason": "it was right"})
     assert (answer.status_code, answer.json()["cancels"]) == (201, made["recordId"])
+    again = client.post(f"{RECORDS}/{made['recordId']}/cancel", json={"reason": "it was right"})
+    assert (again.status_code, again.json()) == (200, answer.json())
     back = billed(client, connection)
     assert back["energyKwh"] == wrong["energyKwh"]
     assert [(one["record"], one["state"]) for one in back["records"]] == [
