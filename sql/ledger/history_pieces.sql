@@ -155,13 +155,39 @@ REVOKE ALL ON FUNCTION
     telemetry.fold_history_piece(bigint, bigint)
 FROM PUBLIC;
 
+CREATE OR REPLACE PROCEDURE telemetry.show_all_history()
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_dataset text;
+    v_until timestamptz;
+BEGIN
+    SET LOCAL ROLE wattledger_owner;
+    SET LOCAL search_path = pg_catalog, pg_temp;
+    CALL telemetry.take_turn('ops.fold_history');
+    FOREACH v_dataset IN ARRAY ARRAY['meter_reading', 'vehicle_reading'] LOOP
+        SET LOCAL ROLE wattledger_owner;
+        SET LOCAL search_path = pg_catalog, pg_temp;
+        v_until := telemetry.floor_day(telemetry.history_bound(v_dataset));
+        CALL telemetry.show_history(v_dataset, telemetry.earliest(), v_until);
+    END LOOP;
+    SET LOCAL ROLE wattledger_owner;
+    SET LOCAL search_path = pg_catalog, pg_temp;
+    PERFORM telemetry.end_turn();
+    COMMIT;
+END;
+$$;
+
+COMMENT ON PROCEDURE telemetry.show_all_history () IS
+'Has hours and days of history seen, on an edition that has to be told. Takes nothing. It commits as it goes.';
+
 CREATE OR REPLACE PROCEDURE telemetry.fold_all_history(import_id bigint)
 LANGUAGE plpgsql
 AS $$
 DECLARE
     v_done record;
     v_readings bigint := 0::bigint;
-    v_told_at timestamptz := clock_timestamp();
+    v_tell_at timestamptz := clock_timestamp();
 BEGIN
     LOOP
         -- transactions of its own, so that it cannot pin its path: see ops.maintain
@@ -170,15 +196,22 @@ BEGIN
         SELECT p.devices, p.readings INTO v_done FROM telemetry.fold_history_piece(import_id) AS p;
         COMMIT;
         EXIT WHEN v_done.devices = 0;
+        IF v_readings = 0 THEN
+            CALL telemetry.show_all_history();
+        END IF;
         v_readings := v_readings + v_done.readings;
-        IF clock_timestamp() > v_told_at THEN
+        IF clock_timestamp() > v_tell_at THEN
             RAISE NOTICE 'folded % readings of history', v_readings;
-            v_told_at := clock_timestamp() + INTERVAL '5 seconds';
+            v_tell_at := clock_timestamp() + INTERVAL '5 seconds';
         END IF;
     END LOOP;
+    IF v_readings > 0 THEN
+        CALL telemetry.show_all_history();
+    END IF;
 END;
 $$;
 
 COMMENT ON PROCEDURE telemetry.fold_all_history (bigint) IS
 'Does the work of ops.fold_history, called as the owner with a path that is pinned.';
+REVOKE ALL ON PROCEDURE telemetry.show_all_history() FROM PUBLIC;
 REVOKE ALL ON PROCEDURE telemetry.fold_all_history(bigint) FROM PUBLIC;

@@ -15,7 +15,33 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.history_bound(text) IS
-'Takes meter_reading or vehicle_reading. Returns the moment before which raw readings were dropped: what is older comes as history, what is not comes as readings.';
+'Takes meter_reading or vehicle_reading. Returns the moment before which no raw readings are kept: what is older comes as history, what is not comes as readings.';
+
+CREATE OR REPLACE FUNCTION telemetry.set_history_bound()
+RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM telemetry.note_dropped();
+    -- before anything had to be dropped it is as if what is older than what is kept had been
+    UPDATE telemetry.dataset AS d
+    SET complete_since = n.since
+    FROM (
+        SELECT
+            k.dataset,
+            telemetry.floor_day(least(
+                telemetry.utc_minus(now(), telemetry.drop_after(k.keep)), telemetry.first_chunk_start(k.dataset)
+            )) AS since
+        FROM telemetry.dataset AS k
+        WHERE k.dataset LIKE '%reading' AND k.keep IS NOT NULL
+    ) AS n
+    WHERE n.dataset = d.dataset AND n.since > d.complete_since;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.set_history_bound() IS
+'Moves the moment since which raw readings are complete up to what retention keeps, as far as nothing is stored before that. Takes and returns nothing.';
 
 CREATE OR REPLACE FUNCTION telemetry.check_history_open(import_id bigint)
 RETURNS void
@@ -180,6 +206,7 @@ COMMENT ON FUNCTION telemetry.staged_faults(
 
 REVOKE ALL ON FUNCTION
     telemetry.history_bound(text),
+    telemetry.set_history_bound(),
     telemetry.check_history_open(bigint),
     telemetry.known_until(text, text, timestamptz),
     telemetry.known_text(timestamptz),

@@ -14,6 +14,7 @@ BEGIN
     END IF;
     -- nothing is dropped from here on
     PERFORM pg_advisory_xact_lock(hashtextextended('telemetry.drop_next', 0));
+    PERFORM telemetry.set_history_bound();
     UPDATE telemetry.history_import AS i
     SET held_until = telemetry.utc_minus(now(), -begin_history.hold)
     WHERE i.label = begin_history.label AND i.ended_at IS NULL
@@ -33,7 +34,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION ops.begin_history(text, interval) IS
-'Begins an import of readings that may be older than raw history keeps, or goes on with the open one of that label. Takes a label, and for how long to hold retention off, unless ops.end_history ends that before. Meanwhile no raw readings are dropped, and all are accepted that are not older than what was dropped. Returns the import''s id. Raises WL070 where either is missing or too long.';
+'Begins an import of readings that may be older than raw history keeps, or goes on with the open one of that label. Takes a label, and for how long to hold retention off, unless ops.end_history ends that before. Meanwhile no raw readings are dropped, and all are accepted that are not older than ops.history_bound says. Returns the import''s id. Raises WL070 where either is missing or too long.';
 
 CREATE OR REPLACE FUNCTION ops.history_bound(dataset text)
 RETURNS timestamptz
@@ -44,7 +45,7 @@ AS $$
 $$;
 
 COMMENT ON FUNCTION ops.history_bound(text) IS
-'Takes meter_reading or vehicle_reading. Returns the moment before which raw readings were dropped, which does not move while an import is open: readings before it go to ops.stage_history, readings from it on are sent as any other. Raises WL021 for an unknown dataset.';
+'Takes meter_reading or vehicle_reading. Returns the moment before which no raw readings are kept, which does not move while an import is open: readings before it go to ops.stage_history, readings from it on are sent as any other. Raises WL021 for an unknown dataset.';
 
 CREATE OR REPLACE FUNCTION ops.stage_history(
     import_id bigint,

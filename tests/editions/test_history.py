@@ -308,20 +308,50 @@ def test_an_import_that_was_cut_off_goes_on(db: Connection) -> None:
 
 
 def test_nothing_is_dropped_while_an_import_is_open(db: Connection) -> None:
-    """Where nothing was ever dropped all of history comes as readings."""
-    number = begin(db)
-    assert bound(db).year == 2000
     device = new_device()
-    sent = [Reading(NOON - n * DAY, (400 - n) * KWH) for n in range(300, 1, -20)]
-    assert send(db, device, sent) == []
+    send(db, device, [Reading(NOON - n * DAY, (400 - n) * KWH) for n in range(20, 1, -1)])
     settle_and_keep(db)
-    before = known(db, device)
+    number = begin(db)
+    assert bound(db) < NOON - 90 * DAY
+    retain(db, "8 days")
     maintain(db)
-    assert db.execute(
-        "SELECT count(*) FROM telemetry.meter_reading AS r WHERE r.entry = 0"
-    ).fetchone() == (15,)
+    count = "SELECT count(*) FROM telemetry.meter_reading AS r WHERE r.entry = 0"
+    assert db.execute(count).fetchone() == (19,)
+    # what retention would refuse by its age
+    late = Reading(NOON - 21 * DAY, 379 * KWH)
+    assert send(db, device, [late]) == []
     end(db, number)
+    assert [row.outcome for row in send(db, device, [late])] == ["too_old"]
+    settle_and_keep(db)
     maintain(db)
-    assert bound(db) > NOON - 100 * DAY
-    assert known(db, device)._replace(anchors=[]) == before._replace(anchors=[])
+    assert bound(db) > NOON - 11 * DAY
+    check(db)
+
+
+@pytest.mark.parametrize("is_live", [False, True], ids=["empty", "live"])
+def test_a_year_of_history_comes_into_a_database_in_which_nothing_was_dropped(
+    db: Connection, device: Device, is_live: bool
+) -> None:
+    now = Reading(NOON - 2 * DAY, 400 * KWH)
+    if is_live:
+        assert send(db, device, [now]) == []
+        settle_and_keep(db)
+    number = begin(db)
+    until = bound(db)
+    assert NOON - 94 * DAY < until < NOON - 91 * DAY
+    old = [Reading(until - n * DAY, (400 - n) * KWH) for n in range(300, 0, -5)]
+    assert stage(db, number, device, old) == []
+    fold_staged(db, number)
+    end(db, number)
+    found = known(db, device)
+    # the step to the first kept reading is known where that is
+    assert sum(row["energy_mwh"] for row in found.days) == (300 if is_live else 295) * KWH
+    number = begin(db, "again")
+    assert {row.outcome for row in stage(db, number, device, old)} == {"known"}
+    end(db, number)
+    if not is_live:
+        assert send(db, device, [now]) == []
+    settle_and_keep(db)
+    maintain(db)
+    assert sum(row["energy_mwh"] for row in known(db, device).days) == 300 * KWH
     check(db)

@@ -36,3 +36,16 @@ $$;
 COMMENT ON FUNCTION telemetry.keep_history_rollups(text, text[], timestamptz, timestamptz) IS
 'Brings hours and days of devices up to date whose history stands among the raw readings: on this edition they are, and hours go that are kept no longer. Takes meter_reading or vehicle_reading, the devices, and a window of whole UTC days (since included, until not). Returns nothing.';
 REVOKE ALL ON FUNCTION telemetry.keep_history_rollups(text, text[], timestamptz, timestamptz) FROM PUBLIC;
+
+CREATE OR REPLACE PROCEDURE telemetry.show_history(dataset text, since timestamptz, until timestamptz)
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    -- nothing
+    NULL;
+END;
+$$;
+
+COMMENT ON PROCEDURE telemetry.show_history (text, timestamptz, timestamptz) IS
+'Has hours and days of history seen that are stored: on this edition they are. Takes meter_reading or vehicle_reading and a window of whole UTC days.';
+REVOKE ALL ON PROCEDURE telemetry.show_history(text, timestamptz, timestamptz) FROM PUBLIC;

@@ -88,3 +88,37 @@ REVOKE ALL ON FUNCTION
     telemetry.keep_history_rollup(text, text[], timestamptz, timestamptz),
     telemetry.keep_history_rollups(text, text[], timestamptz, timestamptz)
 FROM PUBLIC;
+
+CREATE OR REPLACE PROCEDURE telemetry.show_history(dataset text, since timestamptz, until timestamptz)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_rollup text;
+    v_relation regclass;
+BEGIN
+    SET LOCAL ROLE wattledger_owner;
+    SET LOCAL search_path = pg_catalog, pg_temp;
+    PERFORM telemetry.refresh_wholly();
+    FOREACH v_rollup IN ARRAY ARRAY['hourly', 'daily'] LOOP
+        v_rollup := split_part(dataset, '_', 1) || '_energy_' || v_rollup;
+        CONTINUE WHEN EXISTS (
+            SELECT FROM telemetry.watermark() AS w WHERE w.dataset = v_rollup AND w.watermark >= show_history.until
+        );
+        SELECT h.relation INTO v_relation FROM telemetry.dataset_hypertable() AS h WHERE h.dataset = v_rollup;
+        COMMIT;
+        SET LOCAL ROLE wattledger_owner;
+        SET LOCAL search_path = pg_catalog, pg_temp;
+        -- it leaves what is stored there as it is, and finds out how far that goes
+        CALL public.refresh_continuous_aggregate(v_relation, since, until);
+        SET LOCAL ROLE wattledger_owner;
+        SET LOCAL search_path = pg_catalog, pg_temp;
+        COMMIT;
+        SET LOCAL ROLE wattledger_owner;
+        SET LOCAL search_path = pg_catalog, pg_temp;
+    END LOOP;
+END;
+$$;
+
+COMMENT ON PROCEDURE telemetry.show_history (text, timestamptz, timestamptz) IS
+'Has hours and days of history seen that are stored, also where nothing was ever refreshed; in the caller''s turn. Takes meter_reading or vehicle_reading and a window of whole UTC days (since included, until not) of which no raw reading is kept. It commits as it goes.';
+REVOKE ALL ON PROCEDURE telemetry.show_history(text, timestamptz, timestamptz) FROM PUBLIC;
