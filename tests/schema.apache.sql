@@ -2209,7 +2209,7 @@ PROCEDURE telemetry.show_all_history()
     LANGUAGE plpgsql;
 
 PROCEDURE telemetry.show_history(IN dataset text, IN since timestamptz, IN until timestamptz)
-    LANGUAGE plpgsql;
+    LANGUAGE sql;
 
 FUNCTION telemetry.silent_meters()
     RETURNS TABLE(meter_id text, since timestamptz)

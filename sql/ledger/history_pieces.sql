@@ -197,6 +197,8 @@ BEGIN
         COMMIT;
         EXIT WHEN v_done.devices = 0;
         IF v_readings = 0 THEN
+            SET LOCAL ROLE wattledger_owner;
+            SET LOCAL search_path = pg_catalog, pg_temp;
             CALL telemetry.show_all_history();
         END IF;
         v_readings := v_readings + v_done.readings;
@@ -206,6 +208,8 @@ BEGIN
         END IF;
     END LOOP;
     IF v_readings > 0 THEN
+        SET LOCAL ROLE wattledger_owner;
+        SET LOCAL search_path = pg_catalog, pg_temp;
         CALL telemetry.show_all_history();
     END IF;
 END;

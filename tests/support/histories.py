@@ -41,8 +41,11 @@ def stage(
 
 
 def fold_staged(db: Connection, number: int) -> None:
-    """Fold what is staged of an import."""
+    """Fold what is staged of an import, as a DBA."""
+    db.execute("SET SESSION AUTHORIZATION wattledger_dba")
     db.execute("CALL ops.fold_history(%s)", [number])
+    assert db.execute("SELECT current_user").fetchone() == ("wattledger_dba",)
+    db.execute("RESET SESSION AUTHORIZATION")
 
 
 def end(db: Connection, number: int) -> None:

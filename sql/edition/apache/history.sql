@@ -38,12 +38,9 @@ COMMENT ON FUNCTION telemetry.keep_history_rollups(text, text[], timestamptz, ti
 REVOKE ALL ON FUNCTION telemetry.keep_history_rollups(text, text[], timestamptz, timestamptz) FROM PUBLIC;
 
 CREATE OR REPLACE PROCEDURE telemetry.show_history(dataset text, since timestamptz, until timestamptz)
-LANGUAGE plpgsql
+LANGUAGE sql
 AS $$
-BEGIN
-    -- nothing
-    NULL;
-END;
+    SELECT
 $$;
 
 COMMENT ON PROCEDURE telemetry.show_history (text, timestamptz, timestamptz) IS

@@ -95,6 +95,7 @@ AS $$
 DECLARE
     v_rollup text;
     v_relation regclass;
+    v_role text;
 BEGIN
     SET LOCAL ROLE wattledger_owner;
     SET LOCAL search_path = pg_catalog, pg_temp;
@@ -106,12 +107,13 @@ BEGIN
         );
         SELECT h.relation INTO v_relation FROM telemetry.dataset_hypertable() AS h WHERE h.dataset = v_rollup;
         COMMIT;
-        SET LOCAL ROLE wattledger_owner;
+        -- for the session, since a refresh goes on after a commit: see ops.refresh
+        v_role := pg_catalog.current_setting('role');
+        SET ROLE wattledger_owner;
         SET LOCAL search_path = pg_catalog, pg_temp;
         -- it leaves what is stored there as it is, and finds out how far that goes
         CALL public.refresh_continuous_aggregate(v_relation, since, until);
-        SET LOCAL ROLE wattledger_owner;
-        SET LOCAL search_path = pg_catalog, pg_temp;
+        PERFORM pg_catalog.set_config('role', v_role, FALSE);
         COMMIT;
         SET LOCAL ROLE wattledger_owner;
         SET LOCAL search_path = pg_catalog, pg_temp;
