@@ -42,10 +42,10 @@ def stage(
 
 def fold_staged(db: Connection, number: int) -> None:
     """Fold what is staged of an import, as a DBA."""
-    db.execute("SET SESSION AUTHORIZATION wattledger_dba")
+    db.execute("SET ROLE wattledger_dba")
     db.execute("CALL ops.fold_history(%s)", [number])
     assert db.execute("SELECT current_user").fetchone() == ("wattledger_dba",)
-    db.execute("RESET SESSION AUTHORIZATION")
+    db.execute("RESET ROLE")
 
 
 def end(db: Connection, number: int) -> None:
