@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import sys
 from pathlib import Path
 
 import click
-import msgspec
 import psycopg
 
-from service import settings
 from service.cli.databases import service_url
-from service.cli.import_shown import Shown, echo_totals
+from service.cli.import_work import Asked, import_file, settle
 from service.database.conninfo import reason
 from service.database.errors import DatabaseError
-from service.demo import posting, settling
-from service.importing.blocks import Reader
 from service.importing.errors import NotImportable
-from service.importing.lines import LineReader
-from service.importing.mark import Place, Totals
-from service.importing.running import Import
-from service.importing.source import LINES, STANDARD_INPUT, TABLE, Source, base_name, opened
-from service.importing.storing import Stores
-from service.importing.tables import Table, TableReader
+from service.importing.source import LINES, TABLE
+from service.importing.tables import Table
 from service.importing.values import EARLIER, LATER, REFUSE, zone_named
 from service.wire import WireError
 
 # some records were refused, and all others are stored
 _SOME_REFUSED = 3
 _DELIMITERS = {"tab": "\t", "\\t": "\t"}
-
-
-class _Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked for all files."""
-
-    table: Table
-    form: str | None
-    refused: Path | None
-    resume: bool
-    dry: bool
-    connections: int
 
 
 @click.command(name="import")
@@ -90,9 +70,18 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True):
     show_default=True,
     help="Go on where an import of the same file was stopped.",
 )
+@click.option(
+    "--as-history",
+    is_flag=True,
+    help="Also take what is older than raw readings are kept; as a superuser or wattledger_dba.",
+)
 @click.option("--dry-run", "dry", is_flag=True, help="Try all of it, and store nothing.")
 @click.option(
-    "--settle/--no-settle", default=True, show_default=True, help="Settle what was stored."
+    "--settle/--no-settle",
+    "settled",
+    default=True,
+    show_default=True,
+    help="Settle what was stored.",
 )
 @click.option(
     "--connections",
@@ -116,8 +105,9 @@ def import_(
     link: bool,
     refused: Path | None,
     resume: bool,
+    as_history: bool,
     dry: bool,
-    settle: bool,
+    settled: bool,
     connections: int,
 ) -> None:
     """Store files of readings or charging sessions; - is standard input.
@@ -134,6 +124,10 @@ def import_(
     why, from where it can be imported again once it is put right. What is there already is a
     duplicate, so an import may be repeated. Stopped or killed, the same command goes on where it
     was: FILE.wattledger-import, beside FILE, keeps how far it got, until all is stored.
+
+    What is older than raw readings are kept is refused as too_old. With --as-history it is staged,
+    folded into hours, days, sessions and the registers' levels, and not kept itself; devices that
+    have energy of that time already are left out.
 
     The status is 0 where all is in, 3 where some were refused, and 1 where it failed.
 
@@ -153,19 +147,27 @@ def import_(
         encoding=encoding,
         link=link,
     )
-    asked = _Asked(
-        table=table, form=form, refused=refused, resume=resume, dry=dry, connections=connections
+    asked = Asked(
+        table=table,
+        form=form,
+        refused=refused,
+        resume=resume,
+        dry=dry,
+        as_history=as_history,
+        connections=connections,
     )
     if refused is not None and len(files) > 1:
         raise click.UsageError("--refused is of one file: leave it out, or import one by one")
+    if as_history and dry:
+        raise click.UsageError("--dry-run cannot try --as-history: leave one of them out")
     if len(set(files)) < len(files):
         raise click.UsageError("a file is named twice")
     url = service_url()
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        totals = [_import(name, url, asked) for name in files]
-        if settle and not dry and any(one.stored or one.links for one in totals):
-            _settle(url)
+        totals = [import_file(name, url, asked) for name in files]
+        if settled and not dry and any(one.stored or one.links for one in totals):
+            settle(url)
         elif not dry and any(one.stored or one.links for one in totals):
             click.echo("the service settles it; where none runs: wattledger maintain")
     except KeyboardInterrupt:
@@ -181,65 +183,6 @@ def import_(
         signal.signal(signal.SIGTERM, before)
     if any(one.refused for one in totals):
         sys.exit(_SOME_REFUSED)
-
-
-def _import(name: str, url: str, asked: _Asked) -> Totals:
-    with opened(name) as source:
-        reader = _reader(source, asked)
-        path = asked.refused or Path(f"{base_name(name)}.refused.{reader.suffix}")
-        if name != STANDARD_INPUT and path.exists() and path.samefile(name):
-            raise NotImportable(f"{name} is where its own refused records would go: say --refused")
-        with Shown(source) as shown:
-            running = Import(source, reader, path, _place(name, asked), shown.tell)
-            if running.begun_with:
-                click.echo(f"{name}: going on after {running.begun_with:,} records")
-            asyncio.run(_run(running, url, asked))
-        echo_totals(source.name, running, dry=asked.dry)
-        return running.totals
-
-
-async def _run(running: Import, url: str, asked: _Asked) -> None:
-    stores = Stores(url, settings.load(), asked.connections, dry=asked.dry)
-    try:
-        await stores.connect()
-        await running.run(stores)
-    finally:
-        await stores.close()
-
-
-def _reader(source: Source, asked: _Asked) -> Reader:
-    if (asked.form or source.form()) == LINES:
-        if asked.table.given or asked.table.link:
-            raise NotImportable(f"{source.name} is NDJSON: --map and --link are of tables")
-        return LineReader(source)
-    reader = TableReader(source, asked.table)
-    click.echo(f"{source.name}: {', '.join(reader.used)}")
-    if reader.unused:
-        click.echo(f"{source.name}: not used: {', '.join(reader.unused)}")
-    return reader
-
-
-def _place(name: str, asked: _Asked) -> Place | None:
-    if name == STANDARD_INPUT or asked.dry:
-        return None
-    # whatever makes other records of the same file
-    table = msgspec.structs.replace(asked.table, zone=None)
-    zone = asked.table.zone.key if asked.table.zone else None
-    place = Place(Path(name), f"{asked.form} {zone} {table} {asked.refused}")
-    if not asked.resume:
-        place.remove()
-    return place
-
-
-def _settle(url: str) -> None:
-    with posting.connect(url) as connection, Shown.status("settling") as status:
-        settling.settle(
-            connection, lambda left: status.update(f"settling: {left:,} days of devices are left")
-        )
-        settling.keep_charging(
-            connection, lambda kept: status.update(f"keeping charging: {kept:,} devices")
-        )
-    click.echo("settled")
 
 
 def _mapping(given: tuple[str, ...]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -19,11 +20,14 @@ from rich.progress import (
 )
 from rich.status import Status
 
+from service.importing.history import LeftOut
 from service.importing.running import Import, Told
 from service.importing.source import Source
 
 # between two lines where nobody looks at a bar
 _SECONDS = 10.0
+# devices that are named one by one
+_MOST_NAMED = 10
 
 
 class Shown:
@@ -78,10 +82,10 @@ class Shown:
                 err=True,
             )
 
-    @staticmethod
-    def status(text: str) -> Status:
-        """A status that may be updated; nothing where nobody looks."""
-        return Console(stderr=True).status(text)
+
+def status(text: str) -> Status:
+    """A status that may be updated; nothing where nobody looks."""
+    return Console(stderr=True).status(text)
 
 
 def echo_totals(name: str, running: Import, *, dry: bool) -> None:
@@ -98,3 +102,11 @@ def echo_totals(name: str, running: Import, *, dry: bool) -> None:
     if totals.refused:
         reasons = ", ".join(f"{count:,} {why}" for why, count in sorted(totals.refused.items()))
         click.echo(f"{name}: refused: {reasons}; they are in {running.refusals.path}")
+
+
+def echo_left_out(name: str, left_out: Sequence[LeftOut]) -> None:
+    """Print whose history was not taken, and why."""
+    for one in left_out[:_MOST_NAMED]:
+        click.echo(f"{name}: {one.device}: {one.readings:,} readings left out: {one.why}")
+    if (more := len(left_out) - _MOST_NAMED) > 0:
+        click.echo(f"{name}: and {more:,} more devices: ops.history_devices has all of them")

@@ -22,9 +22,9 @@ class Totals(msgspec.Struct):
     links: int = 0
     refused: dict[str, int] = msgspec.field(default_factory=dict[str, int])
 
-    def refuse(self, reason: str) -> None:
-        """Count one that was refused."""
-        self.refused[reason] = self.refused.get(reason, 0) + 1
+    def refuse(self, reason: str, count: int = 1) -> None:
+        """Count what was refused."""
+        self.refused[reason] = self.refused.get(reason, 0) + count
 
 
 class Mark(msgspec.Struct):

@@ -71,9 +71,12 @@ class Import:
                 task.cancel()
             await asyncio.gather(*(task for _, task in waiting), return_exceptions=True)
             self.refusals.close()
+        return self.totals
+
+    def end(self) -> None:
+        """Forget how far it got: all is done. Raises OSError."""
         if self._place is not None:
             self._place.remove()
-        return self.totals
 
     async def _finish(self, block: Block, task: asyncio.Task[Stored]) -> None:
         """Wait until a block is stored, and note that."""

@@ -12,6 +12,7 @@ import psycopg
 
 from service.database.errors import DatabaseBusy, DatabaseUnavailable
 from service.importing.blocks import Block, Charge
+from service.importing.history import History
 from service.ingest.store import Outcome, Store, ingest_split
 from service.settings import Settings
 from service.wire import Batch, Refusal, Rows
@@ -70,8 +71,17 @@ class Stored(msgspec.Struct):
 class Stores:
     """Connections side by side; blocks are stored in the order in which they are put."""
 
-    def __init__(self, conninfo: str, settings: Settings, count: int, *, dry: bool = False) -> None:
-        """`dry`: try everything, and store nothing."""
+    def __init__(
+        self,
+        conninfo: str,
+        settings: Settings,
+        count: int,
+        *,
+        dry: bool = False,
+        history: History | None = None,
+    ) -> None:
+        """`dry`: try everything, store nothing. `history` takes what is older than its bound."""
+        self._history = history
         patient = msgspec.structs.replace(settings, write_timeout_seconds=_WRITE_SECONDS)
         self._stores = [_Store(conninfo, patient, dry=dry) for _ in range(count)]
         # whoever waits for a lock of asyncio gets it in the order of asking
@@ -92,11 +102,16 @@ class Stores:
 
         The task raises DatabaseUnavailable, psycopg.Error.
         """
-        parts = _parts(block.batch, len(self._stores))
+        newer, older = block.batch, None
+        if self._history is not None:
+            newer, older = self._history.split(block.batch)
+        parts = _parts(newer, len(self._stores))
         # tasks start in the order in which they are made
         writing = [
             asyncio.create_task(self._write(number, part)) for number, part in enumerate(parts)
         ]
+        if self._history is not None and older:
+            writing.append(asyncio.create_task(self._history.stage(older)))
         return asyncio.create_task(self._finish(block, writing))
 
     async def _finish(self, block: Block, writing: list[asyncio.Task[Outcome]]) -> Stored:
