@@ -28,18 +28,24 @@ class LineReader:
         taken: list[bytes] = []
         records = skipped
         left = skipped
-        for number, line in enumerate(self._source.data, 1):
-            if line.isspace():
-                continue
-            if left:
-                left -= 1
-                continue
-            numbers.append(number)
-            taken.append(line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line)
-            if len(taken) == RECORDS:
-                records += RECORDS
-                yield self._block(taken, numbers, records)
-                numbers, taken = [], []
+        try:
+            for number, line in enumerate(self._source.data, 1):
+                if line.isspace():
+                    continue
+                if left:
+                    left -= 1
+                    continue
+                numbers.append(number)
+                taken.append(line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line)
+                if len(taken) == RECORDS:
+                    records += RECORDS
+                    yield self._block(taken, numbers, records)
+                    numbers, taken = [], []
+        except Exception:
+            # what could be read is stored
+            if taken:
+                yield self._block(taken, numbers, records + len(taken))
+            raise
         if taken:
             yield self._block(taken, numbers, records + len(taken))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -47,6 +47,7 @@ class Import:
         self.totals = self.mark.totals
         # what was stored before it was stopped
         self.begun_with = self.mark.records
+        self._fault: Exception | None = None
         self.refusals = Refusals(refused_path, reader, self.mark.refused_bytes)
 
     async def run(self, stores: Stores) -> Totals:
@@ -58,7 +59,7 @@ class Import:
         waiting: deque[tuple[Block, asyncio.Task[Stored]]] = deque()
         blocks = self._reader.blocks(self.mark.records)
         try:
-            while (block := await asyncio.to_thread(next, blocks, None)) is not None:
+            while (block := await self._next(blocks)) is not None:
                 if not self.mark.records and not waiting:
                     _check(block)
                 waiting.append((block, stores.put(block)))
@@ -66,12 +67,23 @@ class Import:
                     await self._finish(*waiting.popleft())
             while waiting:
                 await self._finish(*waiting.popleft())
+            if self._fault is not None:
+                raise self._fault
         finally:
             for _, task in waiting:
                 task.cancel()
             await asyncio.gather(*(task for _, task in waiting), return_exceptions=True)
             self.refusals.close()
         return self.totals
+
+    async def _next(self, blocks: Iterator[Block]) -> Block | None:
+        """The next block; None at the end, and where the rest cannot be read."""
+        try:
+            return await asyncio.to_thread(next, blocks, None)
+        except Exception as error:
+            # of no concern to what is on its way
+            self._fault = error
+            return None
 
     def end(self) -> None:
         """Forget how far it got: all is done. Raises OSError."""

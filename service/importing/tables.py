@@ -96,16 +96,22 @@ class TableReader:
         """Blocks of rows after so many records; rows without a value are none."""
         records, taken = skipped, list[list[str]]()
         lines = list[int]()
-        for number, row in self._numbered():
-            if skipped:
-                skipped -= 1
-                continue
-            lines.append(number)
-            taken.append(row)
-            if len(taken) == RECORDS:
-                records += RECORDS
-                yield self._block(taken, lines, records)
-                taken, lines = [], []
+        try:
+            for number, row in self._numbered():
+                if skipped:
+                    skipped -= 1
+                    continue
+                lines.append(number)
+                taken.append(row)
+                if len(taken) == RECORDS:
+                    records += RECORDS
+                    yield self._block(taken, lines, records)
+                    taken, lines = [], []
+        except Exception:
+            # what could be read is stored
+            if taken:
+                yield self._block(taken, lines, records + len(taken))
+            raise
         if taken:
             yield self._block(taken, lines, records + len(taken))
 
