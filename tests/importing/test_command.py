@@ -271,7 +271,7 @@ def test_a_file_never_takes_its_own_refused_records(database_url: str) -> None:
 def test_an_import_that_was_stopped_goes_on_where_it_was(
     database_url: str, connection: psycopg.Connection[Any], ended_by: signal.Signals
 ) -> None:
-    readings = 150_000
+    readings = 72_000
     with Path("a.ndjson").open("w") as file:
         for number in range(readings):
             # one in a block is refused
