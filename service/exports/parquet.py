@@ -29,7 +29,7 @@ class Parquet:
         parquet: Any = import_module("pyarrow.parquet")
         fields = [(column.shown, self._type(column)) for column in columns]
         schema = self._arrow.schema(fields)
-        self._named: Any = self._csv.ReadOptions(column_names=schema.names)
+        self._named: Any = self._csv.ReadOptions(column_names=schema.names, use_threads=False)
         # a quoted text may have the end of a line in it
         self._parsed: Any = self._csv.ParseOptions(newlines_in_values=True)
         self._typed: Any = self._csv.ConvertOptions(

@@ -50,6 +50,7 @@ def test_every_block_is_run_by_a_test_below() -> None:
     assert {block.document for block in BLOCKS} == {
         "bi.md",
         "dba.md",
+        "export.md",
         "keys.md",
         "ledger.md",
         "operations.md",
@@ -140,6 +141,10 @@ def test_the_guide_for_operators_works(db: Connection) -> None:
 def test_the_queries_of_the_runbooks_work(db: Connection) -> None:
     # what a superuser alone may do would be of the whole server, which others use meanwhile
     run_as_dba(db, [block for block in of("runbooks.md") if "superuser" not in block.words])
+
+
+def test_the_guide_to_exports_works(db: Connection) -> None:
+    run_as_dba(db, of("export.md"))
 
 
 def test_the_guide_to_keys_works(db: Connection) -> None:

@@ -18,15 +18,15 @@ ROWS = 400_000
 # of two days, and their times such that none is in the future
 FILL = """
     INSERT INTO telemetry.meter_reading (meter_id, ts, energy_mwh, voltage_mv)
-    SELECT 'M-' || n % 100, date_trunc('day', now(), 'UTC') - INTERVAL '48 hours'
-        + n / 100 * INTERVAL '43 seconds', n, 230000 + n % 1000
+    SELECT 'M-' || n %% 100, date_trunc('day', now(), 'UTC') - INTERVAL '48 hours'
+        + n / 100 * INTERVAL '43 seconds', n, 230000 + n %% 1000
     FROM generate_series(0, %s) AS s (n)
 """
 
 
 def fill(db: Connection) -> None:
     # what the ledger makes of it is another matter
-    db.execute("ALTER TABLE telemetry.meter_reading DISABLE TRIGGER USER")
+    db.execute("SET session_replication_role = replica")
     db.execute(FILL, [ROWS - 1])
 
 
@@ -49,14 +49,15 @@ def megabytes(url: str, file: Path, *options: str) -> float:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.csv.gz", "a.ndjson.zst", "a.parquet"])
-def test_some_hundred_thousand_rows_take_little_more_memory_than_a_few(
+def test_some_hundred_thousand_rows_take_as_much_memory_as_half_of_them(
     many: str, tmp_path: Path, name: str
 ) -> None:
     with psycopg.connect(many, autocommit=True) as db:
         (count,) = db.execute("SELECT count(*) FROM ops.meter_readings").fetchone() or (0,)
     assert count == ROWS
-    few = megabytes(many, tmp_path / name, "--meter", "M-1")
+    # the least with which all parts of it are at work
+    half = megabytes(many, tmp_path / name, "--meters", "--to", "yesterday")
     all_of_it = megabytes(many, tmp_path / name, "--meters")
-    print(f"{name}: {few:.0f} MB of few, {all_of_it:.0f} MB of {ROWS:,}")
-    # as text they would be 25 MB, as objects 200
-    assert all_of_it - few < (80 if name.endswith("parquet") else 12)
+    print(f"{name}: {half:.0f} MB of half, {all_of_it:.0f} MB of {ROWS:,}")
+    # as text the other half is 12 MB, as objects 100; Arrow's pool takes what it likes of its own
+    assert all_of_it - half < (30 if name.endswith("parquet") else 6)
