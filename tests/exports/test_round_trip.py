@@ -85,7 +85,7 @@ def state(db: Connection, device: Device) -> dict[str, Any]:
 
 
 @examples(
-    40,
+    25,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
