@@ -281,6 +281,14 @@ CREATE TRIGGER alerts_added AFTER INSERT ON telemetry.charging_session REFERENCI
 CREATE TRIGGER alerts_changed AFTER UPDATE ON telemetry.charging_session REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION telemetry.queue_alerts_of_sessions();
 CREATE TRIGGER alerts_removed AFTER DELETE ON telemetry.charging_session REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION telemetry.queue_alerts_of_sessions();
 
+CREATE TABLE telemetry.cookie_secret (
+    only_row boolean NOT NULL DEFAULT true,
+    secret bytea NOT NULL DEFAULT sha256((uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))),
+    CONSTRAINT cookie_secret_pkey PRIMARY KEY (only_row),
+    CONSTRAINT cookie_secret_only_row_check CHECK (only_row),
+    CONSTRAINT cookie_secret_secret_check CHECK (length(secret) = 32)
+);
+
 CREATE TABLE telemetry.currency_digits (
     currency text COLLATE "C" NOT NULL,
     digits smallint NOT NULL,
@@ -316,7 +324,6 @@ CREATE TABLE telemetry.dataset (
     refresh_lag interval,
     accepted_since timestamptz NOT NULL DEFAULT '-infinity'::timestamptz,
     complete_since timestamptz NOT NULL DEFAULT '-infinity'::timestamptz,
-    held_until timestamptz NOT NULL DEFAULT '-infinity'::timestamptz,
     CONSTRAINT dataset_pkey PRIMARY KEY (dataset),
     CONSTRAINT dataset_compress_after_check CHECK (compress_after >= '1 day'::interval),
     CONSTRAINT dataset_keep_check CHECK (keep >= '2 days'::interval),
@@ -380,32 +387,6 @@ CREATE TABLE telemetry.fleet_device (
     CONSTRAINT fleet_device_device_pattern_check CHECK (length(device_pattern) >= 1 AND length(device_pattern) <= 136 AND (device_pattern <> ALL (ARRAY['meter:'::text, 'vehicle:'::text]))),
     CONSTRAINT fleet_device_fleet_check CHECK (length(fleet) >= 1 AND length(fleet) <= 128)
 );
-
-CREATE TABLE telemetry.history_device (
-    import_id bigint NOT NULL,
-    dataset text COLLATE "C" NOT NULL,
-    device_id text COLLATE "C" NOT NULL,
-    readings bigint NOT NULL DEFAULT 0,
-    folded_at timestamptz,
-    refused_because text,
-    CONSTRAINT history_device_pkey PRIMARY KEY (import_id, dataset, device_id),
-    CONSTRAINT history_device_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text])),
-    CONSTRAINT history_device_import_id_fkey FOREIGN KEY (import_id) REFERENCES telemetry.history_import(import_id)
-) WITH (fillfactor=70);
-CREATE INDEX history_device_id ON telemetry.history_device USING btree (dataset, device_id);
-CREATE INDEX history_device_staged ON telemetry.history_device USING btree (import_id, dataset, device_id) WHERE ((folded_at IS NULL) AND (refused_because IS NULL));
-
-CREATE TABLE telemetry.history_import (
-    import_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
-    label text NOT NULL,
-    begun_at timestamptz NOT NULL DEFAULT now(),
-    begun_by text NOT NULL DEFAULT SESSION_USER,
-    held_until timestamptz NOT NULL,
-    ended_at timestamptz,
-    CONSTRAINT history_import_pkey PRIMARY KEY (import_id),
-    CONSTRAINT history_import_label_check CHECK (length(label) >= 1 AND length(label) <= 200)
-);
-CREATE UNIQUE INDEX history_import_open ON telemetry.history_import USING btree (label) WHERE (ended_at IS NULL);
 
 VIEW telemetry.horizon (
     raw_since timestamptz,
@@ -873,23 +854,6 @@ CREATE TABLE telemetry.settled_day (
 ) WITH (fillfactor=70);
 CREATE INDEX settled_day_open ON telemetry.settled_day USING btree (dataset, day) WHERE (NOT is_final);
 
-CREATE TABLE telemetry.staged_reading (
-    import_id bigint NOT NULL,
-    dataset text COLLATE "C" NOT NULL,
-    device_id text COLLATE "C" NOT NULL,
-    ts timestamptz NOT NULL,
-    reported_mwh bigint NOT NULL,
-    interval_start timestamptz,
-    kind telemetry.reading_kind NOT NULL,
-    voltage_mv integer,
-    soc_mpct integer,
-    battery_temp_mc integer,
-    session_id text COLLATE "C",
-    CONSTRAINT staged_reading_pkey PRIMARY KEY (import_id, dataset, device_id, ts),
-    CONSTRAINT staged_reading_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text])),
-    CONSTRAINT staged_reading_import_id_dataset_device_id_fkey FOREIGN KEY (import_id, dataset, device_id) REFERENCES telemetry.history_device(import_id, dataset, device_id)
-);
-
 VIEW telemetry.standby_day (
     meter_id text COLLATE "C",
     started_at timestamptz,
@@ -1195,6 +1159,14 @@ FUNCTION telemetry.ceiling_hour(moment timestamptz)
 GRANT EXECUTE ON FUNCTION telemetry.ceiling_hour(timestamptz) TO wattledger_bi;
 GRANT EXECUTE ON FUNCTION telemetry.ceiling_hour(timestamptz) TO wattledger_dba;
 
+FUNCTION telemetry.chargers_charging(since timestamptz, until timestamptz)
+    RETURNS TABLE(meter_id text, vehicles bigint, may_drift boolean, unlinked_mwh double precision, ac_mwh double precision, ac_matched_mwh double precision, dc_mwh double precision, dc_matched_mwh double precision, ac_standing_mwh double precision, dc_standing_mwh double precision, standby_mwh double precision, edge_mwh double precision, standby_us double precision, matched_us double precision, ac_resolution_mwh bigint, dc_resolution_mwh bigint, battery_temp_mc integer)
+    LANGUAGE sql STABLE PARALLEL SAFE;
+
+FUNCTION telemetry.chargers_costs(meter_ids text[], since timestamptz, until timestamptz)
+    RETURNS TABLE(meter_id text, cost numeric, standby_cost numeric, ac_matched_cost numeric, dc_matched_cost numeric, currency text, digits smallint, cost_gap text)
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
 FUNCTION telemetry.charging_due(queued_before timestamptz, kept_before timestamptz, idle_before timestamptz, most integer)
     RETURNS TABLE(dataset text, device_id text)
     LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET max_parallel_workers_per_gather TO '0';
@@ -1234,10 +1206,6 @@ FUNCTION telemetry.check_complete(dataset text, oldest timestamptz)
 FUNCTION telemetry.check_days(first_day date, last_day date)
     RETURNS void
     LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
-
-FUNCTION telemetry.check_history_open(import_id bigint)
-    RETURNS void
-    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.check_isolation()
     RETURNS void
@@ -1364,10 +1332,6 @@ FUNCTION telemetry.drop_after(keep interval)
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION telemetry.drop_after(interval) TO wattledger_dba;
 
-FUNCTION telemetry.drop_before(keep interval, held_until timestamptz)
-    RETURNS timestamptz
-    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
-
 PROCEDURE telemetry.drop_by_hand()
     LANGUAGE plpgsql;
 
@@ -1388,6 +1352,10 @@ FUNCTION telemetry.due_at(is_due boolean, read_at timestamptz, earlier_at timest
 
 FUNCTION telemetry.earliest()
     RETURNS timestamptz
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+FUNCTION telemetry.edges_of_days(since timestamptz, until timestamptz)
+    RETURNS TABLE(since timestamptz, until timestamptz)
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
 FUNCTION telemetry.efficiency(ac_mwh numeric, dc_mwh numeric)
@@ -1501,17 +1469,6 @@ FUNCTION telemetry.fold(dataset text, device_id text, day date, through date DEF
     RETURNS telemetry.folded
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
-PROCEDURE telemetry.fold_all_history(IN import_id bigint)
-    LANGUAGE plpgsql;
-
-FUNCTION telemetry.fold_history_of(import_id bigint, dataset text, device_ids text[], sinces timestamptz[], until timestamptz)
-    RETURNS void
-    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
-
-FUNCTION telemetry.fold_history_piece(import_id bigint, most bigint DEFAULT 20000, OUT devices integer, OUT readings bigint)
-    RETURNS record
-    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
-
 FUNCTION telemetry.fold_items(dataset text, device_id text, since timestamptz, until timestamptz, is_last boolean)
     RETURNS SETOF telemetry.fold_item
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
@@ -1549,18 +1506,6 @@ GRANT EXECUTE ON FUNCTION telemetry.has_policies() TO wattledger_dba;
 FUNCTION telemetry.has_rollups(dataset text, since timestamptz, until timestamptz)
     RETURNS boolean
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
-
-FUNCTION telemetry.history_bound(dataset text)
-    RETURNS timestamptz
-    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
-
-FUNCTION telemetry.history_piece(import_id bigint, most bigint, OUT meters text[], OUT vehicles text[], OUT readings bigint)
-    RETURNS record
-    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
-
-FUNCTION telemetry.history_since(import_id bigint, dataset text, device_id text, bound timestamptz, OUT since timestamptz, OUT refused_because text)
-    RETURNS record
-    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.hmac_sha256(message bytea, secret bytea)
     RETURNS bytea
@@ -1704,14 +1649,6 @@ FUNCTION telemetry.keep_folded(folded telemetry.folded[])
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
-FUNCTION telemetry.keep_history_charging(meters text[], vehicles text[], since timestamptz, bound timestamptz)
-    RETURNS void
-    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
-
-FUNCTION telemetry.keep_history_rollups(dataset text, device_ids text[], since timestamptz, until timestamptz)
-    RETURNS void
-    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
-
 FUNCTION telemetry.keep_record(record text, dataset text, device_id text, happened_at timestamptz, why text, final_mwh numeric DEFAULT NULL::numeric, initial_mwh numeric DEFAULT NULL::numeric, energy_mwh numeric DEFAULT NULL::numeric, cancels bigint DEFAULT NULL::bigint)
     RETURNS bigint
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
@@ -1744,14 +1681,6 @@ FUNCTION telemetry.known_sessions(dataset text, device_ids text[], session_ids t
     RETURNS integer[]
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
-FUNCTION telemetry.known_text(known_until timestamptz)
-    RETURNS text
-    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
-
-FUNCTION telemetry.known_until(dataset text, device_id text, before timestamptz)
-    RETURNS timestamptz
-    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
-
 FUNCTION telemetry.kwh(mwh numeric)
     RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -1761,10 +1690,6 @@ GRANT EXECUTE ON FUNCTION telemetry.kwh(numeric) TO wattledger_dba;
 FUNCTION telemetry.last_named(dataset text, device_id text, session_no integer, since timestamptz, until timestamptz)
     RETURNS timestamptz
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
-
-FUNCTION telemetry.lend_history(import_id bigint, dataset text, device_ids text[], until timestamptz)
-    RETURNS void
-    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.linked_time(during tstzrange, since timestamptz, until timestamptz)
     RETURNS interval
@@ -1941,10 +1866,6 @@ FUNCTION telemetry.price_of(prices numeric[], local_time timestamp without time 
 RETURN (prices)[(mod(((floor((date_part('epoch'::text, local_time) / (3600)::double precision)))::integer - 96), 168) + 1)]
 ;
 GRANT EXECUTE ON FUNCTION telemetry.price_of(numeric[],timestamp without time zone) TO wattledger_bi;
-
-FUNCTION telemetry.prove_history(dataset text, device_ids text[], since timestamptz, until timestamptz)
-    RETURNS void
-    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
 FUNCTION telemetry.provisional_entries(dataset text, device_id text, since timestamptz, until timestamptz)
     RETURNS SETOF telemetry.due_entry
@@ -2147,10 +2068,6 @@ FUNCTION telemetry.send_again(quarantine_ids bigint[])
     RETURNS TABLE(quarantine_id bigint, outcome text, detail text)
     LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
 
-FUNCTION telemetry.set_history_bound()
-    RETURNS void
-    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
-
 FUNCTION telemetry.settle_alerts(most integer, OUT judged integer, OUT waiting integer)
     RETURNS record
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
@@ -2181,10 +2098,6 @@ FUNCTION telemetry.settle_due(only_dataset text, most integer, before timestampt
     RETURNS TABLE(settled integer, entries integer)
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
-FUNCTION telemetry.settle_history(dataset text, device_id text)
-    RETURNS void
-    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
-
 FUNCTION telemetry.settle_or_postpone(dataset text, device_ids text[], wait boolean, may_claim boolean, until timestamptz, OUT settled integer, OUT entries integer)
     RETURNS record
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
@@ -2204,12 +2117,6 @@ FUNCTION telemetry.settled_before(dataset text, device_id text, day date)
 FUNCTION telemetry.settled_until(dataset text, device_id text)
     RETURNS timestamptz
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
-
-PROCEDURE telemetry.show_all_history()
-    LANGUAGE plpgsql;
-
-PROCEDURE telemetry.show_history(IN dataset text, IN since timestamptz, IN until timestamptz)
-    LANGUAGE sql;
 
 FUNCTION telemetry.silent_meters()
     RETURNS TABLE(meter_id text, since timestamptz)
@@ -2232,10 +2139,6 @@ FUNCTION telemetry.span(us numeric)
     RETURNS interval
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION telemetry.span(numeric) TO wattledger_bi;
-
-FUNCTION telemetry.staged_faults(import_id bigint, dataset text, device_ids text[], read_at timestamptz[], kinds text[], energies_kwh double precision[], interval_starts timestamptz[], session_ids text[], voltages_v double precision[], socs_percent double precision[], battery_temps_c double precision[])
-    RETURNS TABLE(place bigint, outcome text, detail text)
-    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.stale_charging(dataset text, device_id text, compared boolean)
     RETURNS TABLE(since timestamptz, until timestamptz)
@@ -2441,6 +2344,11 @@ FUNCTION api.authenticate(key_ids text[], secrets_sha256 bytea[])
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.authenticate(text[],bytea[]) TO wattledger_service;
 
+FUNCTION api.changes_since(since timestamptz DEFAULT NULL::timestamptz, after_change_id bigint DEFAULT NULL::bigint, most integer DEFAULT 1000, with_charging boolean DEFAULT false)
+    RETURNS TABLE(as_of timestamptz, last_change_id bigint, meters_newest_at timestamptz, meter_ids text[], meters_received_at timestamptz[], vehicles_newest_at timestamptz, vehicle_ids text[], vehicles_received_at timestamptz[], alerts jsonb, charging_kept_at timestamptz)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.changes_since(timestamptz,bigint,integer,boolean) TO wattledger_service;
+
 FUNCTION api.charging_links(of_vehicle_id text, of_meter_id text, after text, after_since timestamptz, page_size integer, acting_key text DEFAULT NULL::text)
     RETURNS TABLE(vehicle_id text, meter_id text, since timestamptz, until timestamptz, place text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan' SET enable_sort TO 'off' SET enable_bitmapscan TO 'off';
@@ -2456,6 +2364,16 @@ FUNCTION api.claim_webhook_deliveries(base_url text DEFAULT ''::text, per_webhoo
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.claim_webhook_deliveries(text,integer,interval) TO wattledger_service;
 
+FUNCTION api.cookie_secret()
+    RETURNS bytea
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.cookie_secret() TO wattledger_service;
+
+FUNCTION api.data_health(since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz, most integer DEFAULT 100)
+    RETURNS TABLE(window_start timestamptz, window_end timestamptz, devices jsonb, silent jsonb, late jsonb, refused jsonb, discarded jsonb, register_events jsonb, open_register_events bigint, waiting jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+GRANT EXECUTE ON FUNCTION api.data_health(timestamptz,timestamptz,integer) TO wattledger_service;
+
 FUNCTION api.end_charging_link(vehicle_id text, ended_at timestamptz, remove boolean DEFAULT false, acting_key text DEFAULT NULL::text)
     RETURNS TABLE(meter_id text, since timestamptz, until timestamptz, removed boolean)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
@@ -2465,6 +2383,11 @@ FUNCTION api.fleet(since timestamptz DEFAULT NULL::timestamptz, until timestampt
     RETURNS TABLE(vehicle_id text, place text, window_start timestamptz, window_end timestamptz, vehicles bigint, ac_kwh numeric, dc_kwh numeric, loss_kwh numeric, efficiency numeric, meter_coverage numeric, vehicle_coverage numeric, status text, ac_matched_kwh numeric, dc_matched_kwh numeric, ac_active_kwh numeric, standby_kwh numeric, coverage numeric, uncertainty numeric, expected_efficiency numeric, frozen_side text, judged_vehicles bigint, judged_ac_kwh numeric, judged_dc_kwh numeric, other_vehicles bigint, other_ac_kwh numeric, other_dc_kwh numeric, healthy bigint, drifting bigint, degraded bigint, impossible bigint, frozen bigint, insufficient bigint, idle bigint, excess_loss_kwh numeric, cost numeric, standby_cost numeric, loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan' SET work_mem TO '64MB';
 GRANT EXECUTE ON FUNCTION api.fleet(timestamptz,timestamptz,text,text,integer) TO wattledger_service;
+
+FUNCTION api.fleet_meters(since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz, ordering text DEFAULT 'efficiency'::text, after text DEFAULT NULL::text, page_size integer DEFAULT 100)
+    RETURNS TABLE(meter_id text, place text, window_start timestamptz, window_end timestamptz, meters bigint, vehicles bigint, ac_kwh numeric, ac_active_kwh numeric, ac_unlinked_kwh numeric, standby_kwh numeric, standby_w numeric, ac_matched_kwh numeric, dc_matched_kwh numeric, loss_kwh numeric, efficiency numeric, uncertainty numeric, coverage numeric, expected_efficiency numeric, frozen_side text, status text, excess_loss_kwh numeric, cost numeric, standby_cost numeric, loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan' SET work_mem TO '64MB';
+GRANT EXECUTE ON FUNCTION api.fleet_meters(timestamptz,timestamptz,text,text,integer) TO wattledger_service;
 
 FUNCTION api.forget_webhook_deliveries(at_most integer DEFAULT 10000)
     RETURNS integer
@@ -2541,11 +2464,6 @@ FUNCTION api.put_charging_link(vehicle_id text, meter_id text, since timestamptz
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.put_charging_link(text,text,timestamptz,timestamptz,boolean,text) TO wattledger_service;
 
-FUNCTION api.put_session_links(vehicle_ids text[], meter_ids text[], since timestamptz[], until timestamptz[])
-    RETURNS TABLE(link_index integer, outcome text, detail text)
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION api.put_session_links(text[],text[],timestamptz[],timestamptz[]) TO wattledger_service;
-
 FUNCTION api.quarantine_readings(reading_indexes integer[], reasons text[], details text[], content_types text[], raws bytea[], datasets text[], device_ids text[], read_at timestamptz[], energies_kwh double precision[], voltages_v double precision[], socs_percent double precision[], battery_temps_c double precision[], key_id text DEFAULT NULL::text, kinds text[] DEFAULT NULL::text[], interval_starts timestamptz[] DEFAULT NULL::timestamptz[], session_ids text[] DEFAULT NULL::text[], sources text[] DEFAULT NULL::text[])
     RETURNS TABLE(place integer, detail text)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
@@ -2565,6 +2483,16 @@ FUNCTION api.settle_charging(most integer DEFAULT 1000, kept_for interval DEFAUL
     RETURNS TABLE(kept integer, waiting integer)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.settle_charging(integer,interval,interval) TO wattledger_service;
+
+FUNCTION api.signed_in(of_key_id text DEFAULT NULL::text)
+    RETURNS TABLE(note text, devices text[], fleet text, expires_at timestamptz, zone text)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.signed_in(text) TO wattledger_service;
+
+FUNCTION api.sparklines(meter_ids text[], vehicle_ids text[], hours integer DEFAULT 24)
+    RETURNS TABLE(side text, device_id text, first_hour timestamptz, ac_kwh numeric[], dc_kwh numeric[])
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.sparklines(text[],text[],integer) TO wattledger_service;
 
 FUNCTION api.vehicle_state(vehicle_id text)
     RETURNS TABLE(vehicle_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, soc_percent numeric, battery_temp_c numeric, received_at timestamptz, open_events integer)
@@ -3201,30 +3129,6 @@ VIEW ops.freshness (
 );
 GRANT SELECT ON ops.freshness TO wattledger_dba;
 
-VIEW ops.history_devices (
-    import_id bigint,
-    device text COLLATE "C",
-    readings bigint,
-    folded_at timestamptz,
-    refused_because text
-);
-GRANT SELECT ON ops.history_devices TO wattledger_dba;
-
-VIEW ops.history_imports (
-    import_id bigint,
-    label text,
-    begun_at timestamptz,
-    begun_by text,
-    held_until timestamptz,
-    ended_at timestamptz,
-    devices bigint,
-    folded_devices bigint,
-    refused_devices bigint,
-    readings bigint,
-    folded_readings bigint
-);
-GRANT SELECT ON ops.history_imports TO wattledger_dba;
-
 VIEW ops.jobs (
     job_id integer,
     job text,
@@ -3407,11 +3311,6 @@ VIEW ops.webhooks (
 );
 GRANT SELECT ON ops.webhooks TO wattledger_dba;
 
-FUNCTION ops.begin_history(label text, hold interval DEFAULT '24:00:00'::interval)
-    RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION ops.begin_history(text,interval) TO wattledger_dba;
-
 FUNCTION ops.cancel_record(record_id bigint, why text)
     RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
@@ -3437,24 +3336,10 @@ FUNCTION ops.dismiss_event(device text, happened_at timestamptz, why text)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION ops.dismiss_event(text,timestamptz,text) TO wattledger_dba;
 
-FUNCTION ops.end_history(import_id bigint)
-    RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION ops.end_history(bigint) TO wattledger_dba;
-
 FUNCTION ops.explain_hour(device text, hour timestamptz)
     RETURNS TABLE(part text, happened_at timestamptz, kind text, reported_kwh numeric, interval_start timestamptz, verdict text, energy_kwh numeric, entry integer, source_day date)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 GRANT EXECUTE ON FUNCTION ops.explain_hour(text,timestamptz) TO wattledger_dba;
-
-PROCEDURE ops.fold_history(IN import_id bigint)
-    LANGUAGE plpgsql;
-GRANT EXECUTE ON PROCEDURE ops.fold_history(bigint) TO wattledger_dba;
-
-FUNCTION ops.history_bound(dataset text)
-    RETURNS timestamptz
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION ops.history_bound(text) TO wattledger_dba;
 
 PROCEDURE ops.maintain()
     LANGUAGE plpgsql;
@@ -3552,11 +3437,6 @@ FUNCTION ops.set_webhook(webhook text, url text, kinds text[] DEFAULT NULL::text
     RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION ops.set_webhook(text,text,text[],text[],text[],boolean,boolean,interval) TO wattledger_dba;
-
-FUNCTION ops.stage_history(import_id bigint, dataset text, device_ids text[], read_at timestamptz[], kinds text[], energies_kwh double precision[], interval_starts timestamptz[] DEFAULT NULL::timestamptz[], session_ids text[] DEFAULT NULL::text[], voltages_v double precision[] DEFAULT NULL::double precision[], socs_percent double precision[] DEFAULT NULL::double precision[], battery_temps_c double precision[] DEFAULT NULL::double precision[])
-    RETURNS TABLE(reading_index integer, outcome text, detail text)
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION ops.stage_history(bigint,text,text[],timestamptz[],text[],double precision[],timestamptz[],text[],double precision[],double precision[],double precision[]) TO wattledger_dba;
 
 FUNCTION ops.test_webhook(webhook text)
     RETURNS bigint
