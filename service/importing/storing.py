@@ -20,7 +20,7 @@ from service.wire import Batch, Refusal, Rows
 # so long a database that is away may take to come back
 _RETRY_SECONDS = (1, 2, 4, 8, 15, 15, 15)
 # a block of new devices, or of readings that come late, takes longer than a group of live ones
-_WRITE_SECONDS = 300.0
+_WRITE_SECONDS = 600.0
 
 _LINKS: LiteralString = """
 SELECT l.link_index, l.outcome, l.detail
