@@ -23,8 +23,7 @@ ALTER TABLE telemetry.meter_state
     DROP COLUMN hour_voltage_samples,
     ALTER COLUMN ts SET NOT NULL,
     ALTER COLUMN energy_mwh SET NOT NULL,
-    ALTER COLUMN received_at SET NOT NULL,
-    ALTER COLUMN kind SET NOT NULL;
+    ALTER COLUMN received_at SET NOT NULL;
 COMMENT ON TABLE telemetry.meter_state IS
 'Each meter''s latest reading: the newest reading time wins, whenever it arrives.';
 COMMENT ON COLUMN telemetry.meter_state.ts IS 'Time of the latest reading, by the meter''s clock.';
@@ -47,8 +46,7 @@ ALTER TABLE telemetry.vehicle_state
     DROP COLUMN hour_battery_temp_samples,
     ALTER COLUMN ts SET NOT NULL,
     ALTER COLUMN energy_mwh SET NOT NULL,
-    ALTER COLUMN received_at SET NOT NULL,
-    ALTER COLUMN kind SET NOT NULL;
+    ALTER COLUMN received_at SET NOT NULL;
 COMMENT ON TABLE telemetry.vehicle_state IS
 'Each vehicle''s latest reading: the newest reading time wins, whenever it arrives.';
 COMMENT ON COLUMN telemetry.vehicle_state.ts IS 'Time of the latest reading, by the vehicle''s clock.';

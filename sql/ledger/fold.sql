@@ -37,6 +37,7 @@ DECLARE
     v_change bigint;
     v_gap interval;
     v_corrections telemetry.corrected_reading[] := telemetry.corrections_of(dataset, device_id);
+    v_corrected_at timestamptz[] := ARRAY(SELECT c.ts FROM unnest(v_corrections) AS c);
     v_withdrawn telemetry.fold_step[] := ARRAY[]::telemetry.fold_step[];
     v_last timestamptz := timestamptz '-infinity';
     v_unsure_since timestamptz := timestamptz 'infinity';  -- days that end in this span were decided by what came after them
@@ -100,7 +101,7 @@ BEGIN
             SELECT i.*
             FROM telemetry.fold_items(dataset, device_id, v_from, v_from + c_day, v_from + c_day > v_newest) AS i
         LOOP
-            IF cardinality(v_corrections) > 0 AND v_item.verdict IS NULL THEN
+            IF cardinality(v_corrected_at) > 0 AND v_item.verdict IS NULL AND v_item.ts = ANY (v_corrected_at) THEN
                 v_item := telemetry.corrected(v_item, v_corrections);
                 IF v_item.verdict = 'withdrawn' THEN
                     v_withdrawn := v_withdrawn

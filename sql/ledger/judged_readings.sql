@@ -26,7 +26,8 @@ DECLARE
     v_waiting date;
     v_last date := telemetry.utc_day(until - INTERVAL '1 microsecond');
     v_run record;
-    v_withdrawn timestamptz[] := telemetry.withdrawn_at(dataset, device_id);
+    v_corrections telemetry.corrected_reading[] := telemetry.corrections_of(dataset, device_id);
+    v_withdrawn timestamptz[] := ARRAY(SELECT c.ts FROM unnest(v_corrections) AS c WHERE c.value_mwh IS NULL);
     v_steps telemetry.fold_step[] := ARRAY[]::telemetry.fold_step[];
 BEGIN
     v_days := ARRAY(
@@ -51,10 +52,8 @@ BEGIN
         UNION
         -- where a correction changes nothing at its own reading, it may at the next one
         SELECT telemetry.utc_day(k.ts)
-        FROM telemetry.corrected_reading AS k
-        WHERE k.dataset = judged_readings.dataset
-            AND k.device_id = judged_readings.device_id
-            AND k.ts >= judged_readings.since AND k.ts < judged_readings.until
+        FROM unnest(v_corrections) AS k
+        WHERE k.ts >= judged_readings.since AND k.ts < judged_readings.until
         UNION
         -- what one that came late took from the one after it makes no entry where both are of an hour
         SELECT telemetry.utc_day(c.ts)

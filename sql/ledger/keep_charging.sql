@@ -114,8 +114,7 @@ BEGIN
         (array_agg(r.register_mwh ORDER BY v.ts) FILTER (WHERE r.register_mwh IS NOT NULL))[1],
         (array_agg(r.register_mwh ORDER BY v.ts DESC) FILTER (WHERE r.register_mwh IS NOT NULL))[1]
     FROM telemetry.vehicle_reading AS v
-    LEFT JOIN telemetry.corrected_reading AS c
-        ON c.dataset = 'vehicle_reading' AND c.device_id = battery_at.vehicle_id AND c.ts = v.ts
+    LEFT JOIN unnest(telemetry.corrections_of('vehicle_reading', battery_at.vehicle_id)) AS c ON c.ts = v.ts
     CROSS JOIN LATERAL (
         SELECT CASE WHEN v.register_mwh IS NOT NULL THEN coalesce(c.value_mwh, v.register_mwh) END AS register_mwh
     ) AS r
@@ -141,8 +140,7 @@ BEGIN
         (array_agg(r.register_mwh ORDER BY m.ts) FILTER (WHERE r.register_mwh IS NOT NULL))[1],
         (array_agg(r.register_mwh ORDER BY m.ts DESC) FILTER (WHERE r.register_mwh IS NOT NULL))[1]
     FROM telemetry.meter_reading AS m
-    LEFT JOIN telemetry.corrected_reading AS c
-        ON c.dataset = 'meter_reading' AND c.device_id = register_at.meter_id AND c.ts = m.ts
+    LEFT JOIN unnest(telemetry.corrections_of('meter_reading', register_at.meter_id)) AS c ON c.ts = m.ts
     CROSS JOIN LATERAL (
         SELECT CASE WHEN m.register_mwh IS NOT NULL THEN coalesce(c.value_mwh, m.register_mwh) END AS register_mwh
     ) AS r

@@ -126,6 +126,49 @@ def test_a_reset_is_open_until_it_is_dismissed(db: Connection, device: Device) -
     assert states(db, device) == [("reset", "open")]
 
 
+def test_a_jump_books_by_default_what_its_register_rose_by(db: Connection, device: Device) -> None:
+    sent = [Reading(NOON, 100 * KWH), *minutely(1010, 1010.5, 1011.5)]
+    sent[1:] = [one._replace(ts=one.ts + 90 * MINUTE) for one in sent[1:]]
+    send(db, device, sent)
+    settle(db)
+    at = sent[1].ts
+    made = record(db, "resolve_register_event(%s, %s, 'book', 'it was offline')", device.name, at)
+    # in the hours since the reading before it
+    folded = check(db, device, sent, [Booking(at, 910 * KWH, NOON)])
+    assert sorted(folded.hours) == [NOON, NOON + timedelta(hours=1)]
+    with pytest.raises(psycopg.Error, match="has resolved that event") as raised:
+        record(db, "resolve_register_event(%s, %s, 'dismiss', 'none')", device.name, at)
+    assert raised.value.sqlstate == "WL026"
+    record(db, "cancel_record(%s, 'it was not')", made)
+    record(db, "resolve_register_event(%s, %s, 'dismiss', 'none')", device.name, at)
+    check(db, device, sent)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "kwh", "message"),
+    [
+        ("book", None, "nobody knows what flowed before a reset"),
+        ("book", "NaN", "cannot be recorded"),
+        ("dismiss", 1, "books no energy"),
+        ("ignore", None, "by book or dismiss"),
+        (None, None, "by book or dismiss"),
+    ],
+)
+def test_a_reset_is_resolved_by_what_somebody_knows(
+    db: Connection, resolution: str | None, kwh: object, message: str
+) -> None:
+    meter = new_device()
+    sent = minutely(532, 264.9, 265.2, 266.2)
+    send(db, meter, sent)
+    settle(db)
+    with pytest.raises(psycopg.Error, match=message) as raised:
+        db.execute(
+            "SELECT ops.resolve_register_event(%s, %s, %s, 'why', %s)",
+            [meter.name, sent[1].ts, resolution, kwh],
+        )
+    assert raised.value.sqlstate == "WL026"
+
+
 def test_a_cancelled_exchange_was_none(db: Connection, device: Device) -> None:
     sent = minutely(500, 500.5, 501.5)
     send(db, device, sent)
