@@ -102,7 +102,9 @@ def opened(browser: Browser, service: str) -> Iterator[Opened]:
 
 def settled(page: Page) -> None:
     """Wait until a view has what it asked for."""
-    page.locator("main:not([aria-busy]) h1").first.wait_for(state="attached", timeout=PATIENCE)
+    page.locator("body.signed-in main:not([aria-busy]) h1").first.wait_for(
+        state="attached", timeout=PATIENCE
+    )
 
 
 def go(page: Page, view: str) -> None:

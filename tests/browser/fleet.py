@@ -23,7 +23,7 @@ MINUTES = 180
 KW = 7.2
 SOUND, BROKEN, STANDING = "B-SOUND", "B-BROKEN", "B-STANDING"
 # an id is text, whatever it looks like
-VEHICLES = {SOUND: "V <b>&1</b>", BROKEN: "V-2", STANDING: "V-3"}
+VEHICLES = {SOUND: "V <b>&1", BROKEN: "V-2", STANDING: "V-3"}
 BROKEN_DAYS = 3
 PRICE = 0.3
 

@@ -17,6 +17,7 @@ export function redraw() {
 
 export function forget() {
   drawn.clear();
+  observer.disconnect();
 }
 
 const observer = new ResizeObserver((entries) => {

@@ -100,7 +100,7 @@ function heading(id, state, performance) {
     h("p", { class: "lead" }, verdict(performance)),
     state === null
       ? h("p", { class: "note" }, "No reading of a charger of this name was ever stored.")
-      : h("p", { class: "note" }, "Latest reading ", time(state.timestamp), ` (${ago(state.timestamp)}) at ${volts(state.voltage)}`, state.openEvents > 0 ? `; ${state.openEvents} resets or jumps of its counter wait for somebody to say what flowed` : ""),
+      : h("p", { class: "note" }, h("a", { href: link("hour", ["meters", id], { hour: state.timestamp }) }, "Explain its hour"), " · latest reading ", time(state.timestamp), ` (${ago(state.timestamp)}) at ${volts(state.voltage)}`, state.openEvents > 0 ? `; ${state.openEvents} resets or jumps of its counter wait for somebody to say what flowed` : ""),
   ];
 }
 

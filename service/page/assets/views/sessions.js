@@ -11,7 +11,7 @@ import { dayName, hour, lasting } from "../time.js";
 const USUAL = "7d";
 
 const COLUMNS = [
-  { name: "From", head: true, cell: (one) => h("a", { href: link("hour", [side(one), one.meterId], { hour: one.from }), title: "Explain this hour" }, hour(one.from, zone())) },
+  { name: "From", head: true, cell: (one) => h("a", { href: link("hour", ["meters", one.meterId], { hour: one.from }), title: "Explain the hour in which it started" }, hour(one.from, zone())) },
   { name: "Lasted", cell: (one) => lasting(Date.parse(one.to) - Date.parse(one.from)) },
   { name: "Charger", cell: (one) => idLink("charger", one.meterId) },
   { name: "Vehicle", cell: (one) => (one.vehicleId ? idLink("vehicle", one.vehicleId) : "unknown") },
@@ -26,8 +26,6 @@ const COLUMNS = [
   { name: "SoC", number: true, cell: (one) => (one.socStart === null ? "–" : `${soc(one.socStart)} → ${soc(one.socEnd)}`) },
   { name: "Verdict", cell: (one) => chip(one.status) },
 ];
-
-const side = () => "meters";
 
 // Sessions as the pages of vehicles and chargers have them, without the column that is the same.
 export function sessionTable(rows, without, caption) {
