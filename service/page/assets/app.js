@@ -180,7 +180,7 @@ async function refresh() {
 const STATES = { live: "Live ·", waiting: "Reconnecting · as of", away: "As of" };
 let newsState = "waiting";
 
-function start(signedIn) {
+function start(signedIn, moved) {
   who = signedIn;
   document.body.classList.add("signed-in");
   news = listen({
@@ -195,7 +195,7 @@ function start(signedIn) {
     },
   });
   tell(newsState);
-  show(true);
+  show(moved);
 }
 
 function stop() {
@@ -237,7 +237,7 @@ function showSignIn(wrong = "", message = "") {
         try {
           const signedIn = await signIn(key.value.trim());
           key.value = "";
-          start(signedIn);
+          start(signedIn, true);
         } catch (error) {
           told.textContent = [error.message, error.hint].filter(Boolean).join(" ");
           button.disabled = false;
@@ -272,7 +272,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 
 applyTheme();
 try {
-  start(await session());
+  start(await session(), false);
 } catch (error) {
   showSignIn(error instanceof Refused && error.status === 401 ? "" : error.message);
 }

@@ -37,18 +37,21 @@ export function failure(error, again) {
 }
 
 // An alert in plain words: what, since when, what it cost, and why.
-export function alertCard(alert, { acknowledge, heading = "h3" } = {}) {
+// `alone` where the page itself is about it, or about its device.
+export function alertCard(alert, { acknowledge, heading = "h2", alone = "" } = {}) {
   const about = subject(alert);
   const cost = lost(alert);
   return h(
     "article",
     { class: `alert ${alert.state === "open" ? alert.severity : "closed"}` },
-    h(
-      heading,
-      null,
-      h("a", { href: link(about.side, [about.id], { period: "30d", from: null, to: null }) }, about.name),
-      ` ${whatIsWrong(alert)}`,
-    ),
+    alone === "alert"
+      ? null
+      : h(
+          heading,
+          null,
+          alone === "device" ? about.name : h("a", { href: link(about.side, [about.id], { period: "30d", from: null, to: null }) }, about.name),
+          ` ${whatIsWrong(alert)}`,
+        ),
     h(
       "dl",
       { class: "facts" },
@@ -60,7 +63,9 @@ export function alertCard(alert, { acknowledge, heading = "h3" } = {}) {
       "p",
       { class: "actions" },
       h("span", { class: `tag ${alert.severity}` }, alert.severity === "critical" ? "Urgent" : "Warning"),
-      h("a", { href: link("alert", [alert.alertId]) }, "Details"),
+      alone === "alert"
+        ? h("a", { href: link(about.side, [about.id], { period: "30d", from: null, to: null }) }, `Look at the ${about.side}`)
+        : h("a", { href: link("alert", [alert.alertId]) }, "Details"),
       acknowledged(alert, acknowledge),
     ),
   );

@@ -32,12 +32,10 @@ export function make({ ids: [number], signal, refresh, who }) {
 function show({ alert, charges, changes }, refresh, who) {
   const about = subject(alert);
   return [
-    h("p", { class: "crumbs" }, h("a", { href: link("alerts") }, "Alerts")),
-    h("h1", null, `${about.name} ${whatIsWrong(alert)}`),
-    h("div", { class: "cards one" }, alertCard(alert, { heading: "h2", acknowledge: acknowledge(who, refresh) })),
+    h("div", null, h("p", { class: "crumbs" }, h("a", { href: link("alerts") }, "Alerts")), h("h1", null, `${about.name} ${whatIsWrong(alert)}`)),
+    h("div", { class: "cards one" }, alertCard(alert, { alone: "alert", acknowledge: acknowledge(who, refresh) })),
     alert.state === "closed" ? h("p", null, "Closed ", time(alert.closedAt), `: ${closedBecause(alert)}.`) : null,
-    h("h2", null, alert.kind === "standby" ? "Days that it names" : "Charges that it names"),
-    grid({
+    h("section", { "aria-labelledby": "named" }, h("h2", { id: "named" }, alert.kind === "standby" ? "Days that it names" : "Charges that it names"), grid({
       caption: alert.kind === "standby" ? "Bad days" : "Bad charges",
       hidden: true,
       empty: "It names none.",
@@ -49,13 +47,12 @@ function show({ alert, charges, changes }, refresh, who) {
         { name: "Lost", number: true, cell: (one) => money(one.lostCost, one.currency) },
       ],
       rows: charges,
-    }),
-    h("h2", null, "What happened"),
-    h(
+    })),
+    h("section", { "aria-labelledby": "history" }, h("h2", { id: "history" }, "What happened"), h(
       "ol",
       { class: "history" },
       changes.map((one) => h("li", null, time(one.changedAt), ` ${CHANGES[one.change] ?? one.change}`, detail(one))),
-    ),
+    )),
   ];
 }
 

@@ -74,7 +74,7 @@ export function make({ signal, refresh, who }) {
       cards,
       rows.length === 0
         ? empty(state === "open" ? "No alert is open: nothing is known to be broken." : "No such alert.")
-        : (state === "open" ? worstFirst(rows) : rows).map((one) => alertCard(one, { heading: "h2", acknowledge: acknowledge(who, refresh) })),
+        : (state === "open" ? worstFirst(rows) : rows).map((one) => alertCard(one, { acknowledge: acknowledge(who, refresh) })),
       after
         ? h("button", { type: "button", "data-focus": "more", onclick: () => ((shownPages += 1), refresh()) }, "Show more")
         : null,

@@ -9,7 +9,7 @@ import { plot } from "../plot.js";
 import { bounds, link, period, zone } from "../route.js";
 import { grid } from "../table.js";
 import { ago } from "../time.js";
-import { GAPS, verdict } from "../words.js";
+import { GAPS, tone, verdict } from "../words.js";
 import { acknowledge } from "./alerts.js";
 import { sessionTable } from "./sessions.js";
 import { energyPlot, inPercent, percentValue, unlessMissing } from "./vehicle.js";
@@ -55,7 +55,7 @@ export function make({ ids: [id], signal, refresh, who }) {
     ]);
     fillChanged(head, [state, performance.status, performance.efficiency, Math.floor(Date.now() / 60_000)], () => heading(id, state, performance));
     fillChanged(alerts, [open.rows, Math.floor(Date.now() / 60_000)], () =>
-      worstFirst(open.rows).map((one) => alertCard(one, { heading: "h2", acknowledge: acknowledge(who, refresh) })),
+      worstFirst(open.rows).map((one) => alertCard(one, { alone: "device", acknowledge: acknowledge(who, refresh) })),
     );
     fillChanged(figures, performance, () => totals(performance));
     drawAll(shown, hourly?.hours ?? [], charged.rows);
@@ -83,6 +83,7 @@ export function make({ ids: [id], signal, refresh, who }) {
       empty: "Nothing was charged in this period.",
       series: [
         { name: "Efficiency", color: "good", points: true, format: percentValue, values: sessionsOfIt.map((one) => inPercent(one.efficiency)) },
+        { name: "Too low", color: "bad", points: true, format: percentValue, values: sessionsOfIt.map((one) => (tone(one.status) === "bad" ? inPercent(one.efficiency) : null)) },
         { name: "Expected", color: "muted", dashes: true, format: percentValue, values: sessionsOfIt.map((one) => inPercent(one.expectedEfficiency)) },
       ],
     });
@@ -100,7 +101,7 @@ function heading(id, state, performance) {
     h("p", { class: "lead" }, verdict(performance)),
     state === null
       ? h("p", { class: "note" }, "No reading of a charger of this name was ever stored.")
-      : h("p", { class: "note" }, h("a", { href: link("hour", ["meters", id], { hour: state.timestamp }) }, "Explain its hour"), " · latest reading ", time(state.timestamp), ` (${ago(state.timestamp)}) at ${volts(state.voltage)}`, state.openEvents > 0 ? `; ${state.openEvents} resets or jumps of its counter wait for somebody to say what flowed` : ""),
+      : h("p", { class: "note" }, "Latest reading ", time(state.timestamp), ` (${ago(state.timestamp)}) at ${volts(state.voltage)}`, state.openEvents > 0 ? `; ${state.openEvents} resets or jumps of its counter wait for somebody to say what flowed` : "", " · ", h("a", { href: link("hour", ["meters", id], { hour: state.timestamp }) }, "explain that hour")),
   ];
 }
 

@@ -66,7 +66,7 @@ function showAlerts(headline, cards, alerts, refresh, who) {
         ],
   );
   fillChanged(cards, [sorted, Math.floor(Date.now() / 60_000)], () => [
-    ...sorted.slice(0, CARDS).map((one) => alertCard(one, { heading: "h2", acknowledge: acknowledge(who, refresh) })),
+    ...sorted.slice(0, CARDS).map((one) => alertCard(one, { acknowledge: acknowledge(who, refresh) })),
     sorted.length > CARDS ? h("p", null, h("a", { href: link("alerts") }, `All ${sorted.length} open alerts`)) : null,
   ]);
 }

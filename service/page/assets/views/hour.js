@@ -17,7 +17,7 @@ export function make({ ids: [asked, id = ""], signal }) {
   const side = asked in SIDES ? asked : "meters";
   const at = hourOf(here().params.get("hour"));
   const place = h("div", { class: "explained" });
-  const node = h("div", null, h("h1", null, "Hour explained"), h("p", { class: "lead" }, "Why an hour has the energy that is billed: what was reported, what people said, and what the ledger made of it."), form(side, id, at), place);
+  const node = h("div", null, h("div", null, h("h1", null, "Hour explained"), h("p", { class: "lead" }, "Why an hour has the energy that is billed: what was reported, what people said, and what the ledger made of it.")), form(side, id, at), place);
 
   async function load() {
     if (!id) {
@@ -89,9 +89,13 @@ function show(told, side, id) {
   const at = zone();
   const second = (moment) => (moment === null ? "–" : seconds(moment, at));
   return [
-    h("h2", null, idLink(side === "meters" ? "charger" : "vehicle", id), `, ${hourName(told.hour, at)}`),
-    h("p", { class: "headline" }, h("strong", null, `${exact(told.energyKwh)}\u00a0kWh`), told.provisional ? h("span", { class: "tag warning" }, "provisional") : null),
-    h("p", { class: "lead" }, told.sentence),
+    h(
+      "div",
+      null,
+      h("h2", null, idLink(side === "meters" ? "charger" : "vehicle", id), `, ${hourName(told.hour, at)}`),
+      h("p", { class: "headline" }, h("strong", null, `${exact(told.energyKwh)}\u00a0kWh`), told.provisional ? h("span", { class: "tag warning" }, "provisional") : null),
+      h("p", { class: "lead" }, told.sentence),
+    ),
     part("Readings", told.readings, "No reading has energy in this hour.", [
       { name: "At", head: true, cell: (one) => second(one.at) },
       { name: "Since", cell: (one) => second(one.from) },

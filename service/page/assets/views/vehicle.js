@@ -76,7 +76,7 @@ export function make({ ids: [id], signal, refresh, who }) {
     ]);
     fillChanged(head, [state, performance.status, performance.efficiency, Math.floor(Date.now() / 60_000)], () => heading(id, state, performance));
     fillChanged(alerts, [open.rows, Math.floor(Date.now() / 60_000)], () =>
-      worstFirst(open.rows).map((one) => alertCard(one, { heading: "h2", acknowledge: acknowledge(who, refresh) })),
+      worstFirst(open.rows).map((one) => alertCard(one, { alone: "device", acknowledge: acknowledge(who, refresh) })),
     );
     fillChanged(figures, performance, () => totals(performance, state));
     drawAll(shown, hourly.hours, readings?.hours ?? []);
@@ -137,7 +137,7 @@ function heading(id, state, performance) {
     h("p", { class: "lead" }, verdict(performance)),
     state === null
       ? h("p", { class: "note" }, "No reading of a vehicle of this name was ever stored.")
-      : h("p", { class: "note" }, h("a", { href: link("hour", ["vehicles", id], { hour: state.timestamp }) }, "Explain its hour"), " · latest reading ", time(state.timestamp), ` (${ago(state.timestamp)})`, state.openEvents > 0 ? `; ${state.openEvents} resets or jumps of its counter wait for somebody to say what flowed` : ""),
+      : h("p", { class: "note" }, "Latest reading ", time(state.timestamp), ` (${ago(state.timestamp)})`, state.openEvents > 0 ? `; ${state.openEvents} resets or jumps of its counter wait for somebody to say what flowed` : "", " · ", h("a", { href: link("hour", ["vehicles", id], { hour: state.timestamp }) }, "explain that hour")),
   ];
 }
 
