@@ -78,7 +78,7 @@ def test_plots_are_drawn_and_are_tables_where_one_wants(
     page.get_by_role("button", name=re.compile("Show table: Energy")).click()
     table = page.locator("[data-plot=energy] table")
     assert "table=energy" in page.url
-    sums = [sum(map(number, column(table, side))) for side in ("AC", "DC")]
+    sums = [sum(map(number, column(table, side))) for side in ("AC, kWh", "DC, kWh")]
     charges = api.get("/v1/sessions", params={"vehicle": BROKEN}).json()["sessions"]
     shown = {"24h": 1}.get(days, fleet.DAYS)
     energies = [

@@ -38,9 +38,11 @@ async function json(method, path, options) {
   return answer.status === 204 ? null : answer.json();
 }
 
-// A path with a query; what is null, undefined or empty is left out.
+// A path with a query; what is null, undefined or empty is left out, of a list each is said.
 export function asked(path, query) {
-  const given = Object.entries(query ?? {}).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const given = Object.entries(query ?? {})
+    .flatMap(([key, value]) => (Array.isArray(value) ? value.map((one) => [key, one]) : [[key, value]]))
+    .filter(([, value]) => value !== null && value !== undefined && value !== "");
   const text = new URLSearchParams(given).toString();
   return text ? `${path}?${text}` : path;
 }

@@ -17,7 +17,7 @@ import * as sessions from "./views/sessions.js";
 import * as vehicle from "./views/vehicle.js";
 
 const VIEWS = { fleet, alerts, alert, vehicle, charger, sessions, hour, health };
-const NAVIGATION = { fleet: "Fleet", alerts: "Alerts", sessions: "Sessions", hour: "Hour explained", health: "Data health" };
+const NAVIGATION = { fleet: "Fleet", alerts: "Alerts", sessions: "Sessions", hour: "Explain", health: "Data health" };
 const THEME_KEY = "wattledger.theme";
 const THEMES = { auto: "As the device", light: "Light", dark: "Dark" };
 

@@ -100,7 +100,7 @@ function table(title, now) {
   const columns = [
     { name: now.step === "day" ? "Day" : now.step === "charge" ? "Charge" : "Hour", cell: (row) => row[0] },
     ...now.series.map((one, index) => ({
-      name: one.name,
+      name: one.unit ? `${one.name}, ${one.unit}` : one.name,
       number: true,
       cell: (row) => one.format(row[index + 1]),
     })),

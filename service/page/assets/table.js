@@ -43,7 +43,6 @@ export function longList({ caption, columns, more, shown }) {
   const box = h("div", { class: "scroll tall", tabindex: "0", role: "region", "aria-label": caption }, table);
   const made = new Map();
   let rows = [];
-  let said = "";
   let key = () => "";
   let frame = 0;
 
@@ -93,9 +92,7 @@ export function longList({ caption, columns, more, shown }) {
       rows = next;
       key = keyOf;
       table.setAttribute("aria-rowcount", total + 1);
-      const text = String(next.length);
       box.classList.toggle("short", next.length < 9);
-      if (said !== text) said = text;
       show();
     },
     top() {

@@ -74,7 +74,7 @@ export function make({ ids: [id], signal, refresh, who }) {
       step: days ? "day" : "hour",
       times: found.times,
       empty: "Nothing was drawn in this period.",
-      series: [{ name: "AC", color: "ac", bars: true, format: exactKwh, values: groups.map((rows) => sum(rows, "kwhConsumedAc")) }],
+      series: [{ name: "AC", unit: "kWh", color: "ac", bars: true, format: exactKwh, values: groups.map((rows) => sum(rows, "kwhConsumedAc")) }],
     });
     charges.set({
       ...common,

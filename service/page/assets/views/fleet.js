@@ -169,9 +169,9 @@ function deviceList(side, title, path, name, id) {
     if (missing.length === 0) return;
     for (const one of missing) sparks.set(one, []);
     try {
-      const answer = await get("/v1/analytics/fleet/sparklines", { [side === "vehicle" ? "vehicles" : "meters"]: missing.join(",") }, aborted);
+      const answer = await get("/v1/analytics/fleet/sparklines", { [side === "vehicle" ? "vehicle" : "meter"]: missing }, aborted);
       for (const one of answer.sparklines) {
-        sparks.set(one.id, one.kwh);
+        sparks.set(one.id, side === "vehicle" ? one.kwhDeliveredDc : one.kwhActiveAc);
         const place = rowOf(one.id)?.querySelector("[data-spark]");
         const row = rows.find((other) => other[id] === one.id);
         if (place && row) fill(place, spark(row));

@@ -99,8 +99,8 @@ export function make({ ids: [id], signal, refresh, who }) {
       groups: undefined,
       empty: "Nothing was charged in this period.",
       series: [
-        { name: "AC", color: "ac", bars: true, format: exactKwh, values: charging.groups.map((rows) => sum(rows, "kwhConsumedAc")) },
-        { name: "DC", color: "dc", bars: true, format: exactKwh, values: charging.groups.map((rows) => sum(rows, "kwhDeliveredDc")) },
+        { name: "AC", unit: "kWh", color: "ac", bars: true, format: exactKwh, values: charging.groups.map((rows) => sum(rows, "kwhConsumedAc")) },
+        { name: "DC", unit: "kWh", color: "dc", bars: true, format: exactKwh, values: charging.groups.map((rows) => sum(rows, "kwhDeliveredDc")) },
       ],
     });
     efficiencies.set({
