@@ -10,6 +10,7 @@ import { seconds, zones } from "./time.js";
 import * as alert from "./views/alert.js";
 import * as alerts from "./views/alerts.js";
 import * as charger from "./views/charger.js";
+import * as devices from "./views/devices.js";
 import * as fleet from "./views/fleet.js";
 import * as health from "./views/health.js";
 import * as hour from "./views/hour.js";
@@ -17,6 +18,7 @@ import * as sessions from "./views/sessions.js";
 import * as vehicle from "./views/vehicle.js";
 
 const VIEWS = { fleet, alerts, alert, vehicle, charger, sessions, hour, health };
+const WHOLE = new Set([fleet, alerts, alert, health]);
 const NAVIGATION = { fleet: "Fleet", alerts: "Alerts", sessions: "Sessions", hour: "Explain", health: "Data health" };
 const THEME_KEY = "wattledger.theme";
 const THEMES = { auto: "As the device", light: "Light", dark: "Dark" };
@@ -126,14 +128,16 @@ function show(moved) {
   shown?.ended.abort();
   forget();
   const { view, ids } = here();
-  const known = VIEWS[view] ?? VIEWS.fleet;
+  const asked = VIEWS[view] ?? VIEWS.fleet;
+  // what is told of all devices is refused to a key for some
+  const known = who.everyDevice === false && WHOLE.has(asked) ? devices : asked;
   // so that whoever gets the address sees the same hours
   if (!here().params.get("zone")) change({ zone: zone() }, true);
   header();
   const ended = new AbortController();
   const made = known.make({ ids, zone: zone(), who, signal: ended.signal, refresh: () => refresh() });
   shown = { key: `${view}/${ids.join("/")}`, ended, made, loaded: false };
-  news.about(who.everyDevice === false ? made.device : null);
+  news.about(who.everyDevice === false ? (made.device ?? "none") : null);
   document.title = `${made.title} · Wattledger`;
   made.node.classList.add("loading");
   fill(main, made.node);

@@ -78,12 +78,15 @@ export function listen({ changed, concerns, state }) {
 
   return {
     soon,
-    // hear of one device alone, as a key for some devices must, or of all
+    // hear of one device alone, as a key for some devices must, of all (null), or of none
     about(devices) {
       if (source && JSON.stringify(devices) === JSON.stringify(of)) return;
       of = devices;
       source?.close();
-      open();
+      if (of === "none") {
+        source = null;
+        state("away");
+      } else open();
     },
     end() {
       ended = true;
