@@ -5,7 +5,7 @@
 CREATE SCHEMA telemetry;
 GRANT USAGE ON SCHEMA telemetry TO wattledger_dba;
 
-CREATE TYPE telemetry.entry_reason AS ENUM ('step', 'taken', 'apportioned', 'reset', 'rollover', 'exchange', 'kind', 'session', 'glitch', 'jump', 'correction');
+CREATE TYPE telemetry.entry_reason AS ENUM ('step', 'taken', 'apportioned', 'reset', 'rollover', 'exchange', 'kind', 'session', 'glitch', 'jump', 'correction', 'booking');
 
 CREATE TYPE telemetry.reading_kind AS ENUM ('difference', 'lifetime_register', 'session_counter');
 
@@ -118,6 +118,15 @@ CREATE TABLE telemetry.api_key (
     CONSTRAINT api_key_secret_sha256_check CHECK (length(secret_sha256) = 32),
     CONSTRAINT api_key_times CHECK (LEAST(created_at, expires_at, revoked_at, last_used_at) >= '0001-01-02 00:00:00+00'::timestamptz AND GREATEST(created_at, expires_at, revoked_at, last_used_at) < '9999-12-31 00:00:00+00'::timestamptz),
     CONSTRAINT api_key_rotated_from_fkey FOREIGN KEY (rotated_from) REFERENCES telemetry.api_key(key_id)
+);
+
+VIEW telemetry.booked_hour (
+    dataset text COLLATE "C",
+    device_id text COLLATE "C",
+    record_id bigint,
+    hour timestamptz,
+    ts timestamptz,
+    energy_mwh bigint
 );
 
 CREATE TABLE telemetry.charging_day (
@@ -289,6 +298,15 @@ CREATE TABLE telemetry.cookie_secret (
     CONSTRAINT cookie_secret_secret_check CHECK (length(secret) = 32)
 );
 
+VIEW telemetry.corrected_reading (
+    dataset text COLLATE "C",
+    device_id text COLLATE "C",
+    ts timestamptz,
+    record_id bigint,
+    kind telemetry.reading_kind,
+    value_mwh bigint
+);
+
 CREATE TABLE telemetry.currency_digits (
     currency text COLLATE "C" NOT NULL,
     digits smallint NOT NULL,
@@ -324,6 +342,7 @@ CREATE TABLE telemetry.dataset (
     refresh_lag interval,
     accepted_since timestamptz NOT NULL DEFAULT '-infinity'::timestamptz,
     complete_since timestamptz NOT NULL DEFAULT '-infinity'::timestamptz,
+    held_until timestamptz NOT NULL DEFAULT '-infinity'::timestamptz,
     CONSTRAINT dataset_pkey PRIMARY KEY (dataset),
     CONSTRAINT dataset_compress_after_check CHECK (compress_after >= '1 day'::interval),
     CONSTRAINT dataset_keep_check CHECK (keep >= '2 days'::interval),
@@ -338,6 +357,30 @@ VIEW telemetry.dataset_level (
     level integer,
     keep interval
 );
+
+CREATE TABLE telemetry.device_label (
+    dataset text COLLATE "C" NOT NULL,
+    device_id text COLLATE "C" NOT NULL,
+    name text,
+    site text COLLATE "C",
+    groups text[] COLLATE "C" NOT NULL DEFAULT '{}'::text[],
+    plate text,
+    address text,
+    note text,
+    retired_at timestamptz,
+    CONSTRAINT device_label_pkey PRIMARY KEY (dataset, device_id),
+    CONSTRAINT device_label_address_check CHECK (length(address) >= 1 AND length(address) <= 200 AND address !~ '[\u0001-\u001f\u007f-\u009f]'::text),
+    CONSTRAINT device_label_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text])),
+    CONSTRAINT device_label_groups_check CHECK (cardinality(groups) <= 20 AND array_position(groups, NULL::text) IS NULL AND array_position(groups, ''::text) IS NULL AND array_to_string(groups, ''::text) !~ '[\u0001-\u001f\u007f-\u009f]'::text),
+    CONSTRAINT device_label_name_check CHECK (length(name) >= 1 AND length(name) <= 200 AND name !~ '[\u0001-\u001f\u007f-\u009f]'::text),
+    CONSTRAINT device_label_note_check CHECK (length(note) >= 1 AND length(note) <= 200 AND note !~ '[\u0001-\u001f\u007f-\u009f]'::text),
+    CONSTRAINT device_label_plate_check CHECK (length(plate) >= 1 AND length(plate) <= 200 AND plate !~ '[\u0001-\u001f\u007f-\u009f]'::text),
+    CONSTRAINT device_label_retired_at_check CHECK (retired_at >= '2000-01-01 00:00:00+00'::timestamptz AND retired_at < '2100-01-01 00:00:00+00'::timestamptz),
+    CONSTRAINT device_label_site_check CHECK (length(site) >= 1 AND length(site) <= 200 AND site !~ '[\u0001-\u001f\u007f-\u009f]'::text)
+);
+CREATE INDEX device_label_groups ON telemetry.device_label USING gin (groups) WHERE (groups <> '{}'::text[]);
+CREATE INDEX device_label_retired ON telemetry.device_label USING btree (dataset, device_id) WHERE (retired_at IS NOT NULL);
+CREATE INDEX device_label_site ON telemetry.device_label USING btree (dataset, site, device_id) WHERE (site IS NOT NULL);
 
 CREATE TABLE telemetry.device_session (
     dataset text COLLATE "C" NOT NULL,
@@ -387,6 +430,32 @@ CREATE TABLE telemetry.fleet_device (
     CONSTRAINT fleet_device_device_pattern_check CHECK (length(device_pattern) >= 1 AND length(device_pattern) <= 136 AND (device_pattern <> ALL (ARRAY['meter:'::text, 'vehicle:'::text]))),
     CONSTRAINT fleet_device_fleet_check CHECK (length(fleet) >= 1 AND length(fleet) <= 128)
 );
+
+CREATE TABLE telemetry.history_device (
+    import_id bigint NOT NULL,
+    dataset text COLLATE "C" NOT NULL,
+    device_id text COLLATE "C" NOT NULL,
+    readings bigint NOT NULL DEFAULT 0,
+    folded_at timestamptz,
+    refused_because text,
+    CONSTRAINT history_device_pkey PRIMARY KEY (import_id, dataset, device_id),
+    CONSTRAINT history_device_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text])),
+    CONSTRAINT history_device_import_id_fkey FOREIGN KEY (import_id) REFERENCES telemetry.history_import(import_id)
+) WITH (fillfactor=70);
+CREATE INDEX history_device_id ON telemetry.history_device USING btree (dataset, device_id);
+CREATE INDEX history_device_staged ON telemetry.history_device USING btree (import_id, dataset, device_id) WHERE ((folded_at IS NULL) AND (refused_because IS NULL));
+
+CREATE TABLE telemetry.history_import (
+    import_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    label text NOT NULL,
+    begun_at timestamptz NOT NULL DEFAULT now(),
+    begun_by text NOT NULL DEFAULT SESSION_USER,
+    held_until timestamptz NOT NULL,
+    ended_at timestamptz,
+    CONSTRAINT history_import_pkey PRIMARY KEY (import_id),
+    CONSTRAINT history_import_label_check CHECK (length(label) >= 1 AND length(label) <= 200)
+);
+CREATE UNIQUE INDEX history_import_open ON telemetry.history_import USING btree (label) WHERE (ended_at IS NULL);
 
 VIEW telemetry.horizon (
     raw_since timestamptz,
@@ -450,29 +519,42 @@ VIEW telemetry.judged_session (
 CREATE TABLE telemetry.ledger_record (
     record_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
     recorded_at timestamptz NOT NULL DEFAULT now(),
-    login text NOT NULL DEFAULT SESSION_USER,
+    made_by text NOT NULL,
     record text NOT NULL,
     dataset text COLLATE "C" NOT NULL,
     device_id text COLLATE "C" NOT NULL,
     happened_at timestamptz NOT NULL,
+    starts_at timestamptz,
     final_mwh bigint,
     initial_mwh bigint,
     energy_mwh bigint,
+    reported_kind telemetry.reading_kind,
+    reported_mwh bigint,
+    value_mwh bigint,
+    resolution text,
     cancels bigint,
-    why text NOT NULL,
+    reason text NOT NULL,
     CONSTRAINT ledger_record_pkey PRIMARY KEY (record_id),
     CONSTRAINT ledger_record_cancels_key UNIQUE (cancels),
-    CONSTRAINT ledger_record_check CHECK ((record = 'exchange'::text) = (final_mwh IS NOT NULL AND initial_mwh IS NOT NULL)),
-    CONSTRAINT ledger_record_check1 CHECK ((record = 'exchange'::text) = (final_mwh IS NOT NULL OR initial_mwh IS NOT NULL)),
-    CONSTRAINT ledger_record_check2 CHECK ((record = 'correction'::text) = (energy_mwh IS NOT NULL)),
-    CONSTRAINT ledger_record_check3 CHECK ((record = 'cancellation'::text) = (cancels IS NOT NULL)),
+    CONSTRAINT ledger_record_check CHECK (starts_at <= happened_at AND (happened_at - starts_at) <= '366 days'::interval),
+    CONSTRAINT ledger_record_check1 CHECK ((record = 'exchange'::text) = (final_mwh IS NOT NULL)),
+    CONSTRAINT ledger_record_check2 CHECK ((record = 'exchange'::text) = (initial_mwh IS NOT NULL)),
+    CONSTRAINT ledger_record_check3 CHECK ((record = 'correction'::text) = (reported_kind IS NOT NULL)),
+    CONSTRAINT ledger_record_check4 CHECK ((record = 'correction'::text) = (reported_mwh IS NOT NULL)),
+    CONSTRAINT ledger_record_check5 CHECK (record = 'correction'::text OR value_mwh IS NULL),
+    CONSTRAINT ledger_record_check6 CHECK ((record = 'resolution'::text) = (resolution IS NOT NULL)),
+    CONSTRAINT ledger_record_check7 CHECK ((record = 'booking'::text OR NOT resolution IS DISTINCT FROM 'book'::text) = (energy_mwh IS NOT NULL)),
+    CONSTRAINT ledger_record_check8 CHECK ((energy_mwh IS NOT NULL) = (starts_at IS NOT NULL)),
+    CONSTRAINT ledger_record_check9 CHECK ((record = 'cancellation'::text) = (cancels IS NOT NULL)),
     CONSTRAINT ledger_record_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text])),
     CONSTRAINT ledger_record_device_id_check CHECK (length(device_id) >= 1 AND length(device_id) <= 128),
     CONSTRAINT ledger_record_energy_mwh_check CHECK (energy_mwh::numeric >= '-1000000000000000'::numeric AND energy_mwh::numeric <= '1000000000000000'::numeric),
     CONSTRAINT ledger_record_final_mwh_check CHECK (final_mwh >= 0 AND final_mwh::numeric <= '1000000000000000'::numeric),
     CONSTRAINT ledger_record_initial_mwh_check CHECK (initial_mwh >= 0 AND initial_mwh::numeric <= '1000000000000000'::numeric),
-    CONSTRAINT ledger_record_record_check CHECK (record = ANY (ARRAY['exchange'::text, 'correction'::text, 'dismissal'::text, 'cancellation'::text])),
-    CONSTRAINT ledger_record_why_check CHECK (length(why) >= 1 AND length(why) <= 1000)
+    CONSTRAINT ledger_record_reason_check CHECK (length(reason) >= 1 AND length(reason) <= 1000),
+    CONSTRAINT ledger_record_record_check CHECK (record = ANY (ARRAY['exchange'::text, 'correction'::text, 'booking'::text, 'resolution'::text, 'cancellation'::text])),
+    CONSTRAINT ledger_record_resolution_check CHECK (resolution = ANY (ARRAY['book'::text, 'dismiss'::text])),
+    CONSTRAINT ledger_record_value_mwh_check CHECK (value_mwh >= 0 AND value_mwh::numeric <= '1000000000000000'::numeric)
 );
 CREATE INDEX ledger_record_device ON telemetry.ledger_record USING btree (dataset, device_id, happened_at);
 CREATE TRIGGER alerts_added AFTER INSERT ON telemetry.ledger_record REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION telemetry.queue_alerts_of_events();
@@ -545,7 +627,7 @@ CREATE TABLE telemetry.meter_state (
     energy_mwh bigint NOT NULL,
     voltage_mv integer,
     received_at timestamptz NOT NULL,
-    kind telemetry.reading_kind NOT NULL,
+    kind telemetry.reading_kind,
     register_mwh bigint,
     session_no integer,
     level_mwh bigint,
@@ -816,6 +898,23 @@ CREATE TABLE telemetry.settled_day (
 ) WITH (fillfactor=70);
 CREATE INDEX settled_day_open ON telemetry.settled_day USING btree (dataset, day) WHERE (NOT is_final);
 
+CREATE TABLE telemetry.staged_reading (
+    import_id bigint NOT NULL,
+    dataset text COLLATE "C" NOT NULL,
+    device_id text COLLATE "C" NOT NULL,
+    ts timestamptz NOT NULL,
+    reported_mwh bigint NOT NULL,
+    interval_start timestamptz,
+    kind telemetry.reading_kind NOT NULL,
+    voltage_mv integer,
+    soc_mpct integer,
+    battery_temp_mc integer,
+    session_id text COLLATE "C",
+    CONSTRAINT staged_reading_pkey PRIMARY KEY (import_id, dataset, device_id, ts),
+    CONSTRAINT staged_reading_dataset_check CHECK (dataset = ANY (ARRAY['meter_reading'::text, 'vehicle_reading'::text])),
+    CONSTRAINT staged_reading_import_id_dataset_device_id_fkey FOREIGN KEY (import_id, dataset, device_id) REFERENCES telemetry.history_device(import_id, dataset, device_id)
+);
+
 VIEW telemetry.standby_day (
     meter_id text COLLATE "C",
     started_at timestamptz,
@@ -829,10 +928,13 @@ VIEW telemetry.standing_record (
     dataset text COLLATE "C",
     device_id text COLLATE "C",
     happened_at timestamptz,
+    starts_at timestamptz,
     final_mwh bigint,
     initial_mwh bigint,
     energy_mwh bigint,
-    why text
+    reported_kind telemetry.reading_kind,
+    value_mwh bigint,
+    reason text
 );
 
 VIEW telemetry.standing_tariff (
@@ -926,7 +1028,7 @@ CREATE TABLE telemetry.vehicle_state (
     soc_mpct integer,
     battery_temp_mc integer,
     received_at timestamptz NOT NULL,
-    kind telemetry.reading_kind NOT NULL,
+    kind telemetry.reading_kind,
     register_mwh bigint,
     session_no integer,
     level_mwh bigint,
@@ -1034,6 +1136,10 @@ FUNCTION telemetry.apply_policies()
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.asked_hours(since timestamptz, until timestamptz)
+    RETURNS tstzrange
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.asked_window(INOUT since timestamptz, INOUT until timestamptz)
     RETURNS record
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
@@ -1050,6 +1156,14 @@ FUNCTION telemetry.battery_at(vehicle_id text, since timestamptz, until timestam
     RETURNS TABLE(soc_start_mpct integer, soc_end_mpct integer, temp_start_mc integer, temp_end_mc integer, register_start_mwh bigint, register_end_mwh bigint)
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
+FUNCTION telemetry.begin_record(dataset text, device_id text, since timestamptz, until timestamptz, reason text)
+    RETURNS telemetry.accepted
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.book_energy(dataset text, device_id text, during tstzrange, energy_kwh numeric, reason text, made_by text)
+    RETURNS bigint
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.bound_quarantine(key_id text, added integer, awaiting boolean)
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
@@ -1057,6 +1171,10 @@ FUNCTION telemetry.bound_quarantine(key_id text, added integer, awaiting boolean
 FUNCTION telemetry.bounds_of(kind text, energy telemetry.limits, register telemetry.limits)
     RETURNS telemetry.limits
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
+
+FUNCTION telemetry.cancel_record(record_id bigint, reason text, made_by text)
+    RETURNS bigint
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.ceiling_day(moment timestamptz)
     RETURNS timestamptz
@@ -1118,6 +1236,10 @@ FUNCTION telemetry.check_days(first_day date, last_day date)
     RETURNS void
     LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.check_history_open(import_id bigint)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.check_isolation()
     RETURNS void
     LANGUAGE plpgsql STABLE;
@@ -1168,6 +1290,18 @@ PROCEDURE telemetry.compress_due(IN dataset text, INOUT problem text DEFAULT NUL
 FUNCTION telemetry.compressed_after(dataset text)
     RETURNS interval
     LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.correct_reading(dataset text, device_id text, ts timestamptz, value_kwh numeric, reason text, made_by text)
+    RETURNS bigint
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+FUNCTION telemetry.corrected(item telemetry.fold_item, corrections telemetry.corrected_reading[])
+    RETURNS telemetry.fold_item
+    LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.corrections_of(dataset text, device_id text)
+    RETURNS telemetry.corrected_reading[]
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.cost(millionths numeric, cost_gap text)
     RETURNS numeric
@@ -1253,6 +1387,10 @@ FUNCTION telemetry.drop_after(keep interval)
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION telemetry.drop_after(interval) TO wattledger_dba;
 
+FUNCTION telemetry.drop_before(keep interval, held_until timestamptz)
+    RETURNS timestamptz
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 PROCEDURE telemetry.drop_due(IN dataset text, INOUT problem text)
     LANGUAGE plpgsql;
 
@@ -1309,6 +1447,18 @@ FUNCTION telemetry.entries_posted(folded telemetry.folded[])
     RETURNS SETOF telemetry.due_entry
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
+FUNCTION telemetry.entry_sentence(reason text, source_day date)
+    RETURNS text
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.erase_label(dataset text, device_id text)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.event_sentence(event text, before_kwh numeric, reported_kwh numeric, booked_kwh numeric, explained_kwh numeric, state text)
+    RETURNS text
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.evidence(side text, device_ids text[])
     RETURNS TABLE(device_id text, other_id text, kind text, at timestamptz, is_bad boolean, is_critical boolean)
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
@@ -1323,6 +1473,10 @@ FUNCTION telemetry.excess(ac_matched numeric, dc_matched numeric, expected doubl
 RETURN CASE WHEN telemetry.is_judged(verdict) THEN GREATEST((ac_matched - (dc_matched / NULLIF((expected)::numeric(26,6), (0)::numeric))), (0)::numeric) ELSE NULL::numeric END
 ;
 GRANT EXECUTE ON FUNCTION telemetry.excess(numeric,numeric,double precision,text) TO wattledger_bi;
+
+FUNCTION telemetry.exchange_meter(dataset text, device_id text, at timestamptz, final_kwh numeric, initial_kwh numeric, reason text, made_by text)
+    RETURNS bigint
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.expected_efficiency(ac_mwh double precision, mean_kw double precision, battery_temp_c double precision, rules telemetry.rules)
     RETURNS double precision
@@ -1387,6 +1541,17 @@ FUNCTION telemetry.fold(dataset text, device_id text, day date, through date DEF
     RETURNS telemetry.folded
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
+PROCEDURE telemetry.fold_all_history(IN import_id bigint)
+    LANGUAGE plpgsql;
+
+FUNCTION telemetry.fold_history_of(import_id bigint, dataset text, device_ids text[], sinces timestamptz[], until timestamptz)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.fold_history_piece(import_id bigint, most bigint DEFAULT 20000, OUT devices integer, OUT readings bigint)
+    RETURNS record
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.fold_items(dataset text, device_id text, since timestamptz, until timestamptz, is_last boolean)
     RETURNS SETOF telemetry.fold_item
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
@@ -1424,6 +1589,18 @@ GRANT EXECUTE ON FUNCTION telemetry.has_policies() TO wattledger_dba;
 FUNCTION telemetry.has_rollups(dataset text, since timestamptz, until timestamptz)
     RETURNS boolean
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+FUNCTION telemetry.history_bound(dataset text)
+    RETURNS timestamptz
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.history_piece(import_id bigint, most bigint, OUT meters text[], OUT vehicles text[], OUT readings bigint)
+    RETURNS record
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.history_since(import_id bigint, dataset text, device_id text, bound timestamptz, OUT since timestamptz, OUT refused_because text)
+    RETURNS record
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.hmac_sha256(message bytea, secret bytea)
     RETURNS bytea
@@ -1509,6 +1686,10 @@ FUNCTION telemetry.is_refreshed(dataset text, since timestamptz, until timestamp
     RETURNS boolean
     LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.is_retired(dataset text, device_id text)
+    RETURNS boolean
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.is_settled_for_good(is_final boolean, day_end timestamptz, kept_since timestamptz)
     RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -1571,11 +1752,27 @@ FUNCTION telemetry.keep_folded(folded telemetry.folded[])
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.keep_history_charging(meters text[], vehicles text[], since timestamptz, bound timestamptz)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.keep_history_rollup(rollup text, device_ids text[], since timestamptz, until timestamptz)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET "TimeZone" TO 'UTC' SET "DateStyle" TO 'ISO';
+
+FUNCTION telemetry.keep_history_rollups(dataset text, device_ids text[], since timestamptz, until timestamptz)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET "TimeZone" TO 'UTC' SET "DateStyle" TO 'ISO';
+
+FUNCTION telemetry.keep_label(dataset text, device_id text, name text, site text, groups text[], plate text, address text, note text, retired_at timestamptz)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.keep_meter_state()
     RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 
-FUNCTION telemetry.keep_record(record text, dataset text, device_id text, happened_at timestamptz, why text, final_mwh numeric DEFAULT NULL::numeric, initial_mwh numeric DEFAULT NULL::numeric, energy_mwh numeric DEFAULT NULL::numeric, cancels bigint DEFAULT NULL::bigint)
+FUNCTION telemetry.keep_record(new_record telemetry.ledger_record)
     RETURNS bigint
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
@@ -1603,6 +1800,10 @@ FUNCTION telemetry.key_covers_link(key_id text, vehicle_id text, meter_id text)
     RETURNS boolean
     LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.key_name(key_id text)
+    RETURNS text
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.kind_named(kind text)
     RETURNS telemetry.reading_kind
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -1615,15 +1816,31 @@ FUNCTION telemetry.known_sessions(dataset text, device_ids text[], session_ids t
     RETURNS integer[]
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.known_text(known_until timestamptz)
+    RETURNS text
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.known_until(dataset text, device_id text, before timestamptz)
+    RETURNS timestamptz
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
 FUNCTION telemetry.kwh(mwh numeric)
     RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION telemetry.kwh(numeric) TO wattledger_bi;
 GRANT EXECUTE ON FUNCTION telemetry.kwh(numeric) TO wattledger_dba;
 
+FUNCTION telemetry.labelled(dataset text, site text, of_group text)
+    RETURNS TABLE(device_id text)
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.last_named(dataset text, device_id text, session_no integer, since timestamptz, until timestamptz)
     RETURNS timestamptz
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+FUNCTION telemetry.lend_history(import_id bigint, dataset text, device_ids text[], until timestamptz)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.linked_time(during tstzrange, since timestamptz, until timestamptz)
     RETURNS interval
@@ -1651,6 +1868,10 @@ FUNCTION telemetry.lock_rollups(dataset text)
 
 FUNCTION telemetry.lock_state(dataset text, device_id text, wait boolean)
     RETURNS boolean
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.look_at_retired(dataset text, device_id text)
+    RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 PROCEDURE telemetry.maintain_by_hand(INOUT problem text)
@@ -1760,6 +1981,12 @@ FUNCTION telemetry.open_events(side text, device_ids text[])
 FUNCTION telemetry.part_before(moment timestamptz, energy_mwh bigint, since timestamptz, until timestamptz)
     RETURNS bigint
     LANGUAGE sql STABLE PARALLEL SAFE;
+GRANT EXECUTE ON FUNCTION telemetry.part_before(timestamptz,bigint,timestamptz,timestamptz) TO wattledger_bi;
+GRANT EXECUTE ON FUNCTION telemetry.part_before(timestamptz,bigint,timestamptz,timestamptz) TO wattledger_dba;
+
+FUNCTION telemetry.part_sentence(part text, kind text, reported_kwh numeric, corrected_kwh numeric, interval_start timestamptz, verdict text, energy_kwh numeric, source_day date, record_id bigint)
+    RETURNS text
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.pattern_of_ids(device_pattern text, side text)
     RETURNS text
@@ -1804,6 +2031,10 @@ FUNCTION telemetry.price_of(prices numeric[], local_time timestamp without time 
 RETURN (prices)[(mod(((floor((date_part('epoch'::text, local_time) / (3600)::double precision)))::integer - 96), 168) + 1)]
 ;
 GRANT EXECUTE ON FUNCTION telemetry.price_of(numeric[],timestamp without time zone) TO wattledger_bi;
+
+FUNCTION telemetry.prove_history(dataset text, device_ids text[], since timestamptz, until timestamptz)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
 FUNCTION telemetry.provisional_entries(dataset text, device_id text, since timestamptz, until timestamptz)
     RETURNS SETOF telemetry.due_entry
@@ -1888,6 +2119,18 @@ FUNCTION telemetry.reading_fault_detail(fault text, read_at timestamptz, oldest 
 FUNCTION telemetry.reading_from(dataset text, device_id text, moment timestamptz)
     RETURNS timestamptz
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+FUNCTION telemetry.reading_sentence(kind text, reported_kwh numeric, corrected_kwh numeric, interval_start timestamptz, verdict text, energy_kwh numeric)
+    RETURNS text
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.record_sentence(record_id bigint)
+    RETURNS text
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.recorded_mwh(kwh numeric)
+    RETURNS bigint
+    LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 PROCEDURE telemetry.refresh_above(IN dataset text, IN since timestamptz, IN until timestamptz)
     LANGUAGE plpgsql;
@@ -1981,6 +2224,10 @@ FUNCTION telemetry.reset_mwh(register_mwh bigint, rules telemetry.register_rules
     RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 
+FUNCTION telemetry.resolve_register_event(dataset text, device_id text, happened_at timestamptz, resolution text, energy_kwh numeric, reason text, made_by text)
+    RETURNS bigint
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.rollover_mwh(level_mwh bigint, register_mwh bigint, next_mwh bigint, gap interval, rules telemetry.register_rules)
     RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
@@ -2000,9 +2247,21 @@ FUNCTION telemetry.run_soon(dataset text, work text)
     RETURNS void
     LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.said_at(moment timestamptz)
+    RETURNS text
+    LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.said_kwh(kwh numeric)
+    RETURNS text
+    LANGUAGE sql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.send_again(quarantine_ids bigint[])
     RETURNS TABLE(quarantine_id bigint, outcome text, detail text)
     LANGUAGE sql SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.set_history_bound()
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.settle_alerts(most integer, OUT judged integer, OUT waiting integer)
     RETURNS record
@@ -2034,6 +2293,10 @@ FUNCTION telemetry.settle_due(only_dataset text, most integer, before timestampt
     RETURNS TABLE(settled integer, entries integer)
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 
+FUNCTION telemetry.settle_history(dataset text, device_id text)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.settle_or_postpone(dataset text, device_ids text[], wait boolean, may_claim boolean, until timestamptz, OUT settled integer, OUT entries integer)
     RETURNS record
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
@@ -2053,6 +2316,16 @@ FUNCTION telemetry.settled_before(dataset text, device_id text, day date)
 FUNCTION telemetry.settled_until(dataset text, device_id text)
     RETURNS timestamptz
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+PROCEDURE telemetry.show_all_history()
+    LANGUAGE plpgsql;
+
+FUNCTION telemetry.show_correction(dataset text, device_id text, ts timestamptz)
+    RETURNS void
+    LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+
+PROCEDURE telemetry.show_history(IN dataset text, IN since timestamptz, IN until timestamptz)
+    LANGUAGE plpgsql;
 
 FUNCTION telemetry.silent_meters()
     RETURNS TABLE(meter_id text, since timestamptz)
@@ -2075,6 +2348,10 @@ FUNCTION telemetry.span(us numeric)
     RETURNS interval
     LANGUAGE sql IMMUTABLE PARALLEL SAFE;
 GRANT EXECUTE ON FUNCTION telemetry.span(numeric) TO wattledger_bi;
+
+FUNCTION telemetry.staged_faults(import_id bigint, dataset text, device_ids text[], read_at timestamptz[], kinds text[], energies_kwh double precision[], interval_starts timestamptz[], session_ids text[], voltages_v double precision[], socs_percent double precision[], battery_temps_c double precision[])
+    RETURNS TABLE(place bigint, outcome text, detail text)
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.stale_charging(dataset text, device_id text, compared boolean)
     RETURNS TABLE(since timestamptz, until timestamptz)
@@ -2254,6 +2531,10 @@ FUNCTION telemetry.with_verdict(items telemetry.fold_item[], first_verdict text,
     RETURNS telemetry.fold_item[]
     LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.withdrawn_at(dataset text, device_id text)
+    RETURNS timestamptz[]
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 PROCEDURE telemetry.yield_turn()
     LANGUAGE plpgsql;
 
@@ -2276,7 +2557,7 @@ FUNCTION api.alert_charges(of_alert_id bigint, page_size integer DEFAULT 1000)
 GRANT EXECUTE ON FUNCTION api.alert_charges(bigint,integer) TO wattledger_service;
 
 FUNCTION api.alerts(of_state text DEFAULT 'open'::text, of_kind text DEFAULT NULL::text, of_severity text DEFAULT NULL::text, of_meter_id text DEFAULT NULL::text, of_vehicle_id text DEFAULT NULL::text, opened_since timestamptz DEFAULT NULL::timestamptz, of_alert_id bigint DEFAULT NULL::bigint, after text DEFAULT NULL::text, page_size integer DEFAULT 100, acting_key text DEFAULT NULL::text)
-    RETURNS TABLE(alert_id bigint, kind text, state text, severity text, meter_id text, vehicle_id text, since timestamptz, until timestamptz, cause text, charges bigint, lost_kwh numeric, lost_cost numeric, currency text, cost_gap text, opened_at timestamptz, closed_at timestamptz, closed_because text, acknowledged_at timestamptz, acknowledged_by text, place text)
+    RETURNS TABLE(alert_id bigint, kind text, state text, severity text, meter_id text, vehicle_id text, since timestamptz, until timestamptz, cause text, charges bigint, lost_kwh numeric, lost_cost numeric, currency text, cost_gap text, opened_at timestamptz, closed_at timestamptz, closed_because text, acknowledged_at timestamptz, acknowledged_by text, place text, name text, site text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 GRANT EXECUTE ON FUNCTION api.alerts(text,text,text,text,text,timestamptz,bigint,text,integer,text) TO wattledger_service;
 
@@ -2284,6 +2565,11 @@ FUNCTION api.authenticate(key_ids text[], secrets_sha256 bytea[])
     RETURNS TABLE(place integer, refusal text, scopes text[], every_device boolean, meters text[], vehicles text[], expires_in_seconds double precision, readings_per_second double precision, burst_readings double precision)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.authenticate(text[],bytea[]) TO wattledger_service;
+
+FUNCTION api.cancel_record(of_record_id bigint, reason text, acting_key text DEFAULT NULL::text)
+    RETURNS TABLE(record_id bigint, is_new boolean)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.cancel_record(bigint,text,text) TO wattledger_service;
 
 FUNCTION api.changes_since(since timestamptz DEFAULT NULL::timestamptz, after_change_id bigint DEFAULT NULL::bigint, most integer DEFAULT 1000, with_charging boolean DEFAULT false)
     RETURNS TABLE(as_of timestamptz, last_change_id bigint, meters_newest_at timestamptz, meter_ids text[], meters_received_at timestamptz[], vehicles_newest_at timestamptz, vehicle_ids text[], vehicles_received_at timestamptz[], alerts jsonb, charging_kept_at timestamptz)
@@ -2296,7 +2582,7 @@ FUNCTION api.charging_links(of_vehicle_id text, of_meter_id text, after text, af
 GRANT EXECUTE ON FUNCTION api.charging_links(text,text,text,timestamptz,integer,text) TO wattledger_service;
 
 FUNCTION api.charging_sessions(of_vehicle_id text DEFAULT NULL::text, of_meter_id text DEFAULT NULL::text, since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz, after text DEFAULT NULL::text, page_size integer DEFAULT 100, acting_key text DEFAULT NULL::text)
-    RETURNS TABLE(meter_id text, vehicle_id text, started_at timestamptz, ended_at timestamptz, unplugged_at timestamptz, session_id text, ac_kwh numeric, dc_kwh numeric, ac_matched_kwh numeric, dc_matched_kwh numeric, loss_kwh numeric, ac_active_kwh numeric, standby_kwh numeric, efficiency numeric, uncertainty numeric, coverage numeric, expected_efficiency numeric, usual_efficiency numeric, status text, frozen_side text, peak_kw numeric, mean_kw numeric, soc_start_percent numeric, soc_end_percent numeric, battery_temp_start_c numeric, battery_temp_end_c numeric, ac_register_start_kwh numeric, ac_register_end_kwh numeric, dc_register_start_kwh numeric, dc_register_end_kwh numeric, place text, excess_loss_kwh numeric, cost numeric, standby_cost numeric, loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text)
+    RETURNS TABLE(meter_id text, vehicle_id text, started_at timestamptz, ended_at timestamptz, unplugged_at timestamptz, session_id text, ac_kwh numeric, dc_kwh numeric, ac_matched_kwh numeric, dc_matched_kwh numeric, loss_kwh numeric, ac_active_kwh numeric, standby_kwh numeric, efficiency numeric, uncertainty numeric, coverage numeric, expected_efficiency numeric, usual_efficiency numeric, status text, frozen_side text, peak_kw numeric, mean_kw numeric, soc_start_percent numeric, soc_end_percent numeric, battery_temp_start_c numeric, battery_temp_end_c numeric, ac_register_start_kwh numeric, ac_register_end_kwh numeric, dc_register_start_kwh numeric, dc_register_end_kwh numeric, place text, excess_loss_kwh numeric, cost numeric, standby_cost numeric, loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text, meter_name text, vehicle_name text, site text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 GRANT EXECUTE ON FUNCTION api.charging_sessions(text,text,timestamptz,timestamptz,text,integer,text) TO wattledger_service;
 
@@ -2315,15 +2601,30 @@ FUNCTION api.data_health(since timestamptz DEFAULT NULL::timestamptz, until time
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 GRANT EXECUTE ON FUNCTION api.data_health(timestamptz,timestamptz,integer) TO wattledger_service;
 
+FUNCTION api.device_file(side text, device_id text)
+    RETURNS TABLE(device_id text, name text, site text, groups text[], plate text, address text, note text, retired_at timestamptz)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.device_file(text,text) TO wattledger_service;
+
 FUNCTION api.end_charging_link(vehicle_id text, ended_at timestamptz, remove boolean DEFAULT false, acting_key text DEFAULT NULL::text)
     RETURNS TABLE(meter_id text, since timestamptz, until timestamptz, removed boolean)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.end_charging_link(text,timestamptz,boolean,text) TO wattledger_service;
 
-FUNCTION api.fleet(since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz, ordering text DEFAULT 'efficiency'::text, after text DEFAULT NULL::text, page_size integer DEFAULT 100)
-    RETURNS TABLE(vehicle_id text, place text, window_start timestamptz, window_end timestamptz, vehicles bigint, ac_kwh numeric, dc_kwh numeric, loss_kwh numeric, efficiency numeric, meter_coverage numeric, vehicle_coverage numeric, status text, ac_matched_kwh numeric, dc_matched_kwh numeric, ac_active_kwh numeric, standby_kwh numeric, coverage numeric, uncertainty numeric, expected_efficiency numeric, frozen_side text, judged_vehicles bigint, judged_ac_kwh numeric, judged_dc_kwh numeric, other_vehicles bigint, other_ac_kwh numeric, other_dc_kwh numeric, healthy bigint, drifting bigint, degraded bigint, impossible bigint, frozen bigint, insufficient bigint, idle bigint, excess_loss_kwh numeric, cost numeric, standby_cost numeric, loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text)
+FUNCTION api.erase_device(side text, device_id text)
+    RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.erase_device(text,text) TO wattledger_service;
+
+FUNCTION api.explain_hour(side text, device_id text, hour timestamptz)
+    RETURNS TABLE(part text, happened_at timestamptz, kind text, reported_kwh numeric, corrected_kwh numeric, interval_start timestamptz, verdict text, energy_kwh numeric, entry integer, source_day date, record_id bigint, sentence text, provisional_kwh numeric, is_provisional boolean, known_by text, before_kwh numeric, booked_kwh numeric, explained_kwh numeric, state text, made_by text, recorded_at timestamptz, reason text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+GRANT EXECUTE ON FUNCTION api.explain_hour(text,text,timestamptz) TO wattledger_service;
+
+FUNCTION api.fleet(since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz, ordering text DEFAULT 'efficiency'::text, after text DEFAULT NULL::text, page_size integer DEFAULT 100, of_site text DEFAULT NULL::text, of_group text DEFAULT NULL::text)
+    RETURNS TABLE(vehicle_id text, place text, window_start timestamptz, window_end timestamptz, vehicles bigint, ac_kwh numeric, dc_kwh numeric, loss_kwh numeric, efficiency numeric, meter_coverage numeric, vehicle_coverage numeric, status text, ac_matched_kwh numeric, dc_matched_kwh numeric, ac_active_kwh numeric, standby_kwh numeric, coverage numeric, uncertainty numeric, expected_efficiency numeric, frozen_side text, judged_vehicles bigint, judged_ac_kwh numeric, judged_dc_kwh numeric, other_vehicles bigint, other_ac_kwh numeric, other_dc_kwh numeric, healthy bigint, drifting bigint, degraded bigint, impossible bigint, frozen bigint, insufficient bigint, idle bigint, excess_loss_kwh numeric, cost numeric, standby_cost numeric, loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text, name text, site text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan' SET work_mem TO '64MB';
-GRANT EXECUTE ON FUNCTION api.fleet(timestamptz,timestamptz,text,text,integer) TO wattledger_service;
+GRANT EXECUTE ON FUNCTION api.fleet(timestamptz,timestamptz,text,text,integer,text,text) TO wattledger_service;
 
 FUNCTION api.fleet_meters(since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz, ordering text DEFAULT 'efficiency'::text, after text DEFAULT NULL::text, page_size integer DEFAULT 100)
     RETURNS TABLE(meter_id text, place text, window_start timestamptz, window_end timestamptz, meters bigint, vehicles bigint, ac_kwh numeric, ac_active_kwh numeric, ac_unlinked_kwh numeric, standby_kwh numeric, standby_w numeric, ac_matched_kwh numeric, dc_matched_kwh numeric, loss_kwh numeric, efficiency numeric, uncertainty numeric, coverage numeric, expected_efficiency numeric, frozen_side text, status text, excess_loss_kwh numeric, cost numeric, standby_cost numeric, loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text)
@@ -2350,10 +2651,25 @@ FUNCTION api.installed_version()
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.installed_version() TO wattledger_service;
 
+FUNCTION api.ledger_records(of_meter_id text DEFAULT NULL::text, of_vehicle_id text DEFAULT NULL::text, since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz, of_record_id bigint DEFAULT NULL::bigint, after text DEFAULT NULL::text, page_size integer DEFAULT 100, acting_key text DEFAULT NULL::text)
+    RETURNS TABLE(record_id bigint, record text, meter_id text, vehicle_id text, happened_at timestamptz, starts_at timestamptz, reported_kind text, reported_kwh numeric, value_kwh numeric, final_kwh numeric, initial_kwh numeric, energy_kwh numeric, resolution text, reason text, made_by text, recorded_at timestamptz, state text, cancels bigint, cancelled_by bigint, sentence text, place text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+GRANT EXECUTE ON FUNCTION api.ledger_records(text,text,timestamptz,timestamptz,bigint,text,integer,text) TO wattledger_service;
+
 FUNCTION api.maintain()
     RETURNS TABLE(dataset text, step text, chunk text)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.maintain() TO wattledger_service;
+
+FUNCTION api.make_record(record text, side text, device_id text, happened_at timestamptz, reason text, starts_at timestamptz DEFAULT NULL::timestamptz, final_kwh numeric DEFAULT NULL::numeric, initial_kwh numeric DEFAULT NULL::numeric, value_kwh numeric DEFAULT NULL::numeric, withdraw boolean DEFAULT NULL::boolean, energy_kwh numeric DEFAULT NULL::numeric, resolution text DEFAULT NULL::text, acting_key text DEFAULT NULL::text)
+    RETURNS TABLE(record_id bigint, is_new boolean)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.make_record(text,text,text,timestamptz,text,timestamptz,numeric,numeric,numeric,boolean,numeric,text,text) TO wattledger_service;
+
+FUNCTION api.meter_hours(meter_id text, since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz)
+    RETURNS TABLE(hour_start timestamptz, energy_kwh numeric, voltage_v numeric, samples bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+GRANT EXECUTE ON FUNCTION api.meter_hours(text,timestamptz,timestamptz) TO wattledger_service;
 
 FUNCTION api.meter_performance(meter_id text, since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz, acting_key text DEFAULT NULL::text)
     RETURNS TABLE(vehicle_id text, window_start timestamptz, window_end timestamptz, rounded_to text, ac_kwh numeric, ac_active_kwh numeric, ac_unlinked_kwh numeric, standby_kwh numeric, standby_w numeric, ac_matched_kwh numeric, dc_matched_kwh numeric, loss_kwh numeric, efficiency numeric, uncertainty numeric, coverage numeric, expected_efficiency numeric, frozen_side text, status text, meter_samples bigint, provisional_kwh_ac numeric, settled_until timestamptz, excess_loss_kwh numeric, cost numeric, standby_cost numeric, loss_cost numeric, excess_loss_cost numeric, currency text, cost_gap text)
@@ -2361,14 +2677,14 @@ FUNCTION api.meter_performance(meter_id text, since timestamptz DEFAULT NULL::ti
 GRANT EXECUTE ON FUNCTION api.meter_performance(text,timestamptz,timestamptz,text) TO wattledger_service;
 
 FUNCTION api.meter_state(meter_id text)
-    RETURNS TABLE(meter_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, voltage_v numeric, received_at timestamptz, open_events integer)
+    RETURNS TABLE(meter_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, voltage_v numeric, received_at timestamptz, open_events integer, name text, site text, groups text[], retired_at timestamptz)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.meter_state(text) TO wattledger_service;
 
-FUNCTION api.meter_states(after text, page_size integer)
-    RETURNS TABLE(meter_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, voltage_v numeric, received_at timestamptz, open_events integer)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION api.meter_states(text,integer) TO wattledger_service;
+FUNCTION api.meter_states(after text, page_size integer, of_site text DEFAULT NULL::text, of_group text DEFAULT NULL::text)
+    RETURNS TABLE(meter_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, voltage_v numeric, received_at timestamptz, open_events integer, name text, site text, groups text[], retired_at timestamptz)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan' SET enable_mergejoin TO 'off' SET enable_hashjoin TO 'off';
+GRANT EXECUTE ON FUNCTION api.meter_states(text,integer,text,text) TO wattledger_service;
 
 FUNCTION api.metrics()
     RETURNS TABLE(name text, about text, value double precision, label text, label_value text)
@@ -2405,10 +2721,25 @@ FUNCTION api.put_charging_link(vehicle_id text, meter_id text, since timestamptz
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.put_charging_link(text,text,timestamptz,timestamptz,boolean,text) TO wattledger_service;
 
+FUNCTION api.put_device_file(side text, device_id text, name text DEFAULT NULL::text, site text DEFAULT NULL::text, groups text[] DEFAULT '{}'::text[], plate text DEFAULT NULL::text, address text DEFAULT NULL::text, note text DEFAULT NULL::text, retired_at timestamptz DEFAULT NULL::timestamptz)
+    RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.put_device_file(text,text,text,text,text[],text,text,text,timestamptz) TO wattledger_service;
+
+FUNCTION api.put_session_links(vehicle_ids text[], meter_ids text[], since timestamptz[], until timestamptz[])
+    RETURNS TABLE(link_index integer, outcome text, detail text)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION api.put_session_links(text[],text[],timestamptz[],timestamptz[]) TO wattledger_service;
+
 FUNCTION api.quarantine_readings(reading_indexes integer[], reasons text[], details text[], content_types text[], raws bytea[], datasets text[], device_ids text[], read_at timestamptz[], energies_kwh double precision[], voltages_v double precision[], socs_percent double precision[], battery_temps_c double precision[], key_id text DEFAULT NULL::text, kinds text[] DEFAULT NULL::text[], interval_starts timestamptz[] DEFAULT NULL::timestamptz[], session_ids text[] DEFAULT NULL::text[], sources text[] DEFAULT NULL::text[])
     RETURNS TABLE(place integer, detail text)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.quarantine_readings(integer[],text[],text[],text[],bytea[],text[],text[],timestamptz[],double precision[],double precision[],double precision[],double precision[],text,text[],timestamptz[],text[],text[]) TO wattledger_service;
+
+FUNCTION api.register_events(of_meter_id text DEFAULT NULL::text, of_vehicle_id text DEFAULT NULL::text, of_state text DEFAULT NULL::text, after text DEFAULT NULL::text, page_size integer DEFAULT 100, acting_key text DEFAULT NULL::text)
+    RETURNS TABLE(meter_id text, vehicle_id text, happened_at timestamptz, event text, before_kwh numeric, reported_kwh numeric, booked_kwh numeric, explained_kwh numeric, state text, sentence text, place text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+GRANT EXECUTE ON FUNCTION api.register_events(text,text,text,text,integer,text) TO wattledger_service;
 
 FUNCTION api.replay_due(most integer DEFAULT 1000)
     RETURNS TABLE(accepted integer, duplicates integer, refused integer)
@@ -2435,15 +2766,20 @@ FUNCTION api.sparklines(meter_ids text[], vehicle_ids text[], hours integer DEFA
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.sparklines(text[],text[],integer) TO wattledger_service;
 
+FUNCTION api.vehicle_hours(vehicle_id text, since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz)
+    RETURNS TABLE(hour_start timestamptz, energy_kwh numeric, soc_percent numeric, battery_temp_c numeric, samples bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
+GRANT EXECUTE ON FUNCTION api.vehicle_hours(text,timestamptz,timestamptz) TO wattledger_service;
+
 FUNCTION api.vehicle_state(vehicle_id text)
-    RETURNS TABLE(vehicle_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, soc_percent numeric, battery_temp_c numeric, received_at timestamptz, open_events integer)
+    RETURNS TABLE(vehicle_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, soc_percent numeric, battery_temp_c numeric, received_at timestamptz, open_events integer, name text, site text, groups text[], retired_at timestamptz)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION api.vehicle_state(text) TO wattledger_service;
 
-FUNCTION api.vehicle_states(after text, page_size integer)
-    RETURNS TABLE(vehicle_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, soc_percent numeric, battery_temp_c numeric, received_at timestamptz, open_events integer)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION api.vehicle_states(text,integer) TO wattledger_service;
+FUNCTION api.vehicle_states(after text, page_size integer, of_site text DEFAULT NULL::text, of_group text DEFAULT NULL::text)
+    RETURNS TABLE(vehicle_id text, read_at timestamptz, kind text, energy_kwh numeric, register_kwh numeric, session_id text, soc_percent numeric, battery_temp_c numeric, received_at timestamptz, open_events integer, name text, site text, groups text[], retired_at timestamptz)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan' SET enable_mergejoin TO 'off' SET enable_hashjoin TO 'off';
+GRANT EXECUTE ON FUNCTION api.vehicle_states(text,integer,text,text) TO wattledger_service;
 
 CREATE SCHEMA bi;
 GRANT USAGE ON SCHEMA bi TO wattledger_bi;
@@ -2470,7 +2806,9 @@ VIEW bi.alert (
     acknowledged_at timestamptz,
     acknowledged_by text COLLATE "C",
     opening_since timestamptz,
-    opening_cause text COLLATE "C"
+    opening_cause text COLLATE "C",
+    name text,
+    site text COLLATE "C"
 );
 GRANT SELECT ON bi.alert TO wattledger_bi;
 
@@ -2644,7 +2982,10 @@ VIEW bi.charging_session (
     loss_cost numeric(26,4),
     excess_loss_cost numeric(26,4),
     currency text COLLATE "C",
-    cost_gap text COLLATE "C"
+    cost_gap text COLLATE "C",
+    meter_name text,
+    vehicle_name text,
+    site text COLLATE "C"
 );
 GRANT SELECT ON bi.charging_session TO wattledger_bi;
 
@@ -2678,6 +3019,43 @@ VIEW bi.fleet_efficiency_daily (
 );
 GRANT SELECT ON bi.fleet_efficiency_daily TO wattledger_bi;
 
+VIEW bi.ledger_entry (
+    side text,
+    device_id text COLLATE "C",
+    ts timestamptz,
+    bucket timestamptz,
+    entry integer,
+    reason text,
+    energy_kwh numeric(20,6),
+    energy_mwh bigint,
+    source_day date,
+    record_id bigint
+);
+GRANT SELECT ON bi.ledger_entry TO wattledger_bi;
+
+VIEW bi.ledger_record (
+    record_id bigint,
+    recorded_at timestamptz,
+    made_by text,
+    record text,
+    side text COLLATE "C",
+    device_id text COLLATE "C",
+    happened_at timestamptz,
+    starts_at timestamptz,
+    reported_kind text,
+    reported_kwh numeric(20,6),
+    value_kwh numeric(20,6),
+    final_kwh numeric(20,6),
+    initial_kwh numeric(20,6),
+    energy_kwh numeric(20,6),
+    resolution text,
+    reason text,
+    state text,
+    cancels bigint,
+    cancelled_by bigint
+);
+GRANT SELECT ON bi.ledger_record TO wattledger_bi;
+
 VIEW bi.meter (
     meter_id text COLLATE "C",
     linked_vehicle_id text COLLATE "C",
@@ -2688,7 +3066,14 @@ VIEW bi.meter (
     kind text,
     register_kwh numeric(20,6),
     session_id text COLLATE "C",
-    voltage_v numeric(10,3)
+    voltage_v numeric(10,3),
+    name text,
+    site text COLLATE "C",
+    groups text[] COLLATE "C",
+    plate text,
+    address text,
+    note text,
+    retired_at timestamptz
 );
 GRANT SELECT ON bi.meter TO wattledger_bi;
 
@@ -2810,6 +3195,17 @@ VIEW bi.meter_register_daily (
 );
 GRANT SELECT ON bi.meter_register_daily TO wattledger_bi;
 
+VIEW bi.quarantine_daily (
+    bucket timestamptz,
+    day date,
+    side text,
+    device_id text COLLATE "C",
+    reason text,
+    readings bigint,
+    last_received_at timestamptz
+);
+GRANT SELECT ON bi.quarantine_daily TO wattledger_bi;
+
 VIEW bi.register_event (
     side text,
     device_id text COLLATE "C",
@@ -2876,7 +3272,14 @@ VIEW bi.vehicle (
     register_kwh numeric(20,6),
     session_id text COLLATE "C",
     soc_percent numeric(10,3),
-    battery_temp_c numeric(10,3)
+    battery_temp_c numeric(10,3),
+    name text,
+    site text COLLATE "C",
+    groups text[] COLLATE "C",
+    plate text,
+    address text,
+    note text,
+    retired_at timestamptz
 );
 GRANT SELECT ON bi.vehicle TO wattledger_bi;
 
@@ -3027,7 +3430,7 @@ GRANT EXECUTE ON FUNCTION bi.vehicle_energy_local_daily(text,date,date) TO wattl
 CREATE SCHEMA ops;
 GRANT USAGE ON SCHEMA ops TO wattledger_dba;
 
-VIEW ops.device_settings (
+VIEW ops.device_rules (
     device text COLLATE "C",
     step interval,
     usual_power_kw double precision,
@@ -3035,7 +3438,7 @@ VIEW ops.device_settings (
     tolerance_kwh double precision,
     width_kwh double precision
 );
-GRANT SELECT ON ops.device_settings TO wattledger_dba;
+GRANT SELECT ON ops.device_rules TO wattledger_dba;
 
 VIEW ops.discarded_measurements (
     dataset text COLLATE "C",
@@ -3082,6 +3485,30 @@ VIEW ops.freshness (
 );
 GRANT SELECT ON ops.freshness TO wattledger_dba;
 
+VIEW ops.history_devices (
+    import_id bigint,
+    device text COLLATE "C",
+    readings bigint,
+    folded_at timestamptz,
+    refused_because text
+);
+GRANT SELECT ON ops.history_devices TO wattledger_dba;
+
+VIEW ops.history_imports (
+    import_id bigint,
+    label text,
+    begun_at timestamptz,
+    begun_by text,
+    held_until timestamptz,
+    ended_at timestamptz,
+    devices bigint,
+    folded_devices bigint,
+    refused_devices bigint,
+    readings bigint,
+    folded_readings bigint
+);
+GRANT SELECT ON ops.history_imports TO wattledger_dba;
+
 VIEW ops.jobs (
     job_id integer,
     job text,
@@ -3114,22 +3541,6 @@ VIEW ops.keys (
 );
 GRANT SELECT ON ops.keys TO wattledger_dba;
 
-VIEW ops.ledger_records (
-    record_id bigint,
-    recorded_at timestamptz,
-    login text,
-    record text,
-    device text COLLATE "C",
-    happened_at timestamptz,
-    final_kwh numeric(20,6),
-    initial_kwh numeric(20,6),
-    energy_kwh numeric(20,6),
-    why text,
-    cancels bigint,
-    cancelled_by bigint
-);
-GRANT SELECT ON ops.ledger_records TO wattledger_dba;
-
 VIEW ops.limits (
     dataset text,
     field text,
@@ -3151,6 +3562,19 @@ VIEW ops.link_history (
     after tstzrange
 );
 GRANT SELECT ON ops.link_history TO wattledger_dba;
+
+VIEW ops.meter_readings (
+    meter_id text COLLATE "C",
+    read_at timestamptz,
+    received_at timestamptz,
+    interval_start timestamptz,
+    session_id text COLLATE "C",
+    energy_kwh numeric(20,6),
+    total_kwh numeric(20,6),
+    session_kwh numeric(20,6),
+    voltage_v numeric(10,3)
+);
+GRANT SELECT ON ops.meter_readings TO wattledger_dba;
 
 VIEW ops.policies (
     dataset text,
@@ -3245,6 +3669,20 @@ VIEW ops.tariffs (
 );
 GRANT SELECT ON ops.tariffs TO wattledger_dba;
 
+VIEW ops.vehicle_readings (
+    vehicle_id text COLLATE "C",
+    read_at timestamptz,
+    received_at timestamptz,
+    interval_start timestamptz,
+    session_id text COLLATE "C",
+    energy_kwh numeric(20,6),
+    total_kwh numeric(20,6),
+    session_kwh numeric(20,6),
+    soc_percent numeric(10,3),
+    battery_temp_c numeric(10,3)
+);
+GRANT SELECT ON ops.vehicle_readings TO wattledger_dba;
+
 VIEW ops.webhooks (
     webhook text COLLATE "C",
     url text,
@@ -3264,15 +3702,30 @@ VIEW ops.webhooks (
 );
 GRANT SELECT ON ops.webhooks TO wattledger_dba;
 
-FUNCTION ops.cancel_record(record_id bigint, why text)
+FUNCTION ops.begin_history(label text, hold interval DEFAULT '24:00:00'::interval)
     RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.begin_history(text,interval) TO wattledger_dba;
+
+FUNCTION ops.book_energy(device text, during tstzrange, energy_kwh numeric, reason text)
+    RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.book_energy(text,tstzrange,numeric,text) TO wattledger_dba;
+
+FUNCTION ops.cancel_record(record_id bigint, reason text)
+    RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION ops.cancel_record(bigint,text) TO wattledger_dba;
 
 FUNCTION ops.cancel_tariff(tariff_id bigint, why text)
     RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION ops.cancel_tariff(bigint,text) TO wattledger_dba;
+
+FUNCTION ops.correct_reading(device text, ts timestamptz, value_kwh numeric, reason text)
+    RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.correct_reading(text,timestamptz,numeric,text) TO wattledger_dba;
 
 FUNCTION ops.create_key(scopes text[], devices text[] DEFAULT NULL::text[], fleet text DEFAULT NULL::text, expires_at timestamptz DEFAULT NULL::timestamptz, readings_per_second double precision DEFAULT NULL::double precision, burst_readings double precision DEFAULT NULL::double precision, note text DEFAULT ''::text, OUT key_id text, OUT key text)
     RETURNS record
@@ -3284,15 +3737,44 @@ FUNCTION ops.dataset_storage()
     LANGUAGE sql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION ops.dataset_storage() TO wattledger_dba;
 
-FUNCTION ops.dismiss_event(device text, happened_at timestamptz, why text)
-    RETURNS bigint
+FUNCTION ops.end_history(import_id bigint)
+    RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION ops.dismiss_event(text,timestamptz,text) TO wattledger_dba;
+GRANT EXECUTE ON FUNCTION ops.end_history(bigint) TO wattledger_dba;
+
+FUNCTION ops.erase_device(device text)
+    RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.erase_device(text) TO wattledger_dba;
+
+FUNCTION ops.exchange_meter(device text, at timestamptz, final_kwh numeric, initial_kwh numeric, reason text)
+    RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.exchange_meter(text,timestamptz,numeric,numeric,text) TO wattledger_dba;
 
 FUNCTION ops.explain_hour(device text, hour timestamptz)
-    RETURNS TABLE(part text, happened_at timestamptz, kind text, reported_kwh numeric, interval_start timestamptz, verdict text, energy_kwh numeric, entry integer, source_day date)
+    RETURNS TABLE(part text, happened_at timestamptz, kind text, reported_kwh numeric, corrected_kwh numeric, interval_start timestamptz, verdict text, energy_kwh numeric, entry integer, source_day date, record_id bigint, sentence text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET plan_cache_mode TO 'force_custom_plan';
 GRANT EXECUTE ON FUNCTION ops.explain_hour(text,timestamptz) TO wattledger_dba;
+
+FUNCTION ops.export_windows(subject text, since timestamptz DEFAULT NULL::timestamptz, until timestamptz DEFAULT NULL::timestamptz)
+    RETURNS TABLE(window_start timestamptz, window_end timestamptz, estimated_rows bigint)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.export_windows(text,timestamptz,timestamptz) TO wattledger_dba;
+
+PROCEDURE ops.fold_history(IN import_id bigint)
+    LANGUAGE plpgsql;
+GRANT EXECUTE ON PROCEDURE ops.fold_history(bigint) TO wattledger_dba;
+
+FUNCTION ops.history_bound(dataset text)
+    RETURNS timestamptz
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.history_bound(text) TO wattledger_dba;
+
+FUNCTION ops.local_moment(moment text, zone text DEFAULT 'UTC'::text)
+    RETURNS timestamptz
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp' SET "TimeZone" TO 'UTC' SET "DateStyle" TO 'ISO, YMD';
+GRANT EXECUTE ON FUNCTION ops.local_moment(text,text) TO wattledger_dba;
 
 PROCEDURE ops.maintain()
     LANGUAGE plpgsql;
@@ -3302,16 +3784,6 @@ FUNCTION ops.readable(raw bytea)
     RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION ops.readable(bytea) TO wattledger_dba;
-
-FUNCTION ops.record_correction(device text, happened_at timestamptz, energy_kwh numeric, why text)
-    RETURNS bigint
-    LANGUAGE sql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION ops.record_correction(text,timestamptz,numeric,text) TO wattledger_dba;
-
-FUNCTION ops.record_exchange(device text, happened_at timestamptz, final_kwh numeric, initial_kwh numeric, why text)
-    RETURNS bigint
-    LANGUAGE sql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION ops.record_exchange(text,timestamptz,numeric,numeric,text) TO wattledger_dba;
 
 PROCEDURE ops.refresh(IN since timestamptz, IN until timestamptz, IN force boolean DEFAULT false)
     LANGUAGE plpgsql;
@@ -3330,6 +3802,11 @@ GRANT EXECUTE ON FUNCTION ops.replay_quarantine(text,timestamptz,timestamptz,big
 PROCEDURE ops.replay_quarantine_in_pieces(IN reason text DEFAULT NULL::text, IN since timestamptz DEFAULT '-infinity'::timestamptz, IN until timestamptz DEFAULT 'infinity'::timestamptz, IN piece integer DEFAULT 1000)
     LANGUAGE plpgsql;
 GRANT EXECUTE ON PROCEDURE ops.replay_quarantine_in_pieces(text,timestamptz,timestamptz,integer) TO wattledger_dba;
+
+FUNCTION ops.resolve_register_event(device text, happened_at timestamptz, resolution text, reason text, energy_kwh numeric DEFAULT NULL::numeric)
+    RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.resolve_register_event(text,timestamptz,text,text,numeric) TO wattledger_dba;
 
 FUNCTION ops.retry_webhook_delivery(webhook text, change_id bigint DEFAULT NULL::bigint)
     RETURNS integer
@@ -3356,10 +3833,15 @@ FUNCTION ops.set_compression(dataset text, after interval)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION ops.set_compression(text,interval) TO wattledger_dba;
 
-FUNCTION ops.set_device(device text, step interval DEFAULT NULL::interval, usual_power_kw double precision DEFAULT NULL::double precision, max_power_kw double precision DEFAULT NULL::double precision, tolerance_kwh double precision DEFAULT NULL::double precision, width_kwh double precision DEFAULT NULL::double precision)
+FUNCTION ops.set_device(device text, name text DEFAULT NULL::text, site text DEFAULT NULL::text, groups text[] DEFAULT '{}'::text[], plate text DEFAULT NULL::text, address text DEFAULT NULL::text, note text DEFAULT NULL::text, retired_at timestamptz DEFAULT NULL::timestamptz)
     RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
-GRANT EXECUTE ON FUNCTION ops.set_device(text,interval,double precision,double precision,double precision,double precision) TO wattledger_dba;
+GRANT EXECUTE ON FUNCTION ops.set_device(text,text,text,text[],text,text,text,timestamptz) TO wattledger_dba;
+
+FUNCTION ops.set_device_rules(device text, step interval DEFAULT NULL::interval, usual_power_kw double precision DEFAULT NULL::double precision, max_power_kw double precision DEFAULT NULL::double precision, tolerance_kwh double precision DEFAULT NULL::double precision, width_kwh double precision DEFAULT NULL::double precision)
+    RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.set_device_rules(text,interval,double precision,double precision,double precision,double precision) TO wattledger_dba;
 
 FUNCTION ops.set_fleet(fleet text, devices text[])
     RETURNS void
@@ -3390,6 +3872,11 @@ FUNCTION ops.set_webhook(webhook text, url text, kinds text[] DEFAULT NULL::text
     RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
 GRANT EXECUTE ON FUNCTION ops.set_webhook(text,text,text[],text[],text[],boolean,boolean,interval) TO wattledger_dba;
+
+FUNCTION ops.stage_history(import_id bigint, dataset text, device_ids text[], read_at timestamptz[], kinds text[], energies_kwh double precision[], interval_starts timestamptz[] DEFAULT NULL::timestamptz[], session_ids text[] DEFAULT NULL::text[], voltages_v double precision[] DEFAULT NULL::double precision[], socs_percent double precision[] DEFAULT NULL::double precision[], battery_temps_c double precision[] DEFAULT NULL::double precision[])
+    RETURNS TABLE(reading_index integer, outcome text, detail text)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path TO 'pg_catalog', 'pg_temp';
+GRANT EXECUTE ON FUNCTION ops.stage_history(bigint,text,text[],timestamptz[],text[],double precision[],timestamptz[],text[],double precision[],double precision[],double precision[]) TO wattledger_dba;
 
 FUNCTION ops.test_webhook(webhook text)
     RETURNS bigint
