@@ -30,6 +30,12 @@ from tests.support.readings import (
     link,
 )
 
+# what is said of a device of which nothing is
+NO_FILE = {
+    **dict.fromkeys(("name", "site", "plate", "address", "note", "retired_at")),
+    "groups": [],
+}
+
 
 def charge(
     db: Connection,
@@ -111,6 +117,9 @@ def test_a_charge_says_when_how_much_and_how_well(db: Connection) -> None:
         "vehicle_samples": row["vehicle_samples"],
         "excess_loss_kwh": 0,
         **NO_COST,
+        "meter_name": None,
+        "vehicle_name": None,
+        "site": None,
     }
 
 
@@ -187,6 +196,7 @@ def test_each_vehicle_and_meter_has_its_latest_reading_and_its_present_link(
         "session_id": None,
         "soc_percent": 50,
         "battery_temp_c": 26,
+        **NO_FILE,
     }
     assert (second["vehicle_id"], second["linked_meter_id"], second["kind"]) == (
         "V-2",
@@ -194,7 +204,12 @@ def test_each_vehicle_and_meter_has_its_latest_reading_and_its_present_link(
         "difference",
     )
     assert second["last_reading_at"] == NOW - 5 * HOUR + 9 * MINUTE
-    assert third == {**dict.fromkeys(third), "vehicle_id": "V-3", "linked_meter_id": "M-3"}
+    assert third == {
+        **dict.fromkeys(third),
+        **NO_FILE,
+        "vehicle_id": "V-3",
+        "linked_meter_id": "M-3",
+    }
     first, second, third = rows(db, "meter")
     assert first.pop("last_received_at") > NOW
     assert first == {
@@ -207,9 +222,15 @@ def test_each_vehicle_and_meter_has_its_latest_reading_and_its_present_link(
         "register_kwh": 106,
         "session_id": "T-1",
         "voltage_v": 230,
+        **NO_FILE,
     }
     assert (second["meter_id"], second["linked_vehicle_id"]) == ("M-2", None)
-    assert third == {**dict.fromkeys(third), "meter_id": "M-3", "linked_vehicle_id": "V-3"}
+    assert third == {
+        **dict.fromkeys(third),
+        **NO_FILE,
+        "meter_id": "M-3",
+        "linked_vehicle_id": "V-3",
+    }
 
 
 def test_a_device_says_up_to_when_charging_is_kept(db: Connection) -> None:
