@@ -25,6 +25,7 @@ from service.routes.parameters import (
     MOMENT,
     MOMENT_WORDS,
     DeviceId,
+    DeviceIds,
 )
 from service.routes.read_from import READ_FROM, READ_FROM_PATTERN
 from service.wire.labels import Label
@@ -97,7 +98,7 @@ def schemas() -> dict[str, Described]:
         (LAST_LIKELY_SECOND + 1, LAST_MILLISECOND),
     )
     return {
-        **of_types(DeviceId, Label, Place),
+        **of_types(DeviceId, DeviceIds, Label, Place),
         MOMENT: {
             "description": f"{MOMENT_WORDS} Integers have no fraction, not even .0, and no"
             " exponent; those between are seconds, and refused.",

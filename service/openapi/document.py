@@ -148,6 +148,7 @@ def _describe_sign_in(item: PathItem) -> None:
         good = (operation.responses or {})["204"]
         assert isinstance(good, OpenAPIResponse)  # noqa: S101  Litestar's own
         good.headers = {**(good.headers or {}), "Set-Cookie": _SET_COOKIE}
+        good.content = None
 
 
 def _describe_answers(operation: Operation | None, schema: str, known: str, new: str) -> None:

@@ -6,18 +6,19 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import get
-from litestar.exceptions import ValidationException
 from litestar.params import QueryParameter
 
 from service.keys.guard import READ
-from service.keys.named import MeterInQuery, VehicleInQuery
 from service.routes.analytics import ENERGY, Costs, FrozenSide, Since, Until, Verdict
 from service.routes.paging import PageSize, next_parameter
-from service.routes.parameters import FromDatabase, moment
+from service.routes.parameters import (
+    DeviceId,
+    FromDatabase,
+    meters_parameter,
+    moment,
+    vehicles_parameter,
+)
 from service.routes.rows import struct_of
-
-# of one answer
-_MOST_DEVICES = 500
 
 
 class FleetMeter(Costs, rename=ENERGY):
@@ -111,22 +112,16 @@ async def fleet_meters(
 @get("/v1/analytics/fleet/sparklines", tags=["analytics"], opt=READ)
 async def sparklines(
     database: FromDatabase,
-    vehicle: Annotated[
-        list[str] | None, VehicleInQuery(description="A vehicle; may be given many times.")
-    ] = None,
-    meter: Annotated[
-        list[str] | None, MeterInQuery(description="A meter; may be given many times.")
-    ] = None,
+    vehicles: Annotated[list[DeviceId] | None, vehicles_parameter()] = None,
+    meters: Annotated[list[DeviceId] | None, meters_parameter()] = None,
 ) -> Sparklines:
-    """The last 24 hours of up to 500 devices, as charging is kept: zeros of what is not known."""
-    if len(vehicle or ()) + len(meter or ()) > _MOST_DEVICES:
-        raise ValidationException(f"ask for {_MOST_DEVICES} devices at most")
+    """The last 24 hours of up to 50 devices a side, as charging is kept, 0 where none is known."""
     found = await database.all(
         Sparkline,
         "SELECT s.side, s.device_id, s.first_hour, s.ac_kwh AS ac_active_kwh, s.dc_kwh"
         " FROM api.sparklines(meter_ids => %s::text[], vehicle_ids => %s::text[]) AS s",
-        meter or [],
-        vehicle or [],
+        meters or [],
+        vehicles or [],
     )
     return Sparklines(found)
 

@@ -37,6 +37,12 @@ _ID = msgspec.Meta(
     pattern=ID_PATTERN,
 )
 DeviceId = Annotated[str, _ID]
+# of both sides together no more than a query may have parameters
+MOST_DEVICES = 50
+DeviceIds = Annotated[
+    list[DeviceId],
+    msgspec.Meta(title="DeviceIds", description="Ids of devices.", max_length=MOST_DEVICES),
+]
 MOMENT = "Moment"
 
 
@@ -91,6 +97,23 @@ def meter_parameter(name: str, description: str) -> object:
 def vehicle_parameter(name: str, description: str) -> object:
     """Declare an optional query parameter that is a vehicle's id."""
     return _an_id(VehicleInQuery, name, description)
+
+
+def meters_parameter() -> object:
+    """Declare an optional query parameter that names meters, one each time that it is given."""
+    return MeterInQuery(
+        name="meter", title="DeviceIds", description="A meter, each time.", max_items=MOST_DEVICES
+    )
+
+
+def vehicles_parameter() -> object:
+    """Declare an optional query parameter that names vehicles, one each time that it is given."""
+    return VehicleInQuery(
+        name="vehicle",
+        title="DeviceIds",
+        description="A vehicle, each time.",
+        max_items=MOST_DEVICES,
+    )
 
 
 def moment_parameter(name: str, description: str) -> object:
