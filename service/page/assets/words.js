@@ -119,9 +119,23 @@ export function verdict(one) {
 }
 
 export const REASONS = {
-  future: "from the future",
-  too_old: "too old",
-  out_of_range: "out of range",
-  conflict: "differs from what is stored",
-  malformed: "malformed",
+  future: "From the future",
+  too_old: "Too old",
+  out_of_range: "Out of range",
+  conflict: "Differs from what is stored",
+  malformed: "Malformed",
 };
+
+export const DISCARDED = { voltage_v: "Voltage", soc_percent: "State of charge", battery_temp_c: "Battery temperature" };
+
+export const EVENTS = {
+  glitch: "Went elsewhere and came back",
+  rollover: "Began again at its end",
+  reset: "Was reset",
+  jump: "Jumped",
+  exchange: "Was exchanged",
+  kind: "Became a register",
+  session: "Began a session",
+};
+
+export const EVENT_STATES = { open: "Open", provisional: "Provisional", settled: "Settled" };
