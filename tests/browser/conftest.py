@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,8 +26,8 @@ SETTINGS = Settings(max_body_bytes=1 << 20, key_cache_seconds=0.5)
 # how long the page may take for anything: far longer than it takes, on a machine that is busy
 PATIENCE = 20_000
 ZONE = "Europe/Berlin"
-# where pictures go; a run of CI keeps them
-PICTURES = Path(os.environ.get("WATTLEDGER_PICTURES", Path(__file__).parent / "out"))
+# where pictures go; a run of CI may keep them
+PICTURES = Path(__file__).parent / "out"
 
 
 @pytest.fixture(scope="session")

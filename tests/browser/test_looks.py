@@ -21,6 +21,7 @@ VIEWS = {
     "vehicle-tables": f"/vehicle/{fleet.VEHICLES[fleet.BROKEN]}?period=30d&table=energy,efficiency",
     "charger": f"/charger/{fleet.BROKEN}?period=7d",
     "sessions": "/sessions?period=7d",
+    "hour": f"/hour/meters/{fleet.BROKEN}?hour={fleet.charges()[-1]:%Y-%m-%dT%H:00:00Z}",
     "health": "/health?period=7d",
     "missing": "/alert/999999",
 }
