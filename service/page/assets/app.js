@@ -118,9 +118,9 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-function tell(state, text = "") {
+function tell(state) {
   status.dataset.state = state;
-  status.textContent = text;
+  status.replaceChildren(h("span", { class: "word" }, `${STATES[state]} `), seconds(Date.now(), zone()));
 }
 
 // Show what the address names; `moved` where one came from another view.
@@ -163,7 +163,7 @@ async function refresh() {
       of.loaded = true;
     }
     main.removeAttribute("aria-busy");
-    tell(newsState, `${STATES[newsState]} ${seconds(Date.now(), zone())}`);
+    tell(newsState);
   } catch (error) {
     if (of !== shown || error.name === "AbortError") return;
     if (error instanceof Refused && error.status === 401) {
@@ -195,7 +195,7 @@ function start(signedIn, moved) {
       // what was not told meanwhile
       if (state === "live" && newsState === "away") news.soon();
       newsState = state;
-      tell(state, `${STATES[state]} ${seconds(Date.now(), zone())}`);
+      tell(state);
     },
   });
   tell(newsState);

@@ -44,7 +44,7 @@ export function make({ ids: [id], signal, refresh, who }) {
   const head = h("div");
   const alerts = h("div", { class: "cards" });
   const figures = h("div");
-  const energy = energyPlot("Energy: drawn from the grid (AC) and delivered to the battery (DC)");
+  const energy = energyPlot("Energy drawn (AC) and delivered (DC)");
   const efficiencies = efficiencyPlot();
   const charge = plot({ id: "soc", title: "State of charge", unit: "%", range: () => [0, 100] });
   const temperature = plot({ id: "temperature", title: "Battery temperature", unit: "°C" });
