@@ -13,6 +13,10 @@ _default:
 up *arguments: _runtime
     @exec "{{bin}}/wattledger" up "$@"
 
+# a month of a simulated fleet, with progress, then its present, and the page in a browser: arguments are `wattledger demo`'s
+demo *arguments: _runtime
+    @exec "{{bin}}/wattledger" demo --open "$@"
+
 # run the tests; arguments go to pytest (TEST_DATABASE_URL: on another TimescaleDB)
 test *arguments: _development
     @"{{bin}}/pytest" -n auto -m "not slow" "$@"

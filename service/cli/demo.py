@@ -39,6 +39,7 @@ from service.migrate import MigrationError
     is_flag=True,
     help="One fault of each kind that the fleet has a charger for, not three chargers.",
 )
+@click.option("--open", "opens", is_flag=True, help="Show the page in a browser, once it is there.")
 @click.option("--no-live", is_flag=True, help="End when the past is posted.")
 @click.option(
     "--port",
@@ -55,6 +56,7 @@ def demo(
     seed: int,
     start: datetime | None,
     all_faults: bool,
+    opens: bool,
     no_live: bool,
     port: int,
     truth: bool,
@@ -97,7 +99,13 @@ def demo(
     # asked to end, it does so as after Ctrl-C
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        run(mark, now, port=None if no_live else port, any_start=start is None)
+        run(
+            mark,
+            now,
+            port=None if no_live else port,
+            any_start=start is None,
+            opens=opens,
+        )
     except KeyboardInterrupt:
         click.echo("\nstopped; the database stays, and the same command goes on")
     except (

@@ -33,6 +33,7 @@ _SAMPLE = """
 _LIVE = """
 The fleet goes on, in real time, by {base}
 
+  see it           {base}, signed in with the key below
   your key         export KEY={key}
   who is there     curl {base}/v1/meters -H "Authorization: Bearer $KEY"
   a vehicle        curl {base}/v1/analytics/performance/V-0001 -H "Authorization: Bearer $KEY"
@@ -49,8 +50,13 @@ SELECT c.key_id, c.key FROM ops.create_key(ARRAY['admin'], note => 'made by watt
 """
 
 
-def run(wanted: Mark, now: datetime, *, port: int | None, any_start: bool) -> None:
-    """Post a fleet up to now; with a port, go on through a service on it until interrupted."""
+def run(
+    wanted: Mark, now: datetime, *, port: int | None, any_start: bool, opens: bool = False
+) -> None:
+    """Post a fleet up to now; with a port, go on through a service on it until interrupted.
+
+    `opens`: show its page in a browser, where this machine has one.
+    """
     if port:
         # hours before it is needed, another service there would be taken for this one's
         live.check_free(port)
@@ -63,7 +69,7 @@ def run(wanted: Mark, now: datetime, *, port: int | None, any_start: bool) -> No
         hours = simulation.hours()
         left = _post_past(place, simulation, hours, now, with_present=port is not None)
         if port is not None:
-            _post_present(place, chain([left], hours), port)
+            _post_present(place, chain([left], hours), port, opens=opens)
     finally:
         place.close()
 
@@ -154,13 +160,17 @@ def _judge(poster: posting.Poster, console: Console) -> None:
         poster.keep_charging(lambda kept: status.update(f"judging charging: {kept:,} devices"))
 
 
-def _post_present(place: database.Demonstration, hours: Iterator[Hour], port: int) -> None:
+def _post_present(
+    place: database.Demonstration, hours: Iterator[Hour], port: int, *, opens: bool
+) -> None:
     """Post to a service what arrives, each second, until the process is stopped."""
     began, posted, links = time.monotonic(), 0, 0
     with posting.connect(place.admin) as connection:
         try:
             with _key(connection) as key, live.Service(place.service, key, port) as service:
                 click.echo(_LIVE.format(base=service.base, key=key))
+                if opens:
+                    click.launch(service.base)
                 with Console().status("live") as status:
                     for hour in hours:
                         for due in _due(hour):
