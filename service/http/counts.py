@@ -11,7 +11,7 @@ from service.metrics.slab import Slab
 # all that the service answers; any other is the framework's, and rare
 STATUSES = (
     *(200, 201, 202, 204, 207, 304),
-    *(400, 401, 403, 404, 405, 408, 409, 413, 414, 415, 429, 431),
+    *(400, 401, 403, 404, 405, 408, 409, 410, 413, 414, 415, 429, 431),
     *(500, 503),
 )
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")

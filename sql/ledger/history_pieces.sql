@@ -187,6 +187,7 @@ AS $$
 DECLARE
     v_done record;
     v_readings bigint := 0::bigint;
+    v_is_first boolean;
     v_tell_at timestamptz := clock_timestamp();
 BEGIN
     LOOP
@@ -195,21 +196,20 @@ BEGIN
         SET LOCAL search_path = pg_catalog, pg_temp;
         SELECT p.devices, p.readings INTO v_done FROM telemetry.fold_history_piece(import_id) AS p;
         COMMIT;
+        SET LOCAL ROLE wattledger_owner;
+        SET LOCAL search_path = pg_catalog, pg_temp;
         EXIT WHEN v_done.devices = 0;
-        IF v_readings = 0 THEN
-            SET LOCAL ROLE wattledger_owner;
-            SET LOCAL search_path = pg_catalog, pg_temp;
-            CALL telemetry.show_all_history();
-        END IF;
+        v_is_first := v_readings = 0;
         v_readings := v_readings + v_done.readings;
         IF clock_timestamp() > v_tell_at THEN
             RAISE NOTICE 'folded % readings of history', v_readings;
             v_tell_at := clock_timestamp() + INTERVAL '5 seconds';
         END IF;
+        IF v_is_first THEN
+            CALL telemetry.show_all_history();
+        END IF;
     END LOOP;
     IF v_readings > 0 THEN
-        SET LOCAL ROLE wattledger_owner;
-        SET LOCAL search_path = pg_catalog, pg_temp;
         CALL telemetry.show_all_history();
     END IF;
 END;

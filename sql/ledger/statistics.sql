@@ -9,3 +9,4 @@ ANALYZE telemetry.maintenance;
 ANALYZE telemetry.turn;
 ANALYZE telemetry.quarantine_bounds;
 ANALYZE telemetry.currency_digits;
+ANALYZE telemetry.cookie_secret;

@@ -55,6 +55,7 @@ def readings(cluster: Cluster, standby: Follower) -> None:
     standby.catch_up()
 
 
+@pytest.mark.slow
 def test_every_read_is_answered_and_every_change_is_503(
     cluster: Cluster, standby: Follower
 ) -> None:

@@ -181,6 +181,7 @@ def test_what_cannot_be_read_stores_nothing_and_says_what_to_do(
     assert [path.name for path in Path().iterdir()] == ["a.csv"]
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_stored_up_to_the_damage(
     database_url: str, connection: psycopg.Connection[Any]
 ) -> None:
