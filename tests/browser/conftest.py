@@ -30,9 +30,9 @@ ZONE = "Europe/Berlin"
 PICTURES = Path(__file__).parent / "out"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A Chromium for a worker's whole run."""
+    """A Chromium for a module's tests: as long as it is there no other event loop can run."""
     with chromium() as started:
         yield started
 
