@@ -107,7 +107,7 @@ def map_body(context: Any, body: Any) -> Any:
         # no other one signs anybody in
         if isinstance(document.get("key"), str) and len(document["key"]) % 2 == 0:
             document["key"] = the_key()
-        for name in ("timestamp", "from", "to"):
+        for name in ("timestamp", "from", "to", "at", "retiredAt"):
             given = document.get(name)
             if isinstance(given, float) and given.is_integer():
                 document[name] = int(given)
