@@ -100,8 +100,11 @@ def stored(url: str, odd: list[Record], seconds: float = 30, **settings: Any) ->
             "nothing",
         ),
         (
-            "ALTER ROLE wattledger_service SET default_transaction_read_only = on",
-            "ALTER ROLE wattledger_service RESET default_transaction_read_only",
+            # of this database alone: other tests have theirs on the same server
+            "ALTER ROLE wattledger_service IN DATABASE {database}"
+            " SET default_transaction_read_only = on",
+            "ALTER ROLE wattledger_service IN DATABASE {database}"
+            " RESET default_transaction_read_only",
             "read-only transaction",
         ),
     ],
@@ -110,17 +113,18 @@ def test_what_a_database_does_not_take_for_reasons_of_its_own_is_not_done(
     service_url: str, connection: Connection, broken: str, mended: str, why: str
 ) -> None:
     odd = records(readings(row("M-1"), row("M-2", 1e9)), b"poison")
+    database = connection.info.dbname
 
     async def store() -> Stored:
         async with storing(service_url) as one:
-            connection.execute(broken)
+            connection.execute(broken.format(database=database))
             try:
                 for _ in range(2):
                     with pytest.raises(DatabaseUnavailable) as refused:
                         await one.store(odd)
                     assert why in reason(refused.value)
             finally:
-                connection.execute(mended)
+                connection.execute(mended.format(database=database))
             # the same process goes on by itself
             return await one.store(odd)
 
