@@ -54,10 +54,9 @@ def main() -> None:
                 began = time.monotonic()
                 if name == POSTED:
                     _post(service, path, given.batch, given.clients)
-                    seconds = time.monotonic() - began
                 else:
                     _run(path, cluster.url("wattledger_service"))
-                    seconds = time.monotonic() - began
+                seconds = time.monotonic() - began
                 taken.append(given.readings / seconds)
     _show(rates)
     if min(median(rates[name]) for name in (LINES, TABLE)) < _LEAST * median(rates[POSTED]):

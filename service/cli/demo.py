@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import signal
 from datetime import UTC, datetime
 
 import click
 import psycopg
 
 from service.cli.demo_posting import run
+from service.cli.ending import interrupted_by_sigterm
 from service.database.conninfo import reason
 from service.demo import database, failing, live, posting
 from service.demo.mark import Mark
@@ -96,35 +96,32 @@ def demo(
     if truth:
         _print_truth(mark)
         return
-    # asked to end, it does so as after Ctrl-C
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        run(
-            mark,
-            now,
-            port=None if no_live else port,
-            any_start=start is None,
-            opens=opens,
-        )
-    except KeyboardInterrupt:
-        click.echo("\nstopped; the database stays, and the same command goes on")
-    except (
-        database.NotOurs,
-        EmbeddedError,
-        MigrationError,
-        posting.Refused,
-        live.Failed,
-    ) as error:
-        raise click.ClickException(str(error)) from error
-    except psycopg.Error as error:
-        # where it waits for the server, its last words have a code; else they are only in the text
-        if "terminating connection" in str(error):
-            told = "the database was removed, or its server stopped, while this was at work"
-        else:
-            told = f"the demonstration failed: {reason(error)}"
-        raise click.ClickException(told) from error
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with interrupted_by_sigterm():
+        try:
+            run(
+                mark,
+                now,
+                port=None if no_live else port,
+                any_start=start is None,
+                opens=opens,
+            )
+        except KeyboardInterrupt:
+            click.echo("\nstopped; the database stays, and the same command goes on")
+        except (
+            database.NotOurs,
+            EmbeddedError,
+            MigrationError,
+            posting.Refused,
+            live.Failed,
+        ) as error:
+            raise click.ClickException(str(error)) from error
+        except psycopg.Error as error:
+            # where it waits for the server, its last words have a code; else only a text
+            if "terminating connection" in str(error):
+                told = "the database was removed, or its server stopped, while this was at work"
+            else:
+                told = f"the demonstration failed: {reason(error)}"
+            raise click.ClickException(told) from error
 
 
 def _destroy() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Literal
 import click
 
 from service.cli.dba import as_dba
+from service.cli.ending import interrupted_by_sigterm
 from service.cli.export_progress import shown
 from service.exports.formats import Csv, Ndjson, Writer
 from service.exports.history import History
@@ -108,25 +108,22 @@ def export(
     side, devices = _devices(what, meters, vehicles, all_meters, all_vehicles)
     file = None if output == "-" else Path(output)
     form, compression = _form(file, wanted, compress)
-    # asked to end, it cleans up as after Ctrl-C
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        _write(
-            subject(what, side),
-            devices,
-            (since, until, zone),
-            file,
-            form,
-            compression,
-            snapshot_minutes * 60,
-        )
-    except BrokenPipeError:
-        # whoever reads has enough
-        raise
-    except OSError as error:
-        raise click.ClickException(f"nothing was exported: {error}") from error
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with interrupted_by_sigterm():
+        try:
+            _write(
+                subject(what, side),
+                devices,
+                (since, until, zone),
+                file,
+                form,
+                compression,
+                snapshot_minutes * 60,
+            )
+        except BrokenPipeError:
+            # whoever reads has enough
+            raise
+        except OSError as error:
+            raise click.ClickException(f"nothing was exported: {error}") from error
 
 
 def _write(

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import click
 import psycopg
 
 from service.cli.databases import service_url
+from service.cli.ending import interrupted_by_sigterm
 from service.cli.import_work import Asked, import_file, settle
 from service.database.conninfo import reason
 from service.database.errors import DatabaseError
 from service.importing.errors import NotImportable
-from service.importing.source import LINES, TABLE
+from service.importing.source import LINES, TABLE, base_name
 from service.importing.tables import Table
 from service.importing.values import EARLIER, LATER, REFUSE, zone_named
 from service.wire import WireError
@@ -162,25 +163,29 @@ def import_(
         raise click.UsageError("--dry-run cannot try --as-history: leave one of them out")
     if len(set(files)) < len(files):
         raise click.UsageError("a file is named twice")
+    if len({base_name(name) for name in files}) < len(files):
+        raise click.UsageError(
+            "two files have one name, as their refused records would: import one by one"
+        )
     url = service_url()
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        totals = [import_file(name, url, asked) for name in files]
-        if settled and not dry and any(one.stored or one.links for one in totals):
-            settle(url)
-        elif not dry and any(one.stored or one.links for one in totals):
-            click.echo("the service settles it; where none runs: wattledger maintain")
-    except KeyboardInterrupt:
-        click.echo("\nstopped; the same command goes on where it was", err=True)
-        sys.exit(130)
-    except (NotImportable, WireError, DatabaseError) as error:
-        raise click.ClickException(str(error)) from error
-    except psycopg.Error as error:
-        raise click.ClickException(f"the import failed: {reason(error)}") from error
-    except OSError as error:
-        raise click.ClickException(f"{error.filename or 'a file'}: {error.strerror}") from error
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with interrupted_by_sigterm():
+        try:
+            totals = [import_file(name, url, asked) for name in files]
+            # what was there already may wait since an import that was stopped while it settled
+            if not dry and any(one.stored or one.links or one.duplicates for one in totals):
+                if settled:
+                    settle(url)
+                else:
+                    click.echo("the service settles it; where none runs: wattledger maintain")
+        except KeyboardInterrupt:
+            click.echo("\nstopped; the same command goes on where it was", err=True)
+            sys.exit(130)
+        except (NotImportable, WireError, DatabaseError) as error:
+            raise click.ClickException(str(error)) from error
+        except psycopg.Error as error:
+            raise click.ClickException(f"the import failed: {reason(error)}") from error
+        except OSError as error:
+            raise click.ClickException(f"{error.filename or 'a file'}: {error.strerror}") from error
     if any(one.refused for one in totals):
         sys.exit(_SOME_REFUSED)
 
@@ -204,7 +209,7 @@ def _delimiter(text: str | None) -> str | None:
     return found
 
 
-def _zone(name: str | None):
+def _zone(name: str | None) -> ZoneInfo | None:
     try:
         return None if name is None else zone_named(name)
     except NotImportable as error:

@@ -117,7 +117,7 @@ class History:
     def batches(self) -> Generator[list[bytes]]:
         """Rows as lines of CSV, thousands at once, without a line of names. For one reading."""
         for window in self._windows:
-            if self.snapshots == 0 or time.monotonic() - self._taken > self._seconds:
+            if time.monotonic() - self._taken > self._seconds:
                 self._take_snapshot()
             expected = max(window.rows, 1)
             before = self.rows

@@ -62,9 +62,8 @@ def found(header: Sequence[str], given: Mapping[str, str]) -> dict[str, int]:
     }
     keys = [_key(name) for name in header]
     taken = set(places.values())
-    wire = {_key(name): name for name in FIELDS}
     for place, key in enumerate(keys):
-        field = wire.get(key)
+        field = _WIRE.get(key)
         if field is not None and field not in places and place not in taken:
             places[field] = place
             taken.add(place)
@@ -96,8 +95,11 @@ def _key(name: str) -> str:
     return _NOISE.sub("", name).casefold()
 
 
+_WIRE = {_key(name): name for name in FIELDS}
+
+
 def _given_field(ours: str) -> str:
-    field = {_key(name): name for name in FIELDS}.get(_key(ours))
+    field = _WIRE.get(_key(ours))
     if field is None:
         raise NotImportable(f'--map: "{ours}" is none of {", ".join(FIELDS)}')
     return field

@@ -47,7 +47,7 @@ class History:
     def __init__(self, connection: psycopg.AsyncConnection[Any], import_id: int) -> None:
         self._connection = connection
         self._import_id = import_id
-        self._bounds: dict[str, datetime | None] = {}
+        self._bounds: dict[str, datetime] = {}
         self._lock = asyncio.Lock()
 
     @classmethod
@@ -64,14 +64,8 @@ class History:
             )
             history = cls(connection, (await cursor.fetchall())[0][0])
             for dataset in ("meter_reading", "vehicle_reading"):
-                # none was dropped: all of them are ordinary readings
-                cursor = await connection.execute(
-                    "SELECT b.bound FROM ops.history_bound(%s::text) AS b (bound)"
-                    " WHERE b.bound > '-infinity'",
-                    [dataset],
-                )
-                row = await cursor.fetchone()
-                history._bounds[dataset] = row[0] if row else None
+                cursor = await connection.execute("SELECT ops.history_bound(%s::text)", [dataset])
+                history._bounds[dataset] = (await cursor.fetchall())[0][0]
         except BaseException:
             await connection.close()
             raise
@@ -127,9 +121,7 @@ class History:
         return left_out
 
 
-def _split(rows: Rows, bound: datetime | None) -> tuple[Rows, Rows]:
-    if bound is None:
-        return rows, Rows([], [])
+def _split(rows: Rows, bound: datetime) -> tuple[Rows, Rows]:
     newer, older = Rows([], []), Rows([], [])
     for index, row in zip(rows.indexes, rows.rows, strict=True):
         side = older if row[1] < bound else newer

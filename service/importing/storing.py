@@ -102,16 +102,14 @@ class Stores:
 
         The task raises DatabaseUnavailable, psycopg.Error.
         """
-        newer, older = block.batch, None
-        if self._history is not None:
-            newer, older = self._history.split(block.batch)
-        parts = _parts(newer, len(self._stores))
+        batch = block.batch
         # tasks start in the order in which they are made
-        writing = [
-            asyncio.create_task(self._write(number, part)) for number, part in enumerate(parts)
-        ]
-        if self._history is not None and older:
+        writing: list[asyncio.Task[Outcome]] = []
+        if self._history is not None:
+            batch, older = self._history.split(batch)
             writing.append(asyncio.create_task(self._history.stage(older)))
+        for number, part in enumerate(_parts(batch, len(self._stores))):
+            writing.append(asyncio.create_task(self._write(number, part)))
         return asyncio.create_task(self._finish(block, writing))
 
     async def _finish(self, block: Block, writing: list[asyncio.Task[Outcome]]) -> Stored:
