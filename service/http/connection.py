@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -46,7 +45,6 @@ class Connection(HttpToolsProtocol):
         # of the front; another application may count nothing
         app = cast("Any", self.config.loaded_app)  # pyright: ignore[reportUnknownMemberType]
         self._requests: Requests | None = getattr(app, "requests", None)
-        self._say_stopping: Callable[[], None] = getattr(app, "stopping", lambda: None)
         # the head of a request that offers another protocol, without the offer
         self._offer: bytes | None = None
         self._in_head, self._in_message = True, False
@@ -171,7 +169,8 @@ class Connection(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """The service stops: what has no end of its own ends, all else is answered."""
-        self._say_stopping()
+        app = cast("Any", self.config.loaded_app)  # pyright: ignore[reportUnknownMemberType]
+        getattr(app, "stopping", lambda: None)()
         super().shutdown()
 
     def pause_writing(self) -> None:

@@ -132,6 +132,12 @@ def grant_of(connection: _Connection) -> Grant | None:
     return cast("dict[str, Any]", connection.scope).get(_GRANT)
 
 
+def key_of(connection: _Connection) -> str | None:
+    """The id of the request's key, for what tells who did something; None where keys are off."""
+    grant = grant_of(connection)
+    return None if grant is None else grant.key_id
+
+
 def limited_key_of(connection: _Connection) -> str | None:
     """The id of the request's key where it is for some devices only.
 

@@ -111,7 +111,9 @@ class Changes:
         return True
 
     def end(self) -> None:
-        """Let all listeners go, and take no more."""
+        """Let all listeners go, and take no more; each connection that ends may say it."""
+        if self._is_ending:
+            return
         self._is_ending = True
         for listener in self._listeners:
             listener.end()

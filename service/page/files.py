@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -69,6 +69,11 @@ class Files:
         self._files = {name: _file(name, body) for name, body in contents.items()}
         self._indexes = lru_cache(_MOST_PREFIXES)(self._placed_index)
 
+    @cached_property
+    def version(self) -> str:
+        """The version of Wattledger, looked up once."""
+        return version("wattledger")
+
     def named(self, name: str) -> File | None:
         """A file of the page by its path; None where there is none."""
         return self._files.get(name)
@@ -80,7 +85,7 @@ class Files:
     def _placed_index(self, root: str) -> File:
         page = self._index.replace("{{library}}", self._tags)
         page = page.replace("{{assets}}", f"{root}/assets/{self.hash}")
-        page = page.replace("{{root}}", root).replace("{{version}}", version("wattledger"))
+        page = page.replace("{{root}}", root).replace("{{version}}", self.version)
         return _file(_INDEX, page.encode())
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from http import HTTPStatus
-from importlib.metadata import version
 from typing import Any, Literal, cast, get_args
 
 import msgspec
@@ -149,7 +148,7 @@ async def _session(
         signed_in_until=None if ends_at is None else datetime.fromtimestamp(ends_at, UTC),
         csrf_token=csrf_token,
         zone=told.zone,
-        version=version("wattledger"),
+        version=files.version,
         page_version=files.hash,
     )
 

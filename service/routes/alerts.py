@@ -11,7 +11,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import PathParameter, QueryParameter
 
 from service.database.pool import Calls
-from service.keys.guard import READ, grant_of, limited_key_of
+from service.keys.guard import READ, key_of, limited_key_of
 from service.routes.analytics import CostGap
 from service.routes.paging import PageSize, next_parameter, page
 from service.routes.parameters import (
@@ -186,12 +186,11 @@ async def acknowledge(
     Whoever does it first stays: to do it again changes nothing.
     """
     alert_id = number_of("alert", number)
-    grant = grant_of(request)
     await database.one(
         _Acknowledged,
         "SELECT api.acknowledge_alert(of_alert_id => %s::bigint, acting_key => %s::text) AS is_new",
         alert_id,
-        None if grant is None else grant.key_id,
+        key_of(request),
     )
     return await _found(database, alert_id)
 

@@ -10,6 +10,7 @@ from litestar import get
 from service.keys.guard import READ
 from service.routes.analytics import Since, Until
 from service.routes.parameters import FromDatabase, moment
+from service.routes.register_events import EventKind, EventState
 
 Side = Literal["meter", "vehicle"]
 
@@ -57,14 +58,14 @@ class DiscardedMeasurement(msgspec.Struct):
     newest: datetime
 
 
-class RegisterEvent(msgspec.Struct, rename="camel"):
-    """What a register did beside counting; `open` until a DBA says what flowed."""
+class NotedEvent(msgspec.Struct, rename="camel"):
+    """What a register did beside counting; `open` until a record books or dismisses it."""
 
     side: Side
     id: str
     happened_at: datetime
-    event: str
-    state: Literal["provisional", "open", "settled"]
+    event: EventKind
+    state: EventState
     booked_kwh: Decimal
     explained_kwh: Decimal
 
@@ -103,7 +104,7 @@ class DataHealth(
     late: list[DeviceAt]
     refused: list[RefusedReadings]
     discarded: list[DiscardedMeasurement]
-    register_events: list[RegisterEvent]
+    register_events: list[NotedEvent]
     open_register_events: int
     waiting: Waiting
 

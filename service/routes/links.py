@@ -8,7 +8,7 @@ from litestar import Request, Response, delete, get, put, route
 from litestar.exceptions import NotFoundException
 from litestar.params import QueryParameter
 
-from service.keys.guard import READ, grant_of, limited_key_of
+from service.keys.guard import READ, key_of, limited_key_of
 from service.routes.json_body import read
 from service.routes.paging import PageSize, page, place_parameter
 from service.routes.parameters import (
@@ -108,7 +108,7 @@ async def put_link(
         since,
         until,
         data.replace,
-        _key_of(request),
+        key_of(request),
     )
     link = Link(vehicle_id, data.meter_id, since, until)
     return Response(link, status_code=201 if outcome and outcome.created else 200)
@@ -178,17 +178,11 @@ async def end_link(
         vehicle_id,
         moment("at", at),
         remove,
-        _key_of(request),
+        key_of(request),
     )
     if ended is None:
         raise NotFoundException(f'the vehicle "{vehicle_id}" has no charging link at that time')
     return EndedLink(vehicle_id, ended.meter_id, ended.since, ended.until, ended.removed)
-
-
-def _key_of(request: Request[Any, Any, Any]) -> str | None:
-    """The id of the request's key, for the history of links."""
-    grant = grant_of(request)
-    return None if grant is None else grant.key_id
 
 
 HANDLERS = [options_of_link, put_link, links, end_link]

@@ -11,7 +11,7 @@ from litestar.exceptions import NotFoundException, ValidationException
 from litestar.params import PathParameter
 
 from service.database.pool import Calls
-from service.keys.guard import READ, grant_of, limited_key_of
+from service.keys.guard import READ, key_of, limited_key_of
 from service.routes.exact import ExactResponse
 from service.routes.json_body import read
 from service.routes.paging import PageSize, next_parameter, page
@@ -149,7 +149,7 @@ async def make_record(database: FromDatabase, request: Request[Any, Any, Any]) -
         data.withdraw,
         data.energy_kwh,
         data.resolution,
-        _key_of(request),
+        key_of(request),
     )
     return await _answer(database, made)
 
@@ -213,14 +213,9 @@ async def cancel_record(
         " acting_key => %s::text)",
         record_id,
         data.reason,
-        _key_of(request),
+        key_of(request),
     )
     return await _answer(database, made)
-
-
-def _key_of(request: Request[Any, Any, Any]) -> str | None:
-    grant = grant_of(request)
-    return None if grant is None else grant.key_id
 
 
 async def _answer(database: Calls, made: _Made | None) -> Response[Record]:
