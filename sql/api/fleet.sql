@@ -44,7 +44,6 @@ DECLARE
     v_rules telemetry.rules;
     v_since timestamptz;
     v_until timestamptz;
-    -- what is kept: up to now at most, so that a day that has begun is as good as a whole one
     v_kept_until timestamptz;
     v_after jsonb;
 BEGIN
@@ -56,13 +55,8 @@ BEGIN
         WHEN ordering = 'vehicle_id' AND strpos(after, '/') = 0 THEN jsonb_build_array(0, 0, after)
         ELSE telemetry.sorted_by(after, ordering, ARRAY['number', 'number', 'string'])
     END;
-    SELECT
-        CASE WHEN w.since < h.hourly_since THEN telemetry.floor_day(w.since) ELSE telemetry.floor_hour(w.since) END,
-        CASE WHEN w.until < h.hourly_since THEN telemetry.ceiling_day(w.until) ELSE telemetry.ceiling_hour(w.until) END
-    INTO v_since, v_until
-    FROM telemetry.asked_window(fleet.since, fleet.until) AS w
-    CROSS JOIN telemetry.horizon AS h;
-    v_kept_until := CASE WHEN v_until >= now() THEN telemetry.ceiling_day(v_until) ELSE v_until END;
+    SELECT w.since, w.until, w.kept_until INTO v_since, v_until, v_kept_until
+    FROM telemetry.kept_window(fleet.since, fleet.until) AS w;
     SELECT r.* INTO STRICT v_rules FROM telemetry.rules AS r;
 
     RETURN QUERY

@@ -52,13 +52,8 @@ BEGIN
         RAISE EXCEPTION 'meters are ordered by efficiency, loss or meter_id' USING ERRCODE = 'WL004';
     END IF;
     v_after := telemetry.sorted_by(after, ordering, ARRAY['number', 'number', 'string']);
-    SELECT
-        CASE WHEN w.since < h.hourly_since THEN telemetry.floor_day(w.since) ELSE telemetry.floor_hour(w.since) END,
-        CASE WHEN w.until < h.hourly_since THEN telemetry.ceiling_day(w.until) ELSE telemetry.ceiling_hour(w.until) END
-    INTO v_since, v_until
-    FROM telemetry.asked_window(fleet_meters.since, fleet_meters.until) AS w
-    CROSS JOIN telemetry.horizon AS h;
-    v_kept_until := CASE WHEN v_until >= now() THEN telemetry.ceiling_day(v_until) ELSE v_until END;
+    SELECT w.since, w.until, w.kept_until INTO v_since, v_until, v_kept_until
+    FROM telemetry.kept_window(fleet_meters.since, fleet_meters.until) AS w;
     SELECT r.* INTO STRICT v_rules FROM telemetry.rules AS r;
 
     RETURN QUERY

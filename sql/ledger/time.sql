@@ -163,7 +163,31 @@ COMMENT ON COLUMN telemetry.horizon.raw_since IS
 COMMENT ON COLUMN telemetry.horizon.hourly_since IS
 'The midnight in UTC since which all hours are there; -infinity where none was ever dropped.';
 
+CREATE OR REPLACE FUNCTION telemetry.kept_window(
+    INOUT since timestamptz,
+    INOUT until timestamptz,
+    OUT kept_until timestamptz
+)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    SELECT
+        CASE WHEN w.since < h.hourly_since THEN telemetry.floor_day(w.since) ELSE telemetry.floor_hour(w.since) END,
+        CASE WHEN w.until < h.hourly_since THEN telemetry.ceiling_day(w.until) ELSE telemetry.ceiling_hour(w.until) END
+    INTO since, until
+    FROM telemetry.asked_window(since, until) AS w
+    CROSS JOIN telemetry.horizon AS h;
+    -- what is kept is of now at most, so a day that has begun is as good as a whole one
+    kept_until := CASE WHEN until >= now() THEN telemetry.ceiling_day(until) ELSE until END;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.kept_window(timestamptz, timestamptz) IS
+'Takes start and end of a window as telemetry.asked_window does. Returns the whole hours that it touches, in UTC, or whole days where the hours are gone, and up to when kept rows answer for it: its end, or the end of the day where that is now or later. Raises WL002 where it is empty.';
+
 REVOKE ALL ON FUNCTION
+    telemetry.kept_window(timestamptz, timestamptz),
     telemetry.utc_minus(timestamptz, interval),
     telemetry.floor_hour(timestamptz),
     telemetry.ceiling_hour(timestamptz),
