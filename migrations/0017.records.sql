@@ -31,7 +31,8 @@ CREATE TABLE telemetry.ledger_record (
     CHECK ((record = 'cancellation') = (cancels IS NOT NULL))
 );
 
-CREATE INDEX ledger_record_device ON telemetry.ledger_record (dataset, device_id, happened_at);
+-- the device first: whoever asks by its side in words finds it too
+CREATE INDEX ledger_record_device ON telemetry.ledger_record (device_id, dataset, happened_at);
 
 COMMENT ON TABLE telemetry.ledger_record IS
 'What people told the ledger about devices, append-only: a meter that was replaced, what a reading should have reported, energy to add or take, what is to become of an event. A cancellation takes back another row.';

@@ -556,7 +556,7 @@ CREATE TABLE telemetry.ledger_record (
     CONSTRAINT ledger_record_resolution_check CHECK (resolution = ANY (ARRAY['book'::text, 'dismiss'::text])),
     CONSTRAINT ledger_record_value_mwh_check CHECK (value_mwh >= 0 AND value_mwh::numeric <= '1000000000000000'::numeric)
 );
-CREATE INDEX ledger_record_device ON telemetry.ledger_record USING btree (dataset, device_id, happened_at);
+CREATE INDEX ledger_record_device ON telemetry.ledger_record USING btree (device_id, dataset, happened_at);
 CREATE TRIGGER alerts_added AFTER INSERT ON telemetry.ledger_record REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION telemetry.queue_alerts_of_events();
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON telemetry.ledger_record FOR EACH STATEMENT EXECUTE FUNCTION telemetry.refuse_change_of_records();
 -- the owner has no right to UPDATE, DELETE
@@ -1854,6 +1854,10 @@ FUNCTION telemetry.keep_usual(meter_id text, since timestamptz)
     RETURNS void
     LANGUAGE plpgsql SET search_path TO 'pg_catalog', 'pg_temp';
 
+FUNCTION telemetry.kept_window(INOUT since timestamptz, INOUT until timestamptz, OUT kept_until timestamptz)
+    RETURNS record
+    LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
 FUNCTION telemetry.key_covers(patterns text[], fleet text, side text, device_id text)
     RETURNS boolean
     LANGUAGE sql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
@@ -1988,6 +1992,10 @@ FUNCTION telemetry.named_device(device text, OUT dataset text, OUT device_id tex
 FUNCTION telemetry.named_until(meter_id text, vehicle_id text, transaction_no integer, started_at timestamptz, ended_at timestamptz, since timestamptz)
     RETURNS timestamptz
     LANGUAGE plpgsql STABLE SET search_path TO 'pg_catalog', 'pg_temp';
+
+FUNCTION telemetry.new_record(record text, dataset text, device_id text, happened_at timestamptz, reason text, made_by text)
+    RETURNS telemetry.ledger_record
+    LANGUAGE plpgsql IMMUTABLE SET search_path TO 'pg_catalog', 'pg_temp';
 
 FUNCTION telemetry.newest_charge_ended_at(side text, device_id text)
     RETURNS timestamptz

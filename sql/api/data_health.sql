@@ -35,7 +35,9 @@ BEGIN
         SELECT
             s.*,
             -- so that an outage of all is not the silence of each
-            s.ts < telemetry.utc_minus(least(max(s.ts) OVER (), now()), v_rules.silent_after) AS is_silent,
+            s.ts < telemetry.utc_minus(least(max(s.ts) OVER (), now()), v_rules.silent_after)
+            -- nobody waits for a retired one
+            AND (l.retired_at <= now() AND s.ts <= l.retired_at) IS NOT TRUE AS is_silent,
             -- ten readings late, as far as that one is of the window
             s.received_at - s.ts > 10 * v_rules.reading_interval
             AND s.received_at >= v_since AND s.received_at < v_until AS is_late
@@ -48,6 +50,12 @@ BEGIN
             FROM telemetry.vehicle_state AS v
             WHERE v.ts IS NOT NULL
         ) AS s
+        LEFT JOIN telemetry.device_label AS l ON l.dataset = s.side || '_reading' AND l.device_id = s.device_id
+    ),
+    event AS MATERIALIZED (
+        SELECT e.*
+        FROM bi.register_event AS e
+        WHERE e.state = 'open' OR (e.happened_at >= v_since AND e.happened_at < v_until)
     )
     SELECT
         v_since,
@@ -152,13 +160,12 @@ BEGIN
             ), '[]')
             FROM (
                 SELECT e.*
-                FROM bi.register_event AS e
-                WHERE e.state = 'open' OR (e.happened_at >= v_since AND e.happened_at < v_until)
+                FROM event AS e
                 ORDER BY e.state = 'open' DESC, e.happened_at DESC, e.side, e.device_id
                 LIMIT data_health.most
             ) AS c
         ),
-        (SELECT count(*) FROM bi.register_event AS e WHERE e.state = 'open'),
+        (SELECT count(*) FROM event AS e WHERE e.state = 'open'),
         (
             SELECT jsonb_build_object(
                 'settling', q.settling, 'settlingSince', q.settling_since, 'charging', k.charging,
@@ -180,7 +187,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION api.data_health(timestamptz, timestamptz, integer) IS
-'Takes a window: since (NULL: 24 hours before its end) and until (NULL: now), and how many devices or events to list at most. Returns one row: the window; as JSON arrays how many devices of each side there are, are silent (for as long as telemetry.rules has it, while others reported) and are late (their latest reading, of the window by its receipt, came ten reading intervals after it was taken or later); those that are silent, the last to fall silent first, and those that are late, the latest first, each with side, id, time of the latest reading and of its receipt; what was refused in the window, of the newest 100,000: reason, side (NULL where it could not be decoded), how many readings of how many devices, the time of the newest, and of that what to fix, and the device; which measurements were taken as not reported of devices that sent such a one since the start of the window: side, field, devices, readings (of all time) and the time of the newest; what registers did in the window, and what is open whenever it happened, that first: side, id, time, event, state, energy booked and explained in kWh, as bi.register_event has them; how many of these are open in all; and as a JSON object how many days of devices wait to be settled and to have their charging kept, since when (NULL: none), and how many of both failed. Raises WL002 where the window is empty.';
+'Takes a window: since (NULL: 24 hours before its end) and until (NULL: now), and how many devices or events to list at most. Returns one row: the window; as JSON arrays how many devices of each side there are, are silent (for as long as telemetry.rules has it, while others reported, and not retired) and are late (their latest reading, of the window by its receipt, came ten reading intervals after it was taken or later); those that are silent, the last to fall silent first, and those that are late, the latest first, each with side, id, time of the latest reading and of its receipt; what was refused in the window, of the newest 100,000: reason, side (NULL where it could not be decoded), how many readings of how many devices, the time of the newest, and of that what to fix, and the device; which measurements were taken as not reported of devices that sent such a one since the start of the window: side, field, devices, readings (of all time) and the time of the newest; what registers did in the window, and what is open whenever it happened, that first: side, id, time, event, state, energy booked and explained in kWh, as bi.register_event has them; how many of these are open in all; and as a JSON object how many days of devices wait to be settled and to have their charging kept, since when (NULL: none), and how many of both failed. Raises WL002 where the window is empty.';
 
 REVOKE ALL ON FUNCTION api.data_health(timestamptz, timestamptz, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION api.data_health(timestamptz, timestamptz, integer) TO wattledger_service;

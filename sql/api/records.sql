@@ -71,6 +71,10 @@ BEGIN
         RETURN NEXT;
         RETURN;
     END IF;
+    IF starts_at > happened_at THEN
+        RAISE EXCEPTION 'a record starts before it ends'
+            USING ERRCODE = 'WL026', HINT = 'Send a "from" that is not later than "at".';
+    END IF;
     make_record.record_id := CASE record
         WHEN 'exchange' THEN telemetry.exchange_meter(
             v_dataset, device_id, happened_at, final_kwh, initial_kwh, reason, v_made_by
@@ -79,7 +83,12 @@ BEGIN
             v_dataset, device_id, happened_at, value_kwh, reason, v_made_by
         )
         WHEN 'booking' THEN telemetry.book_energy(
-            v_dataset, device_id, tstzrange(least(starts_at, happened_at), happened_at, '[]'), energy_kwh, reason, v_made_by
+            v_dataset,
+            device_id,
+            tstzrange(starts_at, happened_at, '[]'),
+            energy_kwh,
+            reason,
+            v_made_by
         )
         ELSE telemetry.resolve_register_event(
             v_dataset, device_id, happened_at, resolution, energy_kwh, reason, v_made_by

@@ -20,21 +20,20 @@ SELECT
     r.reason,
     CASE
         WHEN c.record_id IS NOT NULL THEN 'cancelled'
-        WHEN r.record = 'correction' AND n.record_id > r.record_id THEN 'replaced'
+        WHEN r.record = 'correction' AND EXISTS (
+            SELECT FROM telemetry.standing_record AS m
+                WHERE m.dataset = r.dataset
+                    AND m.device_id = r.device_id
+                    AND m.happened_at = r.happened_at
+                    AND m.record = 'correction'
+                    AND m.record_id > r.record_id
+            ) THEN 'replaced'
         ELSE 'stands'
     END AS state,
     r.cancels,
     c.record_id AS cancelled_by
 FROM telemetry.ledger_record AS r
-LEFT JOIN telemetry.ledger_record AS c ON c.cancels = r.record_id
-CROSS JOIN LATERAL (
-    SELECT max(m.record_id) AS record_id
-    FROM telemetry.standing_record AS m
-    WHERE m.dataset = r.dataset
-        AND m.device_id = r.device_id
-        AND m.happened_at = r.happened_at
-        AND m.record = 'correction'
-) AS n;
+LEFT JOIN telemetry.ledger_record AS c ON c.cancels = r.record_id;
 
 COMMENT ON VIEW bi.ledger_record IS
 'What people told the ledger about devices, one row per record. Nothing is ever changed in it or removed from it.';

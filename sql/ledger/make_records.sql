@@ -1,6 +1,34 @@
 -- Kinds of records: what each says, and what has to be so for it to be kept. Who makes it is told, since logins of the
 -- database and keys of the API do.
 
+CREATE OR REPLACE FUNCTION telemetry.new_record(
+    record text,
+    dataset text,
+    device_id text,
+    happened_at timestamptz,
+    reason text,
+    made_by text
+)
+RETURNS telemetry.ledger_record
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_new telemetry.ledger_record;
+BEGIN
+    v_new.record := record;
+    v_new.dataset := dataset;
+    v_new.device_id := device_id;
+    v_new.happened_at := happened_at;
+    v_new.reason := reason;
+    v_new.made_by := made_by;
+    RETURN v_new;
+END;
+$$;
+
+COMMENT ON FUNCTION telemetry.new_record(text, text, text, timestamptz, text, text) IS
+'Takes what all records say: the kind, the dataset and id of the device, the moment, why, and who says so. Returns such a record, which nothing keeps yet.';
+
 CREATE OR REPLACE FUNCTION telemetry.exchange_meter(
     dataset text,
     device_id text,
@@ -18,14 +46,9 @@ DECLARE
     v_new telemetry.ledger_record;
 BEGIN
     PERFORM telemetry.begin_record(dataset, device_id, at, at, reason);
-    v_new.record := 'exchange';
-    v_new.dataset := dataset;
-    v_new.device_id := device_id;
-    v_new.happened_at := at;
+    v_new := telemetry.new_record('exchange', dataset, device_id, at, reason, made_by);
     v_new.final_mwh := telemetry.recorded_mwh(final_kwh);
     v_new.initial_mwh := telemetry.recorded_mwh(initial_kwh);
-    v_new.reason := reason;
-    v_new.made_by := made_by;
     RETURN telemetry.keep_record(v_new);
 END;
 $$;
@@ -52,6 +75,7 @@ DECLARE
     v_new telemetry.ledger_record;
 BEGIN
     v_accepted := telemetry.begin_record(dataset, device_id, ts, ts, reason);
+    v_new := telemetry.new_record('correction', dataset, device_id, ts, reason, made_by);
     IF dataset = 'meter_reading' THEN
         SELECT m.kind, coalesce(m.register_mwh, m.energy_mwh) INTO v_new.reported_kind, v_new.reported_mwh
         FROM telemetry.meter_reading AS m
@@ -72,12 +96,6 @@ BEGIN
         RAISE EXCEPTION '% kWh is no value of a reading: allowed is % to %', value_kwh, v_bounds.minimum, v_bounds.maximum
             USING ERRCODE = 'WL026', HINT = 'The bounds are those of readings that come in; ops.set_limits moves them.';
     END IF;
-    v_new.record := 'correction';
-    v_new.dataset := dataset;
-    v_new.device_id := device_id;
-    v_new.happened_at := ts;
-    v_new.reason := reason;
-    v_new.made_by := made_by;
     RETURN telemetry.keep_record(v_new);
 END;
 $$;
@@ -105,14 +123,9 @@ BEGIN
             USING ERRCODE = 'WL026', HINT = 'An interval of one moment is written [t,t], and counts in its hour.';
     END IF;
     PERFORM telemetry.begin_record(dataset, device_id, lower(during), upper(during), reason);
-    v_new.record := 'booking';
-    v_new.dataset := dataset;
-    v_new.device_id := device_id;
-    v_new.happened_at := upper(during);
+    v_new := telemetry.new_record('booking', dataset, device_id, upper(during), reason, made_by);
     v_new.starts_at := lower(during);
     v_new.energy_mwh := telemetry.recorded_mwh(energy_kwh);
-    v_new.reason := reason;
-    v_new.made_by := made_by;
     RETURN telemetry.keep_record(v_new);
 END;
 $$;
@@ -166,6 +179,8 @@ BEGIN
         RAISE EXCEPTION 'record % has resolved that event', v_earlier
             USING ERRCODE = 'WL026', HINT = 'Take that back with ops.cancel_record first.';
     END IF;
+    v_new := telemetry.new_record('resolution', dataset, device_id, happened_at, reason, made_by);
+    v_new.resolution := resolution;
     IF resolution = 'book' THEN
         IF energy_kwh IS NULL AND v_event.event <> 'jump' THEN
             RAISE EXCEPTION 'nobody knows what flowed before a reset'
@@ -178,13 +193,6 @@ BEGIN
             v_accepted.oldest
         );
     END IF;
-    v_new.record := 'resolution';
-    v_new.dataset := dataset;
-    v_new.device_id := device_id;
-    v_new.happened_at := happened_at;
-    v_new.resolution := resolution;
-    v_new.reason := reason;
-    v_new.made_by := made_by;
     RETURN telemetry.keep_record(v_new);
 END;
 $$;
@@ -213,13 +221,10 @@ BEGIN
         v_record.happened_at,
         cancel_record.reason
     );
-    v_new.record := 'cancellation';
-    v_new.dataset := v_record.dataset;
-    v_new.device_id := v_record.device_id;
-    v_new.happened_at := v_record.happened_at;
+    v_new := telemetry.new_record(
+        'cancellation', v_record.dataset, v_record.device_id, v_record.happened_at, reason, made_by
+    );
     v_new.cancels := cancel_record.record_id;
-    v_new.reason := cancel_record.reason;
-    v_new.made_by := cancel_record.made_by;
     RETURN telemetry.keep_record(v_new);
 END;
 $$;
@@ -228,6 +233,7 @@ COMMENT ON FUNCTION telemetry.cancel_record(bigint, text, text) IS
 'Records that a record was none. Takes its id, why, and who says so. Returns the id of the cancellation. Raises WL027 where there is no such record or it is a cancellation, WL026 where it was cancelled already or raw readings of its time are gone.';
 
 REVOKE ALL ON FUNCTION
+    telemetry.new_record(text, text, text, timestamptz, text, text),
     telemetry.exchange_meter(text, text, timestamptz, numeric, numeric, text, text),
     telemetry.correct_reading(text, text, timestamptz, numeric, text, text),
     telemetry.book_energy(text, text, tstzrange, numeric, text, text),

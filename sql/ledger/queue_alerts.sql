@@ -112,7 +112,7 @@ END;
 $$;
 
 COMMENT ON FUNCTION telemetry.queue_alerts_of_events() IS
-'Trigger: has alerts of devices looked at of whose registers something was found, or which a DBA made a record of.';
+'Trigger: has alerts of devices looked at of whose registers something was found, or of which a record was made.';
 
 CREATE OR REPLACE FUNCTION telemetry.queue_all_alerts()
 RETURNS trigger

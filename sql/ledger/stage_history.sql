@@ -141,7 +141,7 @@ BEGIN
                     telemetry.bounds_of(s.kind, v_accepted.energy, v_accepted.register)
                 ),
                 telemetry.range_fault('voltage in V', s.voltage_v, v_accepted.voltage),
-                telemetry.range_fault('state of charge in %', s.soc_percent, v_accepted.soc),
+                telemetry.range_fault('state of charge in percent', s.soc_percent, v_accepted.soc),
                 telemetry.range_fault('battery temperature in °C', s.battery_temp_c, v_accepted.battery_temp)
             ), '') AS range_fault
         FROM unnest(

@@ -59,6 +59,15 @@ def test_silent_is_who_reported_nothing_for_long_while_others_did(client: Any, p
     assert told["silent"][0]["timestamp"] == text(NOW - 30 * HOUR)
 
 
+def test_nobody_waits_for_a_retired_device(client: Any, post: Any) -> None:
+    post([meter("M-1", NOW - 50 * HOUR), meter("M-2", NOW - 30 * HOUR), meter("M-3", just_now())])
+    for device in ("M-1", "M-2"):
+        # one of the two reported after it was retired
+        retired = {"retiredAt": text(NOW - 40 * HOUR)}
+        assert client.put(f"/v1/devices/meters/{device}", json=retired).status_code == 200
+    assert ids(health(client), "silent") == [("meter", "M-2")]
+
+
 def test_outage_of_all_is_not_the_silence_of_each(client: Any, post: Any) -> None:
     post([meter("M-1", NOW - 50 * HOUR), meter("M-2", NOW - 49 * HOUR)])
     assert health(client)["silent"] == []

@@ -170,6 +170,7 @@ def test_a_record_names_the_key_that_made_it(client: Any, post: Any, database_ur
         ({"record": "resolution", "resolution": "book"}, 400),
         ({"energyKwh": 1e10}, 400),
         ({"from": None}, 400),
+        ({"from": text(NOW), "at": text(BEGIN)}, 400),
         ({"reason": ""}, 400),
         ({"at": "2100-01-01T00:00:00Z"}, 400),
         ({"more": 1}, 400),
