@@ -189,7 +189,7 @@ function start(signedIn, moved) {
   document.body.classList.add("signed-in");
   news = listen({
     changed: refresh,
-    concerns: (event) => shown?.made.concerns?.(event) ?? true,
+    concerns: (event) => !shown?.made.concerns || Boolean(shown.made.concerns(event)),
     state(state) {
       if (state === newsState) return;
       // what was not told meanwhile

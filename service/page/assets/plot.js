@@ -5,6 +5,7 @@ import { shownAsTable, showAsTable } from "./route.js";
 import { grid } from "./table.js";
 import { day, hour } from "./time.js";
 
+// each is {show, end}
 const drawn = new Set();
 const HEIGHT = 220;
 
@@ -12,10 +13,12 @@ const color = (name) => getComputedStyle(document.documentElement).getPropertyVa
 
 // Draw all anew where colours or widths have changed.
 export function redraw() {
-  for (const one of drawn) one();
+  for (const one of drawn) one.show();
 }
 
 export function forget() {
+  // uPlot keeps those that nobody ends
+  for (const one of drawn) one.end();
   drawn.clear();
   observer.disconnect();
 }
@@ -43,9 +46,13 @@ export function plot({ id, title, note, unit, range }) {
 
   const asTable = () => !globalThis.uPlot || shownAsTable(id);
 
-  function show() {
+  function end() {
     chart?.destroy();
     chart = null;
+  }
+
+  function show() {
+    end();
     toggle.hidden = !globalThis.uPlot;
     toggle.textContent = asTable() ? "Show plot" : "Show table";
     toggle.setAttribute("aria-label", `${toggle.textContent}: ${title}`);
@@ -55,7 +62,7 @@ export function plot({ id, title, note, unit, range }) {
     } else if (asTable()) fill(place, table(title, now));
     else {
       fill(place);
-      chart = new globalThis.uPlot(options(place, unit, range, now), data(now), place);
+      chart = new globalThis.uPlot(options(place, unit, range, now, () => [now.start / 1000, now.end / 1000]), data(now), place);
     }
   }
 
@@ -69,7 +76,7 @@ export function plot({ id, title, note, unit, range }) {
     showAsTable(id, !asTable());
     show();
   });
-  drawn.add(show);
+  drawn.add({ show, end });
 
   return {
     node,
@@ -108,7 +115,8 @@ function table(title, now) {
   return grid({ caption: `${title}, times in ${now.zone}`, columns, rows, hidden: true });
 }
 
-function options(place, unit, range, now) {
+// `span` tells which seconds are shown, which go on where the plot is live
+function options(place, unit, range, now, span) {
   const { uPlot } = globalThis;
   const axis = { stroke: color("muted"), grid: { stroke: color("line"), width: 1 }, ticks: { show: false } };
   const named = timeOf(now);
@@ -118,7 +126,7 @@ function options(place, unit, range, now) {
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), now.zone),
     cursor: { y: false, points: { size: 7 } },
     scales: {
-      x: { range: () => [now.start / 1000, now.end / 1000] },
+      x: { range: span },
       y: { range: range ?? ((_, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.08 : 1]) },
     },
     axes: [

@@ -91,16 +91,12 @@ export function longList({ caption, columns, more, shown }) {
     set(next, keyOf, total = next.length) {
       rows = next;
       key = keyOf;
-      table.setAttribute("aria-rowcount", total + 1);
+      table.setAttribute("aria-rowcount", total < 0 ? -1 : total + 1);
       box.classList.toggle("short", next.length < 9);
       show();
     },
     top() {
       box.scrollTop = 0;
-    },
-    again() {
-      for (const row of made.values()) row.said = null;
-      show();
     },
   };
 }

@@ -136,3 +136,6 @@ export const ago = (moment) => `${lasting(Date.now() - milliseconds(moment))} ag
 export function stamp(moment) {
   return new Date(milliseconds(moment)).toISOString().replace(".000Z", "Z");
 }
+
+// The minute that it is, for what says how long ago something was: it is shown anew where that changed.
+export const minute = () => Math.floor(Date.now() / 60_000);

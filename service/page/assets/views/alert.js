@@ -6,7 +6,7 @@ import { exactKwh, money } from "../format.js";
 import { alertCard, idLink, time } from "../parts.js";
 import { link, zone } from "../route.js";
 import { grid } from "../table.js";
-import { hour } from "../time.js";
+import { hour, minute } from "../time.js";
 import { cause, closedBecause, subject, whatIsWrong } from "../words.js";
 import { acknowledge } from "./alerts.js";
 
@@ -23,7 +23,7 @@ export function make({ ids: [number], signal, refresh, who }) {
 
   async function load() {
     const whole = await get(`/v1/alerts/${encodeURIComponent(number)}`, {}, signal);
-    fillChanged(node, [whole, Math.floor(Date.now() / 60_000)], () => show(whole, refresh, who));
+    fillChanged(node, [whole, minute()], () => show(whole, refresh, who));
   }
 
   return { title: `Alert ${number}`, node, load, concerns: (event) => event.alerts };

@@ -6,6 +6,7 @@ import { plural } from "../format.js";
 import { worstFirst } from "../data.js";
 import { alertCard, empty } from "../parts.js";
 import { change, here } from "../route.js";
+import { minute } from "../time.js";
 import { KIND_NAMES } from "../words.js";
 
 const STATES = { open: "Open", closed: "Closed", all: "All" };
@@ -66,7 +67,7 @@ export function make({ signal, refresh, who }) {
       after = answer.next;
       if (!after) break;
     }
-    const text = JSON.stringify([rows, Math.floor(Date.now() / 60_000)]);
+    const text = JSON.stringify([rows, minute()]);
     if (text === said) return;
     said = text;
     told.textContent = rows.length === 0 ? "" : `${plural(rows.length, "alert")}${after ? ", the newest; there are more" : ""}`;

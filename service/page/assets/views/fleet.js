@@ -8,6 +8,7 @@ import { alertCard, chip, empty, idLink, periodPicker, tile, tiles } from "../pa
 import { acknowledge } from "./alerts.js";
 import { bounds, change, here, link, period } from "../route.js";
 import { longList, sparkline } from "../table.js";
+import { minute } from "../time.js";
 import { GAPS, STATUSES, tone } from "../words.js";
 
 const USUAL = "7d";
@@ -65,7 +66,7 @@ function showAlerts(headline, cards, alerts, refresh, who) {
           cost ? ` Lost so far, beyond what is normal: ${cost}.` : " What was lost is not known.",
         ],
   );
-  fillChanged(cards, [sorted, Math.floor(Date.now() / 60_000)], () => [
+  fillChanged(cards, [sorted, minute()], () => [
     ...sorted.slice(0, CARDS).map((one) => alertCard(one, { acknowledge: acknowledge(who, refresh) })),
     sorted.length > CARDS ? h("p", null, h("a", { href: link("alerts") }, `All ${sorted.length} open alerts`)) : null,
   ]);
@@ -137,6 +138,8 @@ function finder(lists) {
 function deviceList(side, title, path, name, id) {
   const told = h("p", { class: "note", role: "status" });
   const sparks = new Map();
+  // asked for since the list was loaded; what was told before stays until it is told anew
+  const fetched = new Set();
   let rows = [];
   let next = null;
   let query = {};
@@ -165,9 +168,9 @@ function deviceList(side, title, path, name, id) {
   }
 
   async function fetchSparks(some, rowOf) {
-    const missing = some.map((one) => one[id]).filter((one) => !sparks.has(one));
+    const missing = some.map((one) => one[id]).filter((one) => !fetched.has(one));
     if (missing.length === 0) return;
-    for (const one of missing) sparks.set(one, []);
+    for (const one of missing) fetched.add(one);
     try {
       const answer = await get("/v1/analytics/fleet/sparklines", { [side === "vehicle" ? "vehicle" : "meter"]: missing }, aborted);
       for (const one of answer.sparklines) {
@@ -186,7 +189,7 @@ function deviceList(side, title, path, name, id) {
   function show() {
     const wanted = looked();
     const found = wanted ? rows.filter((one) => one[id].toLowerCase().includes(wanted)) : rows;
-    list.set(found, (one) => one[id], next || wanted ? -1 : found.length);
+    list.set(found, (one) => one[id], next ? -1 : found.length);
     told.textContent = wanted ? `${plural(found.length, "match", "matches")} for “${wanted}”` : handle.total ? plural(handle.total[name === "vehicles" ? "vehicles" : "meters"] ?? rows.length, title.toLowerCase().slice(0, -1)) : "";
     list.node.hidden = found.length === 0;
     fillChanged(nothing, [found.length === 0, wanted], () =>
@@ -197,12 +200,17 @@ function deviceList(side, title, path, name, id) {
   async function fetchMore() {
     if (busy || !next) return;
     busy = true;
+    const after = next;
     try {
-      const answer = await get(path, { ...query, from: handle.total.from, to: handle.total.to, after: next, limit: looked() ? 1000 : 200 }, aborted);
-      rows = [...rows, ...answer[name]];
-      next = answer.next;
+      const answer = await get(path, { ...query, from: handle.total.from, to: handle.total.to, after, limit: looked() ? 1000 : 200 }, aborted);
+      // unless the list was loaded anew meanwhile
+      if (after === next) {
+        rows = [...rows, ...answer[name]];
+        next = answer.next;
+      }
     } catch {
-      next = null;
+      // the next refresh tries again; until then the list ends here, and nobody is said to be missing
+      return;
     } finally {
       busy = false;
     }
@@ -223,8 +231,7 @@ function deviceList(side, title, path, name, id) {
     rows = answer[name];
     next = answer.next;
     handle.total = answer.total;
-    sparks.clear();
-    list.again();
+    fetched.clear();
     show();
     if (looked()) void fetchMore();
   }

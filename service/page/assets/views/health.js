@@ -4,9 +4,9 @@ import { get } from "../api.js";
 import { fillChanged, h } from "../dom.js";
 import { count, exactKwh, plural } from "../format.js";
 import { idLink, periodPicker, tile, tiles, time } from "../parts.js";
-import { bounds, link, period, zone } from "../route.js";
+import { bounds, link, period } from "../route.js";
 import { grid } from "../table.js";
-import { ago, lasting } from "../time.js";
+import { ago, lasting, minute } from "../time.js";
 import { DISCARDED, EVENTS, EVENT_STATES, REASONS } from "../words.js";
 
 const USUAL = "24h";
@@ -20,7 +20,7 @@ export function make({ signal }) {
   async function load() {
     const told = await get("/v1/data-health", bounds(period(USUAL)), signal);
     const { from, to, ...shown } = told;
-    fillChanged(place, [shown, zone()], () => show(shown));
+    fillChanged(place, [shown, minute()], () => show(shown));
   }
 
   return { title: "Data health", node, load };
@@ -49,7 +49,7 @@ function show(told) {
       { name: "Device", head: true, cell: device },
       { name: "Side", cell: (one) => SIDES[one.side] },
       { name: "Latest reading", cell: (one) => time(one.timestamp) },
-      { name: "Silent for", cell: (one) => ago(one.timestamp).replace(" ago", "") },
+      { name: "Silent for", cell: (one) => lasting(Date.now() - Date.parse(one.timestamp)) },
     ]),
     part("Late devices", told.late, "No device is late.", [
       { name: "Device", head: true, cell: device },

@@ -29,7 +29,7 @@ export function make({ ids: [asked, id = ""], signal }) {
   }
 
   const about = side === "meters" ? { meter: id } : { vehicle: id };
-  const concerns = (event) => Boolean(event.manyMeters || event.manyVehicles || event[side]?.includes(id));
+  const concerns = (event) => event.manyMeters || event.manyVehicles || event[side]?.includes(id);
   return { title: id ? `Hour of ${id}` : "Hour explained", node, load, concerns, device: id ? about : null };
 }
 

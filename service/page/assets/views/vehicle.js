@@ -8,7 +8,7 @@ import { alertCard, chip, idLink, periodPicker, suitsDays, tile, tiles, time } f
 import { plot } from "../plot.js";
 import { bounds, link, period, zone } from "../route.js";
 import { grid } from "../table.js";
-import { ago } from "../time.js";
+import { ago, minute } from "../time.js";
 import { GAPS, verdict } from "../words.js";
 import { acknowledge } from "./alerts.js";
 import { sessionTable } from "./sessions.js";
@@ -74,8 +74,8 @@ export function make({ ids: [id], signal, refresh, who }) {
       whole("/v1/links", "links", { vehicleId: id }, signal),
       whole("/v1/sessions", "sessions", { vehicle: id, ...of }, signal),
     ]);
-    fillChanged(head, [state, performance.status, performance.efficiency, Math.floor(Date.now() / 60_000)], () => heading(id, state, performance));
-    fillChanged(alerts, [open.rows, Math.floor(Date.now() / 60_000)], () =>
+    fillChanged(head, [state, performance.status, performance.efficiency, minute()], () => heading(id, state, performance));
+    fillChanged(alerts, [open.rows, minute()], () =>
       worstFirst(open.rows).map((one) => alertCard(one, { alone: "device", acknowledge: acknowledge(who, refresh) })),
     );
     fillChanged(figures, performance, () => totals(performance, state));
