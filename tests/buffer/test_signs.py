@@ -64,6 +64,7 @@ def lags(found: Scrape, name: str) -> list[float]:
     return [by_partition[one] for one in sorted(by_partition)][1:]
 
 
+@pytest.mark.slow
 def test_the_service_and_a_worker_tell_what_waits_and_what_became_of_it(
     brokers: Brokers,
     topic: str,

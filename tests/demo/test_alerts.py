@@ -117,6 +117,7 @@ def check_money(url: str) -> None:
         assert cost > 0
 
 
+@pytest.mark.slow
 def test_some_faults_in_few_days_are_told_and_nothing_else(database_server: Server):
     plan = failing.with_all(Plan(WINTER, seed=6, vehicles=12, days=8))
     with database_server.clone() as url:

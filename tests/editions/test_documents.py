@@ -100,6 +100,7 @@ def test_the_guide_for_analysts_names_the_ports_there_are(monkeypatch: pytest.Mo
     assert "port is 5433 of the host with Docker Compose" in text
 
 
+@pytest.mark.slow_on_webassembly
 def test_the_guide_for_dbas_works_from_top_to_bottom(db: Connection) -> None:
     fill_days(db)
     refresh(db)

@@ -146,7 +146,9 @@ def check(db: Connection) -> None:
     assert db.execute("SELECT * FROM ops.verify('-infinity')").fetchall() == []
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
+)
 def test_history_is_kept_as_what_was_sent_in_time(db: Connection, seed: int) -> None:
     ordinary, imported = make(db, seed)
     before = [known(db, device) for device in ordinary]
@@ -267,6 +269,7 @@ def test_history_that_joins_what_is_kept_counts_what_is_between_once(
     check(db)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("native")
 def test_hours_older_than_hours_are_kept_are_in_the_days(db: Connection, device: Device) -> None:
     sides = (f"{device.side}_energy_hourly",)

@@ -210,6 +210,7 @@ def quarters(begin: datetime, end: datetime) -> Iterable[datetime]:
         begin += timedelta(minutes=15)
 
 
+@pytest.mark.slow_on_webassembly
 def test_registers_at_both_ends_differ_by_what_was_counted_and_explained(db: Connection) -> None:
     begin, end = MIDNIGHT - 40 * HOUR, datetime(2026, 3, 2, 12, tzinfo=UTC)
     link(db)

@@ -26,6 +26,7 @@ def rows(cluster: Cluster) -> list[tuple[int]]:
     return query(cluster, "SELECT t.n FROM t ORDER BY 1")
 
 
+@pytest.mark.slow
 def test_a_whole_life_of_a_standby_from_the_command_line(db):
     refused = db("standby")
     assert (refused.exit_code, "start it with" in refused.stderr) == (1, True)

@@ -70,6 +70,7 @@ async def asked_again(ring: OutlivingKeyring, key: Credential) -> None:
     await ring.grant(key)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", ["devices", pytest.param("fleet", marks=pytest.mark.slow)])
 def test_a_key_by_pattern_speaks_on_for_the_devices_that_it_spoke_for(
     service_url: str, database_url: str, connection: Connection, limit: str

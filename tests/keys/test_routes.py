@@ -116,6 +116,7 @@ def test_every_route_refuses_a_good_id_with_another_keys_secret(
         assert (answer.status_code, answer.json()["detail"]) == (401, "the API key is not known")
 
 
+@pytest.mark.slow
 def test_every_route_refuses_a_revoked_key_within_the_stated_time(
     client: Any, connection: Connection, database_url: str
 ) -> None:

@@ -11,6 +11,7 @@ from tests.load.conftest import Runs
 SMALL = ("--devices", "40", "--interval", "2", "--run-time", "4s")
 
 
+@pytest.mark.slow
 def test_bounds_that_are_not_held_end_with_1_and_are_named(runs: Runs):
     outcome = runs.run("steady-fleet", *SMALL, "--p95-ms", "live=0.001", "--p99-ms", "alive=1000")
     assert outcome.code == 1

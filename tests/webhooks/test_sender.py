@@ -208,6 +208,7 @@ def test_what_arrived_while_the_database_is_away_is_noted_when_it_is_back(
     assert len(receiver.received) == 1
 
 
+@pytest.mark.slow
 def test_a_service_of_two_workers_delivers_once_and_tells_no_secret(
     ledger: Ledger, receiver: Receiver, service_url: str, tmp_path: Path
 ) -> None:
