@@ -12,6 +12,8 @@ from service import settings
 from service.buffer.address import Address, BufferUnusable
 from service.cli.databases import service_url
 
+_ENDING = (signal.SIGTERM, signal.SIGINT)
+
 
 @click.command()
 @click.option("--metrics-address", help="host:port of its metrics and health. [default: none]")
@@ -63,7 +65,7 @@ async def _work(address: Address, conninfo: str, loaded: settings.Settings) -> N
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(working.stop)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _ENDING:
         signal.signal(number, stop)
     async with AsyncExitStack() as stack:
         if loaded.worker_metrics_address:
@@ -71,3 +73,6 @@ async def _work(address: Address, conninfo: str, loaded: settings.Settings) -> N
             await signs.start(working, consumer, holdings)
             stack.push_async_callback(signs.stop)
         await working.run()
+    # one that comes while Python ends would kill: a handler of ours is taken away then, this is not
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_IGN)
