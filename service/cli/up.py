@@ -17,6 +17,7 @@ Wattledger listens on {base}
                      -H 'Content-Type: application/json' \\
                      -d '{{"meterId":"M-1","kwhConsumedAc":0.42,"timestamp":'$(date +%s)000'}}'
   see its state    curl {base}/v1/meters/M-1 -H "Authorization: Bearer $KEY"
+  in a browser     {base}, signed in with a key
   all routes       {base}/docs
 
 Ctrl-C stops it.
