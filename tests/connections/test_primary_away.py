@@ -120,6 +120,7 @@ def revoke(cluster: Cluster, key: str) -> None:
         connection.execute("SELECT ops.revoke_key(%s)", [key_id(key)])
 
 
+@pytest.mark.slow
 def test_keys_that_the_service_never_saw_are_looked_up_at_the_standby(
     client: httpx.Client, cluster: Cluster, standby: Follower
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import httpx
+import pytest
 
 from service.app import create_app, logged
 from service.cli.serve import PROTOCOL
@@ -16,6 +17,8 @@ from tests.support.keys import bearer
 from tests.support.metrics import Scrape
 from tests.support.monitoring import STANDBY
 from tests.support.standby import Follower
+
+pytestmark = pytest.mark.slow
 
 STATE = "/v1/vehicles"
 

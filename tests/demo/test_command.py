@@ -213,6 +213,7 @@ def test_what_arrives_later_waits():
         assert (now.links, later.links) == (hour.links, [])
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_guide_work_beside_the_other_databases(
     home: dict[str, str | None], tmp_path: Path
 ):

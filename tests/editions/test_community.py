@@ -118,6 +118,7 @@ def test_migrating_again_leaves_the_jobs_and_what_a_dba_chose_for_them(
         assert again.execute(rows + " ORDER BY 1").fetchall() == before
 
 
+@pytest.mark.slow
 def test_what_timescaledb_does_by_itself_leaves_nothing_to_migrate_but_a_missing_policy_does(
     db: Connection, community_url: str
 ) -> None:

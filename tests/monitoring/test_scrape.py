@@ -33,6 +33,8 @@ from tests.support.process import free_port, serving
 from tests.support.prometheus import Prometheus, scraping
 from tests.support.server import Server, as_service
 
+pytestmark = pytest.mark.slow
+
 COUNTER = re.compile("wattledger_.+_(total|bucket|sum|count)")
 # roles of the database, which begin like metrics
 ROLES = {"owner", "service", "bi", "dba"}

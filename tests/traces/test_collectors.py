@@ -38,6 +38,7 @@ def collector_that(answer: Answer | None) -> Iterator[str]:
             yield stack.enter_context(receiving(answer)).url
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "answer",
     [
